@@ -1,0 +1,28 @@
+// A clock that moves only when Advance is called. Thread-safe.
+#pragma once
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+
+namespace mimeo::testing {
+
+class FakeClock : public Clock {
+ public:
+  explicit FakeClock(absl::Time start = absl::UnixEpoch()) : now_(start) {}
+
+  absl::Time Now() const override ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Real waiting in short slices: it returns once `ready` holds or another thread has advanced past `deadline`.
+  bool Await(absl::Mutex* mu, const absl::Condition& ready, absl::Time deadline) override
+      ABSL_SHARED_LOCKS_REQUIRED(mu);
+
+  void Advance(absl::Duration by) ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  mutable absl::Mutex mu_;
+  absl::Time now_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace mimeo::testing
