@@ -1,0 +1,38 @@
+// The /metrics endpoint of a process (prometheus-cpp) and its values. Thread-safe.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/metric_catalog.h"
+
+namespace mimeo {
+
+class Metrics {
+ public:
+  // Every unlabelled metric of `owner` exists from the start with value 0, so that its absence means a broken process.
+  explicit Metrics(MetricOwner owner);
+  ~Metrics();
+
+  using Labels = std::map<std::string, std::string>;
+  // CHECK: the name is in the catalogue, with this kind, owner and label names.
+  void Add(const std::string& name, double by = 1, const Labels& labels = {});
+  void Set(const std::string& name, double value, const Labels& labels = {});
+  void Observe(const std::string& name, double value, const Labels& labels = {});  // histograms
+  // Forgets every series that carries `label` = `value` (a job that ended).
+  void Forget(const std::string& label, const std::string& value);
+
+  // The text exposition format, as /metrics serves it.
+  std::string Text() const;
+
+  // Serves http://host:port/metrics until destroyed; port 0 takes a free one. Unavailable: the port is taken.
+  absl::StatusOr<int> Serve(const std::string& host, int port);  // returns the port
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mimeo

@@ -1,0 +1,59 @@
+// A child process. One thread at a time. The destructor kills and reaps a child that still runs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace mimeo {
+
+// How a child ended: by exit code, or by a signal.
+struct ExitStatus {
+  int code = 0;    // when signal is 0
+  int signal = 0;
+  bool ok() const { return code == 0 && signal == 0; }
+  std::string ToString() const;  // "exited with code 3", "was killed by SIGKILL (9)"
+};
+
+class Subprocess {
+ public:
+  struct Options {
+    std::vector<std::string> argv;              // argv[0] is the path of the binary
+    std::vector<std::string> extra_env;         // "NAME=value", over the parent's
+    std::string output_path;                    // stdout and stderr are appended to this file; empty: inherited
+    bool capture_stdout = false;                // stdout is read by Wait into `output`; stderr stays inherited
+    bool die_with_parent = true;                // SIGKILL to the child when this process dies (PR_SET_PDEATHSIG)
+    bool own_group = true;                      // a terminal's Ctrl-C does not reach it
+  };
+
+  // NotFound: no such binary. Internal: fork or exec failed.
+  static absl::StatusOr<std::unique_ptr<Subprocess>> Start(const Options& options);
+  ~Subprocess();
+
+  pid_t pid() const { return pid_; }
+  bool running();                                      // reaps when it has ended
+  // Waits for the end. DeadlineExceeded: it still runs.
+  absl::StatusOr<ExitStatus> Wait(absl::Time deadline);
+  const std::string& output() const { return output_; }  // after Wait, with capture_stdout; at most 64 MiB
+  void Signal(int signal);                             // no-op when it has ended
+
+ private:
+  explicit Subprocess(pid_t pid) : pid_(pid) {}
+  pid_t pid_;
+  int stdout_fd_ = -1;
+  bool ended_ = false;
+  ExitStatus exit_;
+  std::string output_;
+};
+
+// The path of one of our binaries ("worker", "coordinator", "teacher_server", "mimeo"): in MIMEO_BIN_DIR, beside the
+// calling executable, or in Bazel's layout (bazel-bin/<package>/<name>, runfiles). NotFound lists where it looked.
+absl::StatusOr<std::string> FindBinary(const std::string& name);
+
+}  // namespace mimeo

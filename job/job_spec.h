@@ -1,0 +1,43 @@
+// A recipe's text <-> a JobSpec with every default written out. Pure; no file, network or torch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+// Text proto -> JobSpec. InvalidArgument lists *every* unknown field and syntax error, one a line,
+// "recipe.textproto:3:7: unknown field \"widht\" in VitSpec; known: patch_px, width, ...".
+absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view source_name);
+
+// "schedule.epochs=3", "objective[mimic].weight=0.5", "encoder.vit.depth=4", "seed=7". Strings need no quotes.
+// InvalidArgument names the part of the path that does not exist and what does.
+absl::Status SetField(absl::string_view assignment, JobSpec* spec);
+
+// Every default of job.proto written out, and everything checked.
+// InvalidArgument: all problems at once, one a line: "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32".
+absl::StatusOr<JobSpec> ResolveJobSpec(const JobSpec& spec);
+
+// Stable text form: field order of job.proto, shortest doubles that read back equal.
+std::string JobSpecText(const JobSpec& spec);
+
+// K = int(L * (1 - hidden_fraction)) in IEEE double, truncated: MAE's own arithmetic (models_mae.py, random_masking).
+int NumVisible(int num_patches, double hidden_fraction);
+
+// Patches of a training crop: (image_px / patch_px)^2. REQUIRES: a resolved spec.
+int NumPatches(const JobSpec& spec);
+int PatchPx(const JobSpec& spec);
+
+int64_t StepsPerEpoch(const JobSpec& spec, int64_t num_samples);
+int64_t TotalSteps(const JobSpec& spec, int64_t num_samples);
+int64_t AccumulationSteps(const JobSpec& spec);  // micro-batches of a rank per step
+
+// Names of the teachers that the objectives need, sorted, without repeats.
+std::vector<std::string> TeacherNames(const JobSpec& spec);
+
+}  // namespace mimeo

@@ -1,0 +1,31 @@
+// The cluster's events in the order in which they happened, durable. Thread-compatible: one writer.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "proto/event.pb.h"
+#include "store/key_value_store.h"
+
+namespace mimeo {
+
+class Journal {
+ public:
+  explicit Journal(KeyValueStore* store) : store_(store) {}
+
+  // Every event so far, in order. DataLoss: an entry is missing or cannot be read (names its number).
+  absl::Status Replay(absl::FunctionRef<absl::Status(const Event&)> apply);
+
+  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event).
+  // REQUIRES: Replay was called. After an error the event is not in the journal.
+  absl::Status Append(const Event& event, const WriteBatch& extra = {});
+
+  int64_t size() const { return next_; }
+
+ private:
+  KeyValueStore* const store_;
+  int64_t next_ = 0;
+};
+
+}  // namespace mimeo

@@ -1,0 +1,30 @@
+// Step metrics and evaluations by (job, step). Thread-safe. Buffered: a crash of the machine may lose the newest.
+// A report of a later generation replaces that of an earlier one for the same step; never the other way round.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "proto/metrics.pb.h"
+#include "store/key_value_store.h"
+
+namespace mimeo {
+
+class MetricStore {
+ public:
+  explicit MetricStore(KeyValueStore* store) : store_(store) {}
+
+  absl::Status PutSteps(absl::string_view job_id, const std::vector<StepMetrics>& steps);
+  absl::Status PutEvaluations(absl::string_view job_id, const std::vector<EvaluationResult>& evaluations);
+  // At most `limit`, by step, with step > after_step.
+  absl::StatusOr<std::vector<StepMetrics>> Steps(absl::string_view job_id, int64_t after_step, int limit) const;
+  absl::StatusOr<std::vector<EvaluationResult>> Evaluations(absl::string_view job_id) const;  // by step
+
+ private:
+  KeyValueStore* const store_;
+};
+
+}  // namespace mimeo
