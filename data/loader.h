@@ -1,0 +1,53 @@
+// Encoded images -> batches of uint8 views, in an order fixed by the key alone.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/random_key.h"
+#include "data/dataset.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+struct Batch {
+  std::vector<int64_t> sample_ids;        // B; what was really read (a bad sample's replacement, not the bad one)
+  std::vector<RandomKey> keys;            // B; key(seed).Fold("sample").Fold(epoch).Fold(sample): fold "mask" and the view into these
+  std::vector<at::Tensor> views_BCHW;     // one per view; uint8, C = 3, H = W = image_px, contiguous
+  LoaderPosition next;                    // of the batch after this one: what a checkpoint after this step stores
+};
+
+// Reads this rank's contiguous slice of each global batch: micro-batch i of a step covers rows
+// [i * W * B, (i + 1) * W * B), of which rank r takes [r * B, (r + 1) * B). Results do not depend on the number of
+// threads. One thread calls Next; Close may come from any.
+class Loader {
+ public:
+  struct Options {
+    int rank = 0;
+    int num_ranks = 1;
+    uint64_t seed = 0;
+    int64_t micro_batch = 0;      // B
+    int64_t last_step_batches = 0;  // stop after so many steps in total (TotalSteps); the loader crosses epochs itself
+    LoaderPosition start;         // epoch and global batch within it
+  };
+  // InvalidArgument: fewer images than one global batch (says both counts). `dataset` outlives the loader.
+  static absl::StatusOr<std::unique_ptr<Loader>> Open(const Dataset* dataset, const JobSpec& spec, const Options& options);
+  virtual ~Loader() = default;
+
+  // Blocks for the next micro-batch. OutOfRange: all steps were given. DataLoss: more than data.max_bad_samples distinct
+  // samples could not be decoded (lists the first ten). Cancelled: after Close().
+  virtual absl::StatusOr<Batch> Next() = 0;
+  virtual void Close() = 0;
+  virtual int64_t bad_samples() const = 0;   // distinct so far; each is logged once, by name and reason
+};
+
+// The sample ids of one epoch in training order: a permutation of [0, size) by key(seed, "order", epoch).
+std::vector<int64_t> EpochOrder(uint64_t seed, int64_t epoch, int64_t size);
+
+}  // namespace mimeo

@@ -1,0 +1,26 @@
+// Pixels <-> patches, positions and targets, as facebookresearch/mae (models_mae.py, util/pos_embed.py). Pure functions.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "model/shapes.h"
+
+namespace mimeo {
+
+// (B, C, H, W) -> (B, L, P): inside a patch row, column, channel (channel fastest).
+at::Tensor Patchify(const at::Tensor& images_BCHW, int patch_px);
+at::Tensor Unpatchify(const at::Tensor& patches_BLP, const PatchGrid& grid);
+
+// (L + 1, D) float32, row 0 zeros for the class token; the first half of D encodes the column, the second the row.
+// Computed in double.
+at::Tensor SinCosPositions(const PatchGrid& grid, int width);
+
+// Each patch to mean 0 and variance 1 (unbiased variance, + 1e-6 under the root).
+at::Tensor NormalizePatches(const at::Tensor& patches_BLP);
+
+// uint8 (B, 3, H, W) -> float32 with (x / 255 - mean) / std per channel.
+struct PixelStatistics { float mean[3]; float std[3]; };
+PixelStatistics ImageNetStatistics();
+at::Tensor NormalizePixels(const at::Tensor& bytes_BCHW, const PixelStatistics& statistics);
+
+}  // namespace mimeo
