@@ -1,0 +1,68 @@
+// What the cluster is, as a function of the events so far. Pure; thread-compatible. Ordered maps: iteration is deterministic.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "proto/event.pb.h"
+
+namespace mimeo {
+
+struct JobInfo {
+  std::string id;
+  int64_t sequence = 0;             // order of submission
+  JobSpec spec;                     // resolved
+  JobState state = JOB_STATE_PENDING;
+  Want want = WANT_RUN;
+  std::string reason;
+  int status_code = 0;
+  int64_t generation = 0;           // newest
+  std::vector<std::string> placement;  // worker by rank; empty unless a gang has slots
+  int failures_in_a_row = 0;        // generations without a new checkpoint
+  std::string dataset_digest;
+  int64_t num_samples = 0;
+  int64_t total_steps = 0;
+  std::vector<int64_t> checkpoint_steps;  // committed, ascending
+  int64_t submitted_unix_ms = 0;
+};
+
+struct WorkerInfo {
+  WorkerIdentity identity;
+};
+
+struct TeacherRecord {
+  std::string name;
+  std::string incarnation;
+  std::string address;
+};
+
+class ClusterState {
+ public:
+  // Would Apply be legal? FailedPrecondition or InvalidArgument names the field; NotFound names the job or worker.
+  absl::Status Check(const Event& event) const;
+  void Apply(const Event& event);  // REQUIRES: Check(event).ok()
+
+  const absl::btree_map<std::string, JobInfo>& jobs() const { return jobs_; }
+  const absl::btree_map<std::string, WorkerInfo>& workers() const { return workers_; }
+  const absl::btree_map<std::string, TeacherRecord>& teachers() const { return teachers_; }
+  const std::map<std::string, std::string>& requests() const { return requests_; }  // request id -> job id
+
+  int SlotsBusy(const std::string& worker_id) const;
+
+  // A canonical text of everything: equal texts are equal states (tests compare replays by it).
+  std::string DebugString() const;
+
+ private:
+  absl::btree_map<std::string, JobInfo> jobs_;
+  absl::btree_map<std::string, WorkerInfo> workers_;
+  absl::btree_map<std::string, TeacherRecord> teachers_;
+  std::map<std::string, std::string> requests_;
+  int64_t next_sequence_ = 0;
+};
+
+bool IsFinal(JobState state);
+
+}  // namespace mimeo

@@ -1,0 +1,45 @@
+// Rank 0's link to the coordinator: step metrics and checkpoints, sent behind training's back. While the coordinator is away
+// everything waits here, within bounds, and training goes on. Thread-safe; its threads end in the destructor.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "proto/checkpoint.pb.h"
+#include "proto/metrics.pb.h"
+
+namespace mimeo {
+
+class CoordinatorLink {
+ public:
+  virtual ~CoordinatorLink() = default;
+
+  // Never block. Beyond limits::kStepsSpooled the oldest step is dropped, and counted in a warning.
+  virtual void ReportStep(const StepMetrics& step) = 0;
+  virtual void ReportEvaluation(const EvaluationResult& evaluation) = 0;
+
+  // Takes a snapshot (a safetensors stream) for upload; the link fills in chunks, digests and content id. Never blocks: one
+  // upload is in flight, one waits, and a newer one replaces the one that waits.
+  virtual void SubmitCheckpoint(CheckpointManifest manifest, std::string stream) = 0;
+  virtual int64_t committed_step() const = 0;  // 0: none by this process
+
+  // Waits until everything given so far was sent and committed. FailedPrecondition: this generation is fenced (nothing
+  // more will ever be sent). DeadlineExceeded.
+  virtual absl::Status Drain(absl::Time deadline) = 0;
+
+  // Not OK once the generation is known to be fenced.
+  virtual absl::Status status() const = 0;
+
+  static std::unique_ptr<CoordinatorLink> Open(const std::string& coordinator_address, const std::string& job_id,
+                                               int64_t generation);
+};
+
+// A committed checkpoint's bytes, verified chunk by chunk. Retries while the coordinator is away, until `deadline`.
+// NotFound; DataLoss names the chunk.
+absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const CheckpointManifest& manifest,
+                                               absl::Time deadline);
+
+}  // namespace mimeo

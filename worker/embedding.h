@@ -1,0 +1,47 @@
+// Features of whole images by any encoder, unmasked: `mimeo embed`, k-NN, and the evaluations of a job.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/dataset.h"
+#include "model/encoder.h"
+#include "model/patches.h"
+
+namespace mimeo {
+
+struct Embeddings {
+  at::Tensor class_token_ND;     // float32, after the final norm; undefined without class token
+  at::Tensor patch_mean_ND;
+  at::Tensor patch_tokens_NLD;   // only when asked for
+  std::vector<int> labels;       // -1: none
+  std::vector<int64_t> samples;  // of the dataset; bad ones are left out
+};
+
+struct EmbedOptions {
+  int64_t begin = 0;             // samples [begin, end)
+  int64_t end = 0;
+  int batch = 32;
+  bool tokens = false;
+  int image_px = 224;
+  int64_t max_pixels = 100000000;
+};
+
+// Evaluation crop (data/augment.h), normalise, encode. A bad image is skipped and logged.
+absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& encoder, const PixelStatistics& statistics,
+                                       const EmbedOptions& options);
+
+// Normalised pixels of the evaluation crop shrunk to `px` (default protocol: 32), flattened: the k-NN baseline.
+absl::StatusOr<Embeddings> RawPixelFeatures(const Dataset& dataset, int px, const EmbedOptions& options);
+
+struct KnnOptions { int k = 20; double temperature = 0.07; };
+// DINO eval_knn.py: rows L2-normalised, the k most similar bank rows vote exp(similarity / temperature). In [0, 1].
+// InvalidArgument: no labels, or no rows.
+absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
+                                   const at::Tensor& query_MD, const std::vector<int>& query_labels, const KnnOptions& options);
+double MajorityRate(const std::vector<int>& labels);
+
+}  // namespace mimeo
