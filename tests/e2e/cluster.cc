@@ -1,0 +1,207 @@
+#include "tests/e2e/cluster.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/process.h"
+#include "base/rpc/rpc.h"
+
+namespace mimeo {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Minutes(2);
+
+std::string LastLines(const std::string& path, size_t bytes) {
+  std::ifstream in(path);
+  std::stringstream text;
+  text << in.rdbuf();
+  const std::string all = text.str();
+  return all.size() <= bytes ? all : all.substr(all.size() - bytes);
+}
+
+}  // namespace
+
+std::string ExamplePhotos(const std::string& split) {
+  return absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/examples/clothing/", split);
+}
+
+JobSpec TinyJob(int ranks, int64_t steps) {
+  JobSpec spec;
+  spec.set_name("tiny");
+  spec.set_seed(7);
+  spec.mutable_data()->set_path(ExamplePhotos("train"));
+  spec.mutable_data()->set_global_batch(96);
+  spec.mutable_data()->set_image_px(32);
+  VitSpec* vit = spec.mutable_encoder()->mutable_vit();
+  vit->set_patch_px(8);
+  vit->set_width(64);
+  vit->set_depth(2);
+  vit->set_heads(2);
+  ObjectiveSpec* pixels = spec.add_objective();
+  pixels->set_name("pixels");
+  pixels->mutable_reconstruction()->set_decoder_width(32);
+  pixels->mutable_reconstruction()->set_decoder_depth(1);
+  pixels->mutable_reconstruction()->set_decoder_heads(2);
+  spec.mutable_optimizer()->mutable_adamw()->set_base_rate(1e-3);
+  spec.mutable_schedule()->set_steps(steps);
+  spec.mutable_checkpoint()->set_every_steps(10);
+  spec.mutable_resources()->set_num_ranks(ranks);
+  return spec;
+}
+
+void AddMimic(const std::string& name, JobSpec* spec) {
+  ObjectiveSpec* mimic = spec->add_objective();
+  mimic->set_name("mimic");
+  mimic->mutable_mimic()->set_teacher(name);
+}
+
+Cluster::~Cluster() {
+  KillAll();
+  if (!testing::Test::HasFailure()) return;
+  for (const auto& [name, process] : processes_) {
+    std::fprintf(stderr, "---- the end of %s's log\n%s\n", name.c_str(),
+                 LastLines(absl::StrCat(dir(), "/", name, ".log"), 6000).c_str());
+  }
+}
+
+void Cluster::Start(const std::string& name, std::vector<std::string> argv) {
+  const auto binary = FindBinary(argv[0]);
+  ASSERT_TRUE(binary.ok()) << binary.status();
+  argv[0] = *binary;
+  const std::string announcement = absl::StrCat(dir(), "/", name, ".json");
+  std::remove(announcement.c_str());
+  argv.push_back(absl::StrCat("--announce=", announcement));
+  argv.push_back("--metrics_listen=127.0.0.1:0");
+  Subprocess::Options options;
+  options.argv = std::move(argv);
+  options.output_path = absl::StrCat(dir(), "/", name, ".log");
+  auto child = Subprocess::Start(options);
+  ASSERT_TRUE(child.ok()) << child.status();
+  const auto announced = ReadAnnouncement(announcement);
+  ASSERT_TRUE(announced.ok()) << name << ": " << announced.status();
+  Process& process = processes_[name];
+  process.child = *std::move(child);
+  process.metrics_address = announced->at("metrics_address");
+  if (announced->count("address") > 0) process.address = announced->at("address");
+}
+
+void Cluster::StartCoordinator() {
+  const auto before = processes_.find("coordinator");
+  const std::string listen = before == processes_.end() ? "127.0.0.1:0" : before->second.address;
+  Start("coordinator", {"coordinator", absl::StrCat("--listen=", listen), absl::StrCat("--data_dir=", dir(), "/state"),
+                        absl::StrCat("--lease=", absl::FormatDuration(lease_))});
+}
+
+void Cluster::StartWorker(const std::string& id, int slots) {
+  Start(id, {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address),
+             absl::StrCat("--id=", id), absl::StrCat("--slots=", slots), "--host=127.0.0.1",
+             absl::StrCat("--dir=", dir(), "/", id)});
+}
+
+void Cluster::StartTeacher(const std::string& name, const std::string& weights) {
+  const auto before = processes_.find(name);
+  const std::string listen = before == processes_.end() ? "127.0.0.1:0" : before->second.address;
+  Start(name, {"teacher_server", absl::StrCat("--name=", name), absl::StrCat("--weights=", weights),
+               absl::StrCat("--listen=", listen), absl::StrCat("--coordinator=", processes_.at("coordinator").address)});
+}
+
+void Cluster::Kill(const std::string& name) {
+  Subprocess& child = *processes_.at(name).child;
+  child.Signal(SIGKILL);
+  ASSERT_TRUE(child.Wait(Clock::Real()->Now() + kPatience).ok()) << name;
+}
+
+void Cluster::KillAll() {
+  for (auto& [name, process] : processes_) {
+    if (process.child != nullptr && process.child->running()) Kill(name);
+  }
+}
+
+void Cluster::ExpectAliveFor(const std::string& name, absl::Duration duration) {
+  const auto ended = processes_.at(name).child->Wait(Clock::Real()->Now() + duration);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(ended.status())) << name << " " << (ended.ok() ? ended->ToString() : "");
+}
+
+std::string Cluster::Mimeo(const std::vector<std::string>& args, int exit_code) {
+  Subprocess::Options options;
+  const auto binary = FindBinary("mimeo");
+  EXPECT_TRUE(binary.ok()) << binary.status();
+  options.argv = {*binary};
+  options.argv.insert(options.argv.end(), args.begin(), args.end());
+  const auto coordinator = processes_.find("coordinator");
+  if (coordinator != processes_.end()) options.extra_env = {"MIMEO_SERVER=" + coordinator->second.address};
+  options.capture_stdout = true;
+  auto child = Subprocess::Start(options);
+  EXPECT_TRUE(child.ok()) << child.status();
+  const auto ended = (*child)->Wait(Clock::Real()->Now() + absl::Minutes(5));
+  EXPECT_TRUE(ended.ok() && ended->code == exit_code && ended->signal == 0)
+      << "mimeo " << args[0] << " " << (ended.ok() ? ended->ToString() : ended.status().ToString());
+  return (*child)->output();
+}
+
+std::unique_ptr<Coordinator::Stub> Cluster::NewStub() const {
+  return Coordinator::NewStub(OpenChannel(processes_.at("coordinator").address));
+}
+
+std::string Cluster::Submit(const JobSpec& spec) {
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  context.set_wait_for_ready(true);
+  SubmitRequest request;
+  *request.mutable_spec() = spec;
+  request.set_request_id(absl::StrCat("test-", absl::ToUnixNanos(Clock::Real()->Now())));
+  SubmitReply reply;
+  const grpc::Status status = NewStub()->Submit(&context, request, &reply);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return reply.job_id();
+}
+
+Job Cluster::Await(const std::string& job_id, const std::string& what, const std::function<bool(const Job&)>& ready) {
+  const auto stub = NewStub();
+  grpc::ClientContext context;
+  SetDeadline(&context, kPatience);
+  context.set_wait_for_ready(true);
+  GetJobRequest request;
+  request.set_job_id(job_id);
+  const auto stream = stub->WatchJob(&context, request);
+  Job job;
+  while (stream->Read(&job)) {
+    if (!ready(job)) continue;
+    context.TryCancel();
+    return job;
+  }
+  ADD_FAILURE() << job_id << " never got to: " << what << "; it is " << JobState_Name(job.state()) << " at step "
+                << job.step() << " of generation " << job.generation() << ": " << job.reason() << " ("
+                << stream->Finish().error_message() << ")";
+  return job;
+}
+
+Job Cluster::AwaitSuccess(const std::string& job_id) {
+  return Await(job_id, "success", [](const Job& job) { return job.state() == JOB_STATE_SUCCEEDED; });
+}
+
+std::map<int64_t, StepMetrics> Cluster::Steps(const std::string& job_id) {
+  const auto stub = NewStub();
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  MetricsRequest request;
+  request.set_job_id(job_id);
+  const auto stream = stub->Metrics(&context, request);
+  std::map<int64_t, StepMetrics> steps;
+  MetricsReply reply;
+  while (stream->Read(&reply)) {
+    for (const StepMetrics& step : reply.steps()) EXPECT_TRUE(steps.emplace(step.step(), step).second) << step.step();
+  }
+  const grpc::Status status = stream->Finish();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return steps;
+}
+
+}  // namespace mimeo

@@ -1,0 +1,70 @@
+// A cluster of the real binaries on loopback, for tests: every process is a child, every port is free, and what a test kills is
+// really killed. One thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/file.h"
+#include "base/subprocess.h"
+#include "proto/coordinator.grpc.pb.h"
+
+namespace mimeo {
+
+// Photos that travel with the repository.
+std::string ExamplePhotos(const std::string& split);  // "train", "validation"
+
+// A job that trains a few seconds on `ranks` cores: 32 px, a two-block encoder, `steps` steps of 96 photos.
+JobSpec TinyJob(int ranks, int64_t steps);
+// Adds the mimic objective of the teacher `name`.
+void AddMimic(const std::string& name, JobSpec* spec);
+
+class Cluster {
+ public:
+  explicit Cluster(absl::Duration lease = absl::Seconds(60)) : lease_(lease) {}
+  ~Cluster();  // kills what still runs; prints the logs' ends when the test has failed
+
+  // Each Start waits until the process has announced itself, and fails the test when it does not. A coordinator that is
+  // started again takes its first one's port and directory; so does a teacher.
+  void StartCoordinator();
+  void StartWorker(const std::string& id, int slots = 1);
+  void StartTeacher(const std::string& name, const std::string& weights);
+
+  // SIGKILL, and the process is gone. `name`: "coordinator", a worker's id or a teacher's name.
+  void Kill(const std::string& name);
+  void KillAll();
+  // The process is alive, and stays so for `duration`.
+  void ExpectAliveFor(const std::string& name, absl::Duration duration);
+
+  // Runs `mimeo ARGS... --server <this coordinator>` to its end; its stdout, or a failed test when it exits with another code.
+  std::string Mimeo(const std::vector<std::string>& args, int exit_code = 0);
+
+  std::string Submit(const JobSpec& spec);
+  // Follows the job until `ready`. Fails the test, naming `what`, when it ends otherwise or after two minutes.
+  Job Await(const std::string& job_id, const std::string& what, const std::function<bool(const Job&)>& ready);
+  Job AwaitSuccess(const std::string& job_id);
+  // By step; each step once.
+  std::map<int64_t, StepMetrics> Steps(const std::string& job_id);
+
+  const std::string& dir() const { return dir_.path(); }
+  std::string metrics_address(const std::string& name) const { return processes_.at(name).metrics_address; }
+
+ private:
+  struct Process {
+    std::unique_ptr<Subprocess> child;
+    std::string address;
+    std::string metrics_address;
+  };
+  void Start(const std::string& name, std::vector<std::string> argv);
+  std::unique_ptr<Coordinator::Stub> NewStub() const;
+
+  absl::Duration lease_;
+  TempDir dir_;
+  std::map<std::string, Process> processes_;
+};
+
+}  // namespace mimeo

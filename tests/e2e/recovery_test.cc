@@ -1,0 +1,133 @@
+// What a job survives: its rank, its coordinator, its teacher and everything at once, each killed with SIGKILL.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "tests/e2e/cluster.h"
+
+namespace mimeo {
+namespace {
+
+std::set<int64_t> RankPids(const Job& job) {
+  std::set<int64_t> pids;
+  for (const RankStatus& rank : job.ranks()) pids.insert(rank.pid());
+  return pids;
+}
+
+void ExpectEveryStep(const std::map<int64_t, StepMetrics>& steps, int64_t total) {
+  ASSERT_EQ(static_cast<int64_t>(steps.size()), total);
+  EXPECT_EQ(steps.begin()->first, 1);
+  EXPECT_EQ(steps.rbegin()->first, total);
+}
+
+TEST(RecoveryTest, AKilledRankCostsTheStepsSinceTheLastCheckpointAndTheJobFinishes) {
+  Cluster cluster;
+  cluster.StartCoordinator();
+  cluster.StartWorker("w0");
+  cluster.StartWorker("w1");
+  const std::string id = cluster.Submit(TinyJob(2, 60));
+  const Job before = cluster.Await(id, "a checkpoint and a few steps more", [](const Job& job) {
+    return job.checkpoint_step() >= 10 && job.step() > job.checkpoint_step() + 1 && job.ranks_size() == 2;
+  });
+  ASSERT_LT(before.step(), 60);
+  ASSERT_EQ(kill(static_cast<pid_t>(before.ranks(1).pid()), SIGKILL), 0);
+  const Job after = cluster.AwaitSuccess(id);
+  EXPECT_EQ(after.generation(), before.generation() + 1);
+  const auto steps = cluster.Steps(id);
+  ExpectEveryStep(steps, 60);
+  EXPECT_EQ(steps.at(before.checkpoint_step()).generation(), before.generation()) << "done once, not again";
+  EXPECT_EQ(steps.at(60).generation(), after.generation());
+}
+
+TEST(RecoveryTest, ACoordinatorAwayForLongerThanTheLeaseStopsNothingAndLosesNothing) {
+  Cluster cluster(absl::Seconds(2));
+  cluster.StartCoordinator();
+  cluster.StartWorker("w0");
+  cluster.StartWorker("w1");
+  JobSpec spec = TinyJob(2, 150);
+  const std::string id = cluster.Submit(spec);
+  const Job before = cluster.Await(id, "the tenth step", [](const Job& job) {
+    return job.step() >= 10 && job.ranks_size() == 2 && job.checkpoint_step() >= 10;
+  });
+  cluster.Kill("coordinator");
+  cluster.ExpectAliveFor("w0", absl::Seconds(3));
+  cluster.StartCoordinator();
+  const Job heard = cluster.Await(id, "both ranks heard again", [&](const Job& job) {
+    return job.ranks_size() == 2 && job.step() > before.step() && job.checkpoint_step() > before.checkpoint_step();
+  });
+  EXPECT_EQ(heard.generation(), before.generation());
+  if (heard.state() == JOB_STATE_RUNNING) EXPECT_EQ(RankPids(heard), RankPids(before));
+  const Job after = cluster.AwaitSuccess(id);
+  EXPECT_EQ(after.generation(), before.generation()) << "the gang was replaced";
+  const auto steps = cluster.Steps(id);
+  ExpectEveryStep(steps, 150);
+  for (const auto& [step, metrics] : steps) EXPECT_EQ(metrics.generation(), before.generation()) << step;
+  EXPECT_EQ(after.checkpoint_step(), 150);
+}
+
+TEST(RecoveryTest, AKilledTeacherIsWaitedForAndTrainingGoesOn) {
+  Cluster cluster;
+  cluster.StartCoordinator();
+  cluster.StartWorker("w0");
+  const std::string teacher_job = cluster.Submit(TinyJob(1, 2));
+  cluster.AwaitSuccess(teacher_job);
+  const std::string weights = cluster.dir() + "/weights";
+  cluster.Mimeo({"export", teacher_job, "--to", "hf", "--out", weights});
+  cluster.StartTeacher("frozen", weights);
+  JobSpec spec = TinyJob(1, 60);
+  AddMimic("frozen", &spec);
+  const std::string id = cluster.Submit(spec);
+  const Job before = cluster.Await(id, "the fifth step", [](const Job& job) { return job.step() >= 5; });
+  cluster.Kill("frozen");
+  const Job waiting = cluster.Await(id, "waiting for the teacher", [](const Job& job) {
+    return job.ranks_size() == 1 && job.ranks(0).waiting_for().find("frozen") != std::string::npos;
+  });
+  EXPECT_LT(waiting.step(), 60);
+  cluster.StartTeacher("frozen", weights);
+  const Job after = cluster.AwaitSuccess(id);
+  EXPECT_EQ(after.generation(), before.generation()) << "the wait was taken for a hang";
+  const auto steps = cluster.Steps(id);
+  ExpectEveryStep(steps, 60);
+  for (const auto& [step, metrics] : steps) EXPECT_EQ(metrics.terms().count("mimic"), 1u) << step;
+}
+
+class ResumeTest : public testing::TestWithParam<int> {};
+
+// The losses of a run that was killed as a whole and resumed are those of a run that was not, to the last bit.
+TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) {
+  const int ranks = GetParam();
+  const JobSpec spec = TinyJob(ranks, 40);
+  Cluster undisturbed;
+  undisturbed.StartCoordinator();
+  undisturbed.StartWorker("w0", ranks);
+  const std::string id = undisturbed.Submit(spec);
+  undisturbed.AwaitSuccess(id);
+  const auto expected = undisturbed.Steps(id);
+  undisturbed.KillAll();
+
+  Cluster disturbed;
+  disturbed.StartCoordinator();
+  disturbed.StartWorker("w0", ranks);
+  const std::string again = disturbed.Submit(spec);
+  const Job before = disturbed.Await(again, "a checkpoint", [](const Job& job) { return job.checkpoint_step() >= 10; });
+  disturbed.KillAll();
+  ASSERT_LT(before.step(), 40) << "it was over before it could be killed";
+  disturbed.StartCoordinator();
+  disturbed.StartWorker("w0", ranks);
+  const Job after = disturbed.AwaitSuccess(again);
+  EXPECT_EQ(after.generation(), before.generation() + 1);
+  const auto resumed = disturbed.Steps(again);
+  ExpectEveryStep(resumed, 40);
+  for (const auto& [step, metrics] : expected) {
+    EXPECT_EQ(metrics.loss(), resumed.at(step).loss()) << "step " << step;
+    EXPECT_EQ(metrics.grad_norm(), resumed.at(step).grad_norm()) << "step " << step;
+  }
+  EXPECT_EQ(resumed.at(40).generation(), after.generation());
+}
+
+INSTANTIATE_TEST_SUITE_P(Ranks, ResumeTest, testing::Values(1, 2, 3));
+
+}  // namespace
+}  // namespace mimeo

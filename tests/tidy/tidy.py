@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""The rules of the house that a machine can check: sizes, sleeps, clocks, names, layers, links.
+
+  tidy.py [JUNIT_XML]     from the repository's root; exits 1 when a rule is broken
+
+Layers are read from Bazel's own graph, so this runs beside `bazel test`, not inside it (scripts/test does both).
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+FUNCTION_LINES, FILE_LINES, DATA_BYTES = 70, 600, 32 << 20
+
+# X may use Y (docs/architecture.md). Everybody may use base, base/rpc only where gRPC is allowed, and proto.
+LAYERS = {
+    "base": set(),
+    "job": set(),
+    "data": set(),
+    "model": set(),
+    "store": set(),
+    "objective": {"model"},
+    "client": {"job"},
+    "coordinator": {"store", "job"},
+    "worker": {"data", "model", "objective", "job"},
+    "teacher_server": {"data", "model", "store", "job"},
+}
+GRPC_USERS = {"coordinator", "worker", "client", "teacher_server", "base/rpc"}
+
+
+def tracked(*suffixes):
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True, check=True)
+    return [p for p in listed.stdout.split() if p.endswith(suffixes) and pathlib.Path(p).is_file()]
+
+
+def sources():
+    return [p for p in tracked(".h", ".cc") if not p.startswith("third_party/")]
+
+
+def lines_of(path):
+    return pathlib.Path(path).read_text(errors="replace").split("\n")
+
+
+def is_test(path):
+    return path.endswith("_test.cc") or path.startswith("tests/") or "/testing/" in path
+
+
+def long_functions():
+    start_of = re.compile(r"^(\s{0,2})[A-Za-z~].*[)a-z]\s*(const|override|noexcept)?.*\{\s*$")
+    not_function = re.compile(r"^\s*(namespace|class|struct|enum|union|extern|if|for|while|switch|else|do|try|TEST|INSTANTIATE)\b")
+    for path in sources():
+        start, indent = None, 0
+        for number, line in enumerate(lines_of(path), 1):
+            if start is None and start_of.match(line) and not not_function.match(line):
+                start, indent = number, len(line) - len(line.lstrip())
+            elif start is not None and re.match(r"^ {%d}\}" % indent, line):
+                if number - start + 1 > FUNCTION_LINES:
+                    yield f"{path}:{start}: a function of {number - start + 1} lines; at most {FUNCTION_LINES}"
+                start = None
+
+
+def long_files():
+    for path in sources():
+        count = len(lines_of(path))
+        if count > FILE_LINES:
+            yield f"{path}: {count} lines; at most {FILE_LINES}"
+
+
+def sleeping_tests():
+    for path in filter(is_test, sources()):
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r"\b(sleep_for|sleep_until|SleepFor|usleep|nanosleep|sleep)\s*\(", line):
+                yield f"{path}:{number}: a test sleeps"
+
+
+def unfinished():
+    for path in sources() + tracked("BUILD", ".py", ".proto"):
+        if path == "tests/tidy/tidy.py":
+            continue
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line):
+                yield f"{path}:{number}: {line.strip()[:80]}"
+
+
+def foreign_clocks():
+    for path in sources():
+        if path == "base/real_clock.cc":
+            continue
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r"absl::Now\(|steady_clock|system_clock|gettimeofday|clock_gettime", line):
+                yield f"{path}:{number}: time comes from base/clock.h"
+
+
+def foreign_randomness():
+    for path in sources():
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r"\bstd::(mt19937|random_device|rand)\b|\bsrand\(|absl::BitGen|at::rand|torch::rand", line):
+                if not is_test(path) and "benchmark" not in path:
+                    yield f"{path}:{number}: randomness comes from base/random_key.h"
+
+
+def banned_names():
+    for path in sources():
+        for number, line in enumerate(lines_of(path), 1):
+            found = re.match(r"^(class|struct)\s+(\w*(Manager|Helper|Utils?|Handler))\b", line)
+            if found:
+                yield f"{path}:{number}: {found.group(2)} says nothing about what it is"
+
+
+def bazel(*args):
+    done = subprocess.run(["bazel", *args], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"bazel {' '.join(args)}: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+def package(label):
+    return label.split("//", 1)[1].split(":")[0]
+
+
+def layer(label):
+    return package(label).split("/")[0]
+
+
+def production_rules():
+    graph = ElementTree.fromstring(bazel("query", "--output=xml", "kind('cc_(library|binary) rule', //...)"))
+    for rule in graph.iter("rule"):
+        test_only = rule.find("boolean[@name='testonly']")
+        if test_only is None or test_only.get("value") != "true":
+            yield rule
+
+
+def crossed_layers():
+    for rule in production_rules():
+        name = rule.get("name")
+        if layer(name) not in LAYERS:
+            continue
+        for dependency in rule.iterfind("list[@name='deps']/label"):
+            used = dependency.get("value")
+            if used.startswith("@") or layer(used) not in LAYERS or layer(used) in (layer(name), "base"):
+                continue
+            if layer(used) not in LAYERS[layer(name)]:
+                yield f"{name} uses {used}: {layer(name)} may use {sorted(LAYERS[layer(name)]) or 'base and proto only'}"
+
+
+def wide_visibility():
+    for rule in production_rules():
+        name = rule.get("name")
+        if layer(name) not in LAYERS or layer(name) == "base" or rule.get("class") == "cc_binary":
+            continue
+        for entry in rule.iterfind("list[@name='visibility']/label"):
+            consumer = entry.get("value")
+            if consumer == "//visibility:private" or consumer.startswith("//tests"):
+                continue
+            if consumer == "//visibility:public":
+                yield f"{name} is public"
+            elif layer(consumer) != layer(name) and layer(name) not in LAYERS.get(layer(consumer), set()):
+                yield f"{name} is visible to {consumer}, which may not use it"
+
+
+def forbidden_links():
+    rules = [("//coordinator:coordinator + //client:mimeo", "@libtorch//...", "torch"),
+             ("deps(//store/...) + //job/...", "@libtorch//...", "torch")]
+    for users, what, word in rules:
+        found = bazel("query", f"deps({users}) intersect {what}").split()
+        if found:
+            yield f"{users} link {word}: {' '.join(found[:3])}"
+    for users in ("//model", "//objective", "//data", "//job"):
+        libraries = f"kind('cc_library rule', {users}/...) except attr(testonly, 1, {users}/...)"
+        found = bazel("query", f"deps({libraries}) intersect (//third_party:grpc + //third_party:rocksdb)").split()
+        if found:
+            yield f"{users} links {' '.join(found)}"
+
+
+def large_data():
+    total = sum(pathlib.Path(p).stat().st_size for p in tracked() if p.startswith(("examples/", "tests/golden/")))
+    if total > DATA_BYTES:
+        yield f"examples and golden files are {total >> 20} MiB; at most {DATA_BYTES >> 20}"
+
+
+def broken_links():
+    for path in tracked(".md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", pathlib.Path(path).read_text()):
+            if "://" not in target and not (pathlib.Path(path).parent / target).exists():
+                yield f"{path}: links to {target}, which is not there"
+
+
+RULES = [long_functions, long_files, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, banned_names,
+         crossed_layers, wide_visibility, forbidden_links, large_data, broken_links]
+
+
+def main():
+    suite = ElementTree.Element("testsuite", name="tidy")
+    broken = 0
+    for rule in RULES:
+        case = ElementTree.SubElement(suite, "testcase", classname="tidy", name=rule.__name__)
+        try:
+            found = list(rule())
+        except RuntimeError as error:
+            found = [str(error)]
+        broken += bool(found)
+        if found:
+            ElementTree.SubElement(case, "failure", message="\n".join(found))
+            print(f"tidy: {rule.__name__}\n  " + "\n  ".join(found))
+    if len(sys.argv) > 1:
+        pathlib.Path(sys.argv[1]).parent.mkdir(parents=True, exist_ok=True)
+        ElementTree.ElementTree(suite).write(sys.argv[1])
+    print(f"tidy: {len(RULES) - broken} rules hold, {broken} broken")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
