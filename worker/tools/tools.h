@@ -1,0 +1,22 @@
+// The verbs of `worker` that compute on this machine and talk to nobody: what `mimeo embed`, `reconstruct`, `export` and
+// `evaluate knn` run as a child. Results of `knn` go to stdout as one JSON object; progress and errors to stderr.
+//
+// argv[0] is the verb's own name. They return the process's exit code: 0 done, 1 failed, 2 the request was wrong.
+#pragma once
+
+namespace mimeo {
+
+// embed --weights FILE|DIR --images PATH --out FILE [--tokens] [--batch N] [--image_px N] [--threads N]
+int RunEmbed(int argc, char** argv);
+
+// reconstruct --weights checkpoint.safetensors --images PATH --out DIR [--count N] [--seed N]
+int RunReconstruct(int argc, char** argv);
+
+// export --checkpoint checkpoint.safetensors --to hf|safetensors --out PATH (a folder for hf, a file for safetensors)
+int RunExport(int argc, char** argv);
+
+// knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N] [--max_images N] [--threads N]
+// Images of `data` are classified by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.
+int RunKnn(int argc, char** argv);
+
+}  // namespace mimeo
