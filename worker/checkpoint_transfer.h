@@ -1,0 +1,19 @@
+// One attempt to move a checkpoint's bytes to the coordinator's chunk store. Retrying is the caller's (coordinator_link).
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "proto/checkpoint.grpc.pb.h"
+
+namespace mimeo {
+
+// Cuts `stream` into chunks and fills in total_bytes, chunk_bytes, chunk_sha256 and content_id.
+void DescribeChunks(const std::string& stream, const std::string& content_id, CheckpointManifest* manifest);
+
+// Streams every chunk that `manifest` names; the deadline follows from its size. Another thread may cancel `context`.
+// Errors: those of ChunkStore.PutChunks; DataLoss: fewer chunks were stored than sent.
+absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
+                       grpc::ClientContext* context);
+
+}  // namespace mimeo

@@ -1,0 +1,346 @@
+#include "worker/coordinator_link.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/rpc/rpc.h"
+#include "base/status_macros.h"
+#include "proto/coordinator.grpc.pb.h"
+#include "spdlog/spdlog.h"
+#include "worker/backoff.h"
+#include "worker/checkpoint_transfer.h"
+
+namespace mimeo {
+namespace {
+
+// Numbers that wait for the coordinator, oldest first. Not thread-safe.
+template <typename T>
+class Spool {
+ public:
+  explicit Spool(int64_t capacity) : capacity_(capacity) {}
+
+  void Push(const T& item) {
+    if (static_cast<int64_t>(items_.size()) == capacity_) {
+      items_.pop_front();
+      ++first_;
+      ++dropped_;
+      if (dropped_ == 1 || dropped_ % 1000 == 0) spdlog::warn("spool full: oldest numbers dropped count={}", dropped_);
+    }
+    items_.push_back(item);
+  }
+
+  // Copies up to `count` of the oldest; returns the mark to give to Sent.
+  template <typename Field>
+  int64_t Copy(int64_t count, Field* out) const {
+    const int64_t n = std::min<int64_t>(count, static_cast<int64_t>(items_.size()));
+    for (int64_t i = 0; i < n; ++i) *out->Add() = items_[static_cast<size_t>(i)];
+    return first_ + n;
+  }
+  // Everything before `mark` has arrived; some of it may have been dropped meanwhile.
+  void Sent(int64_t mark) {
+    for (; first_ < mark; ++first_) items_.pop_front();
+  }
+  void Clear() {
+    first_ += static_cast<int64_t>(items_.size());
+    items_.clear();
+  }
+  bool empty() const { return items_.empty(); }
+
+ private:
+  const int64_t capacity_;
+  std::deque<T> items_;
+  int64_t first_ = 0;  // items_[0]'s number since the start
+  int64_t dropped_ = 0;
+};
+
+struct Snapshot {
+  CheckpointManifest manifest;
+  std::string stream;
+};
+
+class GrpcCoordinatorLink : public CoordinatorLink {
+ public:
+  GrpcCoordinatorLink(const std::string& address, const std::string& job_id, int64_t generation)
+      : job_id_(job_id),
+        generation_(generation),
+        cluster_(Cluster::NewStub(OpenChannel(address))),
+        chunks_(ChunkStore::NewStub(OpenChannel(address))),
+        reporter_([this] { ReportLoop(); }),
+        uploader_([this] { UploadLoop(); }) {}
+
+  ~GrpcCoordinatorLink() override {
+    {
+      absl::MutexLock lock(&mu_);
+      closing_ = true;
+      if (report_call_ != nullptr) report_call_->TryCancel();
+      if (upload_call_ != nullptr) upload_call_->TryCancel();
+    }
+    reporter_.join();
+    uploader_.join();
+  }
+
+  void ReportStep(const StepMetrics& step) override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    if (!fenced_.ok()) return;
+    steps_.Push(step);
+  }
+
+  void ReportEvaluation(const EvaluationResult& evaluation) override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    if (!fenced_.ok()) return;
+    evaluations_.Push(evaluation);
+  }
+
+  void SubmitCheckpoint(CheckpointManifest manifest, std::string stream) override ABSL_LOCKS_EXCLUDED(mu_) {
+    manifest.set_job_id(job_id_);
+    manifest.set_generation(generation_);
+    absl::MutexLock lock(&mu_);
+    if (!fenced_.ok()) return;
+    if (waiting_.has_value()) {
+      spdlog::warn("checkpoint replaced by a newer one before it was sent step={} newer={}", waiting_->manifest.step(),
+                   manifest.step());
+    }
+    refused_ = absl::OkStatus();
+    waiting_ = Snapshot{std::move(manifest), std::move(stream)};
+  }
+
+  int64_t committed_step() const override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return committed_step_;
+  }
+
+  absl::Status Drain(absl::Time deadline) override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    const bool drained = Clock::Real()->Await(&mu_, absl::Condition(this, &GrpcCoordinatorLink::Drained), deadline);
+    if (!drained) return absl::DeadlineExceededError("the coordinator did not take everything in time");
+    return fenced_.ok() ? refused_ : fenced_;
+  }
+
+  absl::Status status() const override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return fenced_;
+  }
+
+ private:
+  bool Drained() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return !fenced_.ok() || (steps_.empty() && evaluations_.empty() && !waiting_.has_value() && !uploading_);
+  }
+  bool Over() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return closing_ || !fenced_.ok(); }
+  bool HasNumbers() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return Over() || !steps_.empty() || !evaluations_.empty(); }
+  bool HasSnapshot() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return Over() || waiting_.has_value(); }
+
+  void SetFenced(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (fenced_.ok()) spdlog::warn("fenced generation={} reason=\"{}\"", generation_, status.ToString());
+    fenced_ = status;
+    steps_.Clear();
+    evaluations_.Clear();
+    waiting_.reset();
+    if (upload_call_ != nullptr) upload_call_->TryCancel();
+  }
+
+  // Waits before another attempt. False: there is none to be made.
+  bool Pause(absl::Duration pause) ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    const absl::Time again = Clock::Real()->Now() + pause;
+    return !Clock::Real()->Await(&mu_, absl::Condition(this, &GrpcCoordinatorLink::Over), again);
+  }
+
+  void ReportLoop() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status ReportOnce() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status SendReport(const ReportStepsRequest& request, grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_);
+  void UploadLoop() ABSL_LOCKS_EXCLUDED(mu_);
+  void Upload(Snapshot snapshot) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status UploadOnce(const Snapshot& snapshot) ABSL_LOCKS_EXCLUDED(mu_);
+  bool Settled(const absl::Status& status, int64_t step) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Commit(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Makes `context` the call that the destructor cancels. False: it is closing.
+  bool Enter(grpc::ClientContext* context, grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    *call = context;
+    return !Over();
+  }
+  void Leave(grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    *call = nullptr;
+  }
+
+  const std::string job_id_;
+  const int64_t generation_;
+  const std::unique_ptr<Cluster::Stub> cluster_;
+  const std::unique_ptr<ChunkStore::Stub> chunks_;
+
+  mutable absl::Mutex mu_;
+  Spool<StepMetrics> steps_ ABSL_GUARDED_BY(mu_){limits::kStepsSpooled};
+  Spool<EvaluationResult> evaluations_ ABSL_GUARDED_BY(mu_){limits::kEvaluationsPerJob};
+  std::optional<Snapshot> waiting_ ABSL_GUARDED_BY(mu_);
+  bool uploading_ ABSL_GUARDED_BY(mu_) = false;
+  int64_t committed_step_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status fenced_ ABSL_GUARDED_BY(mu_);
+  absl::Status refused_ ABSL_GUARDED_BY(mu_);  // of the newest snapshot: no attempt would change it
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;
+  grpc::ClientContext* report_call_ ABSL_GUARDED_BY(mu_) = nullptr;
+  grpc::ClientContext* upload_call_ ABSL_GUARDED_BY(mu_) = nullptr;
+
+  std::thread reporter_;  // after everything that they use
+  std::thread uploader_;
+};
+
+void GrpcCoordinatorLink::ReportLoop() {
+  Backoff backoff;
+  absl::Status away;  // the newest answer, so that a long absence is logged once
+  while (true) {
+    {
+      absl::MutexLock lock(&mu_);
+      mu_.Await(absl::Condition(this, &GrpcCoordinatorLink::HasNumbers));
+      if (Over()) return;
+    }
+    const absl::Status status = ReportOnce();
+    if (status.ok() != away.ok()) {
+      spdlog::warn("step metrics {} the coordinator error=\"{}\"", status.ok() ? "reach" : "wait for", status.ToString());
+    }
+    away = status;
+    if (status.ok()) {
+      backoff.Reset();
+    } else if (!Pause(backoff.Next())) {
+      return;
+    }
+  }
+}
+
+absl::Status GrpcCoordinatorLink::ReportOnce() {
+  ReportStepsRequest request;
+  int64_t steps_mark = 0;
+  int64_t evaluations_mark = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    steps_mark = steps_.Copy(limits::kStepsPerReport, request.mutable_steps());
+    evaluations_mark = evaluations_.Copy(limits::kStepsPerReport, request.mutable_evaluations());
+  }
+  const absl::Status status = SendReport(request, &report_call_);
+  absl::MutexLock lock(&mu_);
+  if (absl::IsFailedPrecondition(status)) {
+    SetFenced(status);
+    return status;
+  }
+  if (absl::IsInvalidArgument(status)) {  // it would be refused for ever and hold up what comes after it
+    spdlog::error("step metrics refused, dropped count={} error=\"{}\"", request.steps_size(), status.ToString());
+  } else if (!status.ok()) {
+    return status;
+  }
+  steps_.Sent(steps_mark);
+  evaluations_.Sent(evaluations_mark);
+  return absl::OkStatus();
+}
+
+absl::Status GrpcCoordinatorLink::SendReport(const ReportStepsRequest& numbers, grpc::ClientContext** call) {
+  ReportStepsRequest request = numbers;
+  request.set_job_id(job_id_);
+  request.set_generation(generation_);
+  grpc::ClientContext context;
+  SetDeadline(&context, limits::kRpcDeadline);
+  ReportStepsReply reply;
+  absl::Status status = absl::CancelledError("closing");
+  if (Enter(&context, call)) status = FromGrpc(cluster_->ReportSteps(&context, request, &reply));
+  Leave(call);
+  return status;
+}
+
+void GrpcCoordinatorLink::UploadLoop() {
+  while (true) {
+    Snapshot snapshot;
+    {
+      absl::MutexLock lock(&mu_);
+      mu_.Await(absl::Condition(this, &GrpcCoordinatorLink::HasSnapshot));
+      if (Over()) return;
+      snapshot = *std::exchange(waiting_, std::nullopt);
+      uploading_ = true;
+    }
+    Upload(std::move(snapshot));
+    absl::MutexLock lock(&mu_);
+    uploading_ = false;
+  }
+}
+
+// Until it is committed, refused for good, or overtaken by a newer one.
+void GrpcCoordinatorLink::Upload(Snapshot snapshot) {
+  const std::string content_id =
+      absl::StrCat("g", generation_, "-p", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Now()));
+  DescribeChunks(snapshot.stream, content_id, &snapshot.manifest);
+  Backoff backoff;
+  while (true) {
+    const absl::Status status = UploadOnce(snapshot);
+    if (Settled(status, snapshot.manifest.step())) return;
+    // A full disk will not be empty in a moment, and every attempt sends the whole snapshot.
+    const absl::Duration pause = absl::IsResourceExhausted(status) ? absl::Seconds(10) : backoff.Next();
+    spdlog::warn("checkpoint waits for the coordinator step={} error=\"{}\" again_in={}", snapshot.manifest.step(),
+                 status.ToString(), absl::FormatDuration(pause));
+    absl::MutexLock lock(&mu_);
+    const absl::Time again = Clock::Real()->Now() + pause;
+    if (Clock::Real()->Await(&mu_, absl::Condition(this, &GrpcCoordinatorLink::HasSnapshot), again)) return;
+  }
+}
+
+// Is there nothing more to try for the snapshot of `step`, after an attempt that ended with `status`?
+bool GrpcCoordinatorLink::Settled(const absl::Status& status, int64_t step) {
+  absl::MutexLock lock(&mu_);
+  if (status.ok()) {
+    committed_step_ = step;
+    return true;
+  }
+  if (Over()) return true;
+  if (absl::IsInvalidArgument(status)) {
+    spdlog::error("checkpoint refused step={} error=\"{}\"", step, status.ToString());
+    refused_ = status;
+    return true;
+  }
+  return waiting_.has_value();  // the newest wins
+}
+
+absl::Status GrpcCoordinatorLink::UploadOnce(const Snapshot& snapshot) {
+  grpc::ClientContext context;
+  absl::Status put = absl::CancelledError("closing");
+  if (Enter(&context, &upload_call_)) put = PutChunks(chunks_.get(), snapshot.manifest, snapshot.stream, &context);
+  Leave(&upload_call_);
+  RETURN_IF_ERROR(put);
+  const absl::Status committed = Commit(snapshot.manifest);
+  if (!absl::IsFailedPrecondition(committed)) return committed;
+  // Fenced, or chunks were lost with the coordinator's buffers: an empty report tells the two apart.
+  const absl::Status probe = SendReport(ReportStepsRequest(), &upload_call_);
+  if (absl::IsFailedPrecondition(probe)) {
+    absl::MutexLock lock(&mu_);
+    SetFenced(committed);
+  }
+  return committed;
+}
+
+absl::Status GrpcCoordinatorLink::Commit(const CheckpointManifest& manifest) {
+  CommitCheckpointRequest request;
+  *request.mutable_manifest() = manifest;
+  grpc::ClientContext context;
+  SetDeadline(&context, 6 * limits::kRpcDeadline);  // it checks every chunk and syncs
+  CommitCheckpointReply reply;
+  absl::Status status = absl::CancelledError("closing");
+  if (Enter(&context, &upload_call_)) status = FromGrpc(cluster_->CommitCheckpoint(&context, request, &reply));
+  Leave(&upload_call_);
+  return status;
+}
+
+}  // namespace
+
+std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const std::string& coordinator_address, const std::string& job_id,
+                                                       int64_t generation) {
+  return std::make_unique<GrpcCoordinatorLink>(coordinator_address, job_id, generation);
+}
+
+}  // namespace mimeo
