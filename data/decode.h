@@ -29,6 +29,9 @@ absl::StatusOr<ImageSize> ReadImageSize(absl::string_view encoded);
 absl::StatusOr<Pixels> DecodeCrop(absl::string_view encoded, const Rect& crop, int64_t max_pixels);
 absl::StatusOr<Pixels> DecodeImage(absl::string_view encoded, int64_t max_pixels);
 
+// A part of `pixels`. REQUIRES: `crop` lies inside.
+Pixels CutPixels(const Pixels& pixels, const Rect& crop);
+
 // RGB -> PNG bytes.
 std::string EncodePng(const Pixels& pixels);
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/random_key.h"
 #include "data/dataset.h"
+#include "data/epoch_order.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/job.pb.h"
 
@@ -46,8 +47,5 @@ class Loader {
   virtual void Close() = 0;
   virtual int64_t bad_samples() const = 0;   // distinct so far; each is logged once, by name and reason
 };
-
-// The sample ids of one epoch in training order: a permutation of [0, size) by key(seed, "order", epoch).
-std::vector<int64_t> EpochOrder(uint64_t seed, int64_t epoch, int64_t size);
 
 }  // namespace mimeo
