@@ -1,0 +1,76 @@
+// What all streams of a teacher may hold at once, in images and bytes: a request is paid for when its header arrives and
+// given back when its answer is written, so clients that send much, or never read, cannot grow the process. First come,
+// first served. Thread-safe; nobody blocks in it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+
+namespace mimeo {
+
+class Admission {
+ public:
+  struct Cost {
+    int64_t images = 0;
+    int64_t bytes = 0;
+  };
+
+  explicit Admission(Cost capacity) : capacity_(capacity) {}
+
+  // A cost in use until the lease is destroyed. Move-only value; must not outlive the Admission. Its destructor may call the
+  // callbacks of those who wait: destroy it under no lock.
+  class Lease {
+   public:
+    Lease() = default;
+    Lease(Lease&& other) noexcept : admission_(std::exchange(other.admission_, nullptr)), cost_(other.cost_) {}
+    Lease& operator=(Lease&& other) noexcept {
+      std::swap(admission_, other.admission_);
+      std::swap(cost_, other.cost_);
+      return *this;
+    }
+    ~Lease() {
+      if (admission_ != nullptr) admission_->Return(cost_);
+    }
+
+   private:
+    friend class Admission;
+    Lease(Admission* admission, Cost cost) : admission_(admission), cost_(cost) {}
+    Admission* admission_ = nullptr;
+    Cost cost_;
+  };
+  using Granted = std::function<void(absl::StatusOr<Lease>)>;
+
+  // Calls `granted` once, under no lock: at once when there is room and nobody waits, else from the thread that makes room.
+  // InvalidArgument: more than the capacity. Unavailable: after Close.
+  void Acquire(Cost cost, Granted granted) ABSL_LOCKS_EXCLUDED(mu_);
+  // Answers those who wait, and all later ones, with Unavailable.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
+
+  Cost used() const ABSL_LOCKS_EXCLUDED(mu_);
+  int waiting() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  struct Waiter {
+    Cost cost;
+    Granted granted;
+  };
+
+  void Return(Cost cost) ABSL_LOCKS_EXCLUDED(mu_);
+  bool Fits(Cost cost) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void Take(Cost cost) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Cost capacity_;
+  mutable absl::Mutex mu_;
+  Cost used_ ABSL_GUARDED_BY(mu_);
+  std::deque<Waiter> waiters_ ABSL_GUARDED_BY(mu_);  // at most one a stream
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace mimeo

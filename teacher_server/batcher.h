@@ -1,0 +1,69 @@
+// Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_batch_images, as soon as
+// it is free: a lone request is never delayed, and under load batches fill up by themselves. Streams take turns, one request
+// each, so a busy stream cannot starve another; within a stream answers keep the order of requests. Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "base/metrics_server.h"
+#include "base/teacher_frames.h"
+
+namespace mimeo {
+
+class Batcher {
+ public:
+  // The features of each task, in order, as bytes of float32 (B, K, T). Called on the compute thread only.
+  using Compute = std::function<absl::StatusOr<std::vector<std::string>>(absl::Span<const FeatureTask> tasks)>;
+  // Called once for each request that Submit took, on the compute thread (or in Stop); must not block.
+  using Done = std::function<void(absl::StatusOr<std::string> features)>;
+
+  // `metrics` outlives this.
+  Batcher(int max_batch_images, Compute compute, Metrics* metrics);
+  ~Batcher();
+
+  // Queues a request; never blocks. What waits is bounded by what Admission let in. `stream` tells streams apart. Unavailable
+  // after Stop: `done` is not called then. REQUIRES: task.num_images <= max_batch_images.
+  absl::Status Submit(uint64_t stream, FeatureTask task, Done done) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Finishes the running batch, answers what waits with Unavailable and ends the thread. Idempotent; one caller at a time.
+  void Stop() ABSL_LOCKS_EXCLUDED(mu_);
+
+  int queued_images() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  struct Waiting {
+    FeatureTask task;
+    Done done;
+  };
+
+  void Run() ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<Waiting> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ShowQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ComputeBatch(std::vector<Waiting> batch);
+
+  const int max_batch_images_;
+  const Compute compute_;
+  Metrics* const metrics_;
+
+  mutable absl::Mutex mu_;
+  std::map<uint64_t, std::deque<Waiting>> queues_ ABSL_GUARDED_BY(mu_);  // by stream; none is empty
+  uint64_t last_stream_ ABSL_GUARDED_BY(mu_) = 0;                        // that was served
+  int queued_images_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+
+  std::thread thread_;
+};
+
+}  // namespace mimeo

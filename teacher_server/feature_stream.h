@@ -1,0 +1,96 @@
+// One stream of a client, from its first frame to its status: frames -> request -> admission -> batcher -> frames. Driven by
+// gRPC's reactions; no thread of its own. Thread-safe.
+//
+// Reading stops while max_requests_in_flight requests have no written answer, or while the next one is not admitted: what a
+// client that never reads can make the server hold is a constant.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/metrics_server.h"
+#include "base/teacher_frames.h"
+#include "proto/teacher.pb.h"
+#include "teacher_server/admission.h"
+#include "teacher_server/batcher.h"
+
+namespace mimeo {
+
+class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureReply> {
+ public:
+  // What all streams of a server share; outlives them.
+  struct Shared {
+    FeatureGeometry geometry;
+    int max_requests_in_flight = 1;
+    Admission* admission = nullptr;
+    Batcher* batcher = nullptr;
+    Metrics* metrics = nullptr;
+    Clock* clock = nullptr;
+  };
+
+  // Begins to read. The stream owns itself until gRPC is done with it (then `ended` is called) and every answer that the
+  // batcher owes it has come.
+  static std::shared_ptr<FeatureStream> Start(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context,
+                                              std::function<void()> ended);
+  ~FeatureStream() override;
+
+  // Ends the stream with `status`, whatever it is doing.
+  void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
+  // Ends the stream when it holds memory and its client has neither sent nor read since `since`.
+  void EndIfStalled(absl::Time since) ABSL_LOCKS_EXCLUDED(mu_);
+
+  void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  // A request that was read and whose answer is not written yet.
+  struct InFlight {
+    uint64_t request_id = 0;
+    Admission::Lease lease;
+    std::string features;
+  };
+
+  FeatureStream(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context, std::function<void()> ended);
+
+  void OnAdmitted(absl::StatusOr<Admission::Lease> lease) ABSL_LOCKS_EXCLUDED(mu_);
+  void OnAnswer(absl::StatusOr<std::string> features) ABSL_LOCKS_EXCLUDED(mu_);
+  void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void TakeFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FinishOnce(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const Shared shared_;
+  const uint64_t id_;
+  grpc::CallbackServerContext* const context_;
+  const std::function<void()> ended_;
+
+  absl::Mutex mu_;
+  std::shared_ptr<FeatureStream> self_ ABSL_GUARDED_BY(mu_);  // until OnDone
+  FeatureRequest request_frame_;                              // gRPC's while a read is under way
+  FeatureReply reply_frame_;                                  // gRPC's while a write is under way
+  FeatureRequestAssembler assembler_ ABSL_GUARDED_BY(mu_);
+  Admission::Lease next_lease_ ABSL_GUARDED_BY(mu_);          // of the request being assembled
+  std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);       // oldest first; the first num_answered_ have features
+  size_t num_answered_ ABSL_GUARDED_BY(mu_) = 0;
+  std::optional<FeatureReplyFrames> writing_ ABSL_GUARDED_BY(mu_);  // of in_flight_.front()
+  bool read_paused_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ended_ ABSL_GUARDED_BY(mu_) = false;  // the client sends no more
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Time last_progress_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace mimeo

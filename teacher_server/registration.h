@@ -1,0 +1,44 @@
+// Says to the coordinator once a second that this teacher is here, for as long as it lives; a coordinator that is away is
+// tried again. Thread-safe; its thread ends in the destructor.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/metrics_server.h"
+#include "proto/coordinator.grpc.pb.h"
+
+namespace mimeo {
+
+class Registration {
+ public:
+  // `metrics` and `clock` outlive this.
+  Registration(const std::string& coordinator_address, const TeacherHeartbeatRequest& heartbeat, Metrics* metrics,
+               Clock* clock);
+  ~Registration();
+
+ private:
+  void Run();
+  absl::Status Beat() ABSL_LOCKS_EXCLUDED(mu_);
+
+  const std::string coordinator_address_;
+  const TeacherHeartbeatRequest heartbeat_;
+  Metrics* const metrics_;
+  Clock* const clock_;
+  const std::unique_ptr<Cluster::Stub> coordinator_;
+
+  absl::Mutex mu_;
+  grpc::ClientContext* call_ ABSL_GUARDED_BY(mu_) = nullptr;  // under way
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+
+  std::thread thread_;
+};
+
+}  // namespace mimeo

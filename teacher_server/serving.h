@@ -1,0 +1,58 @@
+// A running teacher: service, admission, batcher and gRPC server, put together and taken apart in the right order.
+// Thread-safe.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/metrics_server.h"
+#include "base/rpc/rpc.h"
+#include "proto/teacher.pb.h"
+#include "teacher_server/batcher.h"
+#include "teacher_server/teacher_service.h"
+
+namespace mimeo {
+
+// Writes what this server promises into a teacher's contract: requests of at most max_batch_images images, and so few that
+// sixteen of them, answers included, fit into limits::kTeacherQueueBytes.
+void SetServingLimits(int max_batch_images, TeacherContract* contract);
+
+class ServingTeacher {
+ public:
+  struct Options {
+    std::string listen = "127.0.0.1:0";
+    TeacherService::Options service;
+  };
+
+  // Serves what `compute` computes under `contract`, whose limits are set. `metrics` and `clock` outlive this.
+  // FailedPrecondition: the contract makes no sense. Unavailable: the address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<ServingTeacher>> Start(const Options& options, const TeacherContract& contract,
+                                                              Batcher::Compute compute, Metrics* metrics, Clock* clock);
+  // Ends open streams with Unavailable, finishes the running batch.
+  ~ServingTeacher();
+
+  int port() const { return server_->port(); }
+  TeacherService& service() { return service_; }
+  const Batcher& batcher() const { return batcher_; }
+
+ private:
+  ServingTeacher(const Options& options, const TeacherContract& contract, Batcher::Compute compute, Metrics* metrics,
+                Clock* clock);
+  void WatchStreams() ABSL_LOCKS_EXCLUDED(mu_);
+
+  Clock* const clock_;
+  Batcher batcher_;
+  TeacherService service_;
+  std::unique_ptr<RpcServer> server_;
+
+  absl::Mutex mu_;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread watch_;
+};
+
+}  // namespace mimeo

@@ -1,0 +1,342 @@
+#include "teacher_server/serving.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "base/rpc/rpc.h"
+#include "base/teacher_frames.h"
+#include "proto/teacher.grpc.pb.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int kImagePx = 8;  // L = 4
+constexpr int kImageBytes = 3 * kImagePx * kImagePx;
+
+TeacherContract Contract(int feature_width) {
+  TeacherContract contract;
+  contract.set_name("tiny");
+  contract.set_feature_width(feature_width);
+  contract.set_image_px(kImagePx);
+  contract.set_patch_px(4);
+  contract.set_feature_type(TENSOR_TYPE_FLOAT32);
+  SetServingLimits(16, &contract);
+  return contract;
+}
+
+// Features that say which image and which patch they are of: first byte of the image + 1000 * patch index.
+absl::StatusOr<std::vector<std::string>> Label(absl::Span<const FeatureTask> tasks, int feature_width) {
+  std::vector<std::string> all;
+  for (const FeatureTask& task : tasks) {
+    std::vector<float> features;
+    for (int b = 0; b < task.num_images; ++b) {
+      for (int k = 0; k < task.num_visible; ++k) {
+        const int patch = task.indices.empty() ? k : task.indices[b * task.num_visible + k];
+        const int image = static_cast<unsigned char>(task.images[b * kImageBytes]);
+        features.insert(features.end(), feature_width, static_cast<float>(image + 1000 * patch));
+      }
+    }
+    all.emplace_back(reinterpret_cast<const char*>(features.data()), features.size() * sizeof(float));
+  }
+  return all;
+}
+
+// A compute function that waits for Open, and knows how many requests it has seen.
+class Gate {
+ public:
+  explicit Gate(int feature_width) : feature_width_(feature_width) {}
+  Batcher::Compute function() {
+    return [this](absl::Span<const FeatureTask> tasks) {
+      {
+        absl::MutexLock lock(&mu_);
+        requests_ += tasks.size();
+        mu_.Await(absl::Condition(&open_));
+      }
+      return Label(tasks, feature_width_);
+    };
+  }
+  void Open() {
+    absl::MutexLock lock(&mu_);
+    open_ = true;
+  }
+  int requests() {
+    absl::MutexLock lock(&mu_);
+    return requests_;
+  }
+  void WaitForRequests(int count) {
+    absl::MutexLock lock(&mu_);
+    const auto there = [&] { return requests_ >= count; };
+    mu_.Await(absl::Condition(&there));
+  }
+
+ private:
+  const int feature_width_;
+  absl::Mutex mu_;
+  bool open_ ABSL_GUARDED_BY(mu_) = false;
+  int requests_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+// One raw stream, frame by frame.
+class Client {
+ public:
+  explicit Client(int port)
+      : stub_(Teacher::NewStub(OpenChannel(absl::StrCat("127.0.0.1:", port)))), stream_(stub_->StreamFeatures(&context_)) {}
+
+  bool Send(const FeatureRequest& frame) { return stream_->Write(frame); }
+  // One image whose bytes are all `label`, patches `indices` (none: all).
+  bool Ask(uint64_t id, char label, const std::vector<int32_t>& indices = {}) {
+    const std::string image(kImageBytes, label);
+    FeatureRequestFrames frames(id, 1, static_cast<int>(indices.size()), image,
+                                {reinterpret_cast<const char*>(indices.data()), indices.size() * sizeof(int32_t)});
+    FeatureRequest frame;
+    while (frames.Next(&frame)) {
+      if (!Send(frame)) return false;
+    }
+    return true;
+  }
+  std::vector<float> Receive(uint64_t id, int count) {
+    std::vector<float> features(count);
+    FeatureReplyAssembler assembler(id, reinterpret_cast<char*>(features.data()), count * sizeof(float));
+    FeatureReply frame;
+    while (stream_->Read(&frame)) {
+      auto whole = assembler.Add(frame);
+      EXPECT_TRUE(whole.ok()) << whole.status();
+      if (!whole.ok() || *whole) return features;
+    }
+    ADD_FAILURE() << "the stream ended";
+    return {};
+  }
+  absl::Status Finish() {
+    stream_->WritesDone();
+    FeatureReply frame;
+    while (stream_->Read(&frame)) {
+    }
+    return FromGrpc(stream_->Finish());
+  }
+  void Cancel() { context_.TryCancel(); }
+  Teacher::Stub* stub() { return stub_.get(); }
+
+ private:
+  grpc::ClientContext context_;
+  std::unique_ptr<Teacher::Stub> stub_;
+  std::unique_ptr<grpc::ClientReaderWriter<FeatureRequest, FeatureReply>> stream_;
+};
+
+class ServingTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<ServingTeacher> Serve(Batcher::Compute compute, int feature_width = 2,
+                                        ServingTeacher::Options options = {}) {
+    auto server = ServingTeacher::Start(options, Contract(feature_width), std::move(compute), &metrics_, Clock::Real());
+    EXPECT_TRUE(server.ok()) << server.status();
+    return *std::move(server);
+  }
+  std::unique_ptr<ServingTeacher> ServeLabels() {
+    return Serve([](absl::Span<const FeatureTask> tasks) { return Label(tasks, 2); });
+  }
+
+  Metrics metrics_{MetricOwner::kTeacher};
+};
+
+TEST_F(ServingTest, DescribesItselfAndAnswersInOrder) {
+  auto server = ServeLabels();
+  Client client(server->port());
+  grpc::ClientContext context;
+  TeacherContract contract;
+  ASSERT_TRUE(client.stub()->Describe(&context, DescribeRequest(), &contract).ok());
+  EXPECT_EQ(contract.name(), "tiny");
+  EXPECT_EQ(contract.max_requests_in_flight(), limits::kTeacherRequestsInFlight);
+  EXPECT_EQ(contract.max_images_per_request(), 16);
+
+  ASSERT_TRUE(client.Ask(1, 5, {3, 0}));
+  ASSERT_TRUE(client.Ask(2, 6));
+  EXPECT_THAT(client.Receive(1, 4), ElementsAre(3005, 3005, 5, 5));
+  EXPECT_THAT(client.Receive(2, 8), ElementsAre(6, 6, 1006, 1006, 2006, 2006, 3006, 3006));
+  EXPECT_TRUE(client.Finish().ok());
+  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_requests_total 2"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_sent_bytes_total 48"));
+}
+
+TEST_F(ServingTest, ImagesOfTwoClientsShareABatch) {
+  Gate gate(2);
+  auto server = Serve(gate.function());
+  Client first(server->port()), one(server->port()), two(server->port());
+  ASSERT_TRUE(first.Ask(1, 1));
+  gate.WaitForRequests(1);  // the compute thread is busy
+  ASSERT_TRUE(one.Ask(1, 2));
+  ASSERT_TRUE(two.Ask(1, 3, {1}));
+  while (server->batcher().queued_images() < 2) std::this_thread::yield();
+  gate.Open();
+  EXPECT_EQ(one.Receive(1, 8)[7], 3002);
+  EXPECT_THAT(two.Receive(1, 2), ElementsAre(1003, 1003));
+  EXPECT_EQ(first.Receive(1, 8)[0], 1);
+  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_batch_images_count 2"));  // 1 image, then 2 together
+  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_batch_images_sum 3"));
+}
+
+TEST_F(ServingTest, MalformedFramesEndTheStreamWithTheNumber) {
+  auto server = ServeLabels();
+  FeatureRequest no_header;
+  no_header.set_request_id(3);
+  no_header.set_payload("x");
+  FeatureRequest too_many = no_header;
+  too_many.mutable_header()->set_num_images(17);
+  FeatureRequest too_long = no_header;
+  too_long.mutable_header()->set_num_images(1);
+  too_long.set_payload(std::string(kImageBytes + 1, 'x'));
+  const std::pair<FeatureRequest, const char*> cases[] = {
+      {no_header, "request 3: the first frame has no header"},
+      {too_many, "request 3: num_images is 17, must be in [1, 16]"},
+      {too_long, "request 3: 193 bytes, its header announces 192"},
+  };
+  for (const auto& [frame, message] : cases) {
+    Client client(server->port());
+    ASSERT_TRUE(client.Send(frame));
+    const absl::Status status = client.Finish();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(message));
+  }
+  Client outside(server->port());
+  ASSERT_TRUE(outside.Ask(1, 1, {0, 4}));
+  EXPECT_THAT(outside.Finish().ToString(), HasSubstr("patch index 4 of image 0 is outside [0, 4)"));
+
+  Client half(server->port());
+  too_long.set_payload("x");
+  ASSERT_TRUE(half.Send(too_long));
+  EXPECT_THAT(half.Finish().ToString(), HasSubstr("ended inside a request"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_errors_total 5"));
+}
+
+TEST_F(ServingTest, AClientThatNeverReadsIsNotReadFrom) {
+  constexpr int kWidth = 2 << 20;  // 4 patches: an answer of 32 MiB, far more than the transport takes
+  Gate gate(kWidth);
+  auto server = Serve(gate.function(), kWidth);
+  gate.Open();
+  Client deaf(server->port());
+  std::thread writer([&] {
+    for (uint64_t id = 1; id <= 64 && deaf.Ask(id, 1); ++id) {
+    }
+  });
+  gate.WaitForRequests(limits::kTeacherRequestsInFlight);
+  // Meanwhile another client is served many times over.
+  Client client(server->port());
+  for (uint64_t id = 1; id <= 8; ++id) {
+    ASSERT_TRUE(client.Ask(id, 1, {2}));
+    EXPECT_EQ(client.Receive(id, kWidth)[0], 2001);
+  }
+  EXPECT_EQ(gate.requests(), limits::kTeacherRequestsInFlight + 8);
+  EXPECT_EQ(server->service().admitted().images, limits::kTeacherRequestsInFlight);
+  deaf.Cancel();
+  writer.join();
+  while (server->service().admitted().images > 0) std::this_thread::yield();
+}
+
+TEST_F(ServingTest, RequestsBeyondTheCapacityWaitForTheirTurn) {
+  Gate gate(2);
+  ServingTeacher::Options options;
+  options.service.capacity = {3, 1 << 20};
+  auto server = Serve(gate.function(), 2, options);
+  Client one(server->port()), two(server->port());
+  for (uint64_t id = 1; id <= 3; ++id) ASSERT_TRUE(one.Ask(id, 1, {0}));
+  while (server->service().admitted().images < 3) std::this_thread::yield();
+  ASSERT_TRUE(two.Ask(1, 2, {0}));
+  EXPECT_EQ(server->service().admitted().images, 3);
+  gate.Open();
+  EXPECT_THAT(two.Receive(1, 2), ElementsAre(2, 2));
+  for (uint64_t id = 1; id <= 3; ++id) EXPECT_THAT(one.Receive(id, 2), ElementsAre(1, 1));
+  EXPECT_TRUE(one.Finish().ok());
+  EXPECT_TRUE(two.Finish().ok());
+  EXPECT_EQ(server->service().admitted().bytes, 0);
+}
+
+TEST_F(ServingTest, TooManyStreamsAreRefused) {
+  ServingTeacher::Options options;
+  options.service.max_streams = 1;
+  auto server = Serve([](absl::Span<const FeatureTask> tasks) { return Label(tasks, 2); }, 2, options);
+  Client first(server->port());
+  ASSERT_TRUE(first.Ask(1, 1));
+  first.Receive(1, 8);
+  Client second(server->port());
+  EXPECT_EQ(second.Finish().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(first.Finish().ok());
+  while (server->service().num_streams() > 0) std::this_thread::yield();
+  Client third(server->port());
+  ASSERT_TRUE(third.Ask(1, 1));
+  third.Receive(1, 8);
+}
+
+TEST_F(ServingTest, StopEndsOpenStreamsAtOnce) {
+  Gate gate(2);
+  auto server = Serve(gate.function());
+  Client idle(server->port()), busy(server->port());
+  ASSERT_TRUE(busy.Ask(1, 1));
+  gate.WaitForRequests(1);
+  while (server->service().num_streams() < 2) std::this_thread::yield();
+  std::thread stop([&] { server.reset(); });
+  EXPECT_EQ(busy.Finish().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(idle.Finish().code(), absl::StatusCode::kUnavailable);
+  gate.Open();  // only now: streams do not wait for the running batch
+  stop.join();
+}
+
+TEST_F(ServingTest, AClientThatHoldsMemoryAndDoesNothingIsCutOff) {
+  Gate gate(2);
+  auto server = Serve(gate.function());
+  Client stalled(server->port()), idle(server->port()), busy(server->port());
+  FeatureRequest half;
+  half.set_request_id(1);
+  half.mutable_header()->set_num_images(1);
+  half.set_payload("x");
+  ASSERT_TRUE(stalled.Send(half));
+  ASSERT_TRUE(busy.Ask(1, 1));
+  gate.WaitForRequests(1);
+  while (server->service().admitted().images < 2 || server->service().num_streams() < 3) std::this_thread::yield();
+  server->service().EndStalled(Clock::Real()->Now() + absl::Seconds(1));
+  EXPECT_EQ(stalled.Finish().code(), absl::StatusCode::kDeadlineExceeded);
+  gate.Open();
+  EXPECT_EQ(busy.Receive(1, 8)[0], 1);  // waits for us, not we for it
+  EXPECT_TRUE(busy.Finish().ok());
+  EXPECT_TRUE(idle.Finish().ok());      // holds nothing
+}
+
+TEST_F(ServingTest, AFailedForwardPassEndsItsStreams) {
+  auto server = Serve([](absl::Span<const FeatureTask>) { return absl::InternalError("out of memory"); });
+  Client client(server->port());
+  ASSERT_TRUE(client.Ask(1, 1));
+  EXPECT_EQ(client.Finish(), absl::InternalError("out of memory"));
+}
+
+TEST(ServingLimitsTest, RequestsFitTheMemoryBound) {
+  TeacherContract large;
+  large.set_image_px(224);
+  large.set_patch_px(16);
+  large.set_feature_width(768);
+  SetServingLimits(4096, &large);
+  FeatureRequestHeader header;
+  header.set_num_images(large.max_images_per_request());
+  header.set_num_visible(196);
+  large.set_feature_type(TENSOR_TYPE_FLOAT32);
+  auto size = SizeOf(header, GeometryOf(large).value());
+  ASSERT_TRUE(size.ok()) << size.status();
+  EXPECT_LE(size->total(), limits::kTeacherQueueBytes / 16);
+  EXPECT_GT(size->total(), limits::kTeacherQueueBytes / 20);
+}
+
+TEST(ServingLimitsTest, AContractWithoutSenseIsNotServed) {
+  Metrics metrics(MetricOwner::kTeacher);
+  TeacherContract contract = Contract(2);
+  contract.set_patch_px(3);
+  auto server = ServingTeacher::Start({}, contract, nullptr, &metrics, Clock::Real());
+  EXPECT_EQ(server.status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace mimeo
