@@ -1,0 +1,139 @@
+#include "worker/rank_launch.h"
+
+#include <dirent.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "google/protobuf/text_format.h"
+#include "spdlog/spdlog.h"
+
+namespace mimeo {
+namespace {
+
+std::string RanksDir(const std::string& dir) { return JoinPath(dir, "ranks"); }
+
+std::string StartFilePath(const std::string& dir, const RankKey& key) {
+  return JoinPath(RanksDir(dir), ToString(key) + ".textproto");
+}
+
+// Training maps and frees the same tensors each step: an allocator that keeps pages, in huge ones, makes a step measurably
+// faster. Empty where jemalloc is not installed, or where whoever started the agent chose an allocator.
+std::vector<std::string> AllocatorEnvironment() {
+  if (std::getenv("LD_PRELOAD") != nullptr) return {};
+  for (const char* path : {"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2",
+                           "/usr/lib64/libjemalloc.so.2", "/usr/lib/libjemalloc.so.2", "/usr/local/lib/libjemalloc.so.2"}) {
+    if (!FileExists(path)) continue;
+    return {absl::StrCat("LD_PRELOAD=", path), "MALLOC_CONF=thp:always,dirty_decay_ms:60000,background_thread:false"};
+  }
+  return {};
+}
+
+std::vector<std::string> RankEnvironment(const RankLaunchOptions& options, const GangAssignment& assignment, int slot) {
+  const int threads = std::max(1, assignment.spec().resources().threads_per_rank());
+  const int devices = options.num_cuda_devices;
+  std::vector<std::string> env = {
+      absl::StrCat("OMP_NUM_THREADS=", threads),
+      absl::StrCat("MKL_NUM_THREADS=", threads),
+      absl::StrCat("MIMEO_HOST=", options.host),
+      absl::StrCat("CUDA_VISIBLE_DEVICES=", devices == 0 ? "" : absl::StrCat(slot % devices)),
+  };
+  for (std::string& variable : AllocatorEnvironment()) env.push_back(std::move(variable));
+  return env;
+}
+
+// Up to `bytes` from the end of a file; empty when it cannot be read.
+std::string EndOf(const std::string& path, int64_t bytes) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  if (!in) return "";
+  const int64_t size = in.tellg();
+  const int64_t take = std::min(size, bytes);
+  std::string text(static_cast<size_t>(take), '\0');
+  in.seekg(size - take);
+  in.read(&text[0], take);
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+struct LogFile {
+  std::string path;
+  int64_t modified_ns;
+};
+
+std::vector<LogFile> ListLogs(const std::string& dir) {
+  std::vector<LogFile> logs;
+  DIR* const handle = opendir(dir.c_str());
+  if (handle == nullptr) return logs;
+  while (const dirent* entry = readdir(handle)) {
+    const std::string path = JoinPath(dir, entry->d_name);
+    struct stat file;
+    if (!absl::EndsWith(path, ".log") || stat(path.c_str(), &file) != 0) continue;
+    logs.push_back({path, file.st_mtim.tv_sec * int64_t{1000000000} + file.st_mtim.tv_nsec});
+  }
+  closedir(handle);
+  return logs;
+}
+
+}  // namespace
+
+std::string RankLogPath(const std::string& dir, const RankKey& key) {
+  return JoinPath(RanksDir(dir), ToString(key) + ".log");
+}
+
+absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options, const GangAssignment& assignment,
+                                                       int slot) {
+  const RankKey key = KeyOf(assignment);
+  const std::string start_file = StartFilePath(options.dir, key);
+  std::string text;
+  if (!google::protobuf::TextFormat::PrintToString(assignment, &text)) {
+    return absl::InternalError("the assignment cannot be printed as a text proto");
+  }
+  RETURN_IF_ERROR(MakeDirs(RanksDir(options.dir)));
+  RETURN_IF_ERROR(WriteFileAtomic(start_file, text));
+  Subprocess::Options process;
+  process.argv = {options.rank_binary, "rank", absl::StrCat("--assignment=", start_file),
+                  absl::StrCat("--agent=", options.agent_address),
+                  absl::StrCat("--coordinator=", options.coordinator_address)};
+  process.extra_env = RankEnvironment(options, assignment, slot);
+  process.output_path = RankLogPath(options.dir, key);
+  return Subprocess::Start(process);
+}
+
+void BoundRankLog(const std::string& path) {
+  struct stat file;
+  if (stat(path.c_str(), &file) != 0 || file.st_size <= limits::kRankLogBytes) return;
+  const absl::Status kept = WriteFileAtomic(path + ".old", EndOf(path, limits::kRankLogTailBytes));
+  // The process appends, so it goes on at the start.
+  if (truncate(path.c_str(), 0) != 0 || !kept.ok()) spdlog::warn("rank log could not be cut path={}", path);
+}
+
+std::string LogTail(const std::string& path) {
+  std::string text = EndOf(path, 600);
+  const size_t line = text.find('\n');
+  if (text.size() == 600 && line != std::string::npos) text.erase(0, line + 1);
+  return std::string(absl::StripAsciiWhitespace(text));
+}
+
+void CleanRankFiles(const std::string& dir, const RankKey& key) {
+  unlink(StartFilePath(dir, key).c_str());
+  std::vector<LogFile> logs = ListLogs(RanksDir(dir));
+  if (logs.size() <= limits::kRankLogsKept) return;
+  std::sort(logs.begin(), logs.end(), [](const LogFile& a, const LogFile& b) { return a.modified_ns > b.modified_ns; });
+  for (size_t i = limits::kRankLogsKept; i < logs.size(); ++i) {
+    unlink(logs[i].path.c_str());
+    unlink((logs[i].path + ".old").c_str());
+  }
+}
+
+}  // namespace mimeo
