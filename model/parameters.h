@@ -16,23 +16,40 @@ namespace mimeo {
 
 enum class Init { kZeros, kOnes, kNormal002, kXavierUniform, kConvDefault };
 
+// What the matrix products of a model (linear layers, attention) compute in. kBFloat16 is what autocast does: inputs and
+// weights of a product are rounded to bfloat16, the product accumulates in float32 and is rounded once; weights, residuals,
+// normalisations, losses and gradients of weights stay float32.
+enum class Products { kAsStored, kBFloat16 };
+
 class Parameters {
  public:
-  explicit Parameters(uint64_t seed) : key_(RandomKey(seed).Fold("init")) {}
+  // `products` is read by every layer that is made over these parameters.
+  explicit Parameters(uint64_t seed, Products products = Products::kAsStored)
+      : key_(RandomKey(seed).Fold("init")), products_(products) {}
 
-  // A leaf that requires a gradient. xavier_uniform views the shape as [dim 0, the rest]. Names are unique (CHECK).
+  // A leaf that requires a gradient. xavier_uniform views the shape as [dim 0, the rest]; kConvDefault is uniform in
+  // +-1/sqrt(fan_in), torch's default for a convolution's bias. Names are unique (CHECK).
   at::Tensor Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias = 0);
 
+  // A tensor that is not trained (positions) but lives where the parameters live.
+  at::Tensor AddConstant(const std::string& name, const at::Tensor& value);
+
   const std::vector<std::pair<std::string, at::Tensor>>& all() const { return all_; }   // in order of Add
+  const std::vector<std::pair<std::string, at::Tensor>>& constants() const { return constants_; }
   std::vector<at::Tensor> tensors() const;
-  at::Tensor Find(const std::string& name) const;   // CHECK: there
+  at::Tensor Find(const std::string& name) const;   // CHECK: a parameter or a constant
+  Products products() const { return products_; }
 
   // In place: handles that Add gave see the change. Call before any optimizer or reducer is made.
   void To(at::Device device, at::ScalarType dtype);
 
  private:
+  bool Has(const std::string& name) const;
+
   RandomKey key_;
+  Products products_;
   std::vector<std::pair<std::string, at::Tensor>> all_;
+  std::vector<std::pair<std::string, at::Tensor>> constants_;
 };
 
 }  // namespace mimeo

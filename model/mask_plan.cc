@@ -1,0 +1,63 @@
+#include "model/mask_plan.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/base/internal/raw_logging.h"
+
+namespace mimeo {
+namespace {
+
+at::Tensor RowOffsets(int64_t batch, int64_t stride, at::Device device) {
+  return at::arange(0, batch * stride, stride, at::TensorOptions().dtype(at::kLong).device(device)).unsqueeze(1);
+}
+
+}  // namespace
+
+MaskPlan RandomMaskPlan(absl::Span<const RandomKey> keys, int num_patches, int num_visible) {
+  ABSL_RAW_CHECK(0 <= num_visible && num_visible <= num_patches, "more visible patches than there are");
+  const auto batch = static_cast<int64_t>(keys.size());
+  MaskPlan plan{at::empty({batch, num_visible}, at::kLong), at::empty({batch, num_patches - num_visible}, at::kLong)};
+  auto* visible = plan.visible_BK.data_ptr<int64_t>();
+  auto* hidden = plan.hidden_BM.data_ptr<int64_t>();
+  for (const RandomKey& key : keys) {
+    std::vector<int64_t> order = key.Permutation(num_patches);
+    std::sort(order.begin(), order.begin() + num_visible);
+    std::sort(order.begin() + num_visible, order.end());
+    visible = std::copy(order.begin(), order.begin() + num_visible, visible);
+    hidden = std::copy(order.begin() + num_visible, order.end(), hidden);
+  }
+  return plan;
+}
+
+MaskPlan AllVisible(int64_t batch, int num_patches, at::Device device) {
+  const auto options = at::TensorOptions().dtype(at::kLong).device(device);
+  return {at::arange(num_patches, options).unsqueeze(0).expand({batch, num_patches}).contiguous(),
+          at::empty({batch, 0}, options)};
+}
+
+MaskPlan ToDevice(const MaskPlan& plan, at::Device device) {
+  return {plan.visible_BK.to(device), plan.hidden_BM.to(device)};
+}
+
+at::Tensor TakePatches(const at::Tensor& patches_BLX, const at::Tensor& index_BK) {
+  const int64_t batch = patches_BLX.size(0), num_patches = patches_BLX.size(1), values = patches_BLX.size(2);
+  const at::Tensor rows = index_BK + RowOffsets(batch, num_patches, index_BK.device());
+  return patches_BLX.reshape({batch * num_patches, values})
+      .index_select(0, rows.reshape(-1))
+      .view({batch, index_BK.size(1), values});
+}
+
+at::Tensor PlacePatches(const at::Tensor& visible_BKX, const at::Tensor& hidden_token_X, const MaskPlan& plan) {
+  const int64_t batch = visible_BKX.size(0), values = visible_BKX.size(2), num_hidden = plan.hidden_BM.size(1);
+  const at::Tensor hidden_BMX = hidden_token_X.to(visible_BKX.scalar_type()).expand({batch, num_hidden, values});
+  const at::Tensor place_BL = at::cat({plan.visible_BK, plan.hidden_BM}, 1).argsort(int64_t{1}, false);  // the inverse permutation
+  return TakePatches(at::cat({visible_BKX, hidden_BMX}, 1), place_BL);
+}
+
+}  // namespace mimeo

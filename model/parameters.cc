@@ -1,0 +1,100 @@
+#include "model/parameters.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+
+#include "absl/base/internal/raw_logging.h"
+
+namespace mimeo {
+namespace {
+
+// Element i is a function of (key, i) alone, so threads cannot change it.
+template <typename Number>
+void Fill(const at::Tensor& tensor, Number number) {
+  float* const out = tensor.data_ptr<float>();
+  at::parallel_for(0, tensor.numel(), 1 << 14, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) out[i] = static_cast<float>(number(i));
+  });
+}
+
+void FillUniform(const at::Tensor& tensor, const RandomKey& key, double bound) {
+  Fill(tensor, [&](int64_t i) { return bound * (2 * key.Uniform(i) - 1); });
+}
+
+void Initialise(const at::Tensor& tensor, const RandomKey& key, Init init, int64_t fan_in) {
+  switch (init) {
+    case Init::kZeros:
+      tensor.zero_();
+      return;
+    case Init::kOnes:
+      tensor.fill_(1);
+      return;
+    case Init::kNormal002:
+      Fill(tensor, [&](int64_t i) { return 0.02 * key.Normal(i); });
+      return;
+    case Init::kXavierUniform: {
+      const double fan_out = static_cast<double>(tensor.size(0));
+      FillUniform(tensor, key, std::sqrt(6 / (fan_out + static_cast<double>(tensor.numel()) / fan_out)));
+      return;
+    }
+    case Init::kConvDefault:
+      ABSL_RAW_CHECK(fan_in > 0, "kConvDefault needs the convolution's fan-in");
+      FillUniform(tensor, key, 1 / std::sqrt(static_cast<double>(fan_in)));
+      return;
+  }
+}
+
+}  // namespace
+
+at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias) {
+  ABSL_RAW_CHECK(!Has(name), name.c_str());
+  at::Tensor tensor = at::empty(shape, at::kFloat);
+  Initialise(tensor, key_.Fold(name), init, fan_in_for_conv_bias);
+  tensor.requires_grad_();
+  all_.emplace_back(name, tensor);
+  return tensor;
+}
+
+at::Tensor Parameters::AddConstant(const std::string& name, const at::Tensor& value) {
+  ABSL_RAW_CHECK(!Has(name), name.c_str());
+  constants_.emplace_back(name, value.detach());
+  return constants_.back().second;
+}
+
+std::vector<at::Tensor> Parameters::tensors() const {
+  std::vector<at::Tensor> tensors;
+  tensors.reserve(all_.size());
+  for (const auto& [name, tensor] : all_) tensors.push_back(tensor);
+  return tensors;
+}
+
+bool Parameters::Has(const std::string& name) const {
+  for (const auto* list : {&all_, &constants_}) {
+    for (const auto& entry : *list) {
+      if (entry.first == name) return true;
+    }
+  }
+  return false;
+}
+
+at::Tensor Parameters::Find(const std::string& name) const {
+  for (const auto* list : {&all_, &constants_}) {
+    for (const auto& [entry, tensor] : *list) {
+      if (entry == name) return tensor;
+    }
+  }
+  ABSL_RAW_CHECK(false, ("no parameter is called " + name).c_str());
+  return at::Tensor();
+}
+
+void Parameters::To(at::Device device, at::ScalarType dtype) {
+  const at::NoGradGuard no_grad;
+  for (const auto* list : {&all_, &constants_}) {
+    for (const auto& [name, tensor] : *list) tensor.set_data(tensor.detach().to(device, dtype));
+  }
+}
+
+}  // namespace mimeo

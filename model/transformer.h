@@ -1,0 +1,70 @@
+// The layers that encoders and decoders share. Each adds its parameters at construction, under `name`, and holds handles to
+// them. Values; one thread.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+#include "model/parameters.h"
+
+namespace mimeo {
+
+// (..., in) -> (..., out). The result is bfloat16 where the parameters' products are.
+class Linear {
+ public:
+  Linear(const std::string& name, int64_t in, int64_t out, Parameters* parameters);
+  at::Tensor operator()(const at::Tensor& x) const { return Rows(x, 0, weight_.size(0)); }
+  // Outputs [begin, end) only.
+  at::Tensor Rows(const at::Tensor& x, int64_t begin, int64_t end) const;
+
+ private:
+  Products products_;
+  at::Tensor weight_;
+  at::Tensor bias_;
+};
+
+// x W^T + b in the arithmetic of `products`.
+at::Tensor LinearProduct(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Products products);
+
+class LayerNorm {
+ public:
+  LayerNorm(const std::string& name, int64_t width, double epsilon, Parameters* parameters);
+  at::Tensor operator()(const at::Tensor& x) const;
+
+ private:
+  double epsilon_;
+  at::Tensor weight_;
+  at::Tensor bias_;
+};
+
+struct BlockShape {
+  int width = 0;
+  int heads = 0;
+  int mlp_width = 0;
+  double norm_epsilon = 1e-6;
+};
+
+// Pre-norm: x + Attention(Norm(x)), then x + Mlp(Norm(x)), exact GELU (timm's Block; names norm1, attn.qkv, attn.proj, norm2,
+// mlp.fc1, mlp.fc2).
+class TransformerBlock {
+ public:
+  TransformerBlock(const std::string& name, const BlockShape& shape, Parameters* parameters);
+
+  // (B, N, D) -> (B, N - first_row, D): output rows [first_row, N). All rows are attended to; the rest of the work is done
+  // for the wanted rows only.
+  at::Tensor Forward(const at::Tensor& x_BND, int64_t first_row = 0) const;
+
+ private:
+  at::Tensor Attend(const at::Tensor& x_BND, int64_t first_row) const;
+
+  int64_t heads_;
+  LayerNorm norm1_;
+  Linear qkv_;
+  Linear proj_;
+  LayerNorm norm2_;
+  Linear fc1_;
+  Linear fc2_;
+};
+
+}  // namespace mimeo
