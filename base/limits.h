@@ -11,7 +11,10 @@ namespace mimeo::limits {
 constexpr int64_t kChunkBytes = 1 << 20;           // checkpoint chunks, tensor frames
 constexpr int64_t kMessageBytes = 4 << 20;         // any gRPC message, both directions
 constexpr int kStepsPerReport = 500;               // StepMetrics in one message
-constexpr int kConcurrentStreamsPerServer = 256;
+constexpr int kConcurrentStreamsPerServer = 256;   // of one connection
+constexpr int kRpcThreads = 512;                   // of one server; a call beyond them gets ResourceExhausted
+constexpr int64_t kRpcMemoryBytes = int64_t{512} << 20;  // gRPC's buffers of one server
+constexpr int kMetadataBytes = 32 << 10;           // holds an error of kReasonBytes, percent-encoded
 
 // Names and texts.
 constexpr int kNameBytes = 64;
@@ -28,25 +31,41 @@ constexpr int64_t kUncommittedUploads = 4;         // per job; the oldest are de
 constexpr int kCheckpointsPerJob = 10000;
 constexpr int kEvaluationsPerJob = 100000;
 
+// Store. Its memory: four write buffers and what RocksDB keeps of open files.
+constexpr int64_t kStoreWriteBufferBytes = 16 << 20;  // of one family
+constexpr int64_t kStoreBlobFileBytes = 64 << 20;
+constexpr int64_t kStoreLogBytes = 128 << 20;
+constexpr int kStoreOpenFiles = 512;
+
 // Worker.
 constexpr int64_t kStepsSpooled = 100000;          // StepMetrics kept while the coordinator is away
 constexpr int kSnapshotsSpooled = 1;               // besides the one in flight; the newest wins
 constexpr int kBatchesPrefetched = 2;
 constexpr int kRankLogBytes = 64 << 20;
+constexpr int kRankLogTailBytes = 1 << 20;         // kept when a log over its bound starts anew
+constexpr int kRankLogsKept = 64;                  // of ranks that ended
 
 // Teacher.
 constexpr int kTeacherRequestsInFlight = 4;        // per stream
 constexpr int kTeacherStreams = 256;
 constexpr int kTeacherImagesPerRequest = 4096;
-constexpr int64_t kTeacherQueueBytes = int64_t{1} << 30;
+constexpr int64_t kTeacherQueueImages = 16384;      // admitted requests of all streams, answers not written yet
+constexpr int64_t kTeacherQueueBytes = int64_t{1} << 30;  // likewise, with their answers
+constexpr absl::Duration kTeacherStall = absl::Seconds(60);  // a client that holds memory and does nothing is cut off
 
 // Files.
 constexpr int64_t kSafetensorsHeaderBytes = 100 << 20;  // as the reference implementation
 constexpr int64_t kImageFileBytes = 256 << 20;
+constexpr int64_t kAnnouncementBytes = 64 << 10;
+constexpr int64_t kCapturedOutputBytes = 64 << 20;      // of a child's stdout; the rest is dropped
 
 // Time.
 constexpr absl::Duration kHeartbeatPeriod = absl::Seconds(1);
 constexpr absl::Duration kLease = absl::Seconds(60);
 constexpr absl::Duration kRpcDeadline = absl::Seconds(10);
+constexpr absl::Duration kKeepAlivePeriod = absl::Seconds(10);   // a silent connection is probed after this,
+constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(10);  // and given up after this
+constexpr absl::Duration kReconnectBackoff = absl::Seconds(2);   // longest
+constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
 
 }  // namespace mimeo::limits

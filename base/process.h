@@ -21,7 +21,9 @@ bool WaitForStopUntil(absl::Time deadline);
 
 // Writes {"key": "value", ...} as JSON, atomically: how a parent learns the ports that a child bound (they bind 0).
 absl::Status Announce(const std::string& path, const std::map<std::string, std::string>& values);
-// Waits for that file. DeadlineExceeded: not there in time.
-absl::StatusOr<std::map<std::string, std::string>> ReadAnnouncement(const std::string& path);
+// Waits for that file; with zero patience it looks once. DeadlineExceeded: not there in time. DataLoss: not our JSON.
+// A caller whose child may die before it announces looks in turns: at the file without patience, then at the child.
+absl::StatusOr<std::map<std::string, std::string>> ReadAnnouncement(const std::string& path,
+                                                                    absl::Duration patience = absl::Seconds(30));
 
 }  // namespace mimeo

@@ -1,4 +1,7 @@
 // A child process. One thread at a time. The destructor kills and reaps a child that still runs.
+//
+// Any thread may start one, short-lived ones too: a child dies with the parent's process, not with its thread. The child gets
+// the environment, working directory and standard streams, no other descriptor, and no blocked signal.
 #pragma once
 
 #include <sys/types.h>
@@ -45,7 +48,9 @@ class Subprocess {
 
  private:
   explicit Subprocess(pid_t pid) : pid_(pid) {}
-  pid_t pid_;
+  void ReadOutput();
+
+  const pid_t pid_;
   int stdout_fd_ = -1;
   bool ended_ = false;
   ExitStatus exit_;

@@ -1,0 +1,93 @@
+#include "base/process.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+
+namespace mimeo {
+namespace {
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ParseAnnouncement(const std::string& path, const std::string& text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return absl::DataLossError(absl::StrCat(path, ": not a JSON object"));
+  std::map<std::string, std::string> values;
+  for (const auto& [key, value] : json.items()) {
+    if (!value.is_string()) return absl::DataLossError(absl::StrCat(path, ": the value of '", key, "' is no string"));
+    values[key] = value.get<std::string>();
+  }
+  return values;
+}
+
+}  // namespace
+
+void StartLogging(const std::string& process_name) {
+  auto logger = std::make_shared<spdlog::logger>(process_name, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v", spdlog::pattern_time_type::utc);
+  const char* const level = std::getenv("MIMEO_LOG");
+  logger->set_level(level == nullptr ? spdlog::level::info : spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void BlockStopSignals() {
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void WaitForStop() { WaitForStopUntil(absl::InfiniteFuture()); }
+
+bool WaitForStopUntil(absl::Time deadline) {
+  const sigset_t signals = StopSignals();
+  while (true) {
+    // In slices: the deadline may be infinite, and a clock that was set back must not make the wait longer.
+    const absl::Duration left = std::min(deadline - Clock::Real()->Now(), absl::Minutes(1));
+    const timespec slice = absl::ToTimespec(std::max(left, absl::ZeroDuration()));
+    if (sigtimedwait(&signals, nullptr, &slice) > 0) return true;
+    if (errno == EAGAIN && left <= absl::ZeroDuration()) return false;
+  }
+}
+
+absl::Status Announce(const std::string& path, const std::map<std::string, std::string>& values) {
+  return WriteFileAtomic(path, nlohmann::json(values).dump() + "\n");
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ReadAnnouncement(const std::string& path, absl::Duration patience) {
+  const absl::Time deadline = Clock::Real()->Now() + patience;
+  absl::Mutex mu;
+  const bool never = false;
+  while (true) {
+    const absl::StatusOr<std::string> text = ReadFile(path, limits::kAnnouncementBytes);
+    if (text.ok()) return ParseAnnouncement(path, *text);
+    if (!absl::IsNotFound(text.status())) return text.status();
+    const absl::Time now = Clock::Real()->Now();
+    if (now >= deadline) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("the announcement ", path, " was not written within ", absl::FormatDuration(patience)));
+    }
+    absl::MutexLock lock(&mu);
+    Clock::Real()->Await(&mu, absl::Condition(&never), std::min(deadline, now + absl::Milliseconds(10)));
+  }
+}
+
+}  // namespace mimeo
