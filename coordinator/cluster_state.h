@@ -17,11 +17,13 @@ struct JobInfo {
   JobSpec spec;                     // resolved
   JobState state = JOB_STATE_PENDING;
   Want want = WANT_RUN;
-  std::string reason;
-  int status_code = 0;
+  std::string reason;               // of the newest change
+  int status_code = 0;              // absl::StatusCode of the newest failure
   int64_t generation = 0;           // newest
   std::vector<std::string> placement;  // worker by rank; empty unless a gang has slots
+  int64_t resume_step = 0;          // of the checkpoint that the newest generation started from; 0: the beginning
   int failures_in_a_row = 0;        // generations without a new checkpoint
+  bool failed_for_good = false;     // no other generation would help
   std::string dataset_digest;
   int64_t num_samples = 0;
   int64_t total_steps = 0;
@@ -41,7 +43,8 @@ struct TeacherRecord {
 
 class ClusterState {
  public:
-  // Would Apply be legal? FailedPrecondition or InvalidArgument names the field; NotFound names the job or worker.
+  // Would Apply be legal? FailedPrecondition or InvalidArgument names the field; NotFound names the job or worker;
+  // AlreadyExists: the request id was used.
   absl::Status Check(const Event& event) const;
   void Apply(const Event& event);  // REQUIRES: Check(event).ok()
 
@@ -51,18 +54,29 @@ class ClusterState {
   const std::map<std::string, std::string>& requests() const { return requests_; }  // request id -> job id
 
   int SlotsBusy(const std::string& worker_id) const;
+  // Job id -> slots, of the gangs that hold some of this worker.
+  const std::map<std::string, int>& SlotsHeld(const std::string& worker_id) const;
+  std::string NextJobId() const;  // "j1" is the first
 
   // A canonical text of everything: equal texts are equal states (tests compare replays by it).
   std::string DebugString() const;
 
  private:
+  void Place(const GangPlaced& placed);
+  void End(const GangEnded& ended);
+
   absl::btree_map<std::string, JobInfo> jobs_;
   absl::btree_map<std::string, WorkerInfo> workers_;
   absl::btree_map<std::string, TeacherRecord> teachers_;
   std::map<std::string, std::string> requests_;
-  int64_t next_sequence_ = 0;
+  // Worker -> job -> slots. Follows from the placements; kept because it is asked for with every heartbeat.
+  std::map<std::string, std::map<std::string, int>> slots_held_;
+  int64_t next_sequence_ = 1;
 };
 
 bool IsFinal(JobState state);
+
+// FailedPrecondition, in the words that a fenced rank and its person read, unless `generation` is the job's newest.
+absl::Status CheckFence(const JobInfo& job, int64_t generation);
 
 }  // namespace mimeo

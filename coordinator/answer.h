@@ -1,0 +1,24 @@
+// How the services end a call: the status goes out, and an error is counted. Thread-safe.
+#pragma once
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/rpc/rpc.h"
+#include "coordinator/coordinator.h"
+
+namespace mimeo {
+
+inline grpc::Status Answer(CoordinatorCore* core, const absl::Status& status) {
+  if (!status.ok()) core->metrics().RpcFailed();
+  return ToGrpc(status);
+}
+
+template <typename T>
+grpc::Status Answer(CoordinatorCore* core, absl::StatusOr<T> result, T* reply) {
+  if (result.ok()) *reply = *std::move(result);
+  return Answer(core, result.status());
+}
+
+}  // namespace mimeo

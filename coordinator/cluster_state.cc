@@ -1,0 +1,377 @@
+#include "coordinator/cluster_state.h"
+
+#include <algorithm>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+
+namespace mimeo {
+namespace {
+
+absl::Status CheckName(absl::string_view field, absl::string_view name) {
+  const bool legal = !name.empty() && name.size() <= limits::kNameBytes && absl::c_all_of(name, [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
+  });
+  if (legal) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": \"", name.substr(0, 80), "\" is not [A-Za-z0-9_.-]{1,", limits::kNameBytes, "}"));
+}
+
+absl::Status FindJob(const ClusterState& state, const std::string& id, const JobInfo** job) {
+  const auto found = state.jobs().find(id);
+  if (found == state.jobs().end()) return absl::NotFoundError(absl::StrCat("no job \"", id, "\""));
+  *job = &found->second;
+  return absl::OkStatus();
+}
+
+absl::Status FindUnfinished(const ClusterState& state, const std::string& id, const JobInfo** job) {
+  RETURN_IF_ERROR(FindJob(state, id, job));
+  if (!IsFinal((*job)->state)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(id, " is ", JobState_Name((*job)->state), " already"));
+}
+
+bool HasCheckpoint(const JobInfo& job, int64_t step) { return absl::c_binary_search(job.checkpoint_steps, step); }
+
+absl::Status CheckKind(const ClusterState& state, const JobSubmitted& event) {
+  if (event.job_id() != state.NextJobId()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("job_submitted.job_id: ", event.job_id(), " is not the next one, ", state.NextJobId()));
+  }
+  RETURN_IF_ERROR(CheckName("request_id", event.request_id()));
+  const int ranks = event.spec().resources().num_ranks();
+  if (ranks < 1 || ranks > limits::kRanksPerJob) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("resources.num_ranks: ", ranks, " is not in [1, ", limits::kRanksPerJob, "]"));
+  }
+  const auto before = state.requests().find(event.request_id());
+  if (before == state.requests().end()) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("request ", event.request_id(), " made ", before->second));
+}
+
+absl::Status CheckKind(const ClusterState& state, const JobControlled& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  if (event.want() != WANT_RUN && event.want() != WANT_PAUSE && event.want() != WANT_CANCEL) {
+    return absl::InvalidArgumentError(absl::StrCat("want: ", static_cast<int>(event.want()),
+                                                   " is none of WANT_RUN, WANT_PAUSE, WANT_CANCEL"));
+  }
+  if (job->want == WANT_CANCEL && event.want() != WANT_CANCEL) {
+    return absl::FailedPreconditionError(absl::StrCat(job->id, " is being cancelled"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckKind(const ClusterState& state, const GangPlaced& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  if (job->state != JOB_STATE_PENDING || job->want != WANT_RUN) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job->id, " is ", JobState_Name(job->state), " and wants ", Want_Name(job->want)));
+  }
+  if (event.generation() != job->generation + 1) {
+    return absl::FailedPreconditionError(absl::StrCat("gang_placed.generation: ", event.generation(),
+                                                      " does not follow ", job->generation, " of ", job->id));
+  }
+  if (event.worker_ids_size() != job->spec.resources().num_ranks()) {
+    return absl::InvalidArgumentError(absl::StrCat("gang_placed.worker_ids: ", event.worker_ids_size(), " for ",
+                                                   job->spec.resources().num_ranks(), " ranks of ", job->id));
+  }
+  if (event.resume_step() != 0 && !HasCheckpoint(*job, event.resume_step())) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("gang_placed.resume_step: ", job->id, " has no checkpoint of step ", event.resume_step()));
+  }
+  std::map<std::string, int> taken;
+  for (const std::string& id : event.worker_ids()) {
+    const auto worker = state.workers().find(id);
+    if (worker == state.workers().end()) return absl::NotFoundError(absl::StrCat("no worker \"", id, "\""));
+    if (state.SlotsBusy(id) + ++taken[id] > worker->second.identity.slots()) {
+      return absl::FailedPreconditionError(absl::StrCat("gang_placed.worker_ids: ", id, " has ",
+                                                        worker->second.identity.slots(), " slots, ",
+                                                        state.SlotsBusy(id), " busy"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckKind(const ClusterState& state, const GangEnded& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  if (job->placement.empty() || event.generation() != job->generation) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job->id, " does not run generation ", event.generation(), "; its newest is ", job->generation));
+  }
+  if (event.end() == GANG_END_UNSPECIFIED || !GangEnd_IsValid(event.end())) {
+    return absl::InvalidArgumentError(absl::StrCat("gang_ended.end: ", static_cast<int>(event.end()), " is unknown"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckKind(const ClusterState& state, const DatasetPinned& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  if (event.digest().empty()) return absl::InvalidArgumentError("dataset_pinned.digest: empty");
+  if (job->dataset_digest.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(job->id, " has its data pinned to ", job->dataset_digest));
+}
+
+absl::Status CheckKind(const ClusterState& state, const CheckpointCommitted& event) {
+  const CheckpointManifest& manifest = event.manifest();
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindJob(state, manifest.job_id(), &job));
+  RETURN_IF_ERROR(CheckFence(*job, manifest.generation()));
+  if (job->placement.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job->id, " generation ", manifest.generation(), " has ended and is fenced: ", job->reason));
+  }
+  if (manifest.step() < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("manifest.step: ", manifest.step(), " is not positive"));
+  }
+  if (job->checkpoint_steps.size() < limits::kCheckpointsPerJob) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(job->id, " has ", limits::kCheckpointsPerJob, " checkpoints"));
+}
+
+absl::Status CheckKind(const ClusterState& state, const CheckpointDeleted& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindJob(state, event.job_id(), &job));
+  if (!HasCheckpoint(*job, event.step())) {
+    return absl::NotFoundError(absl::StrCat(job->id, " has no checkpoint of step ", event.step()));
+  }
+  if (event.step() != job->checkpoint_steps.back()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("step ", event.step(), " is the newest checkpoint of ", job->id));
+}
+
+absl::Status CheckKind(const ClusterState& state, const JobFinished& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  if (!job->placement.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(job->id, " runs generation ", job->generation));
+  }
+  if (event.state() == JOB_STATE_FAILED || event.state() == JOB_STATE_CANCELLED) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("job_finished.state: ", JobState_Name(event.state()), "; a job succeeds with its gang's end"));
+}
+
+absl::Status CheckKind(const ClusterState& state, const WorkerRegistered& event) {
+  const WorkerIdentity& worker = event.worker();
+  RETURN_IF_ERROR(CheckName("worker.id", worker.id()));
+  RETURN_IF_ERROR(CheckName("worker.incarnation", worker.incarnation()));
+  if (worker.slots() < 1 || worker.slots() > limits::kSlotsPerWorker) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("worker.slots: ", worker.slots(), " is not in [1, ", limits::kSlotsPerWorker, "]"));
+  }
+  const auto before = state.workers().find(worker.id());
+  if (before == state.workers().end()) {
+    if (state.workers().size() < limits::kWorkers) return absl::OkStatus();
+    return absl::ResourceExhaustedError(absl::StrCat(limits::kWorkers, " workers are registered"));
+  }
+  const int busy = state.SlotsBusy(worker.id());
+  if (busy > 0 && before->second.identity.incarnation() != worker.incarnation()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(worker.id(), " restarted: end the gangs on its ", busy, " slots first"));
+  }
+  if (busy <= worker.slots()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("worker.slots: ", worker.slots(), " is fewer than the ", busy, " busy ones of ", worker.id()));
+}
+
+absl::Status CheckKind(const ClusterState& state, const WorkerForgotten& event) {
+  if (state.workers().count(event.worker_id()) == 0) {
+    return absl::NotFoundError(absl::StrCat("no worker \"", event.worker_id(), "\""));
+  }
+  if (state.SlotsBusy(event.worker_id()) == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(event.worker_id(), " runs ranks"));
+}
+
+absl::Status CheckKind(const ClusterState& state, const TeacherRegistered& event) {
+  RETURN_IF_ERROR(CheckName("teacher.name", event.name()));
+  RETURN_IF_ERROR(CheckName("teacher.incarnation", event.incarnation()));
+  if (event.address().empty() || event.address().size() > limits::kReasonBytes) {
+    return absl::InvalidArgumentError("teacher.address: not a host:port");
+  }
+  if (state.teachers().count(event.name()) > 0 || state.teachers().size() < limits::kWorkers) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(limits::kWorkers, " teachers are registered"));
+}
+
+absl::Status CheckKind(const ClusterState& state, const TeacherForgotten& event) {
+  if (state.teachers().count(event.name()) > 0) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("no teacher \"", event.name(), "\""));
+}
+
+// The state of a job without a gang.
+JobState IdleState(Want want) { return want == WANT_PAUSE ? JOB_STATE_PAUSED : JOB_STATE_PENDING; }
+
+absl::string_view WantReason(Want want) {
+  switch (want) {
+    case WANT_PAUSE: return "a person paused it";
+    case WANT_CANCEL: return "a person cancelled it";
+    default: return "a person resumed it";
+  }
+}
+
+void AppendJob(const JobInfo& job, std::string* text) {
+  absl::StrAppend(text, "job ", job.id, " sequence=", job.sequence, " state=", JobState_Name(job.state),
+                  " want=", Want_Name(job.want), " generation=", job.generation, " placement=[",
+                  absl::StrJoin(job.placement, " "), "] resume=", job.resume_step,
+                  " failures=", job.failures_in_a_row, " for_good=", job.failed_for_good ? 1 : 0,
+                  " code=", job.status_code);
+  absl::StrAppend(text, " data=", job.dataset_digest, " samples=", job.num_samples, " steps=", job.total_steps,
+                  " checkpoints=[", absl::StrJoin(job.checkpoint_steps, " "), "] submitted=", job.submitted_unix_ms,
+                  " reason=\"", job.reason, "\" spec={", job.spec.ShortDebugString(), "}\n");
+}
+
+}  // namespace
+
+bool IsFinal(JobState state) {
+  return state == JOB_STATE_SUCCEEDED || state == JOB_STATE_FAILED || state == JOB_STATE_CANCELLED;
+}
+
+absl::Status CheckFence(const JobInfo& job, int64_t generation) {
+  if (generation == job.generation) return absl::OkStatus();
+  if (generation < job.generation) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job.id, " generation ", generation, " is fenced by ", job.generation));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(job.id, " never had a generation ", generation, "; its newest is ", job.generation));
+}
+
+absl::Status ClusterState::Check(const Event& event) const {
+  switch (event.kind_case()) {
+    case Event::kJobSubmitted: return CheckKind(*this, event.job_submitted());
+    case Event::kJobControlled: return CheckKind(*this, event.job_controlled());
+    case Event::kGangPlaced: return CheckKind(*this, event.gang_placed());
+    case Event::kGangEnded: return CheckKind(*this, event.gang_ended());
+    case Event::kDatasetPinned: return CheckKind(*this, event.dataset_pinned());
+    case Event::kCheckpointCommitted: return CheckKind(*this, event.checkpoint_committed());
+    case Event::kCheckpointDeleted: return CheckKind(*this, event.checkpoint_deleted());
+    case Event::kJobFinished: return CheckKind(*this, event.job_finished());
+    case Event::kWorkerRegistered: return CheckKind(*this, event.worker_registered());
+    case Event::kWorkerForgotten: return CheckKind(*this, event.worker_forgotten());
+    case Event::kTeacherRegistered: return CheckKind(*this, event.teacher_registered());
+    case Event::kTeacherForgotten: return CheckKind(*this, event.teacher_forgotten());
+    case Event::KIND_NOT_SET: break;
+  }
+  return absl::InvalidArgumentError("event.kind: not set, or of a newer version");
+}
+
+void ClusterState::Place(const GangPlaced& placed) {
+  JobInfo& job = jobs_.at(placed.job_id());
+  job.state = JOB_STATE_RUNNING;
+  job.generation = placed.generation();
+  job.placement.assign(placed.worker_ids().begin(), placed.worker_ids().end());
+  job.resume_step = placed.resume_step();
+  job.reason = placed.reason();
+  for (const std::string& worker : job.placement) ++slots_held_[worker][job.id];
+}
+
+void ClusterState::End(const GangEnded& ended) {
+  JobInfo& job = jobs_.at(ended.job_id());
+  for (const std::string& worker : job.placement) slots_held_[worker].erase(job.id);
+  job.placement.clear();
+  job.reason = ended.reason();
+  job.state = ended.end() == GANG_END_COMPLETED ? JOB_STATE_SUCCEEDED : IdleState(job.want);
+  if (ended.end() != GANG_END_FAILED) return;
+  ++job.failures_in_a_row;
+  job.status_code = ended.status_code();
+  job.failed_for_good = ended.permanent();
+}
+
+void ClusterState::Apply(const Event& event) {
+  switch (event.kind_case()) {
+    case Event::kJobSubmitted: {
+      const JobSubmitted& submitted = event.job_submitted();
+      JobInfo& job = jobs_[submitted.job_id()];
+      job.id = submitted.job_id();
+      job.sequence = next_sequence_++;
+      job.spec = submitted.spec();
+      job.reason = "submitted";
+      job.submitted_unix_ms = event.time().seconds() * 1000 + event.time().nanos() / 1000000;
+      requests_[submitted.request_id()] = job.id;
+      return;
+    }
+    case Event::kJobControlled: {
+      JobInfo& job = jobs_.at(event.job_controlled().job_id());
+      job.want = event.job_controlled().want();
+      job.reason = std::string(WantReason(job.want));
+      if (job.placement.empty()) job.state = IdleState(job.want);
+      return;
+    }
+    case Event::kGangPlaced: return Place(event.gang_placed());
+    case Event::kGangEnded: return End(event.gang_ended());
+    case Event::kDatasetPinned: {
+      const DatasetPinned& pinned = event.dataset_pinned();
+      JobInfo& job = jobs_.at(pinned.job_id());
+      job.dataset_digest = pinned.digest();
+      job.num_samples = pinned.num_samples();
+      job.total_steps = pinned.total_steps();
+      return;
+    }
+    case Event::kCheckpointCommitted: {
+      JobInfo& job = jobs_.at(event.checkpoint_committed().manifest().job_id());
+      const int64_t step = event.checkpoint_committed().manifest().step();
+      const auto place = absl::c_lower_bound(job.checkpoint_steps, step);
+      if (place == job.checkpoint_steps.end()) job.failures_in_a_row = 0;
+      if (place == job.checkpoint_steps.end() || *place != step) job.checkpoint_steps.insert(place, step);
+      return;
+    }
+    case Event::kCheckpointDeleted: {
+      std::vector<int64_t>& steps = jobs_.at(event.checkpoint_deleted().job_id()).checkpoint_steps;
+      steps.erase(absl::c_lower_bound(steps, event.checkpoint_deleted().step()));
+      return;
+    }
+    case Event::kJobFinished: {
+      JobInfo& job = jobs_.at(event.job_finished().job_id());
+      job.state = event.job_finished().state();
+      job.reason = event.job_finished().reason();
+      job.status_code = event.job_finished().status_code();
+      return;
+    }
+    case Event::kWorkerRegistered:
+      workers_[event.worker_registered().worker().id()].identity = event.worker_registered().worker();
+      return;
+    case Event::kWorkerForgotten:
+      workers_.erase(event.worker_forgotten().worker_id());
+      slots_held_.erase(event.worker_forgotten().worker_id());
+      return;
+    case Event::kTeacherRegistered: {
+      const TeacherRegistered& teacher = event.teacher_registered();
+      teachers_[teacher.name()] = {teacher.name(), teacher.incarnation(), teacher.address()};
+      return;
+    }
+    case Event::kTeacherForgotten: teachers_.erase(event.teacher_forgotten().name()); return;
+    case Event::KIND_NOT_SET: return;
+  }
+}
+
+int ClusterState::SlotsBusy(const std::string& worker_id) const {
+  int busy = 0;
+  for (const auto& [job, slots] : SlotsHeld(worker_id)) busy += slots;
+  return busy;
+}
+
+const std::map<std::string, int>& ClusterState::SlotsHeld(const std::string& worker_id) const {
+  static const auto* const nothing = new std::map<std::string, int>;
+  const auto found = slots_held_.find(worker_id);
+  return found == slots_held_.end() ? *nothing : found->second;
+}
+
+std::string ClusterState::NextJobId() const { return absl::StrCat("j", next_sequence_); }
+
+std::string ClusterState::DebugString() const {
+  std::string text = absl::StrCat("next_sequence=", next_sequence_, "\n");
+  for (const auto& [id, job] : jobs_) AppendJob(job, &text);
+  for (const auto& [id, worker] : workers_) {
+    absl::StrAppend(&text, "worker ", worker.identity.ShortDebugString(), " busy=", SlotsBusy(id), "\n");
+  }
+  for (const auto& [name, teacher] : teachers_) {
+    absl::StrAppend(&text, "teacher ", name, " incarnation=", teacher.incarnation, " address=", teacher.address, "\n");
+  }
+  for (const auto& [request, job] : requests_) absl::StrAppend(&text, "request ", request, " -> ", job, "\n");
+  return text;
+}
+
+}  // namespace mimeo

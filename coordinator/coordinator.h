@@ -1,0 +1,130 @@
+// The coordinator without its network: the cluster's state, its journal and everything that may change it.
+//
+// Thread-safe; the only place with a lock. State changes through one door, Commit: check, journal (durable), apply. What was
+// said by whom and when is kept apart, is volatile, and is heard again within seconds of a restart.
+// Errors: as the methods of the services in proto/coordinator.proto say.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "coordinator/cluster_state.h"
+#include "coordinator/coordinator_metrics.h"
+#include "coordinator/gang_reports.h"
+#include "coordinator/scheduler.h"
+#include "proto/coordinator.pb.h"
+#include "store/checkpoint_store.h"
+#include "store/journal.h"
+#include "store/key_value_store.h"
+#include "store/metric_store.h"
+
+namespace mimeo {
+
+// (The name Coordinator is the generated service's.)
+class CoordinatorCore {
+ public:
+  // All outlive it.
+  CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options)
+      : options_(options), clock_(clock), metrics_(metrics), store_(store), checkpoints_(store), step_metrics_(store),
+        journal_(store) {}
+
+  // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its number).
+  absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Decides with the time that has passed. Call about once a second.
+  void Tick() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Wakes everybody in AwaitJob, for good.
+  void Close() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // For clients.
+  absl::StatusOr<std::string> Submit(const SubmitRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<Job> GetJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
+  std::vector<Job> ListJobs() const ABSL_LOCKS_EXCLUDED(mu_);  // newest first, at most 1000
+  absl::StatusOr<Job> Control(const std::string& job_id, Want want) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
+  ListWorkersReply ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
+  ListTeachersReply ListTeachers() const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it is.
+  // Unavailable: closed.
+  struct Sighting {
+    Job job;
+    int64_t version = 0;
+  };
+  absl::StatusOr<Sighting> AwaitJob(const std::string& job_id, int64_t seen, absl::Time deadline) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+
+  // For workers and teachers.
+  absl::Status RegisterWorker(const WorkerIdentity& worker) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
+  // May chunks of this job come in? NotFound; FailedPrecondition: it has no gang, so nobody could commit them.
+  absl::Status CheckUpload(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Thread-safe by themselves.
+  CheckpointStore& checkpoints() { return checkpoints_; }
+  const MetricStore& step_metrics() const { return step_metrics_; }
+  CoordinatorMetrics& metrics() { return *metrics_; }
+  Clock& clock() { return *clock_; }
+  absl::Duration lease() const { return options_.lease; }
+
+  std::string StateForTest() const ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  // The one door: check, journal (durable, together with `extra`), apply. In that order.
+  absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Commits what Decide says until it says nothing more.
+  void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // What a committed event means for what is volatile: versions, reports, numbers, the log.
+  void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Touch(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++versions_[job_id]; }
+  void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Deletes the chunks of uploads that nobody will commit any more.
+  void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_);
+
+  absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  Job Describe(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void HearRanks(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddAssignments(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  const SchedulerOptions options_;
+  Clock* const clock_;
+
+  // Thread-safe by themselves.
+  CoordinatorMetrics* const metrics_;
+  KeyValueStore* const store_;
+  CheckpointStore checkpoints_;
+  MetricStore step_metrics_;
+
+  mutable absl::Mutex mu_;
+  Journal journal_ ABSL_GUARDED_BY(mu_);
+  ClusterState state_ ABSL_GUARDED_BY(mu_);
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Volatile.
+  Liveness liveness_ ABSL_GUARDED_BY(mu_);
+  GangReports reports_ ABSL_GUARDED_BY(mu_);
+  std::map<std::string, int64_t> versions_ ABSL_GUARDED_BY(mu_);             // by job; absent: 1 change, its submission
+  std::map<std::string, std::string> logged_reasons_ ABSL_GUARDED_BY(mu_);   // by job
+  std::map<std::string, std::string> superseded_workers_ ABSL_GUARDED_BY(mu_);   // id -> the incarnation before
+  std::map<std::string, std::string> superseded_teachers_ ABSL_GUARDED_BY(mu_);  // name -> the incarnation before
+  std::vector<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);           // jobs
+};
+
+}  // namespace mimeo

@@ -1,0 +1,110 @@
+// The coordinator process: one RocksDB directory, three services on one port, /metrics on another.
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/metrics_server.h"
+#include "base/process.h"
+#include "base/rpc/rpc.h"
+#include "base/status_macros.h"
+#include "coordinator/chunk_service.h"
+#include "coordinator/cluster_service.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/coordinator_service.h"
+#include "store/rocksdb_store.h"
+
+namespace mimeo {
+namespace {
+
+constexpr absl::Duration kTickPeriod = absl::Seconds(1);
+constexpr absl::Duration kGrace = absl::Seconds(2);
+
+struct Flags {
+  std::string listen = "127.0.0.1:7070";
+  std::string data_dir;
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string announce;
+  std::string lease = "60s";
+};
+
+absl::StatusOr<std::pair<std::string, int>> ParseHostPort(const std::string& flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": \"", address, "\" is not HOST:PORT"));
+  }
+  return std::make_pair(address.substr(0, colon), port);
+}
+
+absl::StatusOr<SchedulerOptions> ParseLease(const std::string& text) {
+  SchedulerOptions options;
+  if (absl::ParseDuration(text, &options.lease) && options.lease >= absl::Seconds(1)) return options;
+  return absl::InvalidArgumentError(absl::StrCat("--lease: \"", text, "\" is not a duration of 1s or more, such as 60s"));
+}
+
+// Serves until a stop signal comes.
+absl::Status Serve(const Flags& flags) {
+  ASSIGN_OR_RETURN(const auto listen, ParseHostPort("listen", flags.listen));
+  ASSIGN_OR_RETURN(const auto metrics_listen, ParseHostPort("metrics_listen", flags.metrics_listen));
+  ASSIGN_OR_RETURN(const SchedulerOptions options, ParseLease(flags.lease));
+  RETURN_IF_ERROR(MakeDirs(flags.data_dir));
+  ASSIGN_OR_RETURN(const std::unique_ptr<KeyValueStore> store, OpenRocksDbStore({flags.data_dir}));
+  Metrics exported(MetricOwner::kCoordinator);
+  CoordinatorMetrics metrics(&exported);
+  CoordinatorCore core(store.get(), Clock::Real(), &metrics, options);
+  RETURN_IF_ERROR(core.Recover());
+  core.Tick();
+
+  CoordinatorService coordinator_service(&core);
+  ClusterService cluster_service(&core);
+  ChunkService chunk_service(&core);
+  ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
+                   RpcServer::Start(flags.listen, {&coordinator_service, &cluster_service, &chunk_service}));
+  ASSIGN_OR_RETURN(const int metrics_port, exported.Serve(metrics_listen.first, metrics_listen.second));
+  const std::string address = absl::StrCat(listen.first, ":", server->port());
+  const std::string metrics_address = absl::StrCat(metrics_listen.first, ":", metrics_port);
+  spdlog::info("listening address={} metrics={} data_dir={}", address, metrics_address, flags.data_dir);
+  if (!flags.announce.empty()) {
+    RETURN_IF_ERROR(Announce(flags.announce, {{"address", address}, {"metrics_address", metrics_address}}));
+  }
+  while (!WaitForStopUntil(Clock::Real()->Now() + kTickPeriod)) core.Tick();
+  spdlog::info("stopping");
+  core.Close();  // ends the watchers' streams, which would keep the server up
+  server->Shutdown(kGrace);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  BlockStopSignals();
+  StartLogging("coordinator");
+  Flags flags;
+  CLI::App app("Mimeo's coordinator: queues jobs, places gangs, keeps checkpoints and metrics.\n"
+               "Example: coordinator --listen 0.0.0.0:7070 --data_dir /var/lib/mimeo");
+  app.add_option("--listen", flags.listen, "HOST:PORT for clients, workers and teachers; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--data_dir", flags.data_dir, "directory of everything that it remembers; one coordinator only")->required();
+  app.add_option("--metrics_listen", flags.metrics_listen, "HOST:PORT of /metrics")->capture_default_str();
+  app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
+  app.add_option("--lease", flags.lease, "silence of a worker after which its gang may be replaced")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  const absl::Status served = Serve(flags);
+  if (served.ok()) return 0;
+  spdlog::critical("{}", served.ToString());
+  return absl::IsInvalidArgument(served) ? 2 : 1;
+}
+
+}  // namespace
+}  // namespace mimeo
+
+int main(int argc, char** argv) { return mimeo::Main(argc, argv); }
