@@ -1,4 +1,5 @@
-// The loss terms as pure functions of tensors. Each is a float32 scalar, the mean over this rank's rows.
+// The loss terms as pure functions of tensors. Each is a float32 scalar (float64 where the prediction is), the mean over this
+// rank's rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,0 +1,55 @@
+#include "objective/pixel_decoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/index.h>
+
+#include "absl/base/internal/raw_logging.h"
+#include "model/patches.h"
+
+namespace mimeo {
+namespace {
+
+constexpr int kMlpRatio = 4;
+constexpr double kNormEpsilon = 1e-6;
+constexpr int kChannels = 3;
+
+std::vector<TransformerBlock> MakeBlocks(const ReconstructionSpec& spec, const std::string& prefix, Parameters* parameters) {
+  const int width = spec.decoder_width();
+  const BlockShape shape{width, spec.decoder_heads(), kMlpRatio * width, kNormEpsilon};
+  std::vector<TransformerBlock> blocks;
+  blocks.reserve(spec.decoder_depth());
+  for (int i = 0; i < spec.decoder_depth(); ++i) {
+    blocks.emplace_back(prefix + "decoder_blocks." + std::to_string(i), shape, parameters);
+  }
+  return blocks;
+}
+
+int64_t ValuesPerPatch(const PatchGrid& grid) { return int64_t{kChannels} * grid.patch_px * grid.patch_px; }
+
+}  // namespace
+
+VitPixelDecoder::VitPixelDecoder(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
+                                 Parameters* parameters)
+    : positions_(parameters->AddConstant(prefix + "decoder_pos_embed", SinCosPositions(encoder.grid(), spec.decoder_width()))),
+      embed_(prefix + "decoder_embed", encoder.width(), spec.decoder_width(), parameters),
+      hidden_token_(parameters->Add(prefix + "mask_token", {1, 1, spec.decoder_width()}, Init::kNormal002)),
+      blocks_(MakeBlocks(spec, prefix, parameters)),
+      norm_(prefix + "decoder_norm", spec.decoder_width(), kNormEpsilon, parameters),
+      predict_(prefix + "decoder_pred", spec.decoder_width(), ValuesPerPatch(encoder.grid()), parameters) {
+  ABSL_RAW_CHECK(!blocks_.empty(), "a pixel decoder has at least one block");
+}
+
+at::Tensor VitPixelDecoder::Predict(const Encoding& encoding, const MaskPlan& plan) const {
+  const at::Tensor patch_positions = positions_.slice(0, 1);
+  std::vector<at::Tensor> tokens;
+  if (encoding.class_BD.defined()) tokens.push_back(embed_(encoding.class_BD.unsqueeze(1)) + positions_.slice(0, 0, 1));
+  tokens.push_back(embed_(encoding.visible_BKD) + patch_positions.index({plan.visible_BK}));
+  tokens.push_back(hidden_token_ + patch_positions.index({plan.hidden_BM}));
+  at::Tensor x = at::cat(tokens, 1);
+  for (size_t i = 0; i + 1 < blocks_.size(); ++i) x = blocks_[i].Forward(x);
+  x = blocks_.back().Forward(x, x.size(1) - plan.hidden_BM.size(1));
+  return predict_(norm_(x));
+}
+
+}  // namespace mimeo
