@@ -1,0 +1,107 @@
+#include "worker/agent_main.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/metrics_server.h"
+#include "base/process.h"
+#include "base/status_macros.h"
+#include "base/subprocess.h"
+#include "spdlog/spdlog.h"
+#include "worker/agent.h"
+#include "worker/devices.h"
+
+namespace mimeo {
+namespace {
+
+struct AgentFlags {
+  std::string coordinator;
+  std::string id;
+  int slots = 1;
+  std::string host = "127.0.0.1";
+  std::string dir;
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string announce;
+  std::string device = "auto";
+};
+
+void AddFlags(CLI::App* app, AgentFlags* flags) {
+  app->add_option("--coordinator", flags->coordinator, "The coordinator's HOST:PORT")->required();
+  app->add_option("--id", flags->id, "This worker's name in the cluster: [A-Za-z0-9_.-]{1,64}")->required();
+  app->add_option("--slots", flags->slots, "Rank processes that it may run at one time (default 1)")
+      ->check(CLI::Range(1, limits::kSlotsPerWorker));
+  app->add_option("--host", flags->host, "The address of this host by which the gang's other hosts reach it (default 127.0.0.1)");
+  app->add_option("--dir", flags->dir, "Start files, logs and the socket of its ranks; one agent at a time")->required();
+  app->add_option("--metrics_listen", flags->metrics_listen, "HOST:PORT of /metrics; port 0 takes a free one (default 127.0.0.1:0)");
+  app->add_option("--announce", flags->announce, "Write the bound ports to this file, as JSON");
+  app->add_option("--device", flags->device, "auto (CUDA where there is one), cpu or cuda");
+  app->footer("Example:\n  worker agent --coordinator=10.0.0.1:7070 --id=gpu-7 --slots=8 --host=10.0.0.7 --dir=/var/lib/mimeo/worker");
+}
+
+absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
+  AgentOptions options;
+  options.coordinator_address = flags.coordinator;
+  options.identity.set_id(flags.id);
+  options.identity.set_slots(flags.slots);
+  options.identity.set_host(flags.host);
+  ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
+  for (const DeviceInfo& device : devices) *options.identity.add_devices() = device;
+  options.dir = flags.dir;
+  ASSIGN_OR_RETURN(options.rank_binary, FindBinary("worker"));
+  return options;
+}
+
+absl::StatusOr<std::string> ServeMetrics(const std::string& address, Metrics* metrics) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat("--metrics_listen=", address, ": HOST:PORT is wanted"));
+  }
+  const std::string host = address.substr(0, colon);
+  ASSIGN_OR_RETURN(port, metrics->Serve(host, port));
+  return absl::StrCat(host, ":", port);
+}
+
+absl::Status Run(const AgentFlags& flags) {
+  ASSIGN_OR_RETURN(const AgentOptions options, OptionsOf(flags));
+  Metrics metrics(MetricOwner::kWorker);
+  ASSIGN_OR_RETURN(const std::string metrics_address, ServeMetrics(flags.metrics_listen, &metrics));
+  ASSIGN_OR_RETURN(const std::unique_ptr<WorkerAgent> agent, WorkerAgent::Start(options, &metrics));
+  spdlog::info("agent started worker={} slots={} coordinator={} metrics={}", flags.id, flags.slots, flags.coordinator,
+               metrics_address);
+  if (!flags.announce.empty()) RETURN_IF_ERROR(Announce(flags.announce, {{"metrics_address", metrics_address}}));
+  while (agent->status().ok()) {
+    if (WaitForStopUntil(Clock::Real()->Now() + absl::Seconds(1))) {
+      spdlog::info("agent stops worker={}", flags.id);
+      return absl::OkStatus();
+    }
+  }
+  return agent->status();
+}
+
+}  // namespace
+
+int RunAgent(int argc, char** argv) {
+  AgentFlags flags;
+  CLI::App app("Runs the rank processes that the coordinator assigns to this host.", "worker agent");
+  AddFlags(&app, &flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  BlockStopSignals();
+  StartLogging(absl::StrCat("worker.", flags.id));
+  const absl::Status status = Run(flags);
+  if (status.ok()) return 0;
+  spdlog::error("agent failed error=\"{}\"", status.ToString());
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+}  // namespace mimeo
