@@ -21,23 +21,25 @@ struct Batch {
   std::vector<int64_t> sample_ids;        // B; what was really read (a bad sample's replacement, not the bad one)
   std::vector<RandomKey> keys;            // B; key(seed).Fold("sample").Fold(epoch).Fold(sample): fold "mask" and the view into these
   std::vector<at::Tensor> views_BCHW;     // one per view; uint8, C = 3, H = W = image_px, contiguous
-  LoaderPosition next;                    // of the batch after this one: what a checkpoint after this step stores
+  // Of what Next gives after this batch. After the last micro-batch of a step it is the next step's: what a checkpoint stores.
+  LoaderPosition next;
 };
 
 // Reads this rank's contiguous slice of each global batch: micro-batch i of a step covers rows
 // [i * W * B, (i + 1) * W * B), of which rank r takes [r * B, (r + 1) * B). Results do not depend on the number of
-// threads. One thread calls Next; Close may come from any.
+// threads. A sample that cannot be read or decoded is replaced in its row as data/epoch_order.h says. At most
+// limits::kBatchesPrefetched batches are ready or in work beside the caller's. One thread calls Next; the rest is thread-safe.
 class Loader {
  public:
   struct Options {
     int rank = 0;
     int num_ranks = 1;
-    uint64_t seed = 0;
     int64_t micro_batch = 0;      // B
-    int64_t last_step_batches = 0;  // stop after so many steps in total (TotalSteps); the loader crosses epochs itself
+    int64_t last_step_batches = 0;  // stop after so many steps in total (TotalSteps), 0: never; it crosses epochs itself
     LoaderPosition start;         // epoch and global batch within it
   };
-  // InvalidArgument: fewer images than one global batch (says both counts). `dataset` outlives the loader.
+  // InvalidArgument: fewer images than one global batch (says both counts), a global batch that the ranks cannot share, a
+  // start beyond the epoch. `dataset` outlives the loader. `spec` is resolved.
   static absl::StatusOr<std::unique_ptr<Loader>> Open(const Dataset* dataset, const JobSpec& spec, const Options& options);
   virtual ~Loader() = default;
 

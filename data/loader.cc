@@ -1,0 +1,256 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <ATen/ops/empty.h>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "data/sample_reader.h"
+#include "spdlog/spdlog.h"
+
+namespace mimeo {
+namespace {
+
+struct BadSample {
+  int64_t sample = 0;
+  std::string reason;
+};
+
+// A micro-batch in work. Rows are written by many threads, each its own; `done_rows` tells when all are.
+struct InFlight {
+  int64_t epoch = 0;
+  int64_t first_position = 0;  // of row 0 in the epoch's order
+  std::shared_ptr<const std::vector<int64_t>> order;
+  Batch batch;
+  std::vector<std::vector<BadSample>> bad;  // by row, in the order in which they were met
+  int64_t taken_rows = 0;
+  int64_t done_rows = 0;
+};
+
+// What is to be made next: a step of an epoch, and a micro-batch of it.
+struct Cursor {
+  int64_t epoch = 0;
+  int64_t step = 0;
+  int64_t micro = 0;
+};
+
+class PrefetchingLoader : public Loader {
+ public:
+  PrefetchingLoader(const Dataset* dataset, const JobSpec& spec, const Options& options)
+      : dataset_(dataset),
+        spec_(spec),
+        options_(options),
+        reader_(dataset, spec),
+        steps_per_epoch_(dataset->size() / spec.data().global_batch()),
+        micro_batches_(spec.data().global_batch() / (options.micro_batch * options.num_ranks)),
+        cursor_{options.start.epoch(), options.start.batch(), 0} {
+    const int threads = std::max(1, spec.data().loader_threads());
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { ReadRows(); });
+  }
+
+  ~PrefetchingLoader() override {
+    Close();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  absl::StatusOr<Batch> Next() override {
+    std::shared_ptr<InFlight> front;
+    {
+      absl::MutexLock lock(&mu_);
+      if (!failure_.ok()) return failure_;
+      mu_.Await(absl::Condition(this, &PrefetchingLoader::FrontReadyOrOver));
+      if (closed_) return absl::CancelledError("loader closed");
+      if (in_flight_.empty()) return absl::OutOfRangeError("all steps were given");
+      front = std::move(in_flight_.front());
+      in_flight_.pop_front();
+    }
+    // Here, in batch order, and not where they were met: so a failure comes with the same batch for any number of threads.
+    const absl::Status counted = CountBadSamples(*front);
+    if (!counted.ok()) {
+      absl::MutexLock lock(&mu_);
+      failure_ = counted;
+      return counted;
+    }
+    return std::move(front->batch);
+  }
+
+  void Close() override {
+    absl::MutexLock lock(&mu_);
+    closed_ = true;
+  }
+
+  int64_t bad_samples() const override { return num_bad_; }
+
+ private:
+  // ---- Reading threads.
+
+  void ReadRows() ABSL_LOCKS_EXCLUDED(mu_) {
+    for (;;) {
+      std::shared_ptr<InFlight> work;
+      int64_t row = 0;
+      {
+        absl::MutexLock lock(&mu_);
+        mu_.Await(absl::Condition(this, &PrefetchingLoader::WorkOrOver));
+        if (closed_ || (!HasOpenRow() && AtEnd())) return;
+        if (!HasOpenRow()) in_flight_.push_back(StartBatch());
+        work = in_flight_.back();
+        row = work->taken_rows++;
+      }
+      ReadRow(work.get(), row);
+      absl::MutexLock lock(&mu_);
+      ++work->done_rows;
+    }
+  }
+
+  // Tries the row's samples in their order until one is good, or more are bad than the job tolerates.
+  void ReadRow(InFlight* work, int64_t row) const {
+    const int64_t size = dataset_->size();
+    std::vector<uint8_t*> views;
+    for (const at::Tensor& view : work->batch.views_BCHW) {
+      views.push_back(static_cast<uint8_t*>(view.data_ptr()) + row * view.stride(0));
+    }
+    std::vector<BadSample>& bad = work->bad[row];
+    const int64_t most = std::min(size - 1, spec_.data().max_bad_samples());
+    for (int64_t attempt = 0; attempt <= most; ++attempt) {
+      const int64_t position =
+          ReplacementPosition(work->first_position + row, attempt, spec_.data().global_batch(), size);
+      const int64_t sample = (*work->order)[position];
+      const absl::Status read = reader_.Read(work->epoch, sample, views);
+      if (read.ok()) {
+        work->batch.sample_ids[row] = sample;
+        work->batch.keys[row] = reader_.KeyOf(work->epoch, sample);
+        return;
+      }
+      bad.push_back({sample, std::string(read.message())});
+    }
+  }
+
+  std::shared_ptr<InFlight> StartBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (order_ == nullptr || order_epoch_ != cursor_.epoch) {
+      order_ = std::make_shared<std::vector<int64_t>>(EpochOrder(spec_.seed(), cursor_.epoch, dataset_->size()));
+      order_epoch_ = cursor_.epoch;
+    }
+    auto work = std::make_shared<InFlight>();
+    const int64_t rows = options_.micro_batch;
+    work->epoch = cursor_.epoch;
+    work->order = order_;
+    work->first_position = cursor_.step * spec_.data().global_batch() +
+                           (cursor_.micro * options_.num_ranks + options_.rank) * rows;
+    work->bad.resize(rows);
+    work->batch.sample_ids.assign(rows, -1);
+    work->batch.keys.assign(rows, RandomKey(0));
+    const int px = spec_.data().image_px();
+    for (int view = 0; view < std::max(1, spec_.views().count()); ++view) {
+      work->batch.views_BCHW.push_back(at::empty({rows, 3, px, px}, at::kByte));
+    }
+    Advance();
+    work->batch.next.set_epoch(cursor_.epoch);
+    work->batch.next.set_batch(cursor_.step);
+    return work;
+  }
+
+  void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (++cursor_.micro < micro_batches_) return;
+    cursor_.micro = 0;
+    if (++cursor_.step < steps_per_epoch_) return;
+    cursor_.step = 0;
+    ++cursor_.epoch;
+  }
+
+  bool AtEnd() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return options_.last_step_batches > 0 &&
+           cursor_.epoch * steps_per_epoch_ + cursor_.step >= options_.last_step_batches;
+  }
+  bool HasOpenRow() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return !in_flight_.empty() && in_flight_.back()->taken_rows < options_.micro_batch;
+  }
+  bool WorkOrOver() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return closed_ || HasOpenRow() || AtEnd() || in_flight_.size() < limits::kBatchesPrefetched;
+  }
+  bool FrontReadyOrOver() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    if (closed_) return true;
+    if (in_flight_.empty()) return AtEnd();
+    return in_flight_.front()->done_rows == options_.micro_batch;
+  }
+
+  // ---- The caller's thread.
+
+  absl::Status CountBadSamples(const InFlight& work) {
+    bool row_without_sample = false;
+    for (int64_t row = 0; row < options_.micro_batch; ++row) {
+      for (const BadSample& bad : work.bad[row]) {
+        if (!bad_.emplace(bad.sample, bad.reason).second) continue;
+        num_bad_ = static_cast<int64_t>(bad_.size());
+        bad_in_order_.push_back(bad.sample);
+        spdlog::warn("bad sample {} ({}): {}; another takes its place", bad.sample, dataset_->name(bad.sample), bad.reason);
+      }
+      row_without_sample |= work.batch.sample_ids[row] < 0;
+    }
+    const int64_t limit = spec_.data().max_bad_samples();
+    if (num_bad_ <= limit && !row_without_sample) return absl::OkStatus();
+    std::string message = absl::StrCat(num_bad_.load(), " of ", dataset_->size(), " samples cannot be decoded; data.max_bad_samples is ",
+                                       limit, ". The first:");
+    for (size_t i = 0; i < std::min<size_t>(10, bad_in_order_.size()); ++i) {
+      absl::StrAppend(&message, "\n  ", dataset_->name(bad_in_order_[i]), ": ", bad_.at(bad_in_order_[i]));
+    }
+    return absl::DataLossError(message);
+  }
+
+  const Dataset* const dataset_;
+  const JobSpec spec_;
+  const Options options_;
+  const SampleReader reader_;
+  const int64_t steps_per_epoch_;
+  const int64_t micro_batches_;
+
+  std::atomic<int64_t> num_bad_{0};
+  std::map<int64_t, std::string> bad_;  // touched by Next alone, like bad_in_order_
+  std::vector<int64_t> bad_in_order_;
+
+  mutable absl::Mutex mu_;
+  Cursor cursor_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const std::vector<int64_t>> order_ ABSL_GUARDED_BY(mu_);
+  int64_t order_epoch_ ABSL_GUARDED_BY(mu_) = -1;
+  std::deque<std::shared_ptr<InFlight>> in_flight_ ABSL_GUARDED_BY(mu_);
+  absl::Status failure_ ABSL_GUARDED_BY(mu_);
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+
+  std::vector<std::thread> threads_;  // last: they see everything above
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(const Dataset* dataset, const JobSpec& spec, const Options& options) {
+  const int64_t global_batch = spec.data().global_batch();
+  const int64_t per_micro_batch = options.micro_batch * options.num_ranks;
+  if (global_batch <= 0 || options.micro_batch <= 0 || options.num_ranks <= 0 || global_batch % per_micro_batch != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("data.global_batch: ", global_batch, " is not a multiple of ",
+                                                   options.num_ranks, " ranks x micro-batch ", options.micro_batch));
+  }
+  if (options.rank < 0 || options.rank >= options.num_ranks) {
+    return absl::InvalidArgumentError(absl::StrCat("rank ", options.rank, " of ", options.num_ranks));
+  }
+  if (dataset->size() < global_batch) {
+    return absl::InvalidArgumentError(absl::StrCat("data.path: ", dataset->size(), " images are fewer than one global batch of ",
+                                                   global_batch));
+  }
+  const int64_t steps = dataset->size() / global_batch;
+  if (options.start.epoch() < 0 || options.start.batch() < 0 || options.start.batch() >= steps) {
+    return absl::InvalidArgumentError(absl::StrCat("start: batch ", options.start.batch(), " of epoch ", options.start.epoch(),
+                                                   "; an epoch has ", steps, " batches"));
+  }
+  return std::make_unique<PrefetchingLoader>(dataset, spec, options);
+}
+
+}  // namespace mimeo

@@ -1,0 +1,56 @@
+#include "data/sample_reader.h"
+
+#include <algorithm>
+#include <string>
+
+#include "base/status_macros.h"
+#include "data/augment.h"
+#include "data/decode.h"
+
+namespace mimeo {
+namespace {
+
+Rect SmallestAround(const std::vector<CropPlan>& plans) {
+  int left = plans[0].crop.left;
+  int top = plans[0].crop.top;
+  int right = left;
+  int bottom = top;
+  for (const CropPlan& plan : plans) {
+    left = std::min(left, plan.crop.left);
+    top = std::min(top, plan.crop.top);
+    right = std::max(right, plan.crop.left + plan.crop.width);
+    bottom = std::max(bottom, plan.crop.top + plan.crop.height);
+  }
+  return {left, top, right - left, bottom - top};
+}
+
+}  // namespace
+
+RandomKey SampleReader::KeyOf(int64_t epoch, int64_t sample) const {
+  return RandomKey(spec_.seed()).Fold("sample").Fold(static_cast<uint64_t>(epoch)).Fold(static_cast<uint64_t>(sample));
+}
+
+absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW) const {
+  ASSIGN_OR_RETURN(const std::string encoded, dataset_->Read(sample));
+  ASSIGN_OR_RETURN(const ImageSize size, ReadImageSize(encoded));
+  const RandomKey key = KeyOf(epoch, sample).Fold("crop");
+  std::vector<CropPlan> plans;
+  for (size_t view = 0; view < views_CHW.size(); ++view) {
+    plans.push_back(RandomCropPlan(size, spec_.views(), key.Fold(view)));
+  }
+  const Rect around = SmallestAround(plans);
+  ASSIGN_OR_RETURN(const Pixels pixels, DecodeCrop(encoded, around, spec_.data().max_pixels()));
+  const int px = spec_.data().image_px();
+  if (plans.size() == 1) {
+    ResizeCropInto(pixels, px, plans[0].flip, views_CHW[0]);
+    return absl::OkStatus();
+  }
+  for (size_t view = 0; view < plans.size(); ++view) {
+    const Rect& crop = plans[view].crop;
+    const Pixels cut = CutPixels(pixels, {crop.left - around.left, crop.top - around.top, crop.width, crop.height});
+    ResizeCropInto(cut, px, plans[view].flip, views_CHW[view]);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace mimeo

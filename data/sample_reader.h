@@ -1,0 +1,30 @@
+// One sample of an epoch as training views. Thread-safe; pure but for reading the data set.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/random_key.h"
+#include "data/dataset.h"
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+class SampleReader {
+ public:
+  // `dataset` outlives the reader.
+  SampleReader(const Dataset* dataset, const JobSpec& spec) : dataset_(dataset), spec_(spec) {}
+
+  // key(seed).Fold("sample").Fold(epoch).Fold(sample): of all that is random about a sample in an epoch.
+  RandomKey KeyOf(int64_t epoch, int64_t sample) const;
+
+  // Decodes `sample` once and writes view v, (3, px, px), to views[v]. DataLoss, InvalidArgument: a bad sample.
+  absl::Status Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW) const;
+
+ private:
+  const Dataset* const dataset_;
+  const JobSpec spec_;
+};
+
+}  // namespace mimeo
