@@ -162,6 +162,7 @@ class GrpcCoordinatorLink : public CoordinatorLink {
   void Upload(Snapshot snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status UploadOnce(const Snapshot& snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   bool Settled(const absl::Status& status, int64_t step) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Fence(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Commit(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Makes `context` the call that the destructor cancels. False: it is closing.
@@ -312,16 +313,19 @@ absl::Status GrpcCoordinatorLink::UploadOnce(const Snapshot& snapshot) {
   absl::Status put = absl::CancelledError("closing");
   if (Enter(&context, &upload_call_)) put = PutChunks(chunks_.get(), snapshot.manifest, snapshot.stream, &context);
   Leave(&upload_call_);
+  if (absl::IsFailedPrecondition(put)) return Fence(put);  // the job has no gang, so this one is not it
   RETURN_IF_ERROR(put);
   const absl::Status committed = Commit(snapshot.manifest);
   if (!absl::IsFailedPrecondition(committed)) return committed;
   // Fenced, or chunks were lost with the coordinator's buffers: an empty report tells the two apart.
   const absl::Status probe = SendReport(ReportStepsRequest(), &upload_call_);
-  if (absl::IsFailedPrecondition(probe)) {
-    absl::MutexLock lock(&mu_);
-    SetFenced(committed);
-  }
-  return committed;
+  return absl::IsFailedPrecondition(probe) ? Fence(committed) : committed;
+}
+
+absl::Status GrpcCoordinatorLink::Fence(const absl::Status& status) {
+  absl::MutexLock lock(&mu_);
+  SetFenced(status);
+  return status;
 }
 
 absl::Status GrpcCoordinatorLink::Commit(const CheckpointManifest& manifest) {
