@@ -49,10 +49,16 @@ void Initialise(const at::Tensor& tensor, const RandomKey& key, Init init, int64
 
 }  // namespace
 
+Parameters Parameters::Unset(Products products) {
+  Parameters parameters(/*seed=*/0, products);
+  parameters.initialises_ = false;
+  return parameters;
+}
+
 at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias) {
   ABSL_RAW_CHECK(!Has(name), name.c_str());
   at::Tensor tensor = at::empty(shape, at::kFloat);
-  Initialise(tensor, key_.Fold(name), init, fan_in_for_conv_bias);
+  if (initialises_) Initialise(tensor, key_.Fold(name), init, fan_in_for_conv_bias);
   tensor.requires_grad_();
   all_.emplace_back(name, tensor);
   return tensor;

@@ -27,6 +27,9 @@ class Parameters {
   explicit Parameters(uint64_t seed, Products products = Products::kAsStored)
       : key_(RandomKey(seed).Fold("init")), products_(products) {}
 
+  // Add leaves values unset: for weights that come from a file.
+  static Parameters Unset(Products products = Products::kAsStored);
+
   // A leaf that requires a gradient. xavier_uniform views the shape as [dim 0, the rest]; kConvDefault is uniform in
   // +-1/sqrt(fan_in), torch's default for a convolution's bias. Names are unique (CHECK).
   at::Tensor Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias = 0);
@@ -48,6 +51,7 @@ class Parameters {
 
   RandomKey key_;
   Products products_;
+  bool initialises_ = true;
   std::vector<std::pair<std::string, at::Tensor>> all_;
   std::vector<std::pair<std::string, at::Tensor>> constants_;
 };

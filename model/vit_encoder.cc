@@ -28,6 +28,8 @@ at::Tensor GatherPatches(const at::Tensor& images_BCHW, const at::Tensor& index_
 
 }  // namespace
 
+int MlpWidth(const VitSpec& spec) { return static_cast<int>(spec.width() * spec.mlp_ratio() + 1e-6); }
+
 VitEncoder::VitEncoder(const VitSpec& spec, int image_px, double norm_epsilon, Parameters* parameters)
     : grid_{image_px / spec.patch_px(), image_px / spec.patch_px(), spec.patch_px()},
       width_(spec.width()),
@@ -37,7 +39,7 @@ VitEncoder::VitEncoder(const VitSpec& spec, int image_px, double norm_epsilon, P
   class_token_ = parameters->Add("encoder.cls_token", {1, 1, width_}, Init::kNormal002);
   patch_weight_ = parameters->Add("encoder.patch_embed.proj.weight", {width_, kChannels, p, p}, Init::kXavierUniform);
   patch_bias_ = parameters->Add("encoder.patch_embed.proj.bias", {width_}, Init::kConvDefault, fan_in);
-  const BlockShape shape{width_, spec.heads(), static_cast<int>(width_ * spec.mlp_ratio()), norm_epsilon};
+  const BlockShape shape{width_, spec.heads(), MlpWidth(spec), norm_epsilon};
   blocks_.reserve(spec.depth());
   for (int i = 0; i < spec.depth(); ++i) {
     blocks_.emplace_back("encoder.blocks." + std::to_string(i), shape, parameters);

@@ -12,6 +12,9 @@
 
 namespace mimeo {
 
+// int(width * mlp_ratio), as timm; a ratio that was computed from two integers gives the integer back.
+int MlpWidth(const VitSpec& spec);
+
 class VitEncoder final : public Encoder {
  public:
   // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds the constant "encoder.pos_embed" (L + 1, D),
