@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "proto/metrics.pb.h"
 #include "store/key_value_store.h"
 
@@ -25,6 +26,7 @@ class MetricStore {
 
  private:
   KeyValueStore* const store_;
+  absl::Mutex mu_;  // makes reading the stored generation and writing the new record one step
 };
 
 }  // namespace mimeo

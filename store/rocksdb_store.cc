@@ -51,7 +51,8 @@ absl::Status OpenError(const rocksdb::Status& status, const std::string& path) {
 
 class RocksDbStore : public KeyValueStore {
  public:
-  RocksDbStore(std::string path, std::unique_ptr<rocksdb::Env> env) : path_(std::move(path)), env_(std::move(env)) {}
+  RocksDbStore(std::string path, std::unique_ptr<rocksdb::Env> memory)
+      : path_(std::move(path)), memory_(std::move(memory)) {}
 
   ~RocksDbStore() override {
     if (db_ == nullptr) return;
@@ -60,7 +61,7 @@ class RocksDbStore : public KeyValueStore {
     closed.PermitUncheckedError();  // what was promised to survive is in the log already
   }
 
-  absl::Status Open();
+  absl::Status Open(rocksdb::Env* env);
 
   absl::StatusOr<std::string> Get(Family family, absl::string_view key) const override {
     std::string value;
@@ -123,7 +124,7 @@ class RocksDbStore : public KeyValueStore {
   absl::Status CheckSchema();
 
   const std::string path_;
-  const std::unique_ptr<rocksdb::Env> env_;  // null: the default one
+  const std::unique_ptr<rocksdb::Env> memory_;  // null: on disk
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // by Family; then RocksDB's "default", which holds the schema version
 };
@@ -156,9 +157,9 @@ rocksdb::ColumnFamilyOptions ChunkOptions(const rocksdb::Options& base) {
   return options;
 }
 
-absl::Status RocksDbStore::Open() {
-  if (env_ == nullptr) RETURN_IF_ERROR(MakeDirs(path_));
-  const rocksdb::Options options = DatabaseOptions(env_.get());
+absl::Status RocksDbStore::Open(rocksdb::Env* env) {
+  if (memory_ == nullptr) RETURN_IF_ERROR(MakeDirs(path_));
+  const rocksdb::Options options = DatabaseOptions(memory_ == nullptr ? env : memory_.get());
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const char* name : kFamilyNames) {
     const bool chunks = name == absl::string_view(kFamilyNames[static_cast<int>(Family::kChunks)]);
@@ -191,9 +192,9 @@ absl::Status RocksDbStore::CheckSchema() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KeyValueStore>> OpenRocksDbStore(const RocksDbOptions& options) {
-  std::unique_ptr<rocksdb::Env> env(options.in_memory ? rocksdb::NewMemEnv(rocksdb::Env::Default()) : nullptr);
-  auto store = std::make_unique<RocksDbStore>(options.path, std::move(env));
-  RETURN_IF_ERROR(store->Open());
+  std::unique_ptr<rocksdb::Env> memory(options.in_memory ? rocksdb::NewMemEnv(rocksdb::Env::Default()) : nullptr);
+  auto store = std::make_unique<RocksDbStore>(options.path, std::move(memory));
+  RETURN_IF_ERROR(store->Open(options.env));
   return std::unique_ptr<KeyValueStore>(std::move(store));
 }
 

@@ -1,4 +1,7 @@
 // KeyValueStore on one RocksDB directory: one writer, a column family per Family, BlobDB for chunks. Thread-safe.
+//
+// A buffered write is in the operating system's hands when it returns; a synced write also syncs every earlier one (they
+// share a log). After a full disk, writes succeed again as soon as there is room.
 #pragma once
 
 #include <memory>
@@ -6,11 +9,16 @@
 
 #include "store/key_value_store.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace mimeo {
 
 struct RocksDbOptions {
   std::string path;
-  bool in_memory = false;  // RocksDB's memory Env: tests
+  bool in_memory = false;         // RocksDB's memory Env: tests
+  rocksdb::Env* env = nullptr;    // the machine's files when null; another Env, which outlives the store: faulty disks in tests
 };
 
 // Unavailable: another process holds the directory (names it). FailedPrecondition: a schema version this binary does

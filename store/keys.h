@@ -1,0 +1,29 @@
+// The keys of the families: job ids are length-prefixed, so that no id is the prefix of another's. Pure functions.
+//
+//   manifests  job . 'c' . step                       checkpoint manifests
+//   chunks     job . step . content id . index        (the content id is length-prefixed too)
+//   metrics    job . 's' . step, job . 'e' . step     step metrics, evaluations
+#pragma once
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "store/key_value_store.h"
+
+namespace mimeo {
+
+// One byte of length, then the text. REQUIRES: text.size() <= limits::kNameBytes, which is below 256.
+inline std::string NameKey(absl::string_view text) {
+  return absl::StrCat(std::string(1, static_cast<char>(text.size())), text);
+}
+
+inline std::string ManifestPrefix(absl::string_view job_id) { return absl::StrCat(NameKey(job_id), "c"); }
+inline std::string ManifestKey(absl::string_view job_id, int64_t step) {
+  return absl::StrCat(ManifestPrefix(job_id), OrderedKey(step));
+}
+
+inline std::string StepPrefix(absl::string_view job_id) { return absl::StrCat(NameKey(job_id), "s"); }
+inline std::string EvaluationPrefix(absl::string_view job_id) { return absl::StrCat(NameKey(job_id), "e"); }
+
+}  // namespace mimeo
