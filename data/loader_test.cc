@@ -1,0 +1,301 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/testing/status_matchers.h"
+#include "data/augment.h"
+#include "data/decode.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace mimeo {
+namespace {
+
+using testing::StatusIs;
+
+// The bytes of everything in a batch that training sees.
+std::string BytesOf(const Batch& batch) {
+  std::string bytes;
+  for (const int64_t id : batch.sample_ids) absl::StrAppend(&bytes, id, ",");
+  for (const RandomKey& key : batch.keys) absl::StrAppend(&bytes, key.Bits(0), ",");
+  for (const at::Tensor& view : batch.views_BCHW) {
+    bytes.append(static_cast<const char*>(view.data_ptr()), view.numel());
+  }
+  return bytes;
+}
+
+class LoaderTest : public ::testing::Test {
+ protected:
+  // Small images whose pixels tell them apart.
+  void WriteImages(int count) {
+    for (int i = 0; i < count; ++i) {
+      Pixels pixels{12 + i % 3, 10, {}};
+      for (int j = 0; j < pixels.width * 10 * 3; ++j) pixels.rgb.push_back(static_cast<uint8_t>(i * 37 + j * 5));
+      Write(Name(i), EncodePng(pixels));
+    }
+  }
+  static std::string Name(int i) { return absl::StrCat("photo", 100 + i, ".png"); }
+  void Write(const std::string& name, const std::string& bytes) {
+    ASSERT_OK(WriteFileAtomic(JoinPath(dir_.path(), name), bytes));
+  }
+
+  void SetUp() override {
+    spec_.set_seed(3);
+    spec_.mutable_data()->set_global_batch(8);
+    spec_.mutable_data()->set_image_px(6);
+    spec_.mutable_data()->set_max_bad_samples(5);
+    spec_.mutable_data()->set_max_pixels(10000);
+    spec_.mutable_data()->set_loader_threads(1);
+    ViewSpec* views = spec_.mutable_views();
+    views->set_count(1);
+    views->set_crop_scale_min(0.2);
+    views->set_crop_scale_max(1);
+    views->set_crop_ratio_min(0.75);
+    views->set_crop_ratio_max(4.0 / 3);
+    views->set_flip_probability(0.5);
+  }
+
+  void OpenDataset() {
+    auto opened = Dataset::Open(dir_.path());
+    ASSERT_OK(opened);
+    dataset_ = std::move(*opened);
+  }
+
+  std::unique_ptr<Loader> Open(const Loader::Options& options) {
+    auto loader = Loader::Open(dataset_.get(), spec_, options);
+    EXPECT_OK(loader);
+    return loader.ok() ? std::move(*loader) : nullptr;
+  }
+
+  static Loader::Options Rank(int rank, int num_ranks, int64_t micro_batch, int64_t steps) {
+    Loader::Options options;
+    options.rank = rank;
+    options.num_ranks = num_ranks;
+    options.micro_batch = micro_batch;
+    options.last_step_batches = steps;
+    return options;
+  }
+
+  std::vector<Batch> All(const Loader::Options& options) {
+    std::vector<Batch> batches;
+    const auto loader = Open(options);
+    for (;;) {
+      auto batch = loader->Next();
+      if (!batch.ok()) {
+        EXPECT_THAT(batch, StatusIs(absl::StatusCode::kOutOfRange));
+        return batches;
+      }
+      batches.push_back(std::move(*batch));
+    }
+  }
+
+  TempDir dir_;
+  JobSpec spec_;
+  std::unique_ptr<Dataset> dataset_;
+};
+
+TEST_F(LoaderTest, RowsAreTheEpochsOrderCroppedByTheirKeys) {
+  WriteImages(20);
+  OpenDataset();
+  const std::vector<Batch> batches = All(Rank(0, 1, 8, 4));
+  ASSERT_EQ(batches.size(), 4u);  // two epochs of floor(20 / 8) steps
+  for (int step = 0; step < 4; ++step) {
+    const int64_t epoch = step / 2;
+    const std::vector<int64_t> order = EpochOrder(3, epoch, 20);
+    ASSERT_EQ(batches[step].views_BCHW[0].sizes(), at::IntArrayRef({8, 3, 6, 6}));
+    for (int row = 0; row < 8; ++row) {
+      const int64_t sample = order[step % 2 * 8 + row];
+      EXPECT_EQ(batches[step].sample_ids[row], sample);
+      const RandomKey key = RandomKey(3).Fold("sample").Fold(epoch).Fold(sample);
+      EXPECT_TRUE(batches[step].keys[row] == key);
+      const std::string encoded = dataset_->Read(sample).value();
+      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(), key.Fold("crop").Fold(uint64_t{0}));
+      const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), 6, plan.flip);
+      const auto* bytes = static_cast<const uint8_t*>(batches[step].views_BCHW[0].data_ptr()) + row * 3 * 6 * 6;
+      EXPECT_EQ(std::memcmp(bytes, expected.data_ptr(), 3 * 6 * 6), 0);
+    }
+  }
+}
+
+TEST_F(LoaderTest, ThreadsChangeNothing) {
+  WriteImages(20);
+  Write(Name(4), "not an image");
+  OpenDataset();
+  std::vector<std::string> expected;
+  for (const int threads : {1, 2, 4}) {
+    spec_.mutable_data()->set_loader_threads(threads);
+    std::vector<std::string> found;
+    for (const Batch& batch : All(Rank(0, 1, 8, 6))) found.push_back(BytesOf(batch));
+    if (expected.empty()) expected = found;
+    EXPECT_EQ(found.size(), 6u);
+    EXPECT_TRUE(found == expected) << threads;
+  }
+}
+
+TEST_F(LoaderTest, ResumesInTheMiddleOfAnEpochAsIfNothingHappened) {
+  WriteImages(30);
+  Write(Name(7), "");
+  OpenDataset();
+  const std::vector<Batch> whole = All(Rank(0, 1, 8, 7));
+  ASSERT_EQ(whole.size(), 7u);
+  for (int stop = 1; stop < 7; ++stop) {
+    Loader::Options options = Rank(0, 1, 8, 7);
+    options.start = whole[stop - 1].next;
+    const std::vector<Batch> rest = All(options);
+    ASSERT_EQ(rest.size(), 7u - stop);
+    for (size_t i = 0; i < rest.size(); ++i) EXPECT_TRUE(BytesOf(rest[i]) == BytesOf(whole[stop + i])) << stop << " " << i;
+  }
+}
+
+TEST_F(LoaderTest, SlicesOfRanksAndMicroBatchesJoinToTheGlobalBatch) {
+  WriteImages(20);
+  Write(Name(11), "text");
+  OpenDataset();
+  const std::vector<Batch> whole = All(Rank(0, 1, 8, 4));
+  for (const auto& [num_ranks, micro_batch] : std::vector<std::pair<int, int>>{{2, 4}, {4, 2}, {2, 2}, {1, 2}}) {
+    std::vector<std::vector<Batch>> ranks;
+    for (int rank = 0; rank < num_ranks; ++rank) ranks.push_back(All(Rank(rank, num_ranks, micro_batch, 4)));
+    const int micro_batches = 8 / (num_ranks * micro_batch);
+    for (int step = 0; step < 4; ++step) {
+      std::vector<int64_t> ids;
+      std::string pixels;
+      for (int micro = 0; micro < micro_batches; ++micro) {
+        for (int rank = 0; rank < num_ranks; ++rank) {
+          const Batch& slice = ranks[rank][step * micro_batches + micro];
+          ids.insert(ids.end(), slice.sample_ids.begin(), slice.sample_ids.end());
+          pixels.append(static_cast<const char*>(slice.views_BCHW[0].data_ptr()), slice.views_BCHW[0].numel());
+          // Before a step's last micro-batch a resume would start with the same step.
+          EXPECT_EQ(slice.next.epoch() * 2 + slice.next.batch(), step + (micro + 1 == micro_batches ? 1 : 0));
+        }
+      }
+      EXPECT_EQ(ids, whole[step].sample_ids);
+      EXPECT_EQ(pixels, std::string(static_cast<const char*>(whole[step].views_BCHW[0].data_ptr()), pixels.size()));
+    }
+  }
+}
+
+TEST_F(LoaderTest, ViewsAreIndependentCropsOfTheSameSample) {
+  WriteImages(8);
+  spec_.mutable_views()->set_count(2);
+  OpenDataset();
+  const Batch two = All(Rank(0, 1, 8, 1))[0];
+  spec_.mutable_views()->set_count(1);
+  const Batch one = All(Rank(0, 1, 8, 1))[0];
+  ASSERT_EQ(two.views_BCHW.size(), 2u);
+  // View 0 does not depend on how many there are, though both are cut from one decode.
+  EXPECT_TRUE(two.views_BCHW[0].equal(one.views_BCHW[0]));
+  EXPECT_FALSE(two.views_BCHW[0].equal(two.views_BCHW[1]));
+}
+
+TEST_F(LoaderTest, ABadSampleIsReplacedByTheNextOfItsSlot) {
+  WriteImages(24);
+  OpenDataset();
+  const std::vector<int64_t> order = EpochOrder(3, 0, 24);
+  Write(Name(order[2]), "text named .png");
+  OpenDataset();
+  const auto loader = Open(Rank(0, 1, 8, 3));
+  ASSERT_OK_AND_ASSIGN(const Batch first, loader->Next());
+  EXPECT_EQ(first.sample_ids[2], order[2 + 8]);
+  EXPECT_EQ(first.sample_ids[1], order[1]);
+  EXPECT_EQ(first.sample_ids[3], order[3]);
+  EXPECT_EQ(loader->bad_samples(), 1);
+}
+
+TEST_F(LoaderTest, CountsEachBadSampleOnceOverEpochs) {
+  WriteImages(8);
+  Write(Name(0), "");
+  Write(Name(5), "GIF89a");
+  OpenDataset();
+  const auto loader = Open(Rank(0, 1, 8, 10));
+  for (int step = 0; step < 10; ++step) {
+    ASSERT_OK_AND_ASSIGN(const Batch batch, loader->Next());
+    EXPECT_EQ(std::count(batch.sample_ids.begin(), batch.sample_ids.end(), 0), 0);
+    EXPECT_EQ(std::count(batch.sample_ids.begin(), batch.sample_ids.end(), 5), 0);
+  }
+  EXPECT_EQ(loader->bad_samples(), 2);
+}
+
+TEST_F(LoaderTest, MoreBadSamplesThanToleratedFailWithTheListAtTheSameBatch) {
+  WriteImages(40);
+  for (int i = 0; i < 40; i += 6) Write(Name(i), "text");  // 7
+  OpenDataset();
+  int failed_at = -1;
+  for (const int threads : {1, 4}) {
+    spec_.mutable_data()->set_loader_threads(threads);
+    const auto loader = Open(Rank(0, 1, 8, 100));
+    for (int step = 0;; ++step) {
+      ASSERT_LT(step, 5) << "an epoch meets all seven";
+      const auto batch = loader->Next();
+      if (batch.ok()) continue;
+      EXPECT_THAT(batch, StatusIs(absl::StatusCode::kDataLoss, "data.max_bad_samples is 5"));
+      EXPECT_THAT(batch, StatusIs(absl::StatusCode::kDataLoss, ".png: not a JPEG, PNG or WebP: starts with \"text\""));
+      EXPECT_THAT(loader->Next(), StatusIs(absl::StatusCode::kDataLoss));
+      if (failed_at < 0) failed_at = step;
+      EXPECT_EQ(step, failed_at);
+      break;
+    }
+  }
+}
+
+TEST_F(LoaderTest, NothingButBadSamplesFails) {
+  for (int i = 0; i < 8; ++i) Write(Name(i), "text");
+  spec_.mutable_data()->set_max_bad_samples(100);
+  OpenDataset();
+  EXPECT_THAT(Open(Rank(0, 1, 8, 1))->Next(), StatusIs(absl::StatusCode::kDataLoss, "8 of 8 samples cannot be decoded"));
+}
+
+TEST_F(LoaderTest, OddImagesAreUsedAndBadOnesSkipped) {
+  const std::string testdata = "data/testdata/";
+  for (const char* name : {"one_pixel.png", "wide.png", "grey.png", "grey16.png", "cmyk.jpg", "palette.png", "alpha.png",
+                           "animated.webp"}) {
+    Write(name, ReadFile(testdata + name).value());
+  }
+  Write("truncated.jpg", ReadFile(testdata + "photo.jpg").value().substr(0, 6000));
+  Write("text.jpg", "I am text");
+  Write("empty.png", "");
+  Write("huge.jpg", ReadFile(testdata + "photo.jpg").value());
+  spec_.mutable_data()->set_max_pixels(10000);  // the photo has 160 x 214
+  spec_.mutable_data()->set_global_batch(12);
+  OpenDataset();
+  const auto loader = Open(Rank(0, 1, 12, 1));
+  ASSERT_OK_AND_ASSIGN(const Batch batch, loader->Next());
+  EXPECT_EQ(loader->bad_samples(), 5);
+  std::set<std::string> used;
+  for (const int64_t sample : batch.sample_ids) used.insert(dataset_->name(sample));
+  EXPECT_EQ(used, (std::set<std::string>{"one_pixel.png", "wide.png", "grey.png", "grey16.png", "cmyk.jpg", "palette.png",
+                                         "alpha.png"}));
+}
+
+TEST_F(LoaderTest, CloseWakesNextAndEndsTheThreads) {
+  WriteImages(8);
+  OpenDataset();
+  const auto loader = Open(Rank(0, 1, 8, 0));  // never ends by itself
+  std::thread closer([&] { loader->Close(); });
+  absl::Status status;
+  while (status.ok()) status = loader->Next().status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled));
+  closer.join();
+}
+
+TEST_F(LoaderTest, RefusesWhatCannotBeSliced) {
+  WriteImages(7);
+  OpenDataset();
+  const auto open = [this](const Loader::Options& options) { return Loader::Open(dataset_.get(), spec_, options); };
+  EXPECT_THAT(open(Rank(0, 1, 8, 1)), StatusIs(absl::StatusCode::kInvalidArgument,
+                                               "7 images are fewer than one global batch of 8"));
+  EXPECT_THAT(open(Rank(0, 3, 2, 1)), StatusIs(absl::StatusCode::kInvalidArgument, "not a multiple of 3 ranks x micro-batch 2"));
+  spec_.mutable_data()->set_global_batch(4);
+  Loader::Options late = Rank(0, 1, 4, 1);
+  late.start.set_batch(1);
+  EXPECT_THAT(open(late), StatusIs(absl::StatusCode::kInvalidArgument, "an epoch has 1 batches"));
+}
+
+}  // namespace
+}  // namespace mimeo
