@@ -19,7 +19,8 @@ absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
                                      {"max_requests_in_flight", contract.max_requests_in_flight()},
                                      {"max_images_per_request", contract.max_images_per_request()}}) {
     if (value < 1) {
-      return absl::FailedPreconditionError(absl::StrCat("teacher contract: ", field, " is ", value, ", must be positive"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("teacher contract: ", field, " is ", value, ", must be positive"));
     }
   }
   if (contract.image_px() % contract.patch_px() != 0) {
@@ -27,8 +28,8 @@ absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
                                                       " does not divide image_px ", contract.image_px()));
   }
   if (contract.feature_type() != TENSOR_TYPE_FLOAT32) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("teacher contract: feature_type is ", contract.feature_type(), ", only TENSOR_TYPE_FLOAT32 is known"));
+    return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ", contract.feature_type(),
+                                                      ", only TENSOR_TYPE_FLOAT32 is known"));
   }
   return FeatureGeometry{contract.image_px(), contract.patch_px(), contract.feature_width(),
                          contract.max_images_per_request()};
@@ -64,7 +65,8 @@ absl::StatusOr<bool> FeatureRequestAssembler::Add(const FeatureRequest& frame) {
     return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": a frame without payload"));
   }
   RETURN_IF_ERROR(Append(frame.payload()));
-  if (static_cast<int64_t>(task_.images.size() + index_bytes_.size()) < size_.image_bytes + size_.index_bytes) return false;
+  if (static_cast<int64_t>(task_.images.size() + index_bytes_.size()) < size_.image_bytes + size_.index_bytes)
+    return false;
   RETURN_IF_ERROR(Finish());
   return true;
 }
@@ -119,8 +121,8 @@ absl::Status FeatureRequestAssembler::Finish() {
   for (size_t i = 0; i < task_.indices.size(); ++i) {
     if (task_.indices[i] < 0 || task_.indices[i] >= num_patches) {
       return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": patch index ", task_.indices[i],
-                                                     " of image ", i / task_.num_visible, " is outside [0, ", num_patches,
-                                                     ")"));
+                                                     " of image ", i / task_.num_visible, " is outside [0, ",
+                                                     num_patches, ")"));
     }
   }
   if (task_.num_visible == 0) task_.num_visible = num_patches;
@@ -132,8 +134,8 @@ FeatureTask FeatureRequestAssembler::Take() {
   return std::move(task_);
 }
 
-FeatureRequestFrames::FeatureRequestFrames(uint64_t request_id, int num_images, int num_visible, absl::string_view images,
-                                           absl::string_view indices)
+FeatureRequestFrames::FeatureRequestFrames(uint64_t request_id, int num_images, int num_visible,
+                                           absl::string_view images, absl::string_view indices)
     : request_id_(request_id), num_images_(num_images), num_visible_(num_visible), images_(images), indices_(indices) {}
 
 bool FeatureRequestFrames::Next(FeatureRequest* frame) {
@@ -179,8 +181,8 @@ absl::StatusOr<bool> FeatureReplyAssembler::Add(const FeatureReply& frame) {
         absl::StrCat("the teacher answered request ", frame.request_id(), " where ", request_id_, " is next"));
   }
   if (received_ == 0 && frame.total_bytes() != bytes_) {
-    return absl::DataLossError(absl::StrCat("the teacher's answer to request ", request_id_, " has ", frame.total_bytes(),
-                                            " bytes, ", bytes_, " were asked for"));
+    return absl::DataLossError(absl::StrCat("the teacher's answer to request ", request_id_, " has ",
+                                            frame.total_bytes(), " bytes, ", bytes_, " were asked for"));
   }
   const int64_t size = frame.payload().size();
   if (size == 0 || received_ + size > bytes_) {

@@ -1,5 +1,6 @@
-// How feature requests and replies (proto/teacher.proto) are cut into frames and put together again, with every check that
-// a mistaken or hostile peer makes necessary. Both ends of the stream use it; no RPC inside. Value types, one thread each.
+// How feature requests and replies (proto/teacher.proto) are cut into frames and put together again, with every check
+// that a mistaken or hostile peer makes necessary. Both ends of the stream use it; no RPC inside. Value types, one
+// thread each.
 //
 // Hosts are little-endian, as the wire is. T: teacher width, K: visible patches, L: all patches of an image.
 #pragma once
@@ -19,13 +20,13 @@ namespace mimeo {
 struct FeatureGeometry {
   int image_px = 0;
   int patch_px = 0;
-  int feature_width = 0;  // T
-  int max_images = 0;     // of one request
+  int feature_width = 0;                                                             // T
+  int max_images = 0;                                                                // of one request
   int num_patches() const { return (image_px / patch_px) * (image_px / patch_px); }  // L
   int64_t image_bytes() const { return int64_t{3} * image_px * image_px; }
 };
-// FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that is not
-// float32; names the field.
+// FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that is
+// not float32; names the field.
 absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract);
 
 // A whole request.
@@ -55,9 +56,10 @@ class FeatureRequestAssembler {
   // Whether a request has begun and is not whole yet.
   bool begun() const { return begun_; }
 
-  // Takes the stream's next frame; true: the request is whole, Take it. InvalidArgument, and the stream is lost: a frame out
-  // of order (no header first, a second header, another request id, an id that does not increase), a payload that is empty,
-  // over limits::kChunkBytes or beyond the request's size, an index outside the grid, or what SizeOf refuses.
+  // Takes the stream's next frame; true: the request is whole, Take it. InvalidArgument, and the stream is lost: a
+  // frame out of order (no header first, a second header, another request id, an id that does not increase), a payload
+  // that is empty, over limits::kChunkBytes or beyond the request's size, an index outside the grid, or what SizeOf
+  // refuses.
   absl::StatusOr<bool> Add(const FeatureRequest& frame);
   FeatureTask Take();
 
@@ -68,7 +70,7 @@ class FeatureRequestAssembler {
 
   const FeatureGeometry geometry_;
   bool begun_ = false;
-  bool any_ = false;         // whether `last_id_` is set
+  bool any_ = false;  // whether `last_id_` is set
   uint64_t last_id_ = 0;
   FeatureRequestSize size_;
   FeatureTask task_;
@@ -113,8 +115,8 @@ class FeatureReplyAssembler {
   FeatureReplyAssembler(uint64_t request_id, char* features, int64_t bytes)
       : request_id_(request_id), features_(features), bytes_(bytes) {}
 
-  // True: the answer is whole. DataLoss: another request's frame, another size than asked for, an empty payload or one too
-  // many bytes.
+  // True: the answer is whole. DataLoss: another request's frame, another size than asked for, an empty payload or one
+  // too many bytes.
   absl::StatusOr<bool> Add(const FeatureReply& frame);
 
  private:

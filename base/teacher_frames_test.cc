@@ -44,7 +44,8 @@ FeatureRequest Later(uint64_t id, const std::string& payload) {
 }
 
 TEST(FeatureFramesTest, RequestSurvivesFraming) {
-  const int num_images = 350;  // 1,075,200 image bytes: a frame's boundary lies inside the images, another inside the indices
+  const int num_images =
+      350;  // 1,075,200 image bytes: a frame's boundary lies inside the images, another inside the indices
   for (const int num_visible : {0, 1, 15, 16}) {
     const std::string images = Bytes(num_images * 3072, num_visible);
     std::vector<int32_t> indices;
@@ -114,7 +115,9 @@ TEST(FeatureFramesTest, EveryMalformedRequestIsRefusedWithItsNumber) {
       {"empty", {First(7, 1, 1), Later(7, "")}, "without payload"},
       {"payload over 1 MiB", {First(7, 400, 0, Bytes(limits::kChunkBytes + 1, 0))}, "1048577 bytes, at most 1048576"},
       {"too long", {First(7, 1, 1, Bytes(3077, 0))}, "3077 bytes, its header announces 3076"},
-      {"index over", {First(7, 1, 2, Bytes(3072, 0) + indices_outside)}, "patch index 16 of image 0 is outside [0, 16)"},
+      {"index over",
+       {First(7, 1, 2, Bytes(3072, 0) + indices_outside)},
+       "patch index 16 of image 0 is outside [0, 16)"},
       {"index under", {First(7, 1, 2, Bytes(3072, 0) + indices_below)}, "patch index -1 of image 0"},
       {"id repeated", {First(7, 1, 0, Bytes(3072, 0)), First(7, 1, 0)}, "request id 7 after 7"},
       {"id decreases", {First(7, 1, 0, Bytes(3072, 0)), First(6, 1, 0)}, "request id 6 after 7"},

@@ -1,6 +1,6 @@
-// What all streams of a teacher may hold at once, in images and bytes: a request is paid for when its header arrives and
-// given back when its answer is written, so clients that send much, or never read, cannot grow the process. First come,
-// first served. Thread-safe; nobody blocks in it.
+// What all streams of a teacher may hold at once, in images and bytes: a request is paid for when its header arrives
+// and given back when its answer is written, so clients that send much, or never read, cannot grow the process. First
+// come, first served. Thread-safe; nobody blocks in it.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class Admission {
 
   explicit Admission(Cost capacity) : capacity_(capacity) {}
 
-  // A cost in use until the lease is destroyed. Move-only value; must not outlive the Admission. Its destructor may call the
-  // callbacks of those who wait: destroy it under no lock.
+  // A cost in use until the lease is destroyed. Move-only value; must not outlive the Admission. Its destructor may
+  // call the callbacks of those who wait: destroy it under no lock.
   class Lease {
    public:
     Lease() = default;
@@ -47,8 +47,8 @@ class Admission {
   };
   using Granted = std::function<void(absl::StatusOr<Lease>)>;
 
-  // Calls `granted` once, under no lock: at once when there is room and nobody waits, else from the thread that makes room.
-  // InvalidArgument: more than the capacity. Unavailable: after Close.
+  // Calls `granted` once, under no lock: at once when there is room and nobody waits, else from the thread that makes
+  // room. InvalidArgument: more than the capacity. Unavailable: after Close.
   void Acquire(Cost cost, Granted granted) ABSL_LOCKS_EXCLUDED(mu_);
   // Answers those who wait, and all later ones, with Unavailable.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);

@@ -9,9 +9,7 @@
 namespace mimeo {
 namespace {
 
-int64_t RequestBytes(const FeatureTask& task) {
-  return task.images.size() + task.indices.size() * sizeof(int32_t);
-}
+int64_t RequestBytes(const FeatureTask& task) { return task.images.size() + task.indices.size() * sizeof(int32_t); }
 
 }  // namespace
 

@@ -1,6 +1,7 @@
-// Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_batch_images, as soon as
-// it is free: a lone request is never delayed, and under load batches fill up by themselves. Streams take turns, one request
-// each, so a busy stream cannot starve another; within a stream answers keep the order of requests. Thread-safe.
+// Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_batch_images, as
+// soon as it is free: a lone request is never delayed, and under load batches fill up by themselves. Streams take
+// turns, one request each, so a busy stream cannot starve another; within a stream answers keep the order of requests.
+// Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +33,12 @@ class Batcher {
   Batcher(int max_batch_images, Compute compute, Metrics* metrics);
   ~Batcher();
 
-  // Queues a request; never blocks. What waits is bounded by what Admission let in. `stream` tells streams apart. Unavailable
-  // after Stop: `done` is not called then. REQUIRES: task.num_images <= max_batch_images.
+  // Queues a request; never blocks. What waits is bounded by what Admission let in. `stream` tells streams apart.
+  // Unavailable after Stop: `done` is not called then. REQUIRES: task.num_images <= max_batch_images.
   absl::Status Submit(uint64_t stream, FeatureTask task, Done done) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Finishes the running batch, answers what waits with Unavailable and ends the thread. Idempotent; one caller at a time.
+  // Finishes the running batch, answers what waits with Unavailable and ends the thread. Idempotent; one caller at a
+  // time.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
   int queued_images() const ABSL_LOCKS_EXCLUDED(mu_);

@@ -116,7 +116,8 @@ TEST(BatcherTest, ARequestThatDoesNotFitKeepsItsTurn) {
 TEST(BatcherTest, AFailedBatchFailsEachOfItsRequests) {
   Metrics metrics(MetricOwner::kTeacher);
   Answers answers;
-  Batcher batcher(4, [](absl::Span<const FeatureTask>) { return absl::InternalError("out of memory"); }, &metrics);
+  Batcher batcher(
+      4, [](absl::Span<const FeatureTask>) { return absl::InternalError("out of memory"); }, &metrics);
   ASSERT_TRUE(batcher.Submit(1, Task(1, 4), answers.Next()).ok());
   EXPECT_THAT(answers.Wait(1), ElementsAre("out of memory"));
 }

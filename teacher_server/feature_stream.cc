@@ -7,8 +7,8 @@
 
 namespace mimeo {
 
-std::shared_ptr<FeatureStream> FeatureStream::Start(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context,
-                                                    std::function<void()> ended) {
+std::shared_ptr<FeatureStream> FeatureStream::Start(const Shared& shared, uint64_t id,
+                                                    grpc::CallbackServerContext* context, std::function<void()> ended) {
   std::shared_ptr<FeatureStream> stream(new FeatureStream(shared, id, context, std::move(ended)));
   absl::MutexLock lock(&stream->mu_);
   stream->self_ = stream;
@@ -44,8 +44,7 @@ void FeatureStream::EndIfStalled(absl::Time since) {
 }
 
 void FeatureStream::ReadNext() {
-  read_paused_ =
-      !assembler_.begun() && in_flight_.size() >= static_cast<size_t>(shared_.max_requests_in_flight);
+  read_paused_ = !assembler_.begun() && in_flight_.size() >= static_cast<size_t>(shared_.max_requests_in_flight);
   if (!finished_ && !read_paused_) StartRead(&request_frame_);
 }
 
@@ -71,8 +70,8 @@ void FeatureStream::OnReadDone(bool ok) {
     cost = {request_frame_.header().num_images(), size->total()};
     self = self_;
   }
-  shared_.admission->Acquire(
-      cost, [self](absl::StatusOr<Admission::Lease> lease) { self->OnAdmitted(std::move(lease)); });
+  shared_.admission->Acquire(cost,
+                             [self](absl::StatusOr<Admission::Lease> lease) { self->OnAdmitted(std::move(lease)); });
 }
 
 void FeatureStream::OnAdmitted(absl::StatusOr<Admission::Lease> lease) {
@@ -90,10 +89,9 @@ void FeatureStream::TakeFrame() {
   if (*whole) {
     FeatureTask task = assembler_.Take();
     in_flight_.push_back({task.request_id, std::exchange(next_lease_, Admission::Lease()), ""});
-    const absl::Status submitted =
-        shared_.batcher->Submit(id_, std::move(task), [self = self_](absl::StatusOr<std::string> features) {
-          self->OnAnswer(std::move(features));
-        });
+    const absl::Status submitted = shared_.batcher->Submit(
+        id_, std::move(task),
+        [self = self_](absl::StatusOr<std::string> features) { self->OnAnswer(std::move(features)); });
     if (!submitted.ok()) return FinishOnce(submitted);
   }
   ReadNext();

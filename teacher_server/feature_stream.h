@@ -1,8 +1,8 @@
-// One stream of a client, from its first frame to its status: frames -> request -> admission -> batcher -> frames. Driven by
-// gRPC's reactions; no thread of its own. Thread-safe.
+// One stream of a client, from its first frame to its status: frames -> request -> admission -> batcher -> frames.
+// Driven by gRPC's reactions; no thread of its own. Thread-safe.
 //
-// Reading stops while max_requests_in_flight requests have no written answer, or while the next one is not admitted: what a
-// client that never reads can make the server hold is a constant.
+// Reading stops while max_requests_in_flight requests have no written answer, or while the next one is not admitted:
+// what a client that never reads can make the server hold is a constant.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -40,8 +40,8 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
     Clock* clock = nullptr;
   };
 
-  // Begins to read. The stream owns itself until gRPC is done with it (then `ended` is called) and every answer that the
-  // batcher owes it has come.
+  // Begins to read. The stream owns itself until gRPC is done with it (then `ended` is called) and every answer that
+  // the batcher owes it has come.
   static std::shared_ptr<FeatureStream> Start(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context,
                                               std::function<void()> ended);
   ~FeatureStream() override;
@@ -83,8 +83,8 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   FeatureRequest request_frame_;                              // gRPC's while a read is under way
   FeatureReply reply_frame_;                                  // gRPC's while a write is under way
   FeatureRequestAssembler assembler_ ABSL_GUARDED_BY(mu_);
-  Admission::Lease next_lease_ ABSL_GUARDED_BY(mu_);          // of the request being assembled
-  std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);       // oldest first; the first num_answered_ have features
+  Admission::Lease next_lease_ ABSL_GUARDED_BY(mu_);     // of the request being assembled
+  std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);  // oldest first; the first num_answered_ have features
   size_t num_answered_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<FeatureReplyFrames> writing_ ABSL_GUARDED_BY(mu_);  // of in_flight_.front()
   bool read_paused_ ABSL_GUARDED_BY(mu_) = false;

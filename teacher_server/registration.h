@@ -1,5 +1,5 @@
-// Says to the coordinator once a second that this teacher is here, for as long as it lives; a coordinator that is away is
-// tried again. Thread-safe; its thread ends in the destructor.
+// Says to the coordinator once a second that this teacher is here, for as long as it lives; a coordinator that is away
+// is tried again. Thread-safe; its thread ends in the destructor.
 #pragma once
 
 #include <grpcpp/grpcpp.h>

@@ -17,13 +17,14 @@ void SetServingLimits(int max_batch_images, TeacherContract* contract) {
                               4 * patches * patches * (1 + contract->feature_width());  // pixels, indices, answer
   const int64_t by_memory = limits::kTeacherQueueBytes / kRequestsThatFit / std::max<int64_t>(1, image_bytes);
   contract->set_max_requests_in_flight(limits::kTeacherRequestsInFlight);
-  contract->set_max_images_per_request(static_cast<int>(std::max<int64_t>(
-      1, std::min<int64_t>({max_batch_images, limits::kTeacherImagesPerRequest, by_memory}))));
+  contract->set_max_images_per_request(static_cast<int>(
+      std::max<int64_t>(1, std::min<int64_t>({max_batch_images, limits::kTeacherImagesPerRequest, by_memory}))));
 }
 
-absl::StatusOr<std::unique_ptr<ServingTeacher>> ServingTeacher::Start(const Options& options, const TeacherContract& contract,
-                                                                    Batcher::Compute compute, Metrics* metrics,
-                                                                    Clock* clock) {
+absl::StatusOr<std::unique_ptr<ServingTeacher>> ServingTeacher::Start(const Options& options,
+                                                                      const TeacherContract& contract,
+                                                                      Batcher::Compute compute, Metrics* metrics,
+                                                                      Clock* clock) {
   RETURN_IF_ERROR(GeometryOf(contract).status());
   std::unique_ptr<ServingTeacher> server(new ServingTeacher(options, contract, std::move(compute), metrics, clock));
   ASSIGN_OR_RETURN(server->server_, RpcServer::Start(options.listen, {&server->service_}));
@@ -32,7 +33,7 @@ absl::StatusOr<std::unique_ptr<ServingTeacher>> ServingTeacher::Start(const Opti
 }
 
 ServingTeacher::ServingTeacher(const Options& options, const TeacherContract& contract, Batcher::Compute compute,
-                             Metrics* metrics, Clock* clock)
+                               Metrics* metrics, Clock* clock)
     : clock_(clock),
       batcher_(contract.max_images_per_request(), std::move(compute), metrics),
       service_(contract, options.service, &batcher_, metrics, clock) {}

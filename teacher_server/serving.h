@@ -18,8 +18,8 @@
 
 namespace mimeo {
 
-// Writes what this server promises into a teacher's contract: requests of at most max_batch_images images, and so few that
-// sixteen of them, answers included, fit into limits::kTeacherQueueBytes.
+// Writes what this server promises into a teacher's contract: requests of at most max_batch_images images, and so few
+// that sixteen of them, answers included, fit into limits::kTeacherQueueBytes.
 void SetServingLimits(int max_batch_images, TeacherContract* contract);
 
 class ServingTeacher {
@@ -32,7 +32,8 @@ class ServingTeacher {
   // Serves what `compute` computes under `contract`, whose limits are set. `metrics` and `clock` outlive this.
   // FailedPrecondition: the contract makes no sense. Unavailable: the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<ServingTeacher>> Start(const Options& options, const TeacherContract& contract,
-                                                              Batcher::Compute compute, Metrics* metrics, Clock* clock);
+                                                               Batcher::Compute compute, Metrics* metrics,
+                                                               Clock* clock);
   // Ends open streams with Unavailable, finishes the running batch.
   ~ServingTeacher();
 
@@ -42,7 +43,7 @@ class ServingTeacher {
 
  private:
   ServingTeacher(const Options& options, const TeacherContract& contract, Batcher::Compute compute, Metrics* metrics,
-                Clock* clock);
+                 Clock* clock);
   void WatchStreams() ABSL_LOCKS_EXCLUDED(mu_);
 
   Clock* const clock_;

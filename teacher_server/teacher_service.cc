@@ -20,8 +20,8 @@ class RefusedStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
 
 }  // namespace
 
-TeacherService::TeacherService(const TeacherContract& contract, const Options& options, Batcher* batcher, Metrics* metrics,
-                               Clock* clock)
+TeacherService::TeacherService(const TeacherContract& contract, const Options& options, Batcher* batcher,
+                               Metrics* metrics, Clock* clock)
     : contract_(contract),
       options_(options),
       metrics_(metrics),
@@ -54,7 +54,8 @@ grpc::ServerUnaryReactor* TeacherService::Describe(grpc::CallbackServerContext* 
   return reactor;
 }
 
-grpc::ServerBidiReactor<FeatureRequest, FeatureReply>* TeacherService::StreamFeatures(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<FeatureRequest, FeatureReply>* TeacherService::StreamFeatures(
+    grpc::CallbackServerContext* context) {
   absl::Status refused;
   uint64_t id = 0;
   {

@@ -25,9 +25,10 @@ class TeacherService : public Teacher::CallbackService {
     Admission::Cost capacity = {limits::kTeacherQueueImages, limits::kTeacherQueueBytes};
   };
 
-  // `contract` makes sense (GeometryOf). The others outlive this; every stream has ended before it is destroyed, which the
-  // server's shutdown and then batcher->Stop() see to.
-  TeacherService(const TeacherContract& contract, const Options& options, Batcher* batcher, Metrics* metrics, Clock* clock);
+  // `contract` makes sense (GeometryOf). The others outlive this; every stream has ended before it is destroyed, which
+  // the server's shutdown and then batcher->Stop() see to.
+  TeacherService(const TeacherContract& contract, const Options& options, Batcher* batcher, Metrics* metrics,
+                 Clock* clock);
 
   // Ends every stream with Unavailable, and later ones at once.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);

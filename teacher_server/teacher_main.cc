@@ -1,0 +1,150 @@
+// The teacher server's process: loads an encoder, serves it, and says so to the coordinator.
+#include <ATen/Parallel.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/metrics_server.h"
+#include "base/process.h"
+#include "base/status_macros.h"
+#include "teacher_server/registration.h"
+#include "teacher_server/serving.h"
+#include "teacher_server/teacher.h"
+
+namespace mimeo {
+namespace {
+
+struct Flags {
+  std::string name;
+  std::string weights;
+  std::string listen = "127.0.0.1:7071";
+  std::string advertise;
+  std::string coordinator;
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string announce;
+  int threads = 0;
+  int max_batch_images = 64;
+};
+
+// "host:port" -> host.
+std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
+
+absl::StatusOr<int> PortOf(const std::string& flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat(flag, " is \"", address, "\", must be HOST:PORT"));
+  }
+  return port;
+}
+
+absl::Status Check(const Flags& flags) {
+  std::string problems;
+  const auto add = [&](const absl::Status& status) {
+    if (!status.ok()) absl::StrAppend(&problems, problems.empty() ? "" : "\n", std::string(status.message()));
+  };
+  if (flags.name.empty() || flags.name.size() > limits::kNameBytes) {
+    add(absl::InvalidArgumentError(
+        absl::StrCat("--name has ", flags.name.size(), " bytes, must have 1 to ", limits::kNameBytes)));
+  }
+  add(PortOf("--listen", flags.listen).status());
+  add(PortOf("--metrics_listen", flags.metrics_listen).status());
+  if (!flags.advertise.empty()) add(PortOf("--advertise", flags.advertise).status());
+  if (!flags.coordinator.empty()) add(PortOf("--coordinator", flags.coordinator).status());
+  const std::string host = HostOf(flags.listen);
+  if (!flags.coordinator.empty() && flags.advertise.empty() && (host == "0.0.0.0" || host == "[::]")) {
+    add(absl::InvalidArgumentError(
+        absl::StrCat("--advertise is needed: ranks cannot connect to --listen ", flags.listen)));
+  }
+  if (flags.threads < 0) {
+    add(absl::InvalidArgumentError(absl::StrCat("--threads is ", flags.threads, ", must be 0 or more")));
+  }
+  if (flags.max_batch_images < 1) {
+    add(absl::InvalidArgumentError(
+        absl::StrCat("--max_batch_images is ", flags.max_batch_images, ", must be positive")));
+  }
+  return problems.empty() ? absl::OkStatus() : absl::InvalidArgumentError(problems);
+}
+
+absl::Status Serve(const Flags& flags) {
+  RETURN_IF_ERROR(Check(flags));
+  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher, FrozenTeacher::Load(flags.name, flags.weights));
+  TeacherContract contract = teacher->contract();
+  SetServingLimits(flags.max_batch_images, &contract);
+
+  Metrics metrics(MetricOwner::kTeacher);
+  ASSIGN_OR_RETURN(const int metrics_port_wanted, PortOf("--metrics_listen", flags.metrics_listen));
+  ASSIGN_OR_RETURN(const int metrics_port, metrics.Serve(HostOf(flags.metrics_listen), metrics_port_wanted));
+  ServingTeacher::Options options;
+  options.listen = flags.listen;
+  const auto compute = [&teacher](absl::Span<const FeatureTask> tasks) { return teacher->Compute(tasks); };
+  ASSIGN_OR_RETURN(const std::unique_ptr<ServingTeacher> server,
+                   ServingTeacher::Start(options, contract, compute, &metrics, Clock::Real()));
+  const std::string bound = absl::StrCat(HostOf(flags.listen), ":", server->port());
+  spdlog::info("teacher serves name={} address={} family={} image_px={} patch_px={} width={} digest={}", flags.name,
+               bound, contract.family(), contract.image_px(), contract.patch_px(), contract.feature_width(),
+               contract.weights_digest());
+
+  std::unique_ptr<Registration> registration;
+  if (!flags.coordinator.empty()) {
+    TeacherHeartbeatRequest heartbeat;
+    heartbeat.set_name(flags.name);
+    heartbeat.set_address(flags.advertise.empty() ? bound : flags.advertise);
+    heartbeat.set_incarnation(absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Now())));
+    registration = std::make_unique<Registration>(flags.coordinator, heartbeat, &metrics, Clock::Real());
+  }
+  if (!flags.announce.empty()) {
+    const std::string metrics_address = absl::StrCat(HostOf(flags.metrics_listen), ":", metrics_port);
+    RETURN_IF_ERROR(Announce(flags.announce, {{"address", bound}, {"metrics_address", metrics_address}}));
+  }
+  WaitForStop();
+  spdlog::info("teacher stops name={}", flags.name);
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  BlockStopSignals();
+  Flags flags;
+  CLI::App app(
+      "Serves features of a frozen encoder to the ranks of training jobs.\n"
+      "Example: teacher_server --name dino --weights dino/model.safetensors --coordinator 10.0.0.1:7070 "
+      "--listen 0.0.0.0:7071 --advertise gpu7:7071");
+  app.add_option("--name", flags.name, "name that jobs know this teacher by")->required();
+  app.add_option("--weights", flags.weights, "safetensors file, or a folder that holds model.safetensors")->required();
+  app.add_option("--listen", flags.listen, "HOST:PORT of the Teacher service; port 0 takes a free one")
+      ->capture_default_str();
+  app.add_option("--advertise", flags.advertise, "HOST:PORT at which ranks reach it; default: where it listens");
+  app.add_option("--coordinator", flags.coordinator, "HOST:PORT to register at; default: registers nowhere");
+  app.add_option("--metrics_listen", flags.metrics_listen, "HOST:PORT of /metrics")->capture_default_str();
+  app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
+  app.add_option("--threads", flags.threads, "compute threads; 0: all cores")->capture_default_str();
+  app.add_option("--max_batch_images", flags.max_batch_images, "images in one forward pass")->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  StartLogging("teacher_server");
+  const absl::Status status = Serve(flags);
+  if (status.ok()) return 0;
+  spdlog::error("{}", status.ToString());
+  const bool wrong_request =
+      status.code() == absl::StatusCode::kInvalidArgument || status.code() == absl::StatusCode::kNotFound;
+  return wrong_request ? 2 : 1;
+}
+
+}  // namespace
+}  // namespace mimeo
+
+int main(int argc, char** argv) { return mimeo::Main(argc, argv); }
