@@ -1,0 +1,181 @@
+#include "job/job_spec.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+
+namespace mimeo {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+JobSpec Good() {
+  const auto spec = ParseRecipe(R"(
+      data { path: "photos" global_batch: 64 image_px: 32 }
+      encoder { vit { patch_px: 8 width: 64 depth: 2 heads: 2 } }
+      objective { name: "pixels" reconstruction { decoder_width: 32 decoder_depth: 1 decoder_heads: 2 } }
+      objective { name: "mimic" mimic { teacher: "clip" } }
+      schedule { epochs: 10 })", "test");
+  EXPECT_TRUE(spec.ok()) << spec.status();
+  return *spec;
+}
+
+std::string ProblemsOf(const JobSpec& spec) { return std::string(ResolveJobSpec(spec).status().message()); }
+
+TEST(ParseRecipeTest, ListsEveryUnknownFieldWithItsPlaceAndWhatIsKnown) {
+  const auto spec = ParseRecipe("data { pth: \"x\" }\nencoder { vit { widht: 3 } }\n", "r.textproto");
+  ASSERT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(spec.status().message()),
+              AllOf(HasSubstr("r.textproto:1:"), HasSubstr("unknown field \"pth\" in DataSpec; known: path, global_batch"),
+                    HasSubstr("r.textproto:2:"), HasSubstr("\"widht\" in VitSpec; known: patch_px, width")));
+}
+
+TEST(ParseRecipeTest, ASyntaxErrorNamesItsPlace) {
+  EXPECT_THAT(std::string(ParseRecipe("data {", "r").status().message()), HasSubstr("r:1:"));
+}
+
+TEST(ResolveTest, WritesEveryDefaultOutAndIsIdempotent) {
+  const auto once = ResolveJobSpec(Good());
+  ASSERT_TRUE(once.ok()) << once.status();
+  EXPECT_EQ(once->mask().hidden_fraction(), 0.75);
+  EXPECT_EQ(once->optimizer().adamw().beta2(), 0.95);
+  EXPECT_EQ(once->resources().micro_batch(), 64);
+  EXPECT_EQ(once->schedule().warmup_epochs(), 0.5);
+  EXPECT_TRUE(once->objective(0).reconstruction().normalize_patches());
+  EXPECT_FALSE(once->evaluation().has_bank_path()) << "no evaluation without a path";
+  const auto twice = ResolveJobSpec(*once);
+  ASSERT_TRUE(twice.ok());
+  EXPECT_EQ(JobSpecText(*once), JobSpecText(*twice));
+  const auto read = ParseRecipe(JobSpecText(*once), "text");
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->SerializeAsString(), once->SerializeAsString());
+}
+
+TEST(ResolveTest, AnExplicitZeroIsNoAbsentField) {
+  JobSpec spec = Good();
+  spec.mutable_optimizer()->mutable_adamw()->set_weight_decay(0);
+  spec.mutable_views()->set_flip_probability(0);
+  const auto resolved = ResolveJobSpec(spec);
+  ASSERT_TRUE(resolved.ok());
+  EXPECT_EQ(resolved->optimizer().adamw().weight_decay(), 0);
+  EXPECT_EQ(resolved->views().flip_probability(), 0);
+}
+
+TEST(ResolveTest, NamesAllProblemsAtOnce) {
+  JobSpec spec = Good();
+  spec.mutable_objective(0)->set_weight(-1);
+  spec.mutable_encoder()->mutable_vit()->set_patch_px(7);
+  spec.mutable_encoder()->mutable_vit()->set_width(65);
+  spec.mutable_resources()->set_num_ranks(100);
+  spec.mutable_schedule()->set_steps(5);
+  const std::string problems = ProblemsOf(spec);
+  EXPECT_THAT(problems, HasSubstr("objective[pixels].weight: -1 is not above 0"));
+  EXPECT_THAT(problems, HasSubstr("encoder.vit.patch_px: 7 does not divide data.image_px 32; nearest image sizes that fit: 28, 35"));
+  EXPECT_THAT(problems, HasSubstr("encoder.vit.width: 65 is not a multiple of 4 and of 2 heads; nearest that fit: 64, 68"));
+  EXPECT_THAT(problems, HasSubstr("data.global_batch: 64 is smaller than 100 ranks"));
+  EXPECT_THAT(problems, HasSubstr("schedule: both epochs and steps"));
+  EXPECT_EQ(absl::StrSplit(problems, '\n').begin()->empty(), false);
+}
+
+TEST(ResolveTest, ABatchThatDoesNotDivideNamesTheNearestThatFit) {
+  JobSpec spec = Good();
+  spec.mutable_data()->set_global_batch(30);
+  spec.mutable_resources()->set_num_ranks(4);
+  spec.mutable_resources()->set_micro_batch(4);
+  EXPECT_EQ(ProblemsOf(spec), "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32");
+}
+
+TEST(ResolveTest, RefusesEachSingleMistake) {
+  struct Case { const char* set; const char* field; };
+  for (const Case& c : {Case{"data.global_batch=0", "data.global_batch"}, Case{"data.path=", "data.path"},
+                        Case{"mask.hidden_fraction=1", "mask.hidden_fraction"}, Case{"mask.hidden_fraction=0.99", "mask.hidden_fraction"},
+                        Case{"mask.hidden_fraction=nan", "mask.hidden_fraction"}, Case{"views.crop_scale_min=0", "views.crop_scale_min"},
+                        Case{"views.crop_ratio_min=2", "views.crop_ratio_min"}, Case{"objective[mimic].mimic.teacher=", "teacher"},
+                        Case{"objective[mimic].name=pixels", ".name"}, Case{"objective[pixels].weight=nan", "weight"},
+                        Case{"encoder.vit.heads=3", "encoder.vit.width"}, Case{"encoder.vit.depth=0", "encoder.vit.depth"},
+                        Case{"schedule.epochs=0", "schedule.epochs"}, Case{"schedule.warmup_epochs=11", "schedule.warmup_epochs"},
+                        Case{"optimizer.adamw.beta1=1", "beta1"}, Case{"checkpoint.keep_last=0", "keep_last"},
+                        Case{"resources.micro_batch=0", "resources.micro_batch"}, Case{"name=a b", "name"}}) {
+    JobSpec spec = Good();
+    ASSERT_TRUE(SetField(c.set, &spec).ok()) << c.set << " " << SetField(c.set, &spec);
+    EXPECT_THAT(ProblemsOf(spec), HasSubstr(c.field)) << c.set;
+  }
+}
+
+TEST(SetFieldTest, SetsNumbersTextsEnumsAndListElements) {
+  JobSpec spec = Good();
+  for (const char* set : {"schedule.epochs=3", "objective[mimic].weight=0.5", "objective[0].weight=2", "seed=7", "name=my-job",
+                          "data.path=/a b=c", "resources.precision=PRECISION_BF16", "evaluation.at_start=false"}) {
+    EXPECT_TRUE(SetField(set, &spec).ok()) << set << " " << SetField(set, &spec);
+  }
+  EXPECT_EQ(spec.schedule().epochs(), 3);
+  EXPECT_EQ(spec.objective(1).weight(), 0.5);
+  EXPECT_EQ(spec.objective(0).weight(), 2);
+  EXPECT_EQ(spec.seed(), 7u);
+  EXPECT_EQ(spec.data().path(), "/a b=c");
+  EXPECT_EQ(spec.resources().precision(), PRECISION_BF16);
+  EXPECT_FALSE(spec.evaluation().at_start());
+}
+
+TEST(SetFieldTest, SaysWhatIsWrongAndWhatThereIs) {
+  struct Case { const char* set; const char* says; };
+  for (const Case& c : {Case{"schedule.epoch=3", "no field \"epoch\" in ScheduleSpec; known: epochs, steps"},
+                        Case{"objective[clip].weight=1", "no objective is named \"clip\"; there are: pixels, mimic"},
+                        Case{"objective.weight=1", "is a list; say which"}, Case{"seed", "not FIELD=VALUE"},
+                        Case{"seed=many", "seed=many: expected a whole number"}, Case{"encoder.vit=3", "expected a field below it"},
+                        Case{"resources.device=TPU", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA"},
+                        Case{"seed.x=1", "has no fields below it"}}) {
+    JobSpec spec = Good();
+    const absl::Status status = SetField(c.set, &spec);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.set;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.says));
+    EXPECT_EQ(JobSpecText(spec), JobSpecText(Good())) << c.set << " changed something";
+  }
+}
+
+// methods.md 1.3: Python's int(L * (1 - ratio)) in IEEE double.
+TEST(NumVisibleTest, TruncatesAsMaeDoes) {
+  const double hidden[] = {.4, .5, .6, .65, .7, .75, .8, .85, .9, .95};
+  const std::map<int, std::vector<int>> visible = {{49, {29, 24, 19, 17, 14, 12, 9, 7, 4, 2}},
+                                                   {64, {38, 32, 25, 22, 19, 16, 12, 9, 6, 3}},
+                                                   {196, {117, 98, 78, 68, 58, 49, 39, 29, 19, 9}},
+                                                   {256, {153, 128, 102, 89, 76, 64, 51, 38, 25, 12}},
+                                                   {576, {345, 288, 230, 201, 172, 144, 115, 86, 57, 28}}};
+  for (const auto& [patches, counts] : visible) {
+    for (size_t i = 0; i < counts.size(); ++i) EXPECT_EQ(NumVisible(patches, hidden[i]), counts[i]) << patches << " " << hidden[i];
+  }
+  EXPECT_EQ(NumVisible(10, 0.9), 0) << "10 * (1 - 0.9) is 0.9999999999999998";
+}
+
+TEST(CountsTest, StepsFollowFromSamplesBatchAndEpochs) {
+  JobSpec spec = *ResolveJobSpec(Good());
+  EXPECT_EQ(StepsPerEpoch(spec, 1000), 15);
+  EXPECT_EQ(TotalSteps(spec, 1000), 150);
+  spec.mutable_resources()->set_num_ranks(2);
+  spec.mutable_resources()->set_micro_batch(8);
+  EXPECT_EQ(AccumulationSteps(spec), 4);
+  EXPECT_EQ(NumPatches(spec), 16);
+  EXPECT_EQ(TeacherNames(spec), std::vector<std::string>{"clip"});
+}
+
+TEST(RecipesTest, EveryRecipeResolvesOnceItHasData) {
+  for (const char* name : {"mae_b", "mr_mae_b", "quickstart_mae", "quickstart_mr_mae"}) {
+    const std::string path = absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/recipes/", name, ".textproto");
+    const auto text = ReadFile(path);
+    ASSERT_TRUE(text.ok()) << text.status();
+    auto spec = ParseRecipe(*text, path);
+    ASSERT_TRUE(spec.ok()) << spec.status();
+    spec->mutable_data()->set_path("photos");
+    EXPECT_TRUE(ResolveJobSpec(*spec).ok()) << name << ": " << ResolveJobSpec(*spec).status();
+  }
+}
+
+}  // namespace
+}  // namespace mimeo
