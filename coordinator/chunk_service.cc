@@ -29,7 +29,7 @@ absl::Status CheckKey(const PutChunksRequest& request) {
 absl::Status ChunkService::Put(const PutChunksRequest& request) {
   RETURN_IF_ERROR(CheckKey(request));
   // With every chunk: a gang that ends during its upload is stopped here, not at the commit a gigabyte later.
-  RETURN_IF_ERROR(core_->CheckUpload(request.job_id()));
+  RETURN_IF_ERROR(core_->AdmitChunk(request.job_id(), request.content_id()));
   const ChunkKey key = {request.job_id(), request.step(), request.content_id(), request.index()};
   const absl::Status written = core_->checkpoints().PutChunk(key, request.sha256(), request.bytes());
   if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) core_->metrics().StoreFailed();
@@ -43,12 +43,6 @@ grpc::Status ChunkService::PutChunks(grpc::ServerContext*, grpc::ServerReader<Pu
   PutChunksRequest request;
   int64_t chunks = 0;
   while (reader->Read(&request)) {
-    if (chunks == 0 && !request.job_id().empty()) {
-      // A new upload makes room: all but the newest uploads that were never committed go.
-      const absl::Status cleaned =
-          core_->checkpoints().DeleteUncommitted(request.job_id(), limits::kUncommittedUploads);
-      if (!cleaned.ok()) return Answer(core_, cleaned);
-    }
     const absl::Status put = Put(request);
     if (!put.ok()) return Answer(core_, put);
     ++chunks;

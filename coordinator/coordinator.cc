@@ -111,7 +111,8 @@ void CoordinatorCore::Notice(const Event& event) {
   if (!becomes_final || !IsFinal(job.state)) return;
   metrics_->JobEnded(job_id);
   logged_reasons_.erase(job_id);
-  uploads_to_clean_.push_back(job_id);
+  uploads_.erase(job_id);
+  uploads_to_clean_.insert(job_id);
 }
 
 void CoordinatorCore::DecideAndCommit() {
@@ -151,13 +152,16 @@ void CoordinatorCore::Tick() {
 }
 
 void CoordinatorCore::CleanUploads() {
-  std::vector<std::string> jobs;
+  std::map<std::string, int64_t> keep;
   {
     absl::MutexLock lock(&mu_);
-    jobs.swap(uploads_to_clean_);
+    for (const std::string& id : uploads_to_clean_) {
+      keep[id] = IsFinal(state_.jobs().at(id).state) ? 0 : limits::kUncommittedUploads;
+    }
+    uploads_to_clean_.clear();
   }
-  for (const std::string& job : jobs) {
-    const absl::Status cleaned = checkpoints_.DeleteUncommitted(job, 0);
+  for (const auto& [job, newest] : keep) {
+    const absl::Status cleaned = checkpoints_.DeleteUncommitted(job, newest);
     if (!cleaned.ok()) spdlog::warn("uncommitted chunks stay job={} error=\"{}\"", job, cleaned.ToString());
   }
 }

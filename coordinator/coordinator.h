@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,8 +70,8 @@ class CoordinatorCore {
   absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
-  // May chunks of this job come in? NotFound; FailedPrecondition: it has no gang, so nobody could commit them.
-  absl::Status CheckUpload(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
+  // May a chunk of this upload come in? NotFound; FailedPrecondition: the job has no gang, so nobody could commit it.
+  absl::Status AdmitChunk(const std::string& job_id, const std::string& content_id) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Thread-safe by themselves.
   CheckpointStore& checkpoints() { return checkpoints_; }
@@ -90,7 +91,8 @@ class CoordinatorCore {
   void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Touch(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++versions_[job_id]; }
   void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Deletes the chunks of uploads that nobody will commit any more.
+  // Deletes chunks that were never committed: all of a final job, and all but those of the newest uploads of one that keeps
+  // beginning new ones.
   void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_);
 
   absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -100,6 +102,7 @@ class CoordinatorCore {
   void HearRanks(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddAssignments(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status ReadResume(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -124,7 +127,12 @@ class CoordinatorCore {
   std::map<std::string, std::string> logged_reasons_ ABSL_GUARDED_BY(mu_);   // by job
   std::map<std::string, std::string> superseded_workers_ ABSL_GUARDED_BY(mu_);   // id -> the incarnation before
   std::map<std::string, std::string> superseded_teachers_ ABSL_GUARDED_BY(mu_);  // name -> the incarnation before
-  std::vector<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);           // jobs
+  struct Uploads {
+    std::string newest;  // content id
+    int64_t begun = 0;
+  };
+  std::map<std::string, Uploads> uploads_ ABSL_GUARDED_BY(mu_);              // by job
+  std::set<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);              // jobs
 };
 
 }  // namespace mimeo

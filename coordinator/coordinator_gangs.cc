@@ -25,14 +25,14 @@ bool SameIdentity(const WorkerIdentity& a, const WorkerIdentity& b) {
   return a.SerializeAsString() == b.SerializeAsString();
 }
 
-Event RestartedGang(const std::string& job_id, int64_t generation, const std::string& worker_id) {
+Event FailedGang(const std::string& job_id, int64_t generation, const absl::Status& error) {
   Event event;
   GangEnded* ended = event.mutable_gang_ended();
   ended->set_job_id(job_id);
   ended->set_generation(generation);
   ended->set_end(GANG_END_FAILED);
-  ended->set_reason(absl::StrCat(worker_id, " restarted: its ranks died with it"));
-  ended->set_status_code(static_cast<int>(absl::StatusCode::kAborted));
+  ended->set_reason(std::string(error.message()));
+  ended->set_status_code(static_cast<int>(error.code()));
   return event;
 }
 
@@ -56,9 +56,9 @@ absl::Status CoordinatorCore::RegisterWorker(const WorkerIdentity& worker) {
   if (!known || !SameIdentity(before->second.identity, worker)) {
     const std::string old = known ? before->second.identity.incarnation() : worker.incarnation();
     if (old != worker.incarnation()) {
-      const std::map<std::string, int> held = state_.SlotsHeld(worker.id());
-      for (const auto& [job_id, slots] : held) {
-        RETURN_IF_ERROR(Commit(RestartedGang(job_id, state_.jobs().at(job_id).generation, worker.id())));
+      const absl::Status died = absl::AbortedError(absl::StrCat(worker.id(), " restarted: its ranks died with it"));
+      for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(worker.id()))) {
+        RETURN_IF_ERROR(Commit(FailedGang(job_id, state_.jobs().at(job_id).generation, died)));
       }
       superseded_workers_[worker.id()] = old;
     }
@@ -109,6 +109,9 @@ void CoordinatorCore::HearRanks(const HeartbeatRequest& request) {
   for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(request.worker_id()))) {
     const JobInfo& job = state_.jobs().at(job_id);
     if (job.want == WANT_PAUSE) reports_.Of(job).told_to_stop = true;
+    // Without its manifest a rank would silently begin from the beginning.
+    const absl::Status resume = ReadResume(job);
+    if (!resume.ok() && !Commit(FailedGang(job_id, job.generation, resume)).ok()) continue;
     for (std::vector<Event> events = EventsOf(job, reports_.Of(job)); !events.empty();
          events = EventsOf(job, reports_.Of(job))) {
       if (!Commit(events.front()).ok()) break;
@@ -116,8 +119,15 @@ void CoordinatorCore::HearRanks(const HeartbeatRequest& request) {
   }
 }
 
-GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
+absl::Status CoordinatorCore::ReadResume(const JobInfo& job) {
   GangReport& gang = reports_.Of(job);
+  if (job.resume_step == 0 || gang.resume != nullptr) return absl::OkStatus();
+  ASSIGN_OR_RETURN(CheckpointManifest manifest, checkpoints_.GetManifest(job.id, job.resume_step));
+  gang.resume = std::make_shared<const CheckpointManifest>(std::move(manifest));
+  return absl::OkStatus();
+}
+
+GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
   GangAssignment assignment;
   assignment.set_job_id(job.id);
   assignment.set_generation(job.generation);
@@ -130,13 +140,8 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
     named->set_name(name);
     named->set_address(teacher->second.address);
   }
-  if (job.resume_step > 0 && gang.resume == nullptr) {
-    absl::StatusOr<CheckpointManifest> manifest = checkpoints_.GetManifest(job.id, job.resume_step);
-    if (manifest.ok()) gang.resume = std::make_shared<const CheckpointManifest>(*std::move(manifest));
-    else spdlog::error("manifest not read job={} step={} error=\"{}\"", job.id, job.resume_step, manifest.status().ToString());
-  }
   assignment.set_dataset_digest(job.dataset_digest);
-  if (gang.told_to_stop) assignment.set_stop(STOP_AFTER_CHECKPOINT);
+  if (reports_.Of(job).told_to_stop) assignment.set_stop(STOP_AFTER_CHECKPOINT);
   return assignment;
 }
 
@@ -146,15 +151,12 @@ void CoordinatorCore::AddAssignments(const JobInfo& job, const std::string& work
   for (int rank = 0; rank < static_cast<int>(job.placement.size()); ++rank) {
     if (job.placement[rank] != worker_id) continue;
     const auto heard = gang.ranks.find(rank);
+    // Only ranks that have yet to load it need the manifest: it grows with the checkpoint, to megabytes.
     const bool under_way = heard != gang.ranks.end() && heard->second.phase() >= RANK_PHASE_TRAINING;
-    // Only ranks that have yet to load it need the manifest, which grows with the checkpoint. Without it such a rank must
-    // not start, for it would begin from the beginning.
-    const bool needs_resume = job.resume_step > 0 && !under_way;
-    if (needs_resume && gang.resume == nullptr && heard == gang.ranks.end()) continue;
     GangAssignment* assignment = reply->add_assignments();
     *assignment = common;
     assignment->set_rank(rank);
-    if (needs_resume && gang.resume != nullptr) *assignment->mutable_resume() = *gang.resume;
+    if (!under_way && gang.resume != nullptr) *assignment->mutable_resume() = *gang.resume;
     const auto first = gang.ranks.find(0);
     if (rank != 0 && first != gang.ranks.end()) assignment->set_store_address(first->second.store_address());
   }
@@ -217,10 +219,16 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status CoordinatorCore::CheckUpload(const std::string& job_id) const {
+absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const std::string& content_id) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
-  if (!job->placement.empty()) return absl::OkStatus();
+  if (!job->placement.empty()) {
+    Uploads& uploads = uploads_[job_id];
+    if (uploads.newest == content_id) return absl::OkStatus();
+    uploads.newest = content_id;
+    if (++uploads.begun % limits::kUncommittedUploads == 0) uploads_to_clean_.insert(job_id);
+    return absl::OkStatus();
+  }
   return absl::FailedPreconditionError(absl::StrCat(job_id, " has no gang: its last one, generation ", job->generation,
                                                     ", is fenced (", job->reason, ")"));
 }

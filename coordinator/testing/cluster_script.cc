@@ -1,0 +1,334 @@
+#include "coordinator/testing/cluster_script.h"
+
+#include <set>
+
+#include "absl/base/internal/raw_logging.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/digest.h"
+
+namespace mimeo::testing {
+namespace {
+
+std::string StatusText(const absl::Status& status) {
+  return status.ok() ? "" : absl::StrCat(absl::StatusCodeToString(status.code()), ": ", status.message(), "\n");
+}
+
+std::string EventText(const Event& event) {
+  switch (event.kind_case()) {
+    case Event::kJobSubmitted: return absl::StrCat(event.job_submitted().job_id(), ": submitted");
+    case Event::kJobControlled:
+      return absl::StrCat(event.job_controlled().job_id(), ": ", Want_Name(event.job_controlled().want()));
+    case Event::kGangPlaced: {
+      const GangPlaced& placed = event.gang_placed();
+      return absl::StrCat(placed.job_id(), ": generation ", placed.generation(), " on ",
+                          absl::StrJoin(placed.worker_ids(), " "), ", ",
+                          placed.resume_step() == 0 ? std::string("from the beginning")
+                                                    : absl::StrCat("resume at step ", placed.resume_step()));
+    }
+    case Event::kGangEnded: {
+      const GangEnded& ended = event.gang_ended();
+      return absl::StrCat(ended.job_id(), ": generation ", ended.generation(), " ended, ", GangEnd_Name(ended.end()),
+                          ended.permanent() ? " for good: " : ": ", ended.reason());
+    }
+    case Event::kDatasetPinned:
+      return absl::StrCat(event.dataset_pinned().job_id(), ": data pinned to ", event.dataset_pinned().digest());
+    case Event::kCheckpointCommitted:
+      return absl::StrCat(event.checkpoint_committed().manifest().job_id(), ": checkpoint of step ",
+                          event.checkpoint_committed().manifest().step());
+    case Event::kCheckpointDeleted:
+      return absl::StrCat(event.checkpoint_deleted().job_id(), ": checkpoint of step ",
+                          event.checkpoint_deleted().step(), " deleted");
+    case Event::kJobFinished:
+      return absl::StrCat(event.job_finished().job_id(), ": ", JobState_Name(event.job_finished().state()), ": ",
+                          event.job_finished().reason());
+    case Event::kWorkerRegistered:
+      return absl::StrCat(event.worker_registered().worker().id(), ": registered with ",
+                          event.worker_registered().worker().slots(), " slots");
+    case Event::kWorkerForgotten: return absl::StrCat(event.worker_forgotten().worker_id(), ": forgotten");
+    case Event::kTeacherRegistered:
+      return absl::StrCat("teacher ", event.teacher_registered().name(), ": registered at ",
+                          event.teacher_registered().address());
+    case Event::kTeacherForgotten: return absl::StrCat("teacher ", event.teacher_forgotten().name(), ": forgotten");
+    case Event::KIND_NOT_SET: break;
+  }
+  return "an unknown event";
+}
+
+std::string AssignmentText(const GangAssignment& assignment) {
+  std::string text = absl::StrCat("run ", assignment.job_id(), " rank ", assignment.rank(), " of ",
+                                  assignment.num_ranks(), " generation=", assignment.generation());
+  if (!assignment.store_address().empty()) absl::StrAppend(&text, " store=", assignment.store_address());
+  for (const TeacherInfo& teacher : assignment.teachers()) {
+    absl::StrAppend(&text, " teacher=", teacher.name(), "@", teacher.address());
+  }
+  if (assignment.has_resume()) absl::StrAppend(&text, " resume=", assignment.resume().step());
+  if (!assignment.dataset_digest().empty()) absl::StrAppend(&text, " data=", assignment.dataset_digest());
+  if (assignment.stop() != STOP_UNSPECIFIED) absl::StrAppend(&text, " ", Stop_Name(assignment.stop()));
+  return text;
+}
+
+// The bytes of every checkpoint here: their step in words, in one chunk.
+std::string ChunkBytes(int64_t step) { return absl::StrCat("parameters after step ", step); }
+
+}  // namespace
+
+JobSpec ScriptJob(int num_ranks) {
+  JobSpec spec;
+  spec.mutable_data()->set_path("photos");
+  spec.mutable_data()->set_global_batch(4 * num_ranks);
+  spec.mutable_data()->set_image_px(32);
+  VitSpec* vit = spec.mutable_encoder()->mutable_vit();
+  vit->set_patch_px(8);
+  vit->set_width(64);
+  vit->set_depth(1);
+  vit->set_heads(2);
+  spec.add_objective()->mutable_reconstruction();
+  spec.mutable_optimizer()->mutable_adamw();
+  spec.mutable_schedule()->set_steps(100);
+  spec.mutable_resources()->set_num_ranks(num_ranks);
+  return spec;
+}
+
+ClusterScript::ClusterScript(KeyValueStore* store, absl::Duration lease)
+    : store_(store), exported_(MetricOwner::kCoordinator), metrics_(&exported_) {
+  options_.lease = lease;
+  const std::string recovered = Restart();
+  ABSL_RAW_CHECK(recovered.empty(), recovered.c_str());
+  NewEvents();
+}
+
+std::string ClusterScript::Command::Option(const std::string& name, const std::string& otherwise) const {
+  const auto found = options.find(name);
+  return found == options.end() ? otherwise : found->second;
+}
+
+int64_t ClusterScript::Command::Number(const std::string& name, int64_t otherwise) const {
+  const auto found = options.find(name);
+  int64_t number = otherwise;
+  if (found != options.end()) ABSL_RAW_CHECK(absl::SimpleAtoi(found->second, &number), found->second.c_str());
+  return number;
+}
+
+ClusterScript::Command ClusterScript::Parse(const std::string& text) {
+  Command command;
+  for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
+    const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
+    if (parts.size() == 1) command.words.push_back(parts[0]);
+    else command.options[parts[0]] = parts[1];
+  }
+  return command;
+}
+
+std::string ClusterScript::Run(const std::string& text) {
+  const Command command = Parse(text);
+  std::string answer = Execute(command);
+  absl::StrAppend(&answer, NewEvents());
+  return answer.empty() ? "ok\n" : answer;
+}
+
+std::string ClusterScript::Execute(const Command& command) {
+  const std::vector<std::string>& words = command.words;
+  if (words.empty()) return "an empty command\n";
+  if (words[0] == "restart") return Restart();
+  if (words.size() < 2) return absl::StrCat(words[0], " needs a name\n");
+  if (words[0] == "worker") return RegisterWorker(command);
+  if (words[0] == "teacher") {
+    TeacherHeartbeatRequest& teacher = teachers_[words[1]];
+    teacher.set_name(words[1]);
+    teacher.set_incarnation(command.Option("incarnation", "1"));
+    teacher.set_address(command.Option("address", absl::StrCat(words[1], ":1")));
+    return TeacherHeartbeat(words[1]);
+  }
+  if (words[0] == "submit") return Submit(command);
+  if (words[0] == "pause") return Control(words[1], WANT_PAUSE);
+  if (words[0] == "resume") return Control(words[1], WANT_RUN);
+  if (words[0] == "cancel") return Control(words[1], WANT_CANCEL);
+  if (words[0] == "explain") return ExplainJob(words[1]);
+  if (words[0] == "rank" && words.size() == 4) return Rank(command);
+  if (words[0] == "heartbeat") return Heartbeat(words[1]);
+  if (words[0] == "upload") return Upload(command);
+  if (words[0] == "commit") return CommitCheckpoint(command);
+  if (words[0] == "report") return Report(command);
+  if (words[0] == "advance") return Advance(command);
+  return absl::StrCat("unknown command ", words[0], "\n");
+}
+
+std::string ClusterScript::NewEvents() {
+  std::vector<std::string> lines;
+  const absl::Status read = Journal(store_).Replay([&](const Event& event) {
+    lines.push_back(EventText(event));
+    return absl::OkStatus();
+  });
+  if (!read.ok()) return StatusText(read);
+  std::string text;
+  for (size_t i = events_seen_; i < lines.size(); ++i) absl::StrAppend(&text, lines[i], "\n");
+  events_seen_ = lines.size();
+  return text;
+}
+
+std::string ClusterScript::Replayed() const {
+  ClusterState state;
+  const absl::Status read = Journal(store_).Replay([&](const Event& event) {
+    const absl::Status legal = state.Check(event);
+    if (legal.ok()) state.Apply(event);
+    return legal;
+  });
+  return read.ok() ? state.DebugString() : StatusText(read);
+}
+
+std::string ClusterScript::RegisterWorker(const Command& command) {
+  WorkerIdentity worker;
+  worker.set_id(command.words[1]);
+  worker.set_incarnation(command.Option("incarnation", "1"));
+  worker.set_slots(static_cast<int>(command.Number("slots")));
+  worker.set_host("127.0.0.1");
+  if (command.Number("cuda") > 0) worker.add_devices()->set_device(DEVICE_CUDA);
+  const absl::Status status = core_->RegisterWorker(worker);
+  if (status.ok()) incarnations_[worker.id()] = worker.incarnation();
+  return StatusText(status);
+}
+
+std::string ClusterScript::TeacherHeartbeat(const std::string& name) {
+  return StatusText(core_->TeacherHeartbeat(teachers_[name]));
+}
+
+std::string ClusterScript::Submit(const Command& command) {
+  SubmitRequest request;
+  request.set_request_id(absl::StrCat("request-", command.words[1]));
+  JobSpec& spec = *request.mutable_spec();
+  spec = ScriptJob(static_cast<int>(command.Number("ranks", 1)));
+  spec.mutable_resources()->set_priority(static_cast<int>(command.Number("priority")));
+  spec.mutable_resources()->set_max_restarts(static_cast<int>(command.Number("restarts", 3)));
+  spec.mutable_checkpoint()->set_keep_last(static_cast<int>(command.Number("keep", 3)));
+  if (command.Option("device") == "cuda") spec.mutable_resources()->set_device(DEVICE_CUDA);
+  if (command.Option("device") == "cpu") spec.mutable_resources()->set_device(DEVICE_CPU);
+  if (!command.Option("teacher").empty()) {
+    spec.add_objective()->mutable_mimic()->set_teacher(command.Option("teacher"));
+  }
+  const absl::StatusOr<std::string> job = core_->Submit(request);
+  if (!job.ok()) return StatusText(job.status());
+  return *job == command.words[1] ? "" : absl::StrCat("it is called ", *job, "\n");
+}
+
+std::string ClusterScript::Control(const std::string& job, Want want) {
+  return StatusText(core_->Control(job, want).status());
+}
+
+std::string ClusterScript::ExplainJob(const std::string& job) {
+  const absl::StatusOr<ExplainReply> reply = core_->ExplainJob(job);
+  if (!reply.ok()) return StatusText(reply.status());
+  return absl::StrCat(JobState_Name(reply->state()), "\n  ", absl::StrJoin(reply->reasons(), "\n  "), "\n");
+}
+
+std::string ClusterScript::Rank(const Command& command) {
+  const absl::StatusOr<Job> job = core_->GetJob(command.words[1]);
+  if (!job.ok()) return StatusText(job.status());
+  int rank = 0;
+  RankPhase phase = RANK_PHASE_UNSPECIFIED;
+  if (!absl::SimpleAtoi(command.words[2], &rank) || rank < 0 || rank >= job->worker_ids_size() ||
+      !RankPhase_Parse(absl::StrCat("RANK_PHASE_", absl::AsciiStrToUpper(command.words[3])), &phase)) {
+    return "no such rank or phase\n";
+  }
+  const std::string& worker = job->worker_ids(rank);
+  RankStatus& status = statuses_[worker][{job->id(), job->generation(), rank}];
+  status.set_job_id(job->id());
+  status.set_generation(job->generation());
+  status.set_rank(rank);
+  status.set_phase(phase);
+  status.set_step(command.Number("step", status.step()));
+  status.set_status_code(static_cast<int>(command.Number("code")));
+  status.set_message(command.Option("says", "no words"));
+  status.set_dataset_digest(command.Option("digest", status.dataset_digest()));
+  status.set_total_steps(100);
+  status.set_store_address(command.Option("store", status.store_address()));
+  status.set_waiting_for(command.Option("waiting"));
+  return Heartbeat(worker);
+}
+
+std::string ClusterScript::Heartbeat(const std::string& worker) {
+  HeartbeatRequest request;
+  request.set_worker_id(worker);
+  request.set_incarnation(incarnations_[worker]);
+  for (const auto& [key, status] : statuses_[worker]) *request.add_ranks() = status;
+  const absl::StatusOr<HeartbeatReply> reply = core_->Heartbeat(request);
+  if (!reply.ok()) return StatusText(reply.status());
+  std::string text;
+  std::set<std::tuple<std::string, int64_t, int>> named;
+  for (const GangAssignment& assignment : reply->assignments()) {
+    named.emplace(assignment.job_id(), assignment.generation(), assignment.rank());
+    absl::StrAppend(&text, worker, ": ", AssignmentText(assignment), "\n");
+  }
+  auto& statuses = statuses_[worker];
+  for (auto entry = statuses.begin(); entry != statuses.end();) {
+    if (named.count(entry->first) > 0) {
+      ++entry;
+      continue;
+    }
+    const auto& [job, generation, rank] = entry->first;
+    absl::StrAppend(&text, worker, ": stop ", job, " rank ", rank, " generation=", generation, "\n");
+    entry = statuses.erase(entry);
+  }
+  return text;
+}
+
+CheckpointManifest ClusterScript::Manifest(const Command& command) const {
+  const int64_t step = command.Number("step");
+  const std::string bytes = ChunkBytes(step);
+  CheckpointManifest manifest;
+  manifest.set_job_id(command.words[1]);
+  manifest.set_step(step);
+  manifest.set_generation(command.Number("generation"));
+  manifest.set_total_bytes(static_cast<int64_t>(bytes.size()));
+  manifest.set_chunk_bytes(1 << 20);
+  manifest.add_chunk_sha256(Sha256(bytes));
+  manifest.set_content_id(command.Option("content", absl::StrCat("upload-", step)));
+  return manifest;
+}
+
+std::string ClusterScript::Upload(const Command& command) {
+  const CheckpointManifest manifest = Manifest(command);
+  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), manifest.content_id());
+  if (!admitted.ok()) return StatusText(admitted);
+  return StatusText(core_->checkpoints().PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
+                                                  manifest.chunk_sha256(0), ChunkBytes(manifest.step())));
+}
+
+std::string ClusterScript::CommitCheckpoint(const Command& command) {
+  return StatusText(core_->CommitCheckpoint(Manifest(command)));
+}
+
+std::string ClusterScript::Report(const Command& command) {
+  ReportStepsRequest request;
+  request.set_job_id(command.words[1]);
+  request.set_generation(command.Number("generation"));
+  StepMetrics* step = request.add_steps();
+  step->set_step(command.Number("step"));
+  step->set_loss(1.0 / static_cast<double>(command.Number("step")));
+  return StatusText(core_->ReportSteps(request));
+}
+
+std::string ClusterScript::Advance(const Command& command) {
+  absl::Duration by;
+  if (!absl::ParseDuration(command.words[1], &by)) return "not a duration\n";
+  clock_.Advance(by);
+  std::string text;
+  const std::vector<std::string> heard = absl::StrSplit(command.Option("heard"), ',', absl::SkipEmpty());
+  for (const std::string& name : heard) {
+    absl::StrAppend(&text, teachers_.count(name) > 0 ? TeacherHeartbeat(name) : Heartbeat(name));
+  }
+  core_->Tick();
+  return text;
+}
+
+std::string ClusterScript::Restart() {
+  core_ = std::make_unique<CoordinatorCore>(store_, &clock_, &metrics_, options_);
+  const absl::Status recovered = core_->Recover();
+  if (recovered.ok()) core_->Tick();
+  return StatusText(recovered);
+}
+
+}  // namespace mimeo::testing
