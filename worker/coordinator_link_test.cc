@@ -1,0 +1,190 @@
+// The link against the real coordinator, as a child process that is really killed.
+#include "worker/coordinator_link.h"
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/testing/status_matchers.h"
+#include "worker/testing/coordinator_process.h"
+
+namespace mimeo {
+namespace {
+
+using ::mimeo::testing::StatusIs;
+
+absl::Time Soon() { return Clock::Real()->Now() + absl::Seconds(20); }
+
+StepMetrics Step(int64_t step) {
+  StepMetrics metrics;
+  metrics.set_step(step);
+  metrics.set_loss(1.0 / static_cast<double>(step));
+  return metrics;
+}
+
+CheckpointManifest Manifest(int64_t step) {
+  CheckpointManifest manifest;
+  manifest.set_step(step);
+  manifest.mutable_position()->set_batch(step);
+  return manifest;
+}
+
+// Bytes that differ in every chunk.
+std::string Stream(int64_t bytes) {
+  std::string stream(static_cast<size_t>(bytes), '\0');
+  uint32_t state = static_cast<uint32_t>(bytes);
+  for (char& byte : stream) {
+    state = state * 1664525 + 1013904223;
+    byte = static_cast<char>(state >> 24);
+  }
+  return stream;
+}
+
+class CoordinatorLinkTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<CoordinatorLink> Open(int64_t generation = 1) {
+    return CoordinatorLink::Open(coordinator_.address(), job_, generation);
+  }
+
+  testing::CoordinatorProcess coordinator_;
+  const std::string job_ = coordinator_.PlaceJob();
+};
+
+TEST_F(CoordinatorLinkTest, NumbersArrive) {
+  const auto link = Open();
+  for (int64_t step = 1; step <= 3 * limits::kStepsPerReport + 1; ++step) link->ReportStep(Step(step));
+  EvaluationResult evaluation;
+  evaluation.set_step(7);
+  (*evaluation.mutable_values())["knn_accuracy"] = 0.5;
+  link->ReportEvaluation(evaluation);
+  EXPECT_OK(link->Drain(Soon()));
+  const auto steps = coordinator_.Steps(job_);
+  ASSERT_EQ(steps.size(), 3u * limits::kStepsPerReport + 1);
+  for (size_t i = 0; i < steps.size(); ++i) ASSERT_EQ(steps[i].step(), static_cast<int64_t>(i) + 1);
+  EXPECT_EQ(steps[3].loss(), 0.25);
+  const auto evaluations = coordinator_.Evaluations(job_);
+  ASSERT_EQ(evaluations.size(), 1u);
+  EXPECT_EQ(evaluations[0].values().at("knn_accuracy"), 0.5);
+}
+
+TEST_F(CoordinatorLinkTest, ACheckpointIsCommittedAndComesBackByteForByte) {
+  const auto link = Open();
+  EXPECT_EQ(link->committed_step(), 0);
+  const std::string stream = Stream(2 * limits::kChunkBytes + 12345);
+  link->SubmitCheckpoint(Manifest(10), stream);
+  EXPECT_OK(link->Drain(Soon()));
+  EXPECT_EQ(link->committed_step(), 10);
+  const auto manifests = coordinator_.Checkpoints(job_);
+  ASSERT_EQ(manifests.size(), 1u);
+  EXPECT_EQ(manifests[0].step(), 10);
+  EXPECT_EQ(manifests[0].generation(), 1);
+  EXPECT_EQ(manifests[0].position().batch(), 10);
+  EXPECT_EQ(manifests[0].chunk_sha256_size(), 3);
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifests[0], Soon()));
+  EXPECT_TRUE(bytes == stream);
+}
+
+TEST_F(CoordinatorLinkTest, WhatHappensWhileTheCoordinatorIsAwayArrivesAfterwardsAndTheNewestSnapshotWins) {
+  const auto link = Open();
+  link->ReportStep(Step(1));
+  EXPECT_OK(link->Drain(Soon()));
+  coordinator_.Kill();
+  for (int64_t step = 2; step <= 40; ++step) {
+    link->ReportStep(Step(step));
+    if (step % 10 == 0) link->SubmitCheckpoint(Manifest(step), Stream(limits::kChunkBytes + step));
+  }
+  EXPECT_THAT(link->Drain(Clock::Real()->Now() + absl::Milliseconds(100)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_OK(link->status());
+  coordinator_.Start();
+  EXPECT_OK(link->Drain(Soon()));
+  EXPECT_EQ(coordinator_.Steps(job_).size(), 40u);
+  EXPECT_EQ(link->committed_step(), 40);
+  const auto manifests = coordinator_.Checkpoints(job_);
+  ASSERT_FALSE(manifests.empty());
+  EXPECT_EQ(manifests[0].step(), 40);
+  EXPECT_LE(manifests.size(), 2u) << "20 and 30 waited behind the first and were replaced";
+}
+
+TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
+  const auto link = Open();
+  const std::string stream = Stream(32 * limits::kChunkBytes);
+  link->SubmitCheckpoint(Manifest(10), stream);
+  coordinator_.Kill();  // before, amid or after the chunks: the promise is the same
+  coordinator_.Start();
+  EXPECT_OK(link->Drain(Soon()));
+  const auto manifests = coordinator_.Checkpoints(job_);
+  ASSERT_EQ(manifests.size(), 1u);
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifests[0], Soon()));
+  EXPECT_TRUE(bytes == stream);
+}
+
+TEST_F(CoordinatorLinkTest, AFencedGenerationLearnsItFromItsNumbers) {
+  const auto link = Open();
+  link->ReportStep(Step(1));
+  EXPECT_OK(link->Drain(Soon()));
+  coordinator_.ReplaceGang(job_, 1);
+  link->ReportStep(Step(2));
+  EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(link->status(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  const auto next = Open(2);
+  next->ReportStep(Step(2));
+  EXPECT_OK(next->Drain(Soon()));
+  const auto steps = coordinator_.Steps(job_);
+  ASSERT_EQ(steps.size(), 2u);
+  EXPECT_EQ(steps[1].generation(), 2);
+}
+
+TEST_F(CoordinatorLinkTest, AFencedGenerationCannotCommit) {
+  coordinator_.ReplaceGang(job_, 1);
+  const auto link = Open();
+  link->SubmitCheckpoint(Manifest(10), Stream(1000));
+  EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(link->status(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(link->committed_step(), 0);
+  EXPECT_TRUE(coordinator_.Checkpoints(job_).empty());
+}
+
+TEST_F(CoordinatorLinkTest, ItEndsAtOnceAlthoughTheCoordinatorIsAway) {
+  coordinator_.Kill();
+  auto link = Open();
+  link->ReportStep(Step(1));
+  link->SubmitCheckpoint(Manifest(10), Stream(1000));
+  const absl::Time begin = Clock::Real()->Now();
+  link.reset();
+  EXPECT_LT(Clock::Real()->Now() - begin, absl::Seconds(5));
+}
+
+TEST_F(CoordinatorLinkTest, ADownloadOutlivesTheCoordinatorsAbsence) {
+  const auto link = Open();
+  const std::string stream = Stream(3 * limits::kChunkBytes);
+  link->SubmitCheckpoint(Manifest(10), stream);
+  EXPECT_OK(link->Drain(Soon()));
+  const CheckpointManifest manifest = coordinator_.Checkpoints(job_).at(0);
+  coordinator_.Kill();
+  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), manifest, Clock::Real()->Now() + absl::Milliseconds(200)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, coordinator_.address()));
+  coordinator_.Start();
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifest, Soon()));
+  EXPECT_TRUE(bytes == stream);
+}
+
+TEST_F(CoordinatorLinkTest, AWrongCheckpointIsRefusedByName) {
+  const auto link = Open();
+  link->SubmitCheckpoint(Manifest(10), Stream(2 * limits::kChunkBytes));
+  EXPECT_OK(link->Drain(Soon()));
+  const CheckpointManifest manifest = coordinator_.Checkpoints(job_).at(0);
+  CheckpointManifest other = manifest;
+  (*other.mutable_chunk_sha256(1))[0] ^= 1;
+  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), other, Soon()), StatusIs(absl::StatusCode::kDataLoss, "chunk 1"));
+  other = manifest;
+  other.set_step(11);
+  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), other, Soon()), StatusIs(absl::StatusCode::kNotFound));
+  other = manifest;
+  other.set_total_bytes(manifest.total_bytes() + limits::kChunkBytes);
+  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), other, Soon()),
+              StatusIs(absl::StatusCode::kDataLoss, "contradicts itself"));
+}
+
+}  // namespace
+}  // namespace mimeo

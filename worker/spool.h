@@ -1,0 +1,55 @@
+// Numbers that wait for the coordinator, oldest first, within a bound. Thread-compatible.
+//
+// Sending is in two steps, so that nothing is lost when a call fails and nothing is sent twice when items are dropped
+// meanwhile: Copy gives a mark, and Sent(mark) removes what the mark covers and is still here.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+
+#include "spdlog/spdlog.h"
+
+namespace mimeo {
+
+// Beyond `capacity` the oldest item is dropped, and counted in a warning.
+template <typename T>
+class Spool {
+ public:
+  explicit Spool(int64_t capacity) : capacity_(capacity) {}
+
+  void Push(const T& item) {
+    if (static_cast<int64_t>(items_.size()) == capacity_) {
+      items_.pop_front();
+      ++first_;
+      ++dropped_;
+      if (dropped_ == 1 || dropped_ % 1000 == 0) spdlog::warn("spool full: oldest numbers dropped count={}", dropped_);
+    }
+    items_.push_back(item);
+  }
+
+  // Copies up to `count` of the oldest; returns the mark to give to Sent.
+  template <typename Field>
+  int64_t Copy(int64_t count, Field* out) const {
+    const int64_t n = std::min<int64_t>(count, static_cast<int64_t>(items_.size()));
+    for (int64_t i = 0; i < n; ++i) *out->Add() = items_[static_cast<size_t>(i)];
+    return first_ + n;
+  }
+  // Everything before `mark` has arrived; some of it may have been dropped meanwhile.
+  void Sent(int64_t mark) {
+    for (; first_ < mark; ++first_) items_.pop_front();
+  }
+  void Clear() {
+    first_ += static_cast<int64_t>(items_.size());
+    items_.clear();
+  }
+  bool empty() const { return items_.empty(); }
+
+ private:
+  const int64_t capacity_;
+  std::deque<T> items_;
+  int64_t first_ = 0;  // items_[0]'s number since the start
+  int64_t dropped_ = 0;
+};
+
+}  // namespace mimeo
