@@ -74,6 +74,7 @@ absl::Status GetChunks(ChunkStore::Stub* store, const CheckpointManifest& manife
                        std::string* bytes) {
   grpc::ClientContext context;
   SetDeadline(&context, std::min(deadline - Clock::Real()->Now(), TransferDeadline(manifest.total_bytes())));
+  context.set_wait_for_ready(true);
   GetChunksRequest request;
   request.set_job_id(manifest.job_id());
   request.set_step(manifest.step());
@@ -108,6 +109,7 @@ void DescribeChunks(const std::string& stream, const std::string& content_id, Ch
 absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
                        grpc::ClientContext* context) {
   SetDeadline(context, TransferDeadline(manifest.total_bytes()));
+  context->set_wait_for_ready(true);
   PutChunksReply reply;
   const auto writer = store->PutChunks(context, &reply);
   for (int i = 0; i < manifest.chunk_sha256_size(); ++i) {

@@ -22,6 +22,13 @@
 namespace mimeo {
 namespace {
 
+// Calls wait for a coordinator that is away and go out as soon as it is back: a call that failed at once, again and again,
+// would leave nobody to drive the channel's own reconnecting in between.
+void PrepareCall(absl::Duration timeout, grpc::ClientContext* context) {
+  SetDeadline(context, timeout);
+  context->set_wait_for_ready(true);
+}
+
 struct Snapshot {
   CheckpointManifest manifest;
   std::string stream;
@@ -208,7 +215,7 @@ absl::Status GrpcCoordinatorLink::SendReport(const ReportStepsRequest& numbers, 
   request.set_job_id(job_id_);
   request.set_generation(generation_);
   grpc::ClientContext context;
-  SetDeadline(&context, limits::kRpcDeadline);
+  PrepareCall(limits::kRpcDeadline, &context);
   ReportStepsReply reply;
   absl::Status status = absl::CancelledError("closing");
   if (Enter(&context, call)) status = FromGrpc(cluster_->ReportSteps(&context, request, &reply));
@@ -291,7 +298,7 @@ absl::Status GrpcCoordinatorLink::Commit(const CheckpointManifest& manifest) {
   CommitCheckpointRequest request;
   *request.mutable_manifest() = manifest;
   grpc::ClientContext context;
-  SetDeadline(&context, 6 * limits::kRpcDeadline);  // it checks every chunk and syncs
+  PrepareCall(6 * limits::kRpcDeadline, &context);  // it checks every chunk and syncs
   CommitCheckpointReply reply;
   absl::Status status = absl::CancelledError("closing");
   if (Enter(&context, &upload_call_)) status = FromGrpc(cluster_->CommitCheckpoint(&context, request, &reply));

@@ -103,7 +103,7 @@ TEST_F(CoordinatorLinkTest, WhatHappensWhileTheCoordinatorIsAwayArrivesAfterward
   const auto manifests = coordinator_.Checkpoints(job_);
   ASSERT_FALSE(manifests.empty());
   EXPECT_EQ(manifests[0].step(), 40);
-  EXPECT_LE(manifests.size(), 2u) << "20 and 30 waited behind the first and were replaced";
+  EXPECT_LE(manifests.size(), 2u) << "10 was under way; 20 and 30 waited behind it and were replaced";
 }
 
 TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {

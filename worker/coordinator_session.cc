@@ -6,6 +6,14 @@
 #include "spdlog/spdlog.h"
 
 namespace mimeo {
+namespace {
+
+void PrepareCall(grpc::ClientContext* context) {
+  SetDeadline(context, limits::kRpcDeadline);
+  context->set_wait_for_ready(true);  // it goes out as soon as a coordinator that was away is back
+}
+
+}  // namespace
 
 CoordinatorSession::CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity)
     : identity_(identity), stub_(Cluster::NewStub(OpenChannel(coordinator_address))) {}
@@ -28,7 +36,7 @@ absl::Status CoordinatorSession::Register() {
   *request.mutable_worker() = identity_;
   RegisterWorkerReply reply;
   grpc::ClientContext context;
-  SetDeadline(&context, limits::kRpcDeadline);
+  PrepareCall(&context);
   if (!Enter(&context)) return absl::CancelledError("the agent stops");
   const absl::Status status = FromGrpc(stub_->RegisterWorker(&context, request, &reply));
   Leave();
@@ -44,7 +52,7 @@ absl::Status CoordinatorSession::Heartbeat(const std::vector<RankStatus>& ranks,
   request.set_incarnation(identity_.incarnation());
   for (const RankStatus& rank : ranks) *request.add_ranks() = rank;
   grpc::ClientContext context;
-  SetDeadline(&context, limits::kRpcDeadline);
+  PrepareCall(&context);
   if (!Enter(&context)) return absl::CancelledError("the agent stops");
   const absl::Status status = FromGrpc(stub_->Heartbeat(&context, request, reply));
   Leave();
