@@ -114,8 +114,8 @@ class RocksDbStore : public KeyValueStore {
  private:
   rocksdb::ColumnFamilyHandle* Handle(Family family) const { return handles_[static_cast<int>(family)]; }
 
-  // After a failed write RocksDB refuses all others until it is told to go on: one that failed because the disk was full must
-  // not stop those that come when it has room again.
+  // After a failed write RocksDB refuses all others until it recovers. It does so by itself within 5 s when a full disk has room
+  // again; after any other error it must be told to.
   absl::Status Written(const rocksdb::Status& status) {
     if (!status.ok()) db_->Resume().PermitUncheckedError();
     return ToStatus(status, path_);
@@ -193,7 +193,9 @@ absl::Status RocksDbStore::CheckSchema() {
 
 absl::StatusOr<std::unique_ptr<KeyValueStore>> OpenRocksDbStore(const RocksDbOptions& options) {
   std::unique_ptr<rocksdb::Env> memory(options.in_memory ? rocksdb::NewMemEnv(rocksdb::Env::Default()) : nullptr);
-  auto store = std::make_unique<RocksDbStore>(options.path, std::move(memory));
+  // The memory Env takes absolute paths only.
+  const std::string path = options.in_memory ? JoinPath("/", options.path) : options.path;
+  auto store = std::make_unique<RocksDbStore>(path, std::move(memory));
   RETURN_IF_ERROR(store->Open(options.env));
   return std::unique_ptr<KeyValueStore>(std::move(store));
 }

@@ -1,7 +1,8 @@
 // KeyValueStore on one RocksDB directory: one writer, a column family per Family, BlobDB for chunks. Thread-safe.
 //
 // A buffered write is in the operating system's hands when it returns; a synced write also syncs every earlier one (they
-// share a log). After a full disk, writes succeed again as soon as there is room.
+// share a log). After a full disk, writes succeed again within seconds of there being
+// room.
 #pragma once
 
 #include <memory>

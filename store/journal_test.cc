@@ -1,0 +1,147 @@
+#include "store/journal.h"
+
+#include <signal.h>
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/testing/status_matchers.h"
+#include "gtest/gtest.h"
+#include "store/rocksdb_store.h"
+#include "store/testing/faulty_store.h"
+
+namespace mimeo {
+namespace {
+
+using testing::FaultyStore;
+using testing::StatusIs;
+
+Event Forgotten(const std::string& worker_id) {
+  Event event;
+  event.mutable_worker_forgotten()->set_worker_id(worker_id);
+  return event;
+}
+
+// The worker ids of the events, in order.
+absl::StatusOr<std::string> Replayed(KeyValueStore* store) {
+  std::string ids;
+  Journal journal(store);
+  const absl::Status status = journal.Replay([&](const Event& event) {
+    ids += event.worker_forgotten().worker_id();
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  EXPECT_EQ(journal.size(), static_cast<int64_t>(ids.size()));
+  return ids;
+}
+
+absl::Status Ignore(const Event&) { return absl::OkStatus(); }
+
+TEST(JournalTest, ReplaysInOrderAndAppendsBehind) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  EXPECT_EQ(journal.size(), 0);
+  ASSERT_OK(journal.Append(Forgotten("a")));
+  ASSERT_OK(journal.Append(Forgotten("b")));
+  Journal second(&store);
+  ASSERT_OK(second.Replay(Ignore));
+  EXPECT_EQ(second.size(), 2);
+  ASSERT_OK(second.Append(Forgotten("c")));
+  ASSERT_OK_AND_ASSIGN(const std::string ids, Replayed(&store));
+  EXPECT_EQ(ids, "abc");
+}
+
+TEST(JournalTest, AppendIsDurableWithEverythingBuffered) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  WriteBatch chunk;
+  chunk.puts.push_back({Family::kChunks, "chunk", "bytes"});
+  ASSERT_OK(store.Write(chunk, Durability::kBuffered));
+  WriteBatch manifest;
+  manifest.puts.push_back({Family::kManifests, "manifest", "it"});
+  ASSERT_OK(journal.Append(Forgotten("a"), manifest));
+  const auto disk = store.Crash();
+  ASSERT_OK_AND_ASSIGN(const std::string ids, Replayed(disk.get()));
+  EXPECT_EQ(ids, "a");
+  EXPECT_OK(disk->Get(Family::kManifests, "manifest"));
+  EXPECT_OK(disk->Get(Family::kChunks, "chunk"));
+}
+
+TEST(JournalTest, AFailedAppendLeavesNothingAndTheNextTakesItsPlace) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  ASSERT_OK(journal.Append(Forgotten("a")));
+  store.FailWrites(2, 1, absl::ResourceExhaustedError("disk full"));
+  WriteBatch manifest;
+  manifest.puts.push_back({Family::kManifests, "manifest", "it"});
+  EXPECT_THAT(journal.Append(Forgotten("b"), manifest), StatusIs(absl::StatusCode::kResourceExhausted, "disk full"));
+  EXPECT_EQ(journal.size(), 1);
+  EXPECT_THAT(store.Get(Family::kManifests, "manifest"), StatusIs(absl::StatusCode::kNotFound));
+  ASSERT_OK(journal.Append(Forgotten("c")));
+  ASSERT_OK_AND_ASSIGN(const std::string ids, Replayed(store.Crash().get()));
+  EXPECT_EQ(ids, "ac");
+}
+
+TEST(JournalTest, AGapIsDataLossByNumber) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  for (const char* id : {"a", "b", "c"}) ASSERT_OK(journal.Append(Forgotten(id)));
+  WriteBatch hole;
+  hole.removes.push_back({Family::kJournal, OrderedKey(1)});
+  ASSERT_OK(store.Write(hole, Durability::kSynced));
+  EXPECT_THAT(Replayed(&store), StatusIs(absl::StatusCode::kDataLoss, "entry 1 is missing; the next one is 2"));
+}
+
+TEST(JournalTest, AnUnreadableEntryIsDataLossByNumber) {
+  for (const std::string& bytes : {std::string("\xff\xff"), std::string()}) {
+    FaultyStore store;
+    WriteBatch batch;
+    batch.puts.push_back({Family::kJournal, OrderedKey(0), Forgotten("a").SerializeAsString()});
+    batch.puts.push_back({Family::kJournal, OrderedKey(1), bytes});
+    ASSERT_OK(store.Write(batch, Durability::kSynced));
+    EXPECT_THAT(Replayed(&store), StatusIs(absl::StatusCode::kDataLoss, "entry 1"));
+  }
+}
+
+TEST(JournalTest, AnErrorOfApplyStopsTheReplayAndNamesTheEntry) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  for (const char* id : {"a", "b", "c"}) ASSERT_OK(journal.Append(Forgotten(id)));
+  int calls = 0;
+  const absl::Status status = journal.Replay([&](const Event& event) {
+    ++calls;
+    return event.worker_forgotten().worker_id() == "b" ? absl::NotFoundError("worker b") : absl::OkStatus();
+  });
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, "entry 1: worker b"));
+  EXPECT_EQ(calls, 2);
+}
+
+// A real process on a real directory, killed before or after each of its writes: an event whose Append returned is there.
+TEST(JournalTest, SurvivesSigkillAtEveryWrite) {
+  for (int64_t kill_at = 1; kill_at <= 3; ++kill_at) {
+    const TempDir dir;
+    EXPECT_EXIT(
+        {
+          auto store = OpenRocksDbStore({dir.path()});
+          Journal journal(store->get());
+          if (!journal.Replay(Ignore).ok()) _exit(1);
+          for (int64_t n = 1; n <= 3; ++n) {
+            if (!journal.Append(Forgotten(absl::StrCat(n))).ok()) _exit(1);
+            if (n == kill_at) raise(SIGKILL);
+          }
+        },
+        ::testing::KilledBySignal(SIGKILL), "");
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir.path()}));
+    ASSERT_OK_AND_ASSIGN(const std::string ids, Replayed(store.get()));
+    EXPECT_EQ(ids, std::string("123").substr(0, kill_at));
+  }
+}
+
+}  // namespace
+}  // namespace mimeo
