@@ -1,0 +1,171 @@
+// The real teacher_server binary, with a real encoder, as a rank sees it: what it serves, how it is stopped, that it may die.
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/empty.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/random_key.h"
+#include "base/subprocess.h"
+#include "model/encoder.h"
+#include "model/mask_plan.h"
+#include "model/parameters.h"
+#include "model/patches.h"
+#include "model/weights.h"
+#include "worker/feature_source.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr int kImagePx = 32;
+constexpr int kPatchPx = 8;
+constexpr int kPatches = 16;
+
+absl::Time Soon() { return Clock::Real()->Now() + absl::Seconds(60); }
+
+class TeacherProcessTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    JobSpec spec;
+    spec.mutable_data()->set_image_px(kImagePx);
+    VitSpec* vit = spec.mutable_encoder()->mutable_vit();
+    vit->set_patch_px(kPatchPx);
+    vit->set_width(16);
+    vit->set_depth(2);
+    vit->set_heads(2);
+    vit->set_mlp_ratio(4);
+    encoder_ = MakeEncoder(spec.encoder(), kImagePx, &parameters_);
+    NamedTensors tensors;
+    for (const auto& [name, tensor] : parameters_.all()) tensors[name] = tensor.detach();
+    ASSERT_TRUE(ExportSafetensors(tensors, spec, JoinPath(dir_.path(), "model.safetensors")).ok());
+  }
+
+  std::unique_ptr<Subprocess> Start(const std::vector<std::string>& more_flags) {
+    const auto binary = FindBinary("teacher_server");
+    EXPECT_TRUE(binary.ok()) << binary.status();
+    Subprocess::Options options;
+    options.argv = {*binary, "--name=tiny", "--threads=1"};
+    options.argv.insert(options.argv.end(), more_flags.begin(), more_flags.end());
+    options.output_path = log_;
+    auto process = Subprocess::Start(options);
+    EXPECT_TRUE(process.ok()) << process.status();
+    return *std::move(process);
+  }
+  // Starts it on `dir_`'s weights and sets address_.
+  std::unique_ptr<Subprocess> StartServing() {
+    const std::string announcement = JoinPath(dir_.path(), absl::StrCat("announced", num_starts_++));
+    auto process = Start({absl::StrCat("--weights=", dir_.path()), "--listen=127.0.0.1:0",
+                          absl::StrCat("--announce=", announcement)});
+    const auto announced = ReadAnnouncement(announcement);
+    EXPECT_TRUE(announced.ok()) << announced.status() << ReadFile(log_).value_or("");
+    EXPECT_EQ(announced->count("metrics_address"), 1u);
+    absl::MutexLock lock(&mu_);
+    address_ = announced->at("address");
+    return process;
+  }
+
+  TeacherClientOptions Options() {
+    TeacherClientOptions options;
+    options.name = "tiny";
+    options.address = [this] {
+      absl::MutexLock lock(&mu_);
+      return address_;
+    };
+    options.on_waiting = [this](bool waiting) {
+      absl::MutexLock lock(&mu_);
+      waited_ = waited_ || waiting;
+    };
+    options.image_px = kImagePx;
+    options.patch_px = kPatchPx;
+    return options;
+  }
+
+  // Random images, K = 5 random patches of each.
+  void MakeBatch(int num_images, int seed) {
+    at::Tensor images = at::empty({num_images, 3, kImagePx, kImagePx}, at::kByte);
+    const RandomKey key(seed);
+    for (int64_t i = 0; i < images.numel(); ++i) images.data_ptr<uint8_t>()[i] = key.Below(256, i);
+    std::vector<RandomKey> keys;
+    for (int b = 0; b < num_images; ++b) keys.push_back(key.Fold(b));
+    batch_.views_BCHW = {images};
+    views_.assign(1, ViewInput());
+    views_[0].plan = RandomMaskPlan(keys, kPatches, 5);
+  }
+  void ExpectEncodersTokens() {
+    const at::Tensor& images = batch_.views_BCHW[0];
+    const at::Tensor all_BLT =
+        encoder_->Encode(NormalizePixels(images, ImageNetStatistics()), AllVisible(images.size(0), kPatches, at::kCPU))
+            .visible_BKD.detach();
+    const at::Tensor expected = TakePatches(all_BLT, views_[0].plan.visible_BK);
+    ASSERT_EQ(views_[0].teacher_BKT["tiny"].sizes(), expected.sizes());
+    EXPECT_TRUE(at::allclose(views_[0].teacher_BKT["tiny"], expected, 1e-5, 1e-5));
+  }
+
+  TempDir dir_;
+  const std::string log_ = JoinPath(dir_.path(), "log");
+  int num_starts_ = 0;
+  Parameters parameters_{3};
+  std::unique_ptr<Encoder> encoder_;
+  Batch batch_;
+  std::vector<ViewInput> views_;
+  absl::Mutex mu_;
+  std::string address_ ABSL_GUARDED_BY(mu_);
+  bool waited_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+TEST_F(TeacherProcessTest, ServesItsEncodersTokensAndSurvivesBeingKilled) {
+  auto process = StartServing();
+  auto source = ConnectTeacher(Options(), Soon());
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ((*source)->width(), 16);
+  MakeBatch(130, 1);  // three requests
+  absl::Status attached = (*source)->Attach(batch_, Soon(), &views_);
+  ASSERT_TRUE(attached.ok()) << attached;
+  ExpectEncodersTokens();
+
+  process->Signal(SIGKILL);
+  ASSERT_TRUE(process->Wait(Soon()).ok());
+  MakeBatch(4, 2);
+  std::thread attach([&] { attached = (*source)->Attach(batch_, Soon(), &views_); });
+  {
+    absl::MutexLock lock(&mu_);
+    mu_.Await(absl::Condition(&waited_));
+  }
+  process = StartServing();
+  attach.join();
+  ASSERT_TRUE(attached.ok()) << attached;
+  ExpectEncodersTokens();
+
+  // With the rank's stream still open.
+  process->Signal(SIGTERM);
+  const auto exit = process->Wait(Soon());
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_TRUE(exit->ok()) << exit->ToString() << ReadFile(log_).value_or("");
+}
+
+TEST_F(TeacherProcessTest, WrongFlagsAreAllNamedAndExitWith2) {
+  auto process = Start({"--weights=/nowhere", "--max_batch_images=0", "--metrics_listen=here", "--listen=0.0.0.0:0",
+                        "--coordinator=127.0.0.1:1"});
+  const auto exit = process->Wait(Soon());
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(exit->code, 2);
+  const std::string log = ReadFile(log_).value_or("");
+  EXPECT_THAT(log, HasSubstr("--max_batch_images is 0, must be positive"));
+  EXPECT_THAT(log, HasSubstr("--metrics_listen is \"here\", must be HOST:PORT"));
+  EXPECT_THAT(log, HasSubstr("--advertise is needed: ranks cannot connect to --listen 0.0.0.0:0"));
+}
+
+}  // namespace
+}  // namespace mimeo
