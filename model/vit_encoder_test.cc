@@ -1,0 +1,172 @@
+#include "model/vit_encoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/arange.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "model/patches.h"
+
+namespace mimeo {
+namespace {
+
+constexpr int kImagePx = 32, kPatches = 16, kVisible = 5, kWidth = 24, kHeads = 3;
+
+EncoderSpec TinySpec() {
+  EncoderSpec spec;
+  VitSpec* vit = spec.mutable_vit();
+  vit->set_patch_px(8), vit->set_width(kWidth), vit->set_depth(2), vit->set_heads(kHeads), vit->set_mlp_ratio(4);
+  return spec;
+}
+
+at::Tensor Images(int batch, double phase) {
+  return at::sin(at::arange(batch * 3 * kImagePx * kImagePx, at::kFloat) * 0.37 + phase).view({batch, 3, kImagePx, kImagePx});
+}
+
+MaskPlan Plan(int batch) {
+  std::vector<RandomKey> keys;
+  for (int i = 0; i < batch; ++i) keys.push_back(RandomKey(5).Fold(i));
+  return RandomMaskPlan(keys, kPatches, kVisible);
+}
+
+// `images` where visible, `others` where hidden.
+at::Tensor ReplaceHidden(const at::Tensor& images, const at::Tensor& others, const MaskPlan& plan) {
+  at::Tensor patches = Patchify(images, 8).clone();
+  const at::Tensor replacement = Patchify(others, 8);
+  for (int64_t b = 0; b < plan.hidden_BM.size(0); ++b) {
+    patches[b].index_copy_(0, plan.hidden_BM[b], replacement[b].index_select(0, plan.hidden_BM[b]));
+  }
+  return Unpatchify(patches, {4, 4, 8});
+}
+
+class NeverLooks : public ::testing::TestWithParam<Products> {};
+
+TEST_P(NeverLooks, HiddenPixelsDoNotMatter) {
+  Parameters parameters(1, GetParam());
+  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &parameters);
+  const MaskPlan plan = Plan(3);
+  const at::Tensor images = Images(3, 0);
+  const Encoding encoding = encoder->Encode(images, plan);
+  const at::Tensor nan = at::full({3, 3, kImagePx, kImagePx}, std::numeric_limits<float>::quiet_NaN());
+  for (const at::Tensor& others : {Images(3, 2), nan}) {
+    const Encoding other = encoder->Encode(ReplaceHidden(images, others, plan), plan);
+    EXPECT_TRUE(at::equal(other.visible_BKD, encoding.visible_BKD));
+    EXPECT_TRUE(at::equal(other.class_BD, encoding.class_BD));
+  }
+  EXPECT_FALSE(at::equal(encoder->Encode(Images(3, 2), plan).visible_BKD, encoding.visible_BKD));
+}
+INSTANTIATE_TEST_SUITE_P(Precisions, NeverLooks, ::testing::Values(Products::kAsStored, Products::kBFloat16));
+
+// The same encoder by the book: a convolution over all patches, attention as softmax(q k^T / sqrt(d)) v, in double.
+class Naive {
+ public:
+  explicit Naive(const Parameters& parameters) : parameters_(parameters) {}
+
+  at::Tensor Encode(const at::Tensor& images, const MaskPlan& plan) const {
+    at::Tensor x = at::conv2d(images, Find("patch_embed.proj.weight"), Find("patch_embed.proj.bias"), 8).flatten(2).transpose(1, 2);
+    const at::Tensor positions = SinCosPositions({4, 4, 8}, kWidth).to(at::kDouble);
+    x = TakePatches(x + positions.slice(0, 1), plan.visible_BK);
+    x = at::cat({Find("cls_token").expand({x.size(0), 1, kWidth}), x}, 1);
+    for (int i = 0; i < 2; ++i) {
+      const std::string block = "blocks." + std::to_string(i) + ".";
+      x = x + Attention(Norm(x, block + "norm1"), block);
+      x = x + Apply(at::gelu(Apply(Norm(x, block + "norm2"), block + "mlp.fc1")), block + "mlp.fc2");
+    }
+    return Norm(x, "norm");
+  }
+
+ private:
+  at::Tensor Find(const std::string& name) const { return parameters_.Find("encoder." + name); }
+  at::Tensor Apply(const at::Tensor& x, const std::string& name) const {
+    return at::linear(x, Find(name + ".weight"), Find(name + ".bias"));
+  }
+  at::Tensor Norm(const at::Tensor& x, const std::string& name) const {
+    return at::layer_norm(x, {kWidth}, Find(name + ".weight"), Find(name + ".bias"), 1e-6);
+  }
+  at::Tensor Attention(const at::Tensor& x, const std::string& block) const {
+    const at::Tensor qkv = Apply(x, block + "attn.qkv").view({x.size(0), x.size(1), 3, kHeads, kWidth / kHeads}).permute({2, 0, 3, 1, 4});
+    const at::Tensor weights = (qkv[0].matmul(qkv[1].transpose(2, 3)) / std::sqrt(kWidth / kHeads)).softmax(-1);
+    return Apply(weights.matmul(qkv[2]).transpose(1, 2).flatten(2), block + "attn.proj");
+  }
+
+  const Parameters& parameters_;
+};
+
+TEST(VitEncoderTest, EqualsTheEncoderByTheBook) {
+  Parameters parameters(1);
+  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &parameters);
+  parameters.To(at::kCPU, at::kDouble);
+  const at::Tensor images = Images(2, 0);
+  const Encoding encoding = encoder->Encode(images, Plan(2));
+  const at::Tensor expected = Naive(parameters).Encode(images.to(at::kDouble), Plan(2));
+  EXPECT_LT((encoding.class_BD - expected.select(1, 0)).abs().max().item<double>(), 1e-12);
+  EXPECT_LT((encoding.visible_BKD - expected.slice(1, 1)).abs().max().item<double>(), 1e-12);
+}
+
+TEST(VitEncoderTest, BFloat16ProductsStayNearFloat32) {
+  Parameters exact(1), rounded(1, Products::kBFloat16);
+  const at::Tensor images = Images(2, 0);
+  const at::Tensor want = MakeEncoder(TinySpec(), kImagePx, &exact)->Encode(images, Plan(2)).visible_BKD;
+  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &rounded);
+  const at::Tensor got = encoder->Encode(images, Plan(2)).visible_BKD;
+  EXPECT_EQ(got.scalar_type(), at::kFloat);
+  const double error = (got - want).abs().max().item<double>();
+  EXPECT_GT(error, 0);     // it did round
+  EXPECT_LT(error, 0.08);  // values of a normalised token are about 1; bfloat16 keeps 8 bits
+  got.sum().backward();
+  EXPECT_EQ(rounded.Find("encoder.blocks.0.attn.qkv.weight").grad().scalar_type(), at::kFloat);
+}
+
+TEST(VitEncoderTest, PermutingTheBatchPermutesTheResult) {
+  Parameters parameters(1);
+  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &parameters);
+  const MaskPlan plan = Plan(2);
+  const at::Tensor images = Images(2, 0);
+  const at::Tensor forward = encoder->Encode(images, plan).visible_BKD;
+  const at::Tensor backward = encoder->Encode(images.flip(0), {plan.visible_BK.flip(0), plan.hidden_BM.flip(0)}).visible_BKD;
+  EXPECT_LT((forward.flip(0) - backward).abs().max().item<float>(), 1e-5f);
+}
+
+TEST(VitEncoderTest, NamesAreTimms) {
+  Parameters parameters(1);
+  MakeEncoder(TinySpec(), kImagePx, &parameters);
+  EXPECT_EQ(parameters.all().size(), 3u + 2 * 12 + 2);
+  EXPECT_EQ(parameters.all()[0].first, "encoder.cls_token");
+  EXPECT_EQ(parameters.Find("encoder.patch_embed.proj.weight").sizes(), (std::vector<int64_t>{kWidth, 3, 8, 8}));
+  EXPECT_EQ(parameters.Find("encoder.blocks.1.attn.qkv.weight").sizes(), (std::vector<int64_t>{3 * kWidth, kWidth}));
+  EXPECT_EQ(parameters.all().back().first, "encoder.norm.bias");
+}
+
+TEST(TransformerBlockTest, WantedRowsEqualThoseOfTheWholeBlock) {
+  Parameters parameters(2);
+  const TransformerBlock block("block", {kWidth, kHeads, 4 * kWidth}, &parameters);
+  parameters.To(at::kCPU, at::kDouble);
+  const at::Tensor x = at::sin(at::arange(2 * 7 * kWidth, at::kDouble)).view({2, 7, kWidth});
+  const at::Tensor all = block.Forward(x);
+  all.slice(1, 3).square().sum().backward();
+  std::vector<at::Tensor> gradients;
+  for (const at::Tensor& parameter : parameters.tensors()) {
+    gradients.push_back(parameter.grad().clone());
+    parameter.mutable_grad().reset();
+  }
+  const at::Tensor wanted = block.Forward(x, 3);
+  EXPECT_LT((wanted - all.slice(1, 3)).abs().max().item<double>(), 1e-12);
+  wanted.square().sum().backward();
+  for (size_t i = 0; i < gradients.size(); ++i) {
+    EXPECT_LT((parameters.tensors()[i].grad() - gradients[i]).abs().max().item<double>(), 1e-11) << parameters.all()[i].first;
+  }
+}
+
+}  // namespace
+}  // namespace mimeo
