@@ -1,21 +1,26 @@
 #include "base/metrics_server.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <prometheus/counter.h>
 #include <prometheus/exposer.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <exception>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "absl/base/internal/raw_logging.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 
 namespace mimeo {
 namespace {
@@ -55,6 +60,30 @@ void CheckLabels(const MetricDefinition& metric, const Labels& labels) {
   if (!equal) ABSL_RAW_LOG(FATAL, "metric %s is given other labels than the catalogue's", metric.name);
 }
 
+// Opens and closes a connection to a server of this process.
+void Connect(const std::string& host, int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) return;
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return;
+  const int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+  (void)result;  // the attempt alone wakes the server
+  close(fd);
+}
+
+// civetweb looks whether it should stop only every 2 s, or when a connection comes.
+void Stop(std::unique_ptr<prometheus::Exposer> exposer, const std::string& host, int port) {
+  absl::Notification stopped;
+  std::thread stopper([&] {
+    exposer.reset();
+    stopped.Notify();
+  });
+  while (!stopped.WaitForNotificationWithTimeout(absl::Milliseconds(5))) Connect(host, port);
+  stopper.join();
+}
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -77,6 +106,8 @@ struct Metrics::Impl {
   std::map<std::string, Series<prometheus::Histogram>> histograms ABSL_GUARDED_BY(mu);
   std::map<std::pair<std::string, Labels>, double> totals ABSL_GUARDED_BY(mu);  // newest given to SetTotal
   std::unique_ptr<prometheus::Exposer> exposer;
+  std::string host;
+  int port = 0;
 };
 
 Metrics::Metrics(MetricOwner owner) : impl_(new Impl(owner)) {
@@ -100,7 +131,9 @@ Metrics::Metrics(MetricOwner owner) : impl_(new Impl(owner)) {
   }
 }
 
-Metrics::~Metrics() = default;
+Metrics::~Metrics() {
+  if (impl_->exposer != nullptr) Stop(std::move(impl_->exposer), impl_->host, impl_->port);
+}
 
 void Metrics::Add(const std::string& name, double by, const Labels& labels) {
   impl_->Checked(name, MetricKind::kCounter, labels);
@@ -147,7 +180,9 @@ absl::StatusOr<int> Metrics::Serve(const std::string& host, int port) {
   try {  // civetweb's wrapper throws
     impl_->exposer = std::make_unique<prometheus::Exposer>(address, /*num_threads=*/2);
     impl_->exposer->RegisterCollectable(impl_->registry);
-    return impl_->exposer->GetListeningPorts().at(0);
+    impl_->host = host;
+    impl_->port = impl_->exposer->GetListeningPorts().at(0);
+    return impl_->port;
   } catch (const std::exception& error) {
     impl_->exposer.reset();
     return absl::UnavailableError(absl::StrCat("cannot serve metrics at ", address, ": ", error.what()));
