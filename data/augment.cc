@@ -106,7 +106,7 @@ at::Tensor EvaluationCrop(const Pixels& image, int px) {
   const bool is_long = std::max(image.width, image.height) / 8 >= shorter;
   const Pixels middle = is_long ? MiddleOfLongImage(image) : Pixels{};
   const Pixels& source = is_long ? middle : image;
-  const int64_t short_side = int64_t{px} * 256 / 224;
+  const int64_t short_side = (int64_t{px} * 256 + 112) / 224;  // to the nearest
   const int height = static_cast<int>(short_side * source.height / shorter);
   const int width = static_cast<int>(short_side * source.width / shorter);
   at::Tensor out = at::empty({3, px, px}, at::kByte);

@@ -1,0 +1,70 @@
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "data/dataset.h"
+#include "model/weights.h"
+#include "worker/embedding.h"
+#include "worker/tools/tools.h"
+#include "worker/tools/verb.h"
+
+namespace mimeo {
+namespace {
+
+struct Flags {
+  std::string weights;
+  std::string images;
+  std::string out;
+  bool tokens = false;
+  int batch = 32;
+  int image_px = 0;
+  int threads = 0;
+};
+
+// Rows in the order of the samples, which is that of the byte-sorted names.
+std::string FilesJson(const Dataset& dataset, const std::vector<int64_t>& samples) {
+  nlohmann::json files = nlohmann::json::array();
+  for (const int64_t sample : samples) files.push_back(dataset.name(sample));
+  return files.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+}
+
+absl::Status Embed(const Flags& flags) {
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, LoadEncoder(flags.weights));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
+  EmbedOptions options;
+  options.batch = flags.batch;
+  options.tokens = flags.tokens;
+  options.image_px = flags.image_px > 0 ? flags.image_px : loaded.image_px;
+  options.progress = ProgressLines("embed");
+  ASSIGN_OR_RETURN(const Embeddings embeddings, EmbedImages(*dataset, *loaded.encoder, loaded.statistics, options));
+  NamedTensors tensors = {{"patch_mean", embeddings.patch_mean_ND}};
+  if (embeddings.class_token_ND.defined()) tensors["class_token"] = embeddings.class_token_ND;
+  if (flags.tokens) tensors["patch_tokens"] = embeddings.patch_tokens_NLD;
+  return WriteSafetensors(flags.out, tensors,
+                          {{"files", FilesJson(*dataset, embeddings.samples)},
+                           {"weights_sha256", loaded.digest},
+                           {"dataset_sha256", dataset->digest()},
+                           {"image_px", absl::StrCat(options.image_px)}});
+}
+
+}  // namespace
+
+int RunEmbed(int argc, char** argv) {
+  Flags flags;
+  CLI::App app("Features of images by an encoder, unmasked, as a safetensors file: class_token (N, D), patch_mean (N, D), and "
+               "with --tokens patch_tokens (N, L, D). The metadata key `files` lists the N images.", "embed");
+  app.add_option("--weights", flags.weights, "A weights file, or a folder with model.safetensors")->required();
+  app.add_option("--images", flags.images, "A folder of images, a tar, or a folder of tars")->required();
+  app.add_option("--out", flags.out, "The safetensors file to write")->required();
+  app.add_flag("--tokens", flags.tokens, "Also every patch's token");
+  app.add_option("--batch", flags.batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
+  app.add_option("--image_px", flags.image_px, "Side of the crop (default: the encoder's)");
+  app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");
+  app.footer("Example:\n  worker embed --weights=out/encoder --images=photos --out=features.safetensors");
+  return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Embed(flags); });
+}
+
+}  // namespace mimeo

@@ -1,0 +1,44 @@
+// What a masked autoencoder makes of the patches it does not see, as pictures. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/random_key.h"
+#include "data/decode.h"
+#include "model/encoder.h"
+#include "model/weights.h"
+#include "objective/objective.h"
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+class Reconstructor {
+ public:
+  // From the tensors of a checkpoint, encoder.* and objective.*. InvalidArgument: the job has no reconstruction objective,
+  // or tensors are missing or misshapen (all named).
+  static absl::StatusOr<std::unique_ptr<Reconstructor>> Create(const NamedTensors& checkpoint, const JobSpec& spec);
+
+  // One picture per image: the image | what the encoder sees, the rest grey | the prediction, visible patches as they are.
+  // Each panel is at least `panel_px` wide, enlarged by whole pixels. `images_BCHW` is uint8 of image_px; `keys` draw the masks.
+  // With patches normalised in training, a prediction is brought back by its target patch's own mean and deviation, as MAE's
+  // demo does.
+  std::vector<Pixels> Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys, int panel_px) const;
+
+  int image_px() const { return image_px_; }
+
+ private:
+  Reconstructor() : parameters_(Parameters::Unset()) {}
+  at::Tensor PredictPatches(const at::Tensor& images_BCHW, const MaskPlan& plan) const;  // (B, L, P), visible as they are
+
+  int image_px_ = 0;
+  int num_visible_ = 0;
+  Parameters parameters_;
+  std::unique_ptr<Encoder> encoder_;
+  std::unique_ptr<ObjectiveSum> objectives_;
+};
+
+}  // namespace mimeo
