@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 
@@ -31,7 +32,7 @@ absl::Status FindJob(const ClusterState& state, const std::string& id, const Job
 absl::Status FindUnfinished(const ClusterState& state, const std::string& id, const JobInfo** job) {
   RETURN_IF_ERROR(FindJob(state, id, job));
   if (!IsFinal((*job)->state)) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(id, " is ", JobState_Name((*job)->state), " already"));
+  return absl::FailedPreconditionError(absl::StrCat(id, " is ", StateName((*job)->state), " already"));
 }
 
 bool HasCheckpoint(const JobInfo& job, int64_t step) { return absl::c_binary_search(job.checkpoint_steps, step); }
@@ -70,7 +71,7 @@ absl::Status CheckKind(const ClusterState& state, const GangPlaced& event) {
   RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
   if (job->state != JOB_STATE_PENDING || job->want != WANT_RUN) {
     return absl::FailedPreconditionError(
-        absl::StrCat(job->id, " is ", JobState_Name(job->state), " and wants ", Want_Name(job->want)));
+        absl::StrCat(job->id, " is ", StateName(job->state), "; ", Want_Name(job->want)));
   }
   if (event.generation() != job->generation + 1) {
     return absl::FailedPreconditionError(absl::StrCat("gang_placed.generation: ", event.generation(),
@@ -227,6 +228,10 @@ void AppendJob(const JobInfo& job, std::string* text) {
 
 bool IsFinal(JobState state) {
   return state == JOB_STATE_SUCCEEDED || state == JOB_STATE_FAILED || state == JOB_STATE_CANCELLED;
+}
+
+std::string StateName(JobState state) {
+  return absl::AsciiStrToLower(absl::StripPrefix(JobState_Name(state), "JOB_STATE_"));
 }
 
 absl::Status CheckFence(const JobInfo& job, int64_t generation) {

@@ -75,6 +75,7 @@ class ClusterState {
 };
 
 bool IsFinal(JobState state);
+std::string StateName(JobState state);  // "pending", "succeeded": for people and for labels
 
 // FailedPrecondition, in the words that a fenced rank and its person read, unless `generation` is the job's newest.
 absl::Status CheckFence(const JobInfo& job, int64_t generation);

@@ -103,9 +103,9 @@ TEST(ClusterStateTest, PlacementsThatAreRefused) {
   EXPECT_THAT(Check(pending, Placed(1, "w0", 30)), StatusIs(kPrecondition, "no checkpoint of step 30"));
   EXPECT_THAT(Check(pending, "gang_placed { job_id: 'j1' generation: 1 worker_ids: 'w0' }"),
               StatusIs(kInvalid, "1 for 2 ranks"));
-  EXPECT_THAT(Check(StateOf(Running()), Placed(2, "w0")), StatusIs(kPrecondition, "JOB_STATE_RUNNING"));
+  EXPECT_THAT(Check(StateOf(Running()), Placed(2, "w0")), StatusIs(kPrecondition, "j1 is running"));
   EXPECT_THAT(Check(StateOf({Registered("w0", 2), Submitted(1, 2), Controlled("WANT_PAUSE")}), Placed(1, "w0")),
-              StatusIs(kPrecondition, "JOB_STATE_PAUSED"));
+              StatusIs(kPrecondition, "j1 is paused"));
 }
 
 // Two gangs may not hold one slot.
@@ -182,7 +182,7 @@ TEST(ClusterStateTest, WhatAPersonMayAsk) {
   EXPECT_THAT(Check(StateOf(With(Running(), {Controlled("WANT_CANCEL")})), Controlled("WANT_RUN")),
               StatusIs(kPrecondition, "being cancelled"));
   EXPECT_THAT(Check(StateOf(With(Running(), {Ended(1, "GANG_END_COMPLETED")})), Controlled("WANT_PAUSE")),
-              StatusIs(kPrecondition, "JOB_STATE_SUCCEEDED already"));
+              StatusIs(kPrecondition, "j1 is succeeded already"));
 }
 
 TEST(ClusterStateTest, AJobFinishesOnlyWithoutAGang) {
@@ -190,7 +190,7 @@ TEST(ClusterStateTest, AJobFinishesOnlyWithoutAGang) {
   EXPECT_THAT(Check(StateOf(Running()), finished), StatusIs(kPrecondition, "runs generation 1"));
   const ClusterState state = StateOf({Submitted(1, 1), finished});
   EXPECT_EQ(state.jobs().at("j1").state, JOB_STATE_CANCELLED);
-  EXPECT_THAT(Check(state, finished), StatusIs(kPrecondition, "CANCELLED already"));
+  EXPECT_THAT(Check(state, finished), StatusIs(kPrecondition, "j1 is cancelled already"));
   EXPECT_THAT(Check(StateOf({Submitted(1, 1)}), "job_finished { job_id: 'j1' state: JOB_STATE_SUCCEEDED }"),
               StatusIs(kInvalid, "gang's end"));
 }

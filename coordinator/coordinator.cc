@@ -6,9 +6,7 @@
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "job/job_spec.h"
@@ -46,10 +44,6 @@ std::string JobOf(const Event& event) {
     case Event::kJobFinished: return event.job_finished().job_id();
     default: return "";
   }
-}
-
-std::string StateLabel(JobState state) {
-  return absl::AsciiStrToLower(absl::StripPrefix(JobState_Name(state), "JOB_STATE_"));
 }
 
 }  // namespace
@@ -174,9 +168,9 @@ void CoordinatorCore::Close() {
 void CoordinatorCore::CountState() {
   CoordinatorMetrics::Counts counts;
   for (int state = JOB_STATE_PENDING; state <= JOB_STATE_CANCELLED; ++state) {
-    counts.jobs[StateLabel(static_cast<JobState>(state))] = 0;
+    counts.jobs[StateName(static_cast<JobState>(state))] = 0;
   }
-  for (const auto& [id, job] : state_.jobs()) ++counts.jobs[StateLabel(job.state)];
+  for (const auto& [id, job] : state_.jobs()) ++counts.jobs[StateName(job.state)];
   const absl::Time now = clock_->Now();
   for (const auto& [id, worker] : state_.workers()) {
     counts.slots += worker.identity.slots();
@@ -210,7 +204,7 @@ Job CoordinatorCore::Describe(const JobInfo& job) const {
   if (job.state == JOB_STATE_FAILED) described.set_status_code(job.status_code);
   const GangReport* gang = reports_.Find(job);
   if (gang == nullptr) return described;
-  described.set_step(gang->step);
+  described.set_step(std::max(gang->step, described.checkpoint_step()));
   for (const auto& [rank, status] : gang->ranks) *described.add_ranks() = status;
   return described;
 }

@@ -179,8 +179,10 @@ class Round {
       free.resize(kWorkersNamed);
       free.push_back(absl::StrCat(unnamed, " more"));
     }
-    return absl::StrCat("needs ", resources.num_ranks(), resources.num_ranks() == 1 ? " slot on " : " slots on ",
-                        WorkersWanted(resources), "; free: ", free.empty() ? "none registered" : absl::StrJoin(free, ", "),
+    const std::string needs = absl::StrCat("needs ", resources.num_ranks(), resources.num_ranks() == 1 ? " slot" : " slots",
+                                           " on ", WorkersWanted(resources), "; ");
+    if (free.empty()) return absl::StrCat(needs, "no ", WorkersWanted(resources), " are heard of");
+    return absl::StrCat(needs, "free: ", absl::StrJoin(free, ", "),
                         FitsWhenIdle(resources, offers) ? "" : "; too few even when all are idle");
   }
 

@@ -61,6 +61,7 @@ std::string Played(const std::string& transcript, const std::string& name) {
       EXPECT_EQ(script.Replayed(), script.core().StateForTest()) << name << ", after: " << line;
     }
   }
+  while (absl::EndsWith(played, "\n\n")) played.pop_back();
   return played;
 }
 
