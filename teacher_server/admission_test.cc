@@ -12,10 +12,11 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 
 class AdmissionTest : public ::testing::Test {
  protected:
+  void TearDown() override { admission_.Close(); }  // nobody waits when the leases are destroyed
+
   void Ask(int name, int64_t images, int64_t bytes) {
     admission_.Acquire({images, bytes}, [this, name](absl::StatusOr<Admission::Lease> lease) {
       if (lease.ok()) {
