@@ -1,5 +1,8 @@
 #include "worker/agent_main.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
@@ -12,7 +15,6 @@
 #include "base/metrics_server.h"
 #include "base/process.h"
 #include "base/status_macros.h"
-#include "base/subprocess.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
 #include "worker/devices.h"
@@ -44,6 +46,14 @@ void AddFlags(CLI::App* app, AgentFlags* flags) {
   app->footer("Example:\n  worker agent --coordinator=10.0.0.1:7070 --id=gpu-7 --slots=8 --host=10.0.0.7 --dir=/var/lib/mimeo/worker");
 }
 
+// A rank is this very binary, called anew: no other version of it can slip in between.
+absl::StatusOr<std::string> OwnPath() {
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
+  if (length <= 0 || length == sizeof(path)) return absl::InternalError("/proc/self/exe cannot be read");
+  return std::string(path, static_cast<size_t>(length));
+}
+
 absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   AgentOptions options;
   options.coordinator_address = flags.coordinator;
@@ -53,7 +63,7 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
   for (const DeviceInfo& device : devices) *options.identity.add_devices() = device;
   options.dir = flags.dir;
-  ASSIGN_OR_RETURN(options.rank_binary, FindBinary("worker"));
+  ASSIGN_OR_RETURN(options.rank_binary, OwnPath());
   return options;
 }
 

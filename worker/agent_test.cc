@@ -41,6 +41,7 @@ class AgentTest : public ::testing::Test {
     options.rank_binary = absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/testing/tiny_rank");
     options.heartbeat_period = absl::Milliseconds(20);
     options.ranks.stop_grace = absl::Milliseconds(300);
+    options.ranks.hang_at_least = hang_at_least_;
     auto agent = WorkerAgent::Start(options, &metrics_);
     ASSERT_TRUE(agent.ok()) << agent.status();
     agent_ = *std::move(agent);
@@ -68,6 +69,7 @@ class AgentTest : public ::testing::Test {
   static bool Lives(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) == 0; }
   bool MetricsSay(const std::string& line) { return absl::StrContains(metrics_.Text(), line + "\n"); }
 
+  absl::Duration hang_at_least_ = absl::Seconds(60);
   testing::FakeCluster cluster_;
   TempDir dir_;
   Metrics metrics_{MetricOwner::kWorker};
@@ -210,6 +212,20 @@ TEST_F(AgentTest, ANewerAgentOfThisNameEndsThisOne) {
   EXPECT_TRUE(agent_->status().ok());
   cluster_.AnswerHeartbeatsWith(absl::FailedPreconditionError("a newer incarnation of w0 is registered"));
   EXPECT_TRUE(Soon([&] { return absl::IsFailedPrecondition(agent_->status()); }));
+}
+
+TEST_F(AgentTest, AProcessThatStandsStillIsKilledAndReportedAsAHang) {
+  hang_at_least_ = absl::Seconds(1);
+  cluster_.Assign({Assigned("trains")});
+  StartAgent();
+  const RankStatus rank = AwaitTraining();
+  ASSERT_EQ(kill(static_cast<pid_t>(rank.pid()), SIGSTOP), 0);
+  const auto heartbeat = cluster_.AwaitHeartbeat(
+      "the hang", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_FAILED); });
+  EXPECT_EQ(heartbeat.ranks(0).status_code(), static_cast<int>(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "hang")) << heartbeat.ShortDebugString();
+  EXPECT_FALSE(Lives(rank.pid()));
+  EXPECT_TRUE(MetricsSay("mimeo_worker_rank_hangs_total 1"));
 }
 
 TEST_F(AgentTest, ItsEndEndsItsRanks) {

@@ -185,22 +185,17 @@ bool RankTable::Reported(const RankStatus& status, absl::Time now) {
 void RankTable::Measure(const RankStatus& status, absl::Time now, Entry* entry) const {
   const int64_t steps = status.step() - entry->status.step();
   const bool training = entry->status.phase() == RANK_PHASE_TRAINING;
-  if (steps > 0 && training && !entry->waited) {
+  if (steps > 0 && training) {
     const absl::Duration measured = (now - entry->progress) / steps;
     entry->step_time = entry->step_time == absl::ZeroDuration() ? measured : 0.8 * entry->step_time + 0.2 * measured;
   }
-  if (steps != 0 || status.phase() != entry->status.phase()) {
-    entry->progress = now;
-    entry->waited = false;
-  }
+  if (steps != 0 || status.phase() != entry->status.phase()) entry->progress = now;
 }
 
 // A rank that waits holds up its whole gang: the others stand in a collective and cannot say why.
 void RankTable::ExcuseGang(const RankKey& key, absl::Time now) {
   for (auto& [other, entry] : entries_) {
-    if (other.job_id != key.job_id || other.generation != key.generation) continue;
-    entry.progress = now;
-    entry.waited = true;
+    if (other.job_id == key.job_id && other.generation == key.generation) entry.progress = now;
   }
 }
 

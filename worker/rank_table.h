@@ -89,7 +89,6 @@ class RankTable {
     absl::Time report;           // when the process was last heard
     absl::Time deadline = absl::InfiniteFuture();  // SIGKILL then
     absl::Duration step_time;    // smoothed; zero: not measured yet
-    bool waited = false;         // stood still for something since `progress`
     bool terminated = false;
     bool killed = false;
     absl::Status kill_reason;    // why we killed it, when that is the rank's failure

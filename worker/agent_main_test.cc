@@ -1,0 +1,36 @@
+#include "worker/agent_main.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace mimeo {
+namespace {
+
+int ExitCode(std::vector<std::string> args) {
+  args.insert(args.begin(), "agent");
+  std::vector<char*> argv;
+  for (std::string& arg : args) argv.push_back(&arg[0]);
+  argv.push_back(nullptr);
+  return RunAgent(static_cast<int>(args.size()), argv.data());
+}
+
+TEST(AgentMainTest, HelpIsNoError) { EXPECT_EQ(ExitCode({"--help"}), 0); }
+
+TEST(AgentMainTest, WrongFlagsExitWithTwo) {
+  EXPECT_EQ(ExitCode({}), 2);
+  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=/tmp", "--slots=0"}), 2);
+  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=/tmp", "--no_such_flag"}), 2);
+  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=/tmp", "--device=gpu"}), 2);
+}
+
+TEST(AgentMainTest, AMetricsAddressWithoutPortIsRefused) {
+  const TempDir dir;
+  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=" + dir.path(), "--device=cpu", "--metrics_listen=nowhere"}), 2);
+}
+
+}  // namespace
+}  // namespace mimeo
