@@ -1,6 +1,7 @@
 #include "base/rpc/rpc.h"
 
 #include <google/protobuf/wrappers.pb.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <grpcpp/impl/codegen/method_handler.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
@@ -173,6 +174,37 @@ TEST_F(RpcTest, HealthIsServing) {
   grpc::Slice bytes;
   ASSERT_TRUE(answer.DumpToSingleSlice(&bytes).ok());
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), std::string("\x08\x01", 2)) << "status: SERVING";
+}
+
+// Reflection's one method is a stream; the list of services is asked with field 7 and names them in plain text.
+TEST_F(RpcTest, ReflectionListsTheServices) {
+  grpc::GenericStub stub(OpenChannel(Address()));
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(10));
+  grpc::CompletionQueue queue;
+  const auto next = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto stream =
+      stub.PrepareCall(&context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  stream->StartCall(nullptr);
+  ASSERT_TRUE(next());
+  const grpc::Slice request("\x3a\x01*");
+  stream->WriteLast(grpc::ByteBuffer(&request, 1), grpc::WriteOptions(), nullptr);
+  ASSERT_TRUE(next());
+  grpc::ByteBuffer answer;
+  stream->Read(&answer, nullptr);
+  ASSERT_TRUE(next());
+  grpc::Slice bytes;
+  ASSERT_TRUE(answer.DumpToSingleSlice(&bytes).ok());
+  const std::string text(bytes.begin(), bytes.end());
+  EXPECT_NE(text.find("mimeo.test.Echo"), std::string::npos) << text;
+  EXPECT_NE(text.find("grpc.health.v1.Health"), std::string::npos) << text;
+  grpc::Status status;
+  stream->Finish(&status, nullptr);
+  EXPECT_TRUE(next() && status.ok());
 }
 
 }  // namespace
