@@ -41,6 +41,7 @@ constexpr int kStoreOpenFiles = 512;
 constexpr int64_t kStepsSpooled = 100000;          // StepMetrics kept while the coordinator is away
 constexpr int kSnapshotsSpooled = 1;               // besides the one in flight; the newest wins
 constexpr int kBatchesPrefetched = 2;
+constexpr int kNonFiniteStepsInARow = 5;            // then the job fails
 constexpr int kRankLogBytes = 64 << 20;
 constexpr int kRankLogTailBytes = 1 << 20;         // kept when a log over its bound starts anew
 constexpr int kRankLogsKept = 64;                  // of ranks that ended

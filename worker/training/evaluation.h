@@ -1,0 +1,53 @@
+// What a job measures on the way, on images that it does not train on: k-NN of the encoder's features, held-out losses, and what
+// to judge them by (majority class, k-NN on raw pixels). The work is shared by the ranks. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "data/dataset.h"
+#include "model/encoder.h"
+#include "objective/objective.h"
+#include "proto/job.pb.h"
+#include "proto/metrics.pb.h"
+#include "worker/embedding.h"
+#include "worker/feature_source.h"
+#include "worker/training/gang.h"
+
+namespace mimeo {
+
+class Evaluation {
+ public:
+  // InvalidArgument, naming the field: evaluation.path or evaluation.bank_path cannot be read. REQUIRES: spec has evaluation.path.
+  static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device);
+
+  // Every rank calls it; every rank gets the same values. Without labels there is no k-NN among them. `teachers` serve the
+  // held-out mimic loss. Keys: knn_accuracy (= knn_accuracy_patch_mean), knn_accuracy_class, knn_raw_pixels, majority_rate,
+  // held_out_loss/<objective>, images.
+  absl::StatusOr<EvaluationResult> Run(int64_t step, const Encoder& encoder, const ObjectiveSum& objectives,
+                                       const std::vector<FeatureSource*>& teachers, Gang* gang);
+
+ private:
+  struct Features;
+  Evaluation(const JobSpec& spec, at::Device device) : spec_(spec), device_(device) {}
+  absl::Status AddNeighbours(const Encoder& encoder, Gang* gang, EvaluationResult* result);
+  absl::Status AddBaselines(Gang* gang);
+  absl::StatusOr<Features> Embed(const Dataset& dataset, const Encoder& encoder, Gang* gang) const;
+  absl::StatusOr<Features> Gather(const Dataset& dataset, const Embeddings& own, Gang* gang) const;
+  absl::Status AddHeldOutLosses(const Encoder& encoder, const ObjectiveSum& objectives,
+                                const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result);
+  absl::StatusOr<Batch> ReadBatch(int64_t begin, int64_t end) const;
+  int64_t Images(const Dataset& dataset) const;
+  EmbedOptions Share(const Dataset& dataset, const Gang& gang) const;
+  bool labelled() const;
+
+  const JobSpec spec_;
+  const at::Device device_;
+  std::unique_ptr<Dataset> held_out_;
+  std::unique_ptr<Dataset> bank_;
+  std::map<std::string, double> baselines_;  // do not depend on the encoder: measured once
+};
+
+}  // namespace mimeo

@@ -1,0 +1,67 @@
+#include "worker/training/optimizer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+
+namespace mimeo {
+
+AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec), groups_(2) {
+  const at::NoGradGuard no_grad;
+  groups_[0].weight_decay = spec.weight_decay();
+  for (const auto& [name, tensor] : parameters->all()) {
+    if (!steps_.defined()) steps_ = at::zeros({}, tensor.options().dtype(at::kFloat).requires_grad(false));
+    Group& group = groups_[tensor.dim() > 1 ? 0 : 1];
+    group.names.push_back(name);
+    group.parameters.push_back(tensor);
+    group.exp_avg.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
+    group.exp_avg_sq.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
+    group.steps.push_back(steps_);
+  }
+}
+
+void AdamW::Step(double learning_rate, const at::Tensor& found_inf) {
+  const at::NoGradGuard no_grad;
+  // The kernel skips the update when found_inf is set, but leaves counting to its caller.
+  steps_.add_(1 - found_inf);
+  for (Group& group : groups_) {
+    if (group.parameters.empty()) continue;
+    std::vector<at::Tensor> gradients;
+    for (const at::Tensor& parameter : group.parameters) gradients.push_back(parameter.grad());
+    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, learning_rate, spec_.beta1(),
+                      spec_.beta2(), group.weight_decay, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
+                      /*grad_scale=*/std::nullopt, found_inf);
+  }
+}
+
+std::vector<std::pair<std::string, at::Tensor>> AdamW::State() const {
+  std::vector<std::pair<std::string, at::Tensor>> state = {{"steps", steps_}};
+  for (const Group& group : groups_) {
+    for (size_t i = 0; i < group.names.size(); ++i) {
+      state.emplace_back("exp_avg." + group.names[i], group.exp_avg[i]);
+      state.emplace_back("exp_avg_sq." + group.names[i], group.exp_avg_sq[i]);
+    }
+  }
+  return state;
+}
+
+void ClearGradients(const Parameters& parameters) {
+  for (const auto& [name, tensor] : parameters.all()) tensor.mutable_grad() = at::Tensor();
+}
+
+at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> gradients;
+  for (const auto& [name, tensor] : parameters.all()) gradients.push_back(tensor.grad());
+  const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
+  if (max_norm > 0) at::_foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp_max(1.0));
+  return norm;
+}
+
+}  // namespace mimeo

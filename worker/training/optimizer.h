@@ -1,0 +1,46 @@
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a model's parameters, by libtorch's fused kernel: decay on matrices,
+// none on vectors (biases, norms), as timm's add_weight_decay and MAE do. One thread.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/parameters.h"
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+class AdamW {
+ public:
+  // Moments start at zero. `parameters` outlives the optimizer.
+  AdamW(const Parameters* parameters, const AdamWSpec& spec);
+
+  // Applies the gradients that stand in the parameters, unless `found_inf` (float scalar, on the device) is not zero: then
+  // nothing changes, moments and step count included. Every parameter has a gradient.
+  void Step(double learning_rate, const at::Tensor& found_inf);
+
+  // Under "exp_avg.<parameter>" and "exp_avg_sq.<parameter>", and "steps" (float scalar): what a checkpoint keeps. Handles:
+  // writing into them restores the state.
+  std::vector<std::pair<std::string, at::Tensor>> State() const;
+
+ private:
+  struct Group {
+    double weight_decay = 0;
+    std::vector<at::Tensor> parameters, exp_avg, exp_avg_sq, steps;
+    std::vector<std::string> names;
+  };
+  const AdamWSpec spec_;
+  at::Tensor steps_;  // applied so far; one scalar for all parameters
+  std::vector<Group> groups_;
+};
+
+// Drops the gradients, so that the next backward pass gives new ones in place of a sum.
+void ClearGradients(const Parameters& parameters);
+
+// The 2-norm of all gradients together, a float scalar on the device; where `max_norm` is above 0, they are scaled down to it.
+at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm);
+
+}  // namespace mimeo

@@ -1,0 +1,161 @@
+#include "worker/training/optimizer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace mimeo {
+namespace {
+
+AdamWSpec Spec() {
+  AdamWSpec spec;
+  spec.set_beta1(0.9), spec.set_beta2(0.95), spec.set_epsilon(1e-8), spec.set_weight_decay(0.05);
+  return spec;
+}
+
+at::Tensor Scalar(float value) { return at::zeros({}, at::kFloat).fill_(value); }
+
+// A matrix, which decays, and a vector, which does not; gradients that differ by element and by step.
+class AdamWTest : public testing::Test {
+ protected:
+  explicit AdamWTest(at::ScalarType type = at::kDouble) {
+    parameters_.Add("matrix", {3, 5}, Init::kXavierUniform);
+    parameters_.Add("vector", {7}, Init::kOnes);
+    parameters_.To(at::kCPU, type);
+  }
+
+  void SetGradients(int step) {
+    double phase = 0.3 * step;
+    for (const auto& [name, tensor] : parameters_.all()) {
+      tensor.mutable_grad() = at::sin(at::arange(tensor.numel(), at::kDouble) * 0.7 + phase++).view(tensor.sizes()).to(tensor.scalar_type());
+    }
+  }
+
+  std::vector<double> Values(const std::string& name) const {
+    const at::Tensor tensor = parameters_.Find(name).detach().to(at::kDouble).contiguous().clone();
+    return {tensor.const_data_ptr<double>(), tensor.const_data_ptr<double>() + tensor.numel()};
+  }
+
+  Parameters parameters_{5};
+};
+
+// The update as the paper has it (arXiv 1711.05101, algorithm 2, with the rate as schedule multiplier), one element at a time.
+struct NaiveAdamW {
+  double decay;
+  std::vector<double> values, m, v;
+  int t = 0;
+
+  void Step(double rate, const std::vector<double>& gradient) {
+    ++t;
+    for (size_t i = 0; i < values.size(); ++i) {
+      m[i] = 0.9 * m[i] + 0.1 * gradient[i];
+      v[i] = 0.95 * v[i] + 0.05 * gradient[i] * gradient[i];
+      const double m_hat = m[i] / (1 - std::pow(0.9, t)), v_hat = v[i] / (1 - std::pow(0.95, t));
+      values[i] -= rate * decay * values[i];
+      values[i] -= rate * m_hat / (std::sqrt(v_hat) + 1e-8);
+    }
+  }
+};
+
+TEST_F(AdamWTest, IsTheNaiveUpdateWithDecayOnMatricesOnly) {
+  AdamW optimizer(&parameters_, Spec());
+  std::map<std::string, NaiveAdamW> naive;
+  for (const auto& [name, tensor] : parameters_.all()) {
+    const std::vector<double> zeros(static_cast<size_t>(tensor.numel()));
+    naive[name] = {tensor.dim() > 1 ? 0.05 : 0.0, Values(name), zeros, zeros};
+  }
+  for (int step = 0; step < 20; ++step) {
+    SetGradients(step);
+    const double rate = 1e-2 * (1 + step % 3);
+    for (auto& [name, oracle] : naive) {
+      const at::Tensor gradient = parameters_.Find(name).grad().contiguous();
+      oracle.Step(rate, {gradient.const_data_ptr<double>(), gradient.const_data_ptr<double>() + gradient.numel()});
+    }
+    optimizer.Step(rate, Scalar(0));
+  }
+  for (const auto& [name, oracle] : naive) {
+    const std::vector<double> values = Values(name);
+    for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], oracle.values[i], 1e-13) << name << " " << i;
+  }
+}
+
+TEST_F(AdamWTest, ASkippedStepLeavesEverythingAsItWas) {
+  AdamW optimizer(&parameters_, Spec());
+  SetGradients(0);
+  optimizer.Step(1e-2, Scalar(0));
+  const auto before = Values("matrix");
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : optimizer.State()) state[name] = tensor.clone();
+  SetGradients(1);
+  parameters_.Find("vector").mutable_grad()[3] = std::nan("");
+  optimizer.Step(1e-2, Scalar(1));
+  EXPECT_EQ(Values("matrix"), before);
+  for (const auto& [name, tensor] : optimizer.State()) EXPECT_TRUE(at::equal(tensor, state[name])) << name;
+}
+
+TEST_F(AdamWTest, AStepAfterASkippedOneIsAsIfThatHadNotBeen) {
+  AdamW optimizer(&parameters_, Spec());
+  SetGradients(0);
+  optimizer.Step(1e-2, Scalar(1));
+  SetGradients(1);
+  optimizer.Step(1e-2, Scalar(0));
+  Parameters others(5);
+  others.Add("matrix", {3, 5}, Init::kXavierUniform);
+  others.Add("vector", {7}, Init::kOnes);
+  others.To(at::kCPU, at::kDouble);
+  AdamW fresh(&others, Spec());
+  for (const auto& [name, tensor] : others.all()) tensor.mutable_grad() = parameters_.Find(name).grad();
+  fresh.Step(1e-2, Scalar(0));
+  for (const auto& [name, tensor] : others.all()) EXPECT_TRUE(at::equal(tensor, parameters_.Find(name))) << name;
+}
+
+TEST_F(AdamWTest, StateNamesEveryMomentAndTheStepCount) {
+  AdamW optimizer(&parameters_, Spec());
+  SetGradients(0);
+  optimizer.Step(1e-2, Scalar(0));
+  optimizer.Step(1e-2, Scalar(0));
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : optimizer.State()) state[name] = tensor;
+  ASSERT_EQ(state.size(), 5u);
+  EXPECT_EQ(state.at("steps").item<float>(), 2);
+  EXPECT_EQ(state.at("exp_avg.matrix").sizes(), parameters_.Find("matrix").sizes());
+  EXPECT_EQ(state.at("exp_avg_sq.vector").sizes(), parameters_.Find("vector").sizes());
+  EXPECT_NE(state.at("exp_avg.vector").abs().sum().item<double>(), 0);
+}
+
+TEST_F(AdamWTest, TheNormIsOfAllGradientsTogether) {
+  SetGradients(4);
+  double squares = 0;
+  for (const auto& [name, tensor] : parameters_.all()) squares += tensor.grad().square().sum().item<double>();
+  const at::Tensor before = parameters_.Find("matrix").grad().clone();
+  EXPECT_NEAR(ClipGradNorm(parameters_, 0).item<double>(), std::sqrt(squares), 1e-12);
+  EXPECT_TRUE(at::equal(parameters_.Find("matrix").grad(), before)) << "0 is off";
+}
+
+TEST_F(AdamWTest, ClippingScalesLongGradientsOnly) {
+  SetGradients(4);
+  const double norm = ClipGradNorm(parameters_, 1.0).item<double>();
+  EXPECT_GT(norm, 1.5) << "the norm before clipping";
+  EXPECT_NEAR(ClipGradNorm(parameters_, 0).item<double>(), 1.0, 1e-5);
+  const at::Tensor before = parameters_.Find("vector").grad().clone();
+  ClipGradNorm(parameters_, 50.0);
+  EXPECT_TRUE(at::equal(parameters_.Find("vector").grad(), before));
+}
+
+TEST_F(AdamWTest, ClearedGradientsAreGone) {
+  SetGradients(0);
+  ClearGradients(parameters_);
+  for (const auto& [name, tensor] : parameters_.all()) EXPECT_FALSE(tensor.grad().defined()) << name;
+}
+
+}  // namespace
+}  // namespace mimeo

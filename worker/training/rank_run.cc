@@ -1,0 +1,297 @@
+#include "worker/training/rank_run.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/zeros.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "job/job_spec.h"
+#include "model/weights.h"
+
+namespace mimeo {
+namespace {
+
+constexpr absl::Duration kJoinTimeout = absl::Minutes(5);
+constexpr absl::Duration kDownloadTimeout = absl::Hours(24);
+constexpr absl::Duration kTeacherPoll = absl::Seconds(2);
+
+// What a rank stands still for: several threads of it may, for reasons of their own. Thread-safe.
+class Waiting {
+ public:
+  explicit Waiting(RankLink* agent) : agent_(agent) {}
+  void Set(const std::string& reason, bool waiting) {
+    absl::MutexLock lock(&mu_);
+    const auto found = reasons_.find(reason);
+    if (waiting) {
+      reasons_.insert(reason);
+    } else if (found != reasons_.end()) {
+      reasons_.erase(found);
+    }
+    const std::string text = absl::StrJoin(std::set<std::string>(reasons_.begin(), reasons_.end()), ", ");
+    agent_->Update([&](RankStatus* status) { status->set_waiting_for(text); });
+  }
+
+ private:
+  RankLink* const agent_;
+  absl::Mutex mu_;
+  std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
+};
+
+// Turns the agent's word into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
+class StopWatch {
+ public:
+  explicit StopWatch(RankLink* agent)
+      : agent_(agent), thread_([this] {
+          while (!wanted_ && !ended_) {
+            const auto told = agent_->Await([this](const GangAssignment&) { return ended_.load(); },
+                                            Clock::Real()->Now() + absl::Seconds(1));
+            if (absl::IsCancelled(told.status())) wanted_ = true;
+          }
+        }) {}
+  ~StopWatch() {
+    ended_ = true;
+    thread_.join();
+  }
+  const std::atomic<bool>& wanted() const { return wanted_; }
+
+ private:
+  RankLink* const agent_;
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
+absl::StatusOr<at::Device> ChooseDevice(const ResourceSpec& resources) {
+  const bool cuda = at::globalContext().hasCUDA();
+  if (resources.device() == DEVICE_CUDA && !cuda) {
+    return absl::FailedPreconditionError("resources.device: DEVICE_CUDA, and this worker sees no CUDA device");
+  }
+  const bool use_cuda = cuda && resources.device() != DEVICE_CPU;
+  if (!use_cuda && resources.precision() == PRECISION_BF16 && !__builtin_cpu_supports("avx512bf16")) {
+    return absl::FailedPreconditionError("resources.precision: PRECISION_BF16, and this CPU has no bfloat16 products; use PRECISION_FP32");
+  }
+  return use_cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+}
+
+// The parts of a run, in the order in which they are made.
+class Run {
+ public:
+  Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent)
+      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), waiting_(agent), stop_(agent) {}
+
+  absl::StatusOr<TrainEnd> Go() {
+    ASSIGN_OR_RETURN(device_, ChooseDevice(spec_.resources()));
+    at::set_num_threads(spec_.resources().threads_per_rank());
+    // Denormals cost a hundred times a product's time, and nothing here is that small and matters.
+    at::globalContext().setFlushDenormal(true);
+    RETURN_IF_ERROR(OpenData());
+    RETURN_IF_ERROR(ConnectTeachers(&teachers_));
+    if (evaluation_ != nullptr) RETURN_IF_ERROR(ConnectTeachers(&evaluation_teachers_));
+    RETURN_IF_ERROR(BuildModel());
+    RETURN_IF_ERROR(Restore());
+    RETURN_IF_ERROR(Join());
+    return Train();
+  }
+
+ private:
+  bool chief() const { return assignment_.rank() == 0; }
+
+  absl::Status OpenData() {
+    auto opened = Dataset::Open(spec_.data().path());
+    if (!opened.ok()) return absl::Status(opened.status().code(), absl::StrCat("data.path: ", opened.status().message()));
+    dataset_ = *std::move(opened);
+    if (!assignment_.dataset_digest().empty() && assignment_.dataset_digest() != dataset_->digest()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "data.path: ", spec_.data().path(), " has changed since this job began: its digest was ", assignment_.dataset_digest(),
+          ", now it is ", dataset_->digest(), " (", dataset_->size(), " images). Restore the images, or submit a new job"));
+    }
+    agent_->Update([&](RankStatus* status) {
+      status->set_dataset_digest(dataset_->digest());
+      status->set_num_samples(dataset_->size());
+      status->set_total_steps(TotalSteps(spec_, dataset_->size()));
+    });
+    if (spec_.evaluation().has_path()) {
+      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ConnectTeachers(std::vector<std::unique_ptr<FeatureSource>>* teachers) {
+    for (const std::string& name : TeacherNames(spec_)) {
+      TeacherClientOptions client;
+      client.name = name;
+      client.image_px = spec_.data().image_px();
+      client.patch_px = PatchPx(spec_);
+      client.address = [this, name] {
+        const GangAssignment newest = agent_->assignment();
+        for (const TeacherInfo& teacher : newest.teachers()) {
+          if (teacher.name() == name) return teacher.address();
+        }
+        return std::string();
+      };
+      client.on_waiting = [this, name](bool waiting) { waiting_.Set("teacher " + name, waiting); };
+      absl::StatusOr<std::unique_ptr<FeatureSource>> teacher;
+      do {
+        if (stop_.wanted()) return absl::CancelledError("told to stop while waiting for teacher " + name);
+        teacher = ConnectTeacher(client, Clock::Real()->Now() + kTeacherPoll);
+      } while (absl::IsDeadlineExceeded(teacher.status()));
+      RETURN_IF_ERROR(teacher.status());
+      teachers->push_back(*std::move(teacher));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status BuildModel() {
+    const bool bf16 = spec_.resources().precision() == PRECISION_BF16;
+    parameters_ = std::make_unique<Parameters>(spec_.seed(), bf16 ? Products::kBFloat16 : Products::kAsStored);
+    std::map<std::string, int> widths;
+    for (const auto& teacher : teachers_) widths[teacher->name()] = teacher->width();
+    absl::StatusOr<std::unique_ptr<ObjectiveSum>> objectives;
+    RETURN_IF_ERROR(CatchTorch([&] {
+      encoder_ = MakeEncoder(spec_.encoder(), spec_.data().image_px(), parameters_.get());
+      objectives = ObjectiveSum::Create(spec_, *encoder_, widths, parameters_.get());
+    }));
+    RETURN_IF_ERROR(objectives.status());
+    objectives_ = *std::move(objectives);
+    if (spec_.has_init_weights()) RETURN_IF_ERROR(LoadEncoderInto(spec_.init_weights(), parameters_.get()));
+    return CatchTorch([&] {
+      parameters_->To(device_, at::kFloat);
+      optimizer_ = std::make_unique<AdamW>(parameters_.get(), spec_.optimizer().adamw());
+    });
+  }
+
+  absl::Status Restore() {
+    if (!assignment_.has_resume()) return absl::OkStatus();
+    waiting_.Set("coordinator", true);
+    ASSIGN_OR_RETURN(const std::string stream, DownloadCheckpoint(options_.coordinator_address, assignment_.resume(),
+                                                                  Clock::Real()->Now() + kDownloadTimeout));
+    waiting_.Set("coordinator", false);
+    ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, *parameters_, *optimizer_));
+    spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
+    return absl::OkStatus();
+  }
+
+  absl::Status Join() {
+    agent_->Update([](RankStatus* status) { status->set_phase(RANK_PHASE_JOINING); });
+    GangOptions gang;
+    gang.rank = assignment_.rank();
+    gang.size = assignment_.num_ranks();
+    gang.generation = assignment_.generation();
+    gang.host = options_.host;
+    gang.device = device_;
+    gang.join_timeout = kJoinTimeout;
+    gang.stop_wanted = [this] { return stop_.wanted().load(); };
+    gang.publish_store = [this](const std::string& address) {
+      agent_->Update([&](RankStatus* status) { status->set_store_address(address); });
+    };
+    gang.await_store = [this]() -> absl::StatusOr<std::string> {
+      ASSIGN_OR_RETURN(const GangAssignment ready,
+                       agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
+                                     Clock::Real()->Now() + kJoinTimeout));
+      return ready.store_address();
+    };
+    ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
+    return CatchTorch([&] { reducer_ = std::make_unique<GradientReducer>(gang_.get(), *parameters_); });
+  }
+
+  // One black image per view, with features of zero: the shape of a step without its cost.
+  std::vector<ViewInput> BlankViews() const {
+    const int px = spec_.data().image_px();
+    Batch batch;
+    batch.keys = {RandomKey(0)};
+    batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::zeros({1, 3, px, px}, at::kByte));
+    std::vector<ViewInput> views = MakeViews(batch, NumPatches(spec_), num_visible(), device_);
+    for (ViewInput& view : views) {
+      for (const auto& teacher : teachers_) {
+        view.teacher_BKT[teacher->name()] = at::zeros({1, num_visible(), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
+      }
+    }
+    return views;
+  }
+
+  int num_visible() const { return NumVisible(NumPatches(spec_), spec_.mask().hidden_fraction()); }
+
+  absl::StatusOr<TrainEnd> Train() {
+    step_ = std::make_unique<TrainStep>(parameters_.get(), encoder_.get(), objectives_.get(), reducer_.get(), optimizer_.get(),
+                                        TrainStep::Options{spec_.optimizer().max_grad_norm()});
+    RETURN_IF_ERROR(step_->Settle(BlankViews()));
+    Loader::Options loading;
+    loading.rank = assignment_.rank();
+    loading.num_ranks = assignment_.num_ranks();
+    loading.micro_batch = spec_.resources().micro_batch();
+    loading.last_step_batches = TotalSteps(spec_, dataset_->size());
+    loading.start = position_.next;
+    ASSIGN_OR_RETURN(loader_, Loader::Open(dataset_.get(), spec_, loading));
+    BatchPipeline::Options preparing;
+    preparing.num_patches = NumPatches(spec_);
+    preparing.num_visible = num_visible();
+    preparing.device = device_;
+    preparing.micro_batches_per_step = AccumulationSteps(spec_);
+    preparing.stop_wanted = [this] { return stop_.wanted().load(); };
+    pipeline_ = std::make_unique<BatchPipeline>(loader_.get(), Observe(teachers_), preparing);
+    if (chief()) coordinator_ = CoordinatorLink::Open(options_.coordinator_address, assignment_.job_id(), assignment_.generation());
+    agent_->Update([&](RankStatus* status) {
+      status->set_phase(RANK_PHASE_TRAINING);
+      status->set_step(position_.step);
+    });
+    TrainerParts parts = {parameters_.get(), encoder_.get(), objectives_.get(), optimizer_.get(), step_.get(), gang_.get(),
+                          pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+                          coordinator_.get(),
+                          [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
+                          &stop_.wanted()};
+    return Trainer(spec_, dataset_->size(), dataset_->digest(), position_, parts).Run();
+  }
+
+  static std::vector<FeatureSource*> Observe(const std::vector<std::unique_ptr<FeatureSource>>& owned) {
+    std::vector<FeatureSource*> observed;
+    for (const auto& source : owned) observed.push_back(source.get());
+    return observed;
+  }
+
+  const GangAssignment assignment_;
+  const JobSpec spec_;
+  const RankOptions options_;
+  RankLink* const agent_;
+  Waiting waiting_;
+  StopWatch stop_;
+  at::Device device_ = at::kCPU;
+  std::unique_ptr<Dataset> dataset_;
+  std::unique_ptr<Evaluation> evaluation_;
+  std::vector<std::unique_ptr<FeatureSource>> teachers_;
+  std::vector<std::unique_ptr<FeatureSource>> evaluation_teachers_;
+  std::unique_ptr<Parameters> parameters_;
+  std::unique_ptr<Encoder> encoder_;
+  std::unique_ptr<ObjectiveSum> objectives_;
+  std::unique_ptr<AdamW> optimizer_;
+  TrainPosition position_;
+  std::unique_ptr<Gang> gang_;
+  std::unique_ptr<GradientReducer> reducer_;
+  std::unique_ptr<TrainStep> step_;
+  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<BatchPipeline> pipeline_;
+  std::unique_ptr<CoordinatorLink> coordinator_;
+};
+
+}  // namespace
+
+absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent) {
+  // Never destroyed: after an error a collective may be in flight that nothing can abort, and the process ends next.
+  Run* const run = new Run(assignment, options, agent);
+  absl::StatusOr<TrainEnd> end = run->Go();
+  // Told to stop before the first step: there is nothing to keep.
+  if (absl::IsCancelled(end.status()) && agent->assignment().stop() != STOP_UNSPECIFIED) return TrainEnd::kStopped;
+  return end;
+}
+
+}  // namespace mimeo

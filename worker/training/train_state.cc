@@ -1,0 +1,92 @@
+#include "worker/training/train_state.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/safetensors.h"
+#include "base/status_macros.h"
+#include "job/job_spec.h"
+#include "model/weights.h"
+
+namespace mimeo {
+namespace {
+
+std::map<std::string, at::Tensor> NamedState(const Parameters& parameters, const AdamW& optimizer) {
+  std::map<std::string, at::Tensor> state(parameters.all().begin(), parameters.all().end());
+  for (const auto& [name, tensor] : optimizer.State()) state.emplace("optimizer." + name, tensor);
+  return state;
+}
+
+absl::StatusOr<int64_t> Number(const SafetensorsView& view, const std::string& key) {
+  const auto found = view.metadata().find(key);
+  int64_t number = 0;
+  if (found == view.metadata().end() || !absl::SimpleAtoi(found->second, &number)) {
+    return absl::DataLossError(absl::StrCat("the checkpoint's metadata has no number \"", key, "\""));
+  }
+  return number;
+}
+
+absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const NamedTensors& found) {
+  std::vector<std::string> problems;
+  for (const auto& [name, tensor] : wanted) {
+    const auto at = found.find(name);
+    if (at == found.end()) {
+      problems.push_back(absl::StrCat(name, " is missing"));
+    } else if (at->second.sizes() != tensor.sizes()) {
+      problems.push_back(absl::StrCat(name, " is [", absl::StrJoin(at->second.sizes(), ", "), "] where the job has [",
+                                      absl::StrJoin(tensor.sizes(), ", "), "]"));
+    }
+  }
+  for (const auto& [name, tensor] : found) {
+    if (wanted.count(name) == 0) problems.push_back(absl::StrCat(name, " is unknown"));
+  }
+  if (problems.empty()) return absl::OkStatus();
+  if (problems.size() > 20) {
+    const size_t more = problems.size() - 20;
+    problems.resize(20);
+    problems.push_back(absl::StrCat("and ", more, " more"));
+  }
+  return absl::FailedPreconditionError(absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
+}
+
+}  // namespace
+
+std::string SerializeTrainState(const Parameters& parameters, const AdamW& optimizer, const JobSpec& spec,
+                                const TrainPosition& position) {
+  std::vector<at::Tensor> alive;
+  std::map<std::string, TensorBytes> bytes;
+  for (const auto& [name, tensor] : NamedState(parameters, optimizer)) {
+    alive.push_back(tensor.detach().cpu().contiguous());
+    const at::Tensor& host = alive.back();
+    bytes[name] = {host.scalar_type() == at::kDouble ? "F64" : "F32", host.sizes().vec(),
+                   {static_cast<const char*>(host.const_data_ptr()), static_cast<size_t>(host.nbytes())}};
+  }
+  return SerializeSafetensors(bytes, {{"step", absl::StrCat(position.step)},
+                                      {"epoch", absl::StrCat(position.next.epoch())},
+                                      {"batch", absl::StrCat(position.next.batch())},
+                                      {"job", JobSpecText(spec)}});
+}
+
+absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const Parameters& parameters, const AdamW& optimizer) {
+  ASSIGN_OR_RETURN(const SafetensorsView view, SafetensorsView::Parse(stream));
+  TrainPosition position;
+  ASSIGN_OR_RETURN(position.step, Number(view, "step"));
+  ASSIGN_OR_RETURN(const int64_t epoch, Number(view, "epoch"));
+  ASSIGN_OR_RETURN(const int64_t batch, Number(view, "batch"));
+  position.next.set_epoch(epoch);
+  position.next.set_batch(batch);
+  ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(view));
+  const std::map<std::string, at::Tensor> state = NamedState(parameters, optimizer);
+  RETURN_IF_ERROR(CheckShapes(state, tensors));
+  const at::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : state) tensor.copy_(tensors.at(name));
+  return position;
+}
+
+}  // namespace mimeo

@@ -1,0 +1,55 @@
+// One optimizer update: forward, backward with overlapped reduction, AdamW. One thread. What is around it (timing, reports,
+// checkpoints) is in trainer.h.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "model/encoder.h"
+#include "objective/objective.h"
+#include "worker/training/gang.h"
+#include "worker/training/optimizer.h"
+
+namespace mimeo {
+
+// Means over this rank's rows and micro-batches; scalars on the device, so that asking costs nothing until somebody reads.
+struct StepResult {
+  at::Tensor loss;
+  std::map<std::string, at::Tensor> terms;
+  at::Tensor grad_norm;  // of the global batch's gradient, before clipping
+  at::Tensor skipped;    // 1 where the gradient was not finite and nothing was applied, else 0
+};
+
+class TrainStep {
+ public:
+  struct Options {
+    double max_grad_norm = 0;
+  };
+  // Everything outlives the step.
+  TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives, GradientReducer* reducer,
+            AdamW* optimizer, const Options& options);
+
+  // A backward pass over one image whose result is thrown away, after which every step uses the same gradient buckets.
+  absl::Status Settle(const std::vector<ViewInput>& views);
+
+  // Each element: the views of one micro-batch. Aborted: a member of the gang is gone, or libtorch threw.
+  absl::StatusOr<StepResult> Run(absl::Span<const std::vector<ViewInput>> micro_batches, double learning_rate);
+
+ private:
+  ObjectiveSum::Result Forward(const std::vector<ViewInput>& views) const;
+  StepResult RunOrThrow(absl::Span<const std::vector<ViewInput>> micro_batches, double learning_rate);
+
+  const Parameters* const parameters_;
+  const Encoder* const encoder_;
+  const ObjectiveSum* const objectives_;
+  GradientReducer* const reducer_;
+  AdamW* const optimizer_;
+  const Options options_;
+};
+
+}  // namespace mimeo

@@ -1,0 +1,97 @@
+// The training loop of one rank: steps, and around them reports, checkpoints, evaluations and stopping. One thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "proto/job.pb.h"
+#include "worker/coordinator_link.h"
+#include "worker/rank_link.h"
+#include "worker/training/batch_pipeline.h"
+#include "worker/training/evaluation.h"
+#include "worker/training/train_state.h"
+#include "worker/training/train_step.h"
+
+namespace mimeo {
+
+// What the loop works with. Everything outlives the trainer; `coordinator` is null but on rank 0, `evaluation` where the job
+// has none.
+struct TrainerParts {
+  const Parameters* parameters = nullptr;
+  const Encoder* encoder = nullptr;
+  const ObjectiveSum* objectives = nullptr;
+  AdamW* optimizer = nullptr;
+  TrainStep* step = nullptr;
+  Gang* gang = nullptr;
+  BatchPipeline* pipeline = nullptr;
+  const Loader* loader = nullptr;
+  Evaluation* evaluation = nullptr;
+  std::vector<FeatureSource*> evaluation_teachers;
+  RankLink* agent = nullptr;
+  CoordinatorLink* coordinator = nullptr;
+  // Says what this rank stands still for, and when that is over.
+  std::function<void(const std::string& reason, bool waiting)> on_waiting;
+  const std::atomic<bool>* stop_wanted = nullptr;  // a person asked: checkpoint, then leave
+};
+
+enum class TrainEnd { kCompleted, kStopped };
+
+class Trainer {
+ public:
+  // `spec` is resolved. `position`: where to start.
+  Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
+          const TrainerParts& parts);
+
+  // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The ranks
+  // agree on stopping before each step, so all of them stop after the same one.
+  // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples).
+  absl::StatusOr<TrainEnd> Run();
+
+ private:
+  // Over the global batch.
+  struct Means {
+    double loss = 0;
+    std::map<std::string, double> terms;
+    bool skipped = false;
+  };
+  // What a step works on, and how long it was waited for.
+  struct StepBatch {
+    std::vector<std::vector<ViewInput>> micro_batches;
+    LoaderPosition next;
+    absl::Duration data_wait, teacher_wait;
+  };
+
+  absl::Status TakeStep();
+  absl::StatusOr<StepBatch> NextBatch();
+  absl::StatusOr<bool> AnyRankStops(bool this_rank);
+  absl::StatusOr<Means> Average(const StepResult& result);
+  absl::Status CheckFinite(bool skipped);
+  void Report(const Means& means, double grad_norm, double learning_rate, const StepBatch& batch, absl::Duration took);
+  StepMetrics Describe(const Means& means, double grad_norm, double learning_rate, const StepBatch& batch,
+                       double images_per_second) const;
+  bool CheckpointDue() const;
+  bool EvaluationDue() const;
+  void Checkpoint();
+  absl::Status Evaluate();
+  absl::StatusOr<TrainEnd> Finish(TrainEnd end);
+
+  const JobSpec spec_;
+  const int64_t num_samples_;
+  const int64_t total_steps_;
+  const std::string dataset_digest_;
+  const TrainerParts parts_;
+  Clock* const clock_ = Clock::Real();
+  TrainPosition position_;
+  int64_t checkpointed_step_;
+  std::vector<int64_t> sample_ids_;  // of the step in work
+  int64_t skipped_steps_ = 0;
+  int skipped_in_a_row_ = 0;
+};
+
+}  // namespace mimeo
