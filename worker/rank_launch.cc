@@ -46,7 +46,6 @@ std::vector<std::string> RankEnvironment(const RankLaunchOptions& options, const
   std::vector<std::string> env = {
       absl::StrCat("OMP_NUM_THREADS=", threads),
       absl::StrCat("MKL_NUM_THREADS=", threads),
-      absl::StrCat("MIMEO_HOST=", options.host),
       absl::StrCat("CUDA_VISIBLE_DEVICES=", devices == 0 ? "" : absl::StrCat(slot % devices)),
   };
   for (std::string& variable : AllocatorEnvironment()) env.push_back(std::move(variable));
@@ -104,7 +103,7 @@ absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& 
   Subprocess::Options process;
   process.argv = {options.rank_binary, "rank", absl::StrCat("--assignment=", start_file),
                   absl::StrCat("--agent=", options.agent_address),
-                  absl::StrCat("--coordinator=", options.coordinator_address)};
+                  absl::StrCat("--coordinator=", options.coordinator_address), absl::StrCat("--host=", options.host)};
   process.extra_env = RankEnvironment(options, assignment, slot);
   process.output_path = RankLogPath(options.dir, key);
   return Subprocess::Start(process);
