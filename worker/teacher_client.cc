@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -63,9 +64,27 @@ void Pause(absl::Duration duration, absl::Time deadline) {
 
 // What a view asks for and gets, in memory that a stream can read and write.
 struct ViewTensors {
+  at::Tensor given_images_BCHW;  // as the caller has them: they tell batches apart
+  at::Tensor given_visible_BK;
   at::Tensor images_BCHW;   // uint8
   at::Tensor index_BK;      // int32
   at::Tensor features_BKT;  // float32
+};
+
+// The batch whose features are under way.
+struct PendingBatch {
+  std::vector<ViewTensors> views;
+  std::vector<TeacherStream::Slice> slices;  // of the open exchange; empty: there is none
+  int64_t num_done = 0;                      // images that were answered, over all views in turn
+
+  bool IsOf(const Batch& batch, const std::vector<ViewInput>& inputs) const {
+    if (views.size() != batch.views_BCHW.size() || views.size() != inputs.size()) return false;
+    for (size_t v = 0; v < views.size(); ++v) {
+      if (!views[v].given_images_BCHW.is_same(batch.views_BCHW[v])) return false;
+      if (!views[v].given_visible_BK.is_same(inputs[v].plan.visible_BK)) return false;
+    }
+    return true;
+  }
 };
 
 absl::string_view Rows(const at::Tensor& tensor, int64_t first, int64_t count) {
@@ -100,7 +119,7 @@ class TeacherClient : public FeatureSource {
   explicit TeacherClient(const TeacherClientOptions& options) : options_(options) {}
 
   // Until the teacher has described itself, and fits.
-  absl::Status Reach(absl::Time deadline, Backoff* backoff);
+  absl::Status Reach(absl::Time deadline);
   void Waiting(bool waiting);
 
   absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) override;
@@ -110,18 +129,20 @@ class TeacherClient : public FeatureSource {
  private:
   absl::StatusOr<TeacherContract> Describe(const std::string& address, absl::Time deadline);
   absl::Status Accept(const TeacherContract& contract);
-  absl::StatusOr<std::vector<ViewTensors>> Prepare(const Batch& batch, const std::vector<ViewInput>& views) const;
-  // Adds to `num_done` what was answered.
-  absl::Status Exchange(const std::vector<ViewTensors>& views, absl::Time deadline, int64_t* num_done);
+  absl::StatusOr<std::unique_ptr<PendingBatch>> Prepare(const Batch& batch, const std::vector<ViewInput>& views) const;
+  // Asks for what is missing, unless that is under way. False: it still is at `deadline`.
+  absl::StatusOr<bool> Exchange(absl::Time deadline);
   absl::Status TooLate(const absl::Status& last) const;
 
   const TeacherClientOptions options_;
   bool known_ = false;  // whether contract_ and geometry_ are set
   TeacherContract contract_;
   FeatureGeometry geometry_;
-  bool waiting_ = false;
+  std::optional<bool> waiting_;  // what on_waiting was last told; an earlier client may have left it true
+  Backoff backoff_;
   std::string address_;  // the newest that was tried
-  // In this order: the stream ends before the stub does.
+  // In this order: the stream ends before the stub, and before the memory that it fills.
+  std::unique_ptr<PendingBatch> pending_;
   std::unique_ptr<Teacher::Stub> stub_;
   std::unique_ptr<TeacherStream> stream_;
 };
@@ -138,7 +159,7 @@ absl::Status TeacherClient::TooLate(const absl::Status& last) const {
                                                   " did not answer in time: ", last.message()));
 }
 
-absl::Status TeacherClient::Reach(absl::Time deadline, Backoff* backoff) {
+absl::Status TeacherClient::Reach(absl::Time deadline) {
   while (true) {
     const std::string address = options_.address();
     absl::Status status = absl::UnavailableError("its address is not known");
@@ -154,7 +175,7 @@ absl::Status TeacherClient::Reach(absl::Time deadline, Backoff* backoff) {
     if (IsFinal(status)) return status;
     Waiting(true);
     if (Clock::Real()->Now() >= deadline) return TooLate(status);
-    Pause(backoff->Next(), deadline);
+    Pause(backoff_.Next(), deadline);
   }
 }
 
@@ -189,13 +210,13 @@ absl::Status TeacherClient::Accept(const TeacherContract& contract) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ViewTensors>> TeacherClient::Prepare(const Batch& batch,
-                                                                const std::vector<ViewInput>& views) const {
+absl::StatusOr<std::unique_ptr<PendingBatch>> TeacherClient::Prepare(const Batch& batch,
+                                                                     const std::vector<ViewInput>& views) const {
   if (batch.views_BCHW.size() != views.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the batch has ", batch.views_BCHW.size(), " views, ", views.size(), " mask plans came with it"));
   }
-  std::vector<ViewTensors> prepared;
+  auto pending = std::make_unique<PendingBatch>();
   for (size_t v = 0; v < views.size(); ++v) {
     const at::Tensor& images = batch.views_BCHW[v];
     const at::Tensor& index = views[v].plan.visible_BK;
@@ -209,45 +230,55 @@ absl::StatusOr<std::vector<ViewTensors>> TeacherClient::Prepare(const Batch& bat
                        " and visible patches of shape ", absl::StrJoin(index.sizes(), "x"),
                        ", the teacher takes uint8 Bx3x", options_.image_px, "x", options_.image_px, " and BxK"));
     }
-    prepared.push_back({images.contiguous(), index.to(at::kCPU, at::kInt).contiguous(),
-                        at::empty({index.size(0), index.size(1), geometry_.feature_width}, at::kFloat)});
+    pending->views.push_back({images, index, images.contiguous(), index.to(at::kCPU, at::kInt).contiguous(),
+                              at::empty({index.size(0), index.size(1), geometry_.feature_width}, at::kFloat)});
   }
-  return prepared;
+  return pending;
 }
 
-absl::Status TeacherClient::Exchange(const std::vector<ViewTensors>& views, absl::Time deadline, int64_t* num_done) {
+absl::StatusOr<bool> TeacherClient::Exchange(absl::Time deadline) {
   if (stream_ == nullptr) stream_ = std::make_unique<TeacherStream>(stub_.get());
-  const std::vector<TeacherStream::Slice> slices = Cut(views, *num_done, geometry_.max_images);
-  stream_->Begin(slices);
+  if (pending_->slices.empty()) {
+    pending_->slices = Cut(pending_->views, pending_->num_done, geometry_.max_images);
+    stream_->Begin(pending_->slices);
+  }
   if (!stream_->Wait(std::min(deadline, Clock::Real()->Now() + kPatience))) {
     Waiting(true);
-    stream_->Wait(deadline);
+    if (!stream_->Wait(deadline)) return false;
   }
   const TeacherStream::Outcome outcome = stream_->End();
-  for (size_t i = 0; i < outcome.num_answered; ++i) *num_done += slices[i].num_images;
-  return outcome.status;
+  for (size_t i = 0; i < outcome.num_answered; ++i) pending_->num_done += pending_->slices[i].num_images;
+  pending_->slices.clear();
+  RETURN_IF_ERROR(outcome.status);
+  return true;
 }
 
 absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) {
-  ASSIGN_OR_RETURN(const std::vector<ViewTensors> prepared, Prepare(batch, *views));
-  Backoff backoff;
-  int64_t num_done = 0;
+  if (pending_ == nullptr || !pending_->IsOf(batch, *views)) {
+    if (pending_ != nullptr && !pending_->slices.empty()) stream_.reset();  // nobody wants that answer any more
+    pending_.reset();
+    ASSIGN_OR_RETURN(pending_, Prepare(batch, *views));
+  }
   while (true) {
-    if (stub_ == nullptr) RETURN_IF_ERROR(Reach(deadline, &backoff));
-    const absl::Status status = Exchange(prepared, deadline, &num_done);
-    if (status.ok()) break;
+    if (stub_ == nullptr) RETURN_IF_ERROR(Reach(deadline));
+    const absl::StatusOr<bool> answered = Exchange(deadline);
+    if (answered.ok() && *answered) break;
+    if (answered.ok()) return TooLate(absl::DeadlineExceededError("it is still at work"));
     stream_.reset();
     stub_.reset();  // Reach asks again who is there
-    if (IsFinal(status)) return status;
+    if (IsFinal(answered.status())) return answered.status();
     Waiting(true);
-    if (Clock::Real()->Now() >= deadline) return TooLate(status);
-    spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.name, address_, status.ToString());
-    Pause(backoff.Next(), deadline);
+    spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.name, address_,
+                 answered.status().ToString());
+    if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
+    Pause(backoff_.Next(), deadline);
   }
+  backoff_.Reset();
   Waiting(false);
+  const std::unique_ptr<PendingBatch> done = std::move(pending_);
   for (size_t v = 0; v < views->size(); ++v) {
     ViewInput& view = (*views)[v];
-    view.teacher_BKT[options_.name] = prepared[v].features_BKT.to(view.plan.visible_BK.device());
+    view.teacher_BKT[options_.name] = done->views[v].features_BKT.to(view.plan.visible_BK.device());
   }
   return absl::OkStatus();
 }
@@ -257,8 +288,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
 absl::StatusOr<std::unique_ptr<FeatureSource>> ConnectTeacher(const TeacherClientOptions& options,
                                                               absl::Time deadline) {
   auto client = std::make_unique<TeacherClient>(options);
-  Backoff backoff;
-  RETURN_IF_ERROR(client->Reach(deadline, &backoff));
+  RETURN_IF_ERROR(client->Reach(deadline));
   client->Waiting(false);
   return client;
 }

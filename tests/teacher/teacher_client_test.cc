@@ -113,6 +113,9 @@ class TeacherClientTest : public ::testing::Test {
   std::unique_ptr<FeatureSource> Connect() {
     auto source = ConnectTeacher(Options(), Soon());
     EXPECT_TRUE(source.ok()) << source.status();
+    EXPECT_FALSE(waits().empty() || waits().back());
+    absl::MutexLock lock(&mu_);
+    waits_.clear();
     return source.ok() ? *std::move(source) : nullptr;
   }
 
@@ -178,7 +181,7 @@ TEST_F(TeacherClientTest, AttachesTheFeaturesOfEveryViewInRequestsThatTheTeacher
     }
     EXPECT_EQ(teacher.images(), 3 * 14);
   }
-  EXPECT_TRUE(waits().empty());
+  EXPECT_THAT(waits(), ::testing::Each(false));
 }
 
 TEST_F(TeacherClientTest, ATeacherThatDoesNotFitIsRefusedWithBothContracts) {
@@ -220,6 +223,22 @@ TEST_F(TeacherClientTest, WaitsForATeacherThatComesBackElsewhere) {
   ASSERT_TRUE(attached.ok()) << attached;
   ExpectFeatures(sent);
   EXPECT_EQ(waits(), std::vector<bool>({true, false}));
+}
+
+TEST_F(TeacherClientTest, WaitsForATeacherThatIsNotThereYetAndSaysSoEachTime) {
+  absl::StatusOr<std::unique_ptr<FeatureSource>> source;
+  std::thread connect([&] { source = ConnectTeacher(Options(), Soon()); });
+  WaitForWaits(1);
+  auto teacher = std::make_unique<TinyTeacher>(Contract("a"));
+  SetAddress(teacher->address());
+  connect.join();
+  ASSERT_TRUE(source.ok()) << source.status();
+  EXPECT_EQ(waits(), std::vector<bool>({true, false}));
+  teacher.reset();
+  Sent sent = MakeBatch(1, 1, 1);
+  const absl::Time deadline = Clock::Real()->Now() + absl::Milliseconds(50);
+  EXPECT_EQ((*source)->Attach(sent.batch, deadline, &sent.views).code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(waits(), std::vector<bool>({true, false, true}));
 }
 
 TEST_F(TeacherClientTest, WhatWasAnsweredIsNotAskedAgain) {
@@ -299,6 +318,34 @@ TEST_F(TeacherClientTest, GivesUpAtTheDeadlineAndSaysWhere) {
   sent = MakeBatch(3, 1, 1);
   ASSERT_TRUE(source->Attach(sent.batch, Soon(), &sent.views).ok());
   ExpectFeatures(sent);
+}
+
+TEST_F(TeacherClientTest, ASlowTeacherIsAskedOnceHoweverOftenItIsWaitedFor) {
+  absl::Mutex mu;
+  bool open = false;
+  int images = 0;
+  TinyTeacher slow(Contract("a", 2), [&](absl::Span<const FeatureTask> tasks) {
+    absl::MutexLock lock(&mu);
+    mu.Await(absl::Condition(&open));
+    for (const FeatureTask& task : tasks) images += task.num_images;
+    return absl::StatusOr<std::vector<std::string>>(Label(tasks));
+  });
+  SetAddress(slow.address());
+  const auto source = Connect();
+  ASSERT_NE(source, nullptr);
+  Sent sent = MakeBatch(5, 2, 2);
+  for (int poll = 0; poll < 5; ++poll) {
+    const absl::Time deadline = Clock::Real()->Now() + absl::Milliseconds(10);
+    EXPECT_EQ(source->Attach(sent.batch, deadline, &sent.views).code(), absl::StatusCode::kDeadlineExceeded);
+  }
+  {
+    absl::MutexLock lock(&mu);
+    open = true;
+  }
+  ASSERT_TRUE(source->Attach(sent.batch, Soon(), &sent.views).ok());
+  ExpectFeatures(sent);
+  absl::MutexLock lock(&mu);
+  EXPECT_EQ(images, 10);
 }
 
 TEST_F(TeacherClientTest, ABatchThatIsNotTheJobsIsRefused) {
