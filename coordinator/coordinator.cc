@@ -54,7 +54,8 @@ absl::Status CoordinatorCore::Recover() {
   RETURN_IF_ERROR(journal_.Replay([&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const absl::Status legal = state_.Check(event);
     if (!legal.ok()) {
-      return absl::DataLossError(absl::StrCat("journal entry ", number, " contradicts those before it: ", legal.message()));
+      return absl::DataLossError(
+          absl::StrCat("journal entry ", number, " contradicts those before it: ", legal.message()));
     }
     state_.Apply(event);
     ++number;
@@ -123,9 +124,12 @@ void CoordinatorCore::DecideAndCommit() {
       if (event.has_checkpoint_deleted()) {
         const CheckpointDeleted& deleted = event.checkpoint_deleted();
         absl::StatusOr<WriteBatch> batch = checkpoints_.DeleteBatch(deleted.job_id(), deleted.step());
-        if (batch.ok()) extra = *std::move(batch);
-        else spdlog::error("checkpoint's bytes not deleted job={} step={} error=\"{}\"", deleted.job_id(), deleted.step(),
-                           batch.status().ToString());
+        if (batch.ok()) {
+          extra = *std::move(batch);
+        } else {
+          spdlog::error("checkpoint's bytes not deleted job={} step={} error=\"{}\"", deleted.job_id(),
+                        deleted.step(), batch.status().ToString());
+        }
       }
       // A full disk, say: what was decided is decided again, at the latest by the next tick.
       if (!Commit(event, extra).ok()) return;
@@ -220,7 +224,8 @@ absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request
   absl::MutexLock lock(&mu_);
   const auto before = state_.requests().find(request.request_id());
   if (before != state_.requests().end()) return before->second;
-  const auto unfinished = absl::c_count_if(state_.jobs(), [](const auto& entry) { return !IsFinal(entry.second.state); });
+  const auto unfinished =
+      absl::c_count_if(state_.jobs(), [](const auto& entry) { return !IsFinal(entry.second.state); });
   if (unfinished >= limits::kUnfinishedJobs) {
     return absl::ResourceExhaustedError(absl::StrCat(unfinished, " jobs are unfinished, the most there may be"));
   }

@@ -49,7 +49,9 @@ absl::Status CoordinatorCore::RegisterWorker(const WorkerIdentity& worker) {
   const absl::Status legal = state_.Check(event);
   if (absl::IsInvalidArgument(legal) || absl::IsResourceExhausted(legal)) return legal;
   const auto superseded = superseded_workers_.find(worker.id());
-  if (superseded != superseded_workers_.end() && superseded->second == worker.incarnation()) return Superseded(worker.id());
+  if (superseded != superseded_workers_.end() && superseded->second == worker.incarnation()) {
+    return Superseded(worker.id());
+  }
 
   const auto before = state_.workers().find(worker.id());
   const bool known = before != state_.workers().end();
@@ -72,7 +74,8 @@ absl::Status CoordinatorCore::RegisterWorker(const WorkerIdentity& worker) {
 absl::Status CoordinatorCore::CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const {
   const auto worker = state_.workers().find(worker_id);
   if (worker == state_.workers().end()) {
-    return absl::NotFoundError(absl::StrCat("worker \"", worker_id.substr(0, limits::kNameBytes), "\" is not registered"));
+    return absl::NotFoundError(
+        absl::StrCat("worker \"", worker_id.substr(0, limits::kNameBytes), "\" is not registered"));
   }
   return worker->second.identity.incarnation() == incarnation ? absl::OkStatus() : Superseded(worker_id);
 }
@@ -170,7 +173,8 @@ absl::Status CoordinatorCore::TeacherHeartbeat(const TeacherHeartbeatRequest& re
   }
   const auto before = state_.teachers().find(request.name());
   const bool known = before != state_.teachers().end();
-  const bool same = known && before->second.incarnation == request.incarnation() && before->second.address == request.address();
+  const bool same = known && before->second.incarnation == request.incarnation() &&
+                    before->second.address == request.address();
   if (!same) {
     const std::string old = known ? before->second.incarnation : request.incarnation();
     Event event;

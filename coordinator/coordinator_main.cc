@@ -46,7 +46,8 @@ absl::StatusOr<std::pair<std::string, int>> ParseHostPort(const std::string& fla
 absl::StatusOr<SchedulerOptions> ParseLease(const std::string& text) {
   SchedulerOptions options;
   if (absl::ParseDuration(text, &options.lease) && options.lease >= absl::Seconds(1)) return options;
-  return absl::InvalidArgumentError(absl::StrCat("--lease: \"", text, "\" is not a duration of 1s or more, such as 60s"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("--lease: \"", text, "\" is not a duration of 1s or more, such as 60s"));
 }
 
 // Serves until a stop signal comes.
@@ -89,10 +90,12 @@ int Main(int argc, char** argv) {
                "Example: coordinator --listen 0.0.0.0:7070 --data_dir /var/lib/mimeo");
   app.add_option("--listen", flags.listen, "HOST:PORT for clients, workers and teachers; port 0 takes a free one")
       ->capture_default_str();
-  app.add_option("--data_dir", flags.data_dir, "directory of everything that it remembers; one coordinator only")->required();
+  app.add_option("--data_dir", flags.data_dir, "directory of everything that it remembers; one coordinator only")
+      ->required();
   app.add_option("--metrics_listen", flags.metrics_listen, "HOST:PORT of /metrics")->capture_default_str();
   app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
-  app.add_option("--lease", flags.lease, "silence of a worker after which its gang may be replaced")->capture_default_str();
+  app.add_option("--lease", flags.lease, "silence of a worker after which its gang may be replaced")
+      ->capture_default_str();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

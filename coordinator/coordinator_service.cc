@@ -14,7 +14,7 @@ namespace {
 // A watcher that left is noticed after this long at the latest.
 constexpr absl::Duration kWatchPeriod = absl::Seconds(1);
 
-// Waits for a change after version `*seen`. False, with the status to end with, when there is nobody to wait for any more.
+// Waits for a change after version `*seen`. An error is what the stream ends with.
 absl::StatusOr<Job> AwaitChange(CoordinatorCore* core, grpc::ServerContext* context, const std::string& job_id,
                                 int64_t* seen) {
   while (true) {
@@ -30,12 +30,14 @@ absl::StatusOr<Job> AwaitChange(CoordinatorCore* core, grpc::ServerContext* cont
 // Writes what the store has gained since the last call, in messages of bounded size.
 class MetricsTail {
  public:
-  MetricsTail(const MetricStore& store, std::string job_id, int64_t after_step, grpc::ServerWriter<MetricsReply>* writer)
+  MetricsTail(const MetricStore& store, std::string job_id, int64_t after_step,
+              grpc::ServerWriter<MetricsReply>* writer)
       : store_(store), job_id_(std::move(job_id)), after_step_(after_step), writer_(writer) {}
 
   absl::Status WriteNew() {
     while (true) {
-      ASSIGN_OR_RETURN(const std::vector<StepMetrics> steps, store_.Steps(job_id_, after_step_, limits::kStepsPerReport));
+      ASSIGN_OR_RETURN(const std::vector<StepMetrics> steps,
+                       store_.Steps(job_id_, after_step_, limits::kStepsPerReport));
       if (steps.empty()) break;
       MetricsReply reply;
       *reply.mutable_steps() = {steps.begin(), steps.end()};
@@ -89,6 +91,8 @@ grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const ListJobsRe
 
 grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const GetJobRequest* request,
                                           grpc::ServerWriter<Job>* writer) {
+  const StreamLimit::Place place(&watchers_);
+  if (!place.status().ok()) return Answer(core_, place.status());
   int64_t seen = 0;
   while (true) {
     const absl::StatusOr<Job> job = AwaitChange(core_, context, request->job_id(), &seen);
@@ -108,6 +112,8 @@ grpc::Status CoordinatorService::Explain(grpc::ServerContext*, const GetJobReque
 
 grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const MetricsRequest* request,
                                          grpc::ServerWriter<MetricsReply>* writer) {
+  const StreamLimit::Place place(&watchers_);
+  if (!place.status().ok()) return Answer(core_, place.status());
   MetricsTail tail(core_->step_metrics(), request->job_id(), request->after_step(), writer);
   int64_t seen = 0;
   while (true) {

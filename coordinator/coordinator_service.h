@@ -1,13 +1,18 @@
-// CoordinatorCore as the gRPC service for clients (proto/coordinator.proto). Thread-safe; adds streams and nothing else.
+// CoordinatorCore as the gRPC service for clients (proto/coordinator.proto). Thread-safe. Adds streams, at most
+// kWatchers at once.
 #pragma once
 
+#include "base/limits.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/stream_limit.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
 
 class CoordinatorService final : public Coordinator::Service {
  public:
+  static constexpr int kWatchers = limits::kRpcThreads / 4;
+
   explicit CoordinatorService(CoordinatorCore* core) : core_(core) {}
 
   grpc::Status Submit(grpc::ServerContext*, const SubmitRequest* request, SubmitReply* reply) override;
@@ -21,10 +26,12 @@ class CoordinatorService final : public Coordinator::Service {
                        grpc::ServerWriter<MetricsReply>* writer) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest*, ListWorkersReply* reply) override;
   grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest*, ListTeachersReply* reply) override;
-  grpc::Status ListCheckpoints(grpc::ServerContext*, const GetJobRequest* request, ListCheckpointsReply* reply) override;
+  grpc::Status ListCheckpoints(grpc::ServerContext*, const GetJobRequest* request,
+                               ListCheckpointsReply* reply) override;
 
  private:
   CoordinatorCore* const core_;
+  StreamLimit watchers_{kWatchers};
 };
 
 }  // namespace mimeo

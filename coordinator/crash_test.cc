@@ -1,5 +1,6 @@
-// The coordinator dies at every one of its writes: killed by SIGKILL after it (a real process on a real directory), and by loss
-// of power before it (a store that forgets what was not synced). Nothing that was acknowledged is lost, and the cluster goes on to the same end.
+// The coordinator dies at every one of its writes: killed by SIGKILL after it (a real process on a real directory), and
+// by loss of power before it (a store that forgets what was not synced). Nothing that was acknowledged is lost, and the
+// cluster goes on to the same end.
 #include <gtest/gtest.h>
 #include <signal.h>
 

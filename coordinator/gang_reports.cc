@@ -29,8 +29,8 @@ Failure FailureOf(const JobInfo& job, const GangReport& gang, int rank, const Ra
   const std::string who = absl::StrCat("rank ", rank, " on ", job.placement[rank], ": ");
   if (!status.dataset_digest().empty() && !job.dataset_digest.empty() &&
       status.dataset_digest() != job.dataset_digest) {
-    return {absl::StrCat(who, "data ", job.spec.data().path(), " has digest ", status.dataset_digest(), ", but the job's is ",
-                         job.dataset_digest),
+    return {absl::StrCat(who, "data ", job.spec.data().path(), " has digest ", status.dataset_digest(),
+                         ", but the job's is ", job.dataset_digest),
             static_cast<int>(absl::StatusCode::kFailedPrecondition), true};
   }
   if (status.phase() == RANK_PHASE_FAILED) {

@@ -179,8 +179,9 @@ class Round {
       free.resize(kWorkersNamed);
       free.push_back(absl::StrCat(unnamed, " more"));
     }
-    const std::string needs = absl::StrCat("needs ", resources.num_ranks(), resources.num_ranks() == 1 ? " slot" : " slots",
-                                           " on ", WorkersWanted(resources), "; ");
+    const std::string needs =
+        absl::StrCat("needs ", resources.num_ranks(), resources.num_ranks() == 1 ? " slot" : " slots", " on ",
+                     WorkersWanted(resources), "; ");
     if (free.empty()) return absl::StrCat(needs, "no ", WorkersWanted(resources), " are heard of");
     return absl::StrCat(needs, "free: ", absl::StrJoin(free, ", "),
                         FitsWhenIdle(resources, offers) ? "" : "; too few even when all are idle");
@@ -256,8 +257,9 @@ std::vector<std::string> Explain(const ClusterState& state, const Liveness& live
   for (const auto& [id, worker] : state.workers()) {
     const absl::Duration silent = SilentFor(liveness.worker_heard, id, liveness.since, now);
     if (silent <= options.lease || ++named > kWorkersNamed) continue;
-    reasons.push_back(absl::StrCat(id, ": lease expired (silent ", absl::FormatDuration(absl::Trunc(silent, absl::Seconds(1))),
-                                   ", lease ", absl::FormatDuration(options.lease), ")"));
+    reasons.push_back(absl::StrCat(id, ": lease expired (silent ",
+                                   absl::FormatDuration(absl::Trunc(silent, absl::Seconds(1))), ", lease ",
+                                   absl::FormatDuration(options.lease), ")"));
   }
   if (job.reason != reasons.front()) reasons.push_back(absl::StrCat("newest change: ", job.reason));
   return reasons;

@@ -426,6 +426,25 @@ TEST_F(ServicesTest, AbandonedUploadsAreDeleted) {
   EXPECT_EQ(chunks, 1) << "only the committed one's is left";
 }
 
+// Watchers beyond the limit are refused, and those that leave make room: heartbeats always find a thread.
+TEST_F(ServicesTest, WatchersAreLimited) {
+  const std::string id = RunJob();
+  GetJobRequest request;
+  request.set_job_id(id);
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<Job>>> watchers;
+  Job job;
+  for (int i = 0; i <= CoordinatorService::kWatchers; ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    watchers.push_back(coordinator_->WatchJob(contexts.back().get(), request));
+    EXPECT_EQ(watchers.back()->Read(&job), i < CoordinatorService::kWatchers) << i;
+  }
+  EXPECT_EQ(watchers.back()->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_OK(Heartbeat("w0"));
+  for (int i = 0; i < CoordinatorService::kWatchers; ++i) contexts[i]->TryCancel();
+  for (int i = 0; i < CoordinatorService::kWatchers; ++i) watchers[i]->Finish();
+}
+
 // Clients that never read cost a thread and a message each, and nobody else waits for them.
 TEST_F(ServicesTest, AClientThatNeverReadsHoldsNobodyUp) {
   const std::string id = RunJob();
