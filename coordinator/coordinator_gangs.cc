@@ -149,6 +149,8 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
 }
 
 void CoordinatorCore::AddAssignments(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) {
+  // The generation may have been placed by this very heartbeat, after its reports were heard.
+  if (!ReadResume(job).ok()) return;
   const GangAssignment common = CommonAssignment(job);
   const GangReport& gang = reports_.Of(job);
   for (int rank = 0; rank < static_cast<int>(job.placement.size()); ++rank) {

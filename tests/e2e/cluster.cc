@@ -62,7 +62,7 @@ void AddMimic(const std::string& name, JobSpec* spec) {
   mimic->mutable_mimic()->set_teacher(name);
 }
 
-Cluster::~Cluster() {
+LocalCluster::~LocalCluster() {
   KillAll();
   if (!testing::Test::HasFailure()) return;
   for (const auto& [name, process] : processes_) {
@@ -71,7 +71,7 @@ Cluster::~Cluster() {
   }
 }
 
-void Cluster::Start(const std::string& name, std::vector<std::string> argv) {
+void LocalCluster::Start(const std::string& name, std::vector<std::string> argv) {
   const auto binary = FindBinary(argv[0]);
   ASSERT_TRUE(binary.ok()) << binary.status();
   argv[0] = *binary;
@@ -92,44 +92,44 @@ void Cluster::Start(const std::string& name, std::vector<std::string> argv) {
   if (announced->count("address") > 0) process.address = announced->at("address");
 }
 
-void Cluster::StartCoordinator() {
+void LocalCluster::StartCoordinator() {
   const auto before = processes_.find("coordinator");
   const std::string listen = before == processes_.end() ? "127.0.0.1:0" : before->second.address;
   Start("coordinator", {"coordinator", absl::StrCat("--listen=", listen), absl::StrCat("--data_dir=", dir(), "/state"),
                         absl::StrCat("--lease=", absl::FormatDuration(lease_))});
 }
 
-void Cluster::StartWorker(const std::string& id, int slots) {
+void LocalCluster::StartWorker(const std::string& id, int slots) {
   Start(id, {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address),
              absl::StrCat("--id=", id), absl::StrCat("--slots=", slots), "--host=127.0.0.1",
              absl::StrCat("--dir=", dir(), "/", id)});
 }
 
-void Cluster::StartTeacher(const std::string& name, const std::string& weights) {
+void LocalCluster::StartTeacher(const std::string& name, const std::string& weights) {
   const auto before = processes_.find(name);
   const std::string listen = before == processes_.end() ? "127.0.0.1:0" : before->second.address;
   Start(name, {"teacher_server", absl::StrCat("--name=", name), absl::StrCat("--weights=", weights),
                absl::StrCat("--listen=", listen), absl::StrCat("--coordinator=", processes_.at("coordinator").address)});
 }
 
-void Cluster::Kill(const std::string& name) {
+void LocalCluster::Kill(const std::string& name) {
   Subprocess& child = *processes_.at(name).child;
   child.Signal(SIGKILL);
   ASSERT_TRUE(child.Wait(Clock::Real()->Now() + kPatience).ok()) << name;
 }
 
-void Cluster::KillAll() {
+void LocalCluster::KillAll() {
   for (auto& [name, process] : processes_) {
     if (process.child != nullptr && process.child->running()) Kill(name);
   }
 }
 
-void Cluster::ExpectAliveFor(const std::string& name, absl::Duration duration) {
+void LocalCluster::ExpectAliveFor(const std::string& name, absl::Duration duration) {
   const auto ended = processes_.at(name).child->Wait(Clock::Real()->Now() + duration);
   EXPECT_TRUE(absl::IsDeadlineExceeded(ended.status())) << name << " " << (ended.ok() ? ended->ToString() : "");
 }
 
-std::string Cluster::Mimeo(const std::vector<std::string>& args, int exit_code) {
+std::string LocalCluster::Mimeo(const std::vector<std::string>& args, int exit_code) {
   Subprocess::Options options;
   const auto binary = FindBinary("mimeo");
   EXPECT_TRUE(binary.ok()) << binary.status();
@@ -146,11 +146,11 @@ std::string Cluster::Mimeo(const std::vector<std::string>& args, int exit_code) 
   return (*child)->output();
 }
 
-std::unique_ptr<Coordinator::Stub> Cluster::NewStub() const {
+std::unique_ptr<Coordinator::Stub> LocalCluster::NewStub() const {
   return Coordinator::NewStub(OpenChannel(processes_.at("coordinator").address));
 }
 
-std::string Cluster::Submit(const JobSpec& spec) {
+std::string LocalCluster::Submit(const JobSpec& spec) {
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(30));
   context.set_wait_for_ready(true);
@@ -163,7 +163,7 @@ std::string Cluster::Submit(const JobSpec& spec) {
   return reply.job_id();
 }
 
-Job Cluster::Await(const std::string& job_id, const std::string& what, const std::function<bool(const Job&)>& ready) {
+Job LocalCluster::Await(const std::string& job_id, const std::string& what, const std::function<bool(const Job&)>& ready) {
   const auto stub = NewStub();
   grpc::ClientContext context;
   SetDeadline(&context, kPatience);
@@ -183,11 +183,11 @@ Job Cluster::Await(const std::string& job_id, const std::string& what, const std
   return job;
 }
 
-Job Cluster::AwaitSuccess(const std::string& job_id) {
+Job LocalCluster::AwaitSuccess(const std::string& job_id) {
   return Await(job_id, "success", [](const Job& job) { return job.state() == JOB_STATE_SUCCEEDED; });
 }
 
-std::map<int64_t, StepMetrics> Cluster::Steps(const std::string& job_id) {
+std::map<int64_t, StepMetrics> LocalCluster::Steps(const std::string& job_id) {
   const auto stub = NewStub();
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(30));

@@ -23,10 +23,10 @@ JobSpec TinyJob(int ranks, int64_t steps);
 // Adds the mimic objective of the teacher `name`.
 void AddMimic(const std::string& name, JobSpec* spec);
 
-class Cluster {
+class LocalCluster {
  public:
-  explicit Cluster(absl::Duration lease = absl::Seconds(60)) : lease_(lease) {}
-  ~Cluster();  // kills what still runs; prints the logs' ends when the test has failed
+  explicit LocalCluster(absl::Duration lease = absl::Seconds(60)) : lease_(lease) {}
+  ~LocalCluster();  // kills what still runs; prints the logs' ends when the test has failed
 
   // Each Start waits until the process has announced itself, and fails the test when it does not. A coordinator that is
   // started again takes its first one's port and directory; so does a teacher.

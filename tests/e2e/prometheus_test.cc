@@ -62,7 +62,7 @@ class Prometheus {
 };
 
 TEST(PrometheusTest, EveryTargetIsUpAndEveryNameOfTheCatalogueHasASample) {
-  Cluster cluster;
+  LocalCluster cluster;
   cluster.StartCoordinator();
   cluster.StartWorker("w0");
   const std::string first = cluster.Submit(TinyJob(1, 2));

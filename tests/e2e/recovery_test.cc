@@ -23,7 +23,7 @@ void ExpectEveryStep(const std::map<int64_t, StepMetrics>& steps, int64_t total)
 }
 
 TEST(RecoveryTest, AKilledRankCostsTheStepsSinceTheLastCheckpointAndTheJobFinishes) {
-  Cluster cluster;
+  LocalCluster cluster;
   cluster.StartCoordinator();
   cluster.StartWorker("w0");
   cluster.StartWorker("w1");
@@ -42,7 +42,7 @@ TEST(RecoveryTest, AKilledRankCostsTheStepsSinceTheLastCheckpointAndTheJobFinish
 }
 
 TEST(RecoveryTest, ACoordinatorAwayForLongerThanTheLeaseStopsNothingAndLosesNothing) {
-  Cluster cluster(absl::Seconds(2));
+  LocalCluster cluster(absl::Seconds(2));
   cluster.StartCoordinator();
   cluster.StartWorker("w0");
   cluster.StartWorker("w1");
@@ -58,7 +58,8 @@ TEST(RecoveryTest, ACoordinatorAwayForLongerThanTheLeaseStopsNothingAndLosesNoth
     return job.ranks_size() == 2 && job.step() > before.step() && job.checkpoint_step() > before.checkpoint_step();
   });
   EXPECT_EQ(heard.generation(), before.generation());
-  if (heard.state() == JOB_STATE_RUNNING) EXPECT_EQ(RankPids(heard), RankPids(before));
+  EXPECT_EQ(heard.state(), JOB_STATE_RUNNING) << "it was over before anything could be seen";
+  EXPECT_EQ(RankPids(heard), RankPids(before));
   const Job after = cluster.AwaitSuccess(id);
   EXPECT_EQ(after.generation(), before.generation()) << "the gang was replaced";
   const auto steps = cluster.Steps(id);
@@ -68,7 +69,7 @@ TEST(RecoveryTest, ACoordinatorAwayForLongerThanTheLeaseStopsNothingAndLosesNoth
 }
 
 TEST(RecoveryTest, AKilledTeacherIsWaitedForAndTrainingGoesOn) {
-  Cluster cluster;
+  LocalCluster cluster;
   cluster.StartCoordinator();
   cluster.StartWorker("w0");
   const std::string teacher_job = cluster.Submit(TinyJob(1, 2));
@@ -99,7 +100,7 @@ class ResumeTest : public testing::TestWithParam<int> {};
 TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) {
   const int ranks = GetParam();
   const JobSpec spec = TinyJob(ranks, 40);
-  Cluster undisturbed;
+  LocalCluster undisturbed;
   undisturbed.StartCoordinator();
   undisturbed.StartWorker("w0", ranks);
   const std::string id = undisturbed.Submit(spec);
@@ -107,7 +108,7 @@ TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) {
   const auto expected = undisturbed.Steps(id);
   undisturbed.KillAll();
 
-  Cluster disturbed;
+  LocalCluster disturbed;
   disturbed.StartCoordinator();
   disturbed.StartWorker("w0", ranks);
   const std::string again = disturbed.Submit(spec);

@@ -40,7 +40,7 @@ std::vector<nlohmann::json> JsonLines(const std::string& path) {
 
 TEST(RunTest, TrainsATeacherThenAJobThatMimicsItAndWritesTheWholeOutDirectory) {
   TempDir dir;
-  Cluster no_cluster;
+  LocalCluster no_cluster;
   const std::string teacher = dir.path() + "/teacher", out = dir.path() + "/main";
   no_cluster.Mimeo(Tiny("quickstart_mae.textproto", teacher));
   std::vector<std::string> args = Tiny("quickstart_mr_mae.textproto", out);
@@ -83,7 +83,7 @@ TEST(RunTest, TrainsATeacherThenAJobThatMimicsItAndWritesTheWholeOutDirectory) {
 
 TEST(RunTest, ARecipeWithSeveralMistakesIsRefusedWithAllOfThem) {
   TempDir dir;
-  Cluster no_cluster;
+  LocalCluster no_cluster;
   std::vector<std::string> args = Tiny("quickstart_mae.textproto", dir.path() + "/out");
   for (const char* set : {"objective[pixels].weight=-1", "data.global_batch=1", "encoder.vit.patch_px=7"}) {
     args.push_back("--set");
