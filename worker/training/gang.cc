@@ -2,11 +2,15 @@
 
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <cstring>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -25,6 +29,8 @@ namespace {
 
 // How often a rank that waits for members looks whether it should stop.
 constexpr absl::Duration kJoinPoll = absl::Seconds(1);
+
+constexpr absl::Duration kLeaveTimeout = absl::Minutes(1);
 
 std::chrono::milliseconds Milliseconds(absl::Duration duration) { return absl::ToChronoMilliseconds(duration); }
 
@@ -143,6 +149,22 @@ absl::StatusOr<std::unique_ptr<Gang>> Gang::Join(const GangOptions& options) {
   group.device = options.device;
   ASSIGN_OR_RETURN(impl->group, MakeProcessGroup(impl->store, group));
   return std::unique_ptr<Gang>(new Gang(options, std::move(impl)));
+}
+
+void Gang::Leave() {
+  const auto everybody = [&](const char* what) {
+    std::vector<std::string> keys;
+    for (int rank = 0; rank < options_.size; ++rank) keys.push_back(absl::StrCat(what, "/", rank));
+    return keys;
+  };
+  const absl::Status left = CatchTorch([&] {
+    impl_->store->set(absl::StrCat("done/", options_.rank), std::string("1"));
+    impl_->store->wait(everybody("done"), Milliseconds(kLeaveTimeout));
+    impl_->store->set(absl::StrCat("gone/", options_.rank), std::string("1"));
+    // The store is in rank 0's process, which therefore goes last.
+    if (options_.rank == 0) impl_->store->wait(everybody("gone"), Milliseconds(kLeaveTimeout));
+  });
+  if (!left.ok()) spdlog::warn("the gang was not left together: {}", left.ToString());
 }
 
 absl::Status Gang::Sum(at::Tensor tensor) {

@@ -49,6 +49,10 @@ class Gang {
   // Sums `tensor`, wherever it is, over the ranks, in place. Every rank calls it, with one shape. Aborted: a member is gone.
   absl::Status Sum(at::Tensor tensor);
 
+  // Waits until every rank has called it, at most a minute: after that no collective is in flight, and closing a connection
+  // cannot fail a slower member's last one. The last call on a gang.
+  void Leave();
+
  private:
   friend class GradientReducer;
   struct Impl;

@@ -205,16 +205,17 @@ class Run {
     return CatchTorch([&] { reducer_ = std::make_unique<GradientReducer>(gang_.get(), *parameters_); });
   }
 
-  // One black image per view, with features of zero: the shape of a step without its cost.
+  // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
+  // warns of the strides of a gradient that is not summed over a batch.)
   std::vector<ViewInput> BlankViews() const {
     const int px = spec_.data().image_px();
     Batch batch;
-    batch.keys = {RandomKey(0)};
-    batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::zeros({1, 3, px, px}, at::kByte));
+    batch.keys = {RandomKey(0), RandomKey(1)};
+    batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::zeros({2, 3, px, px}, at::kByte));
     std::vector<ViewInput> views = MakeViews(batch, NumPatches(spec_), num_visible(), device_);
     for (ViewInput& view : views) {
       for (const auto& teacher : teachers_) {
-        view.teacher_BKT[teacher->name()] = at::zeros({1, num_visible(), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
+        view.teacher_BKT[teacher->name()] = at::zeros({2, num_visible(), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
       }
     }
     return views;

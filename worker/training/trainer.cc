@@ -200,6 +200,7 @@ absl::Status Trainer::Evaluate() {
 
 absl::StatusOr<TrainEnd> Trainer::Finish(TrainEnd end) {
   Checkpoint();
+  parts_.gang->Leave();
   if (parts_.coordinator == nullptr) return end;
   parts_.on_waiting("coordinator", true);
   // However long the coordinator is away: what was computed is not given up.
