@@ -1,0 +1,78 @@
+#include "client/run/curve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+
+namespace mimeo {
+namespace {
+
+constexpr double kWidth = 460, kHeight = 220, kLeft = 62, kRight = 12, kTop = 12, kBottom = 34;
+constexpr size_t kPointsMax = 500;
+// Readable on light and dark grounds, and apart for the colour-blind (Okabe and Ito).
+constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7"};
+
+struct Range {
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
+  void Add(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  double Place(double value) const { return high > low ? (value - low) / (high - low) : 0.5; }
+};
+
+std::string Number(double value) { return absl::StrFormat("%.3g", value); }
+
+std::string Label(double x, double y, absl::string_view anchor, absl::string_view text) {
+  return absl::StrFormat("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", x, y, anchor, EscapeHtml(text));
+}
+
+std::string Polyline(const Series& series, const Range& xs, const Range& ys, absl::string_view colour) {
+  const size_t stride = std::max<size_t>(1, (series.points.size() + kPointsMax - 1) / kPointsMax);
+  std::string points;
+  for (size_t i = 0; i < series.points.size(); i += stride) {
+    const auto& [x, y] = series.points[i];
+    if (!std::isfinite(y)) continue;
+    absl::StrAppendFormat(&points, "%.1f,%.1f ", kLeft + xs.Place(x) * (kWidth - kLeft - kRight),
+                          kHeight - kBottom - ys.Place(y) * (kHeight - kTop - kBottom));
+  }
+  return absl::StrCat("<polyline fill=\"none\" stroke-width=\"1.6\" stroke=\"", colour, "\" points=\"", points, "\"/>");
+}
+
+}  // namespace
+
+std::string EscapeHtml(absl::string_view text) {
+  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+}
+
+std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series) {
+  Range xs, ys;
+  for (const Series& one : series) {
+    for (const auto& [x, y] : one.points) {
+      if (!std::isfinite(y)) continue;
+      xs.Add(x);
+      ys.Add(y);
+    }
+  }
+  if (!(xs.high >= xs.low)) return "";
+  std::string svg = absl::StrFormat("<figure><figcaption>%s", EscapeHtml(title));
+  for (size_t i = 0; i < series.size() && series.size() > 1; ++i) {
+    absl::StrAppend(&svg, " <span style=\"color:", kColours[i % 4], "\">&#9632;</span> ", EscapeHtml(series[i].name));
+  }
+  absl::StrAppendFormat(&svg, "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">", kWidth, kHeight);
+  absl::StrAppendFormat(&svg, "<path class=\"axis\" d=\"M%.0f %.0fV%.0fH%.0f\"/>", kLeft, kTop, kHeight - kBottom, kWidth - kRight);
+  absl::StrAppend(&svg, Label(kLeft - 6, kTop + 8, "end", Number(ys.high)), Label(kLeft - 6, kHeight - kBottom, "end", Number(ys.low)),
+                  Label(kLeft, kHeight - kBottom + 16, "start", Number(xs.low)),
+                  Label(kWidth - kRight, kHeight - kBottom + 16, "end", Number(xs.high)),
+                  Label((kLeft + kWidth - kRight) / 2, kHeight - kBottom + 16, "middle", x_label));
+  for (size_t i = 0; i < series.size(); ++i) absl::StrAppend(&svg, Polyline(series[i], xs, ys, kColours[i % 4]));
+  absl::StrAppend(&svg, "</svg></figure>");
+  return svg;
+}
+
+}  // namespace mimeo

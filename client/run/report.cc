@@ -1,0 +1,107 @@
+#include "client/run/report.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/run/curve.h"
+
+namespace mimeo {
+namespace {
+
+constexpr absl::string_view kStyle = R"(<style>
+:root{color-scheme:light dark;--ink:#1d2329;--dim:#66707a;--line:#d5dae0;--ground:#fff;--card:#f6f8fa}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--dim:#98a2ad;--line:#39424c;--ground:#14181c;--card:#1c2228}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1000px;margin:2em auto;padding:0 1.2em}
+h1{font-size:1.6em;margin:0}h2{font-size:1.1em;margin:2em 0 .6em;border-bottom:1px solid var(--line);padding-bottom:.2em}
+p.dim,figcaption,th{color:var(--dim)}figure{margin:0;background:var(--card);border-radius:8px;padding:.6em .8em}
+figcaption{font-size:.85em}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}svg .axis{fill:none;stroke:var(--line)}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}.grid img{width:100%;image-rendering:pixelated;border-radius:4px}
+table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.25em .8em;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left}
+td{font-variant-numeric:tabular-nums}pre{background:var(--card);padding:1em;border-radius:8px;overflow:auto;font-size:12.5px}
+</style>)";
+
+std::string Facts(const RunReport& report) {
+  const int64_t images = report.steps.empty() ? 0 : report.steps.back().images();
+  std::vector<double> rates;
+  for (const StepMetrics& step : report.steps) rates.push_back(step.images_per_second());
+  std::sort(rates.begin(), rates.end());
+  double data_wait = 0, teacher_wait = 0;
+  for (const StepMetrics& step : report.steps) {
+    data_wait += step.data_wait_seconds();
+    teacher_wait += step.teacher_wait_seconds();
+  }
+  return absl::StrFormat("<p class=\"dim\">%d steps, %d images, %.0f s in all (start, evaluation and export included). Median %.0f images/s. "
+                         "Rank 0 waited %.1f s for images and %.1f s for its teacher. %s.</p>",
+                         static_cast<int>(report.steps.size()), images, report.seconds, rates.empty() ? 0.0 : rates[rates.size() / 2],
+                         data_wait, teacher_wait, EscapeHtml(report.machine));
+}
+
+std::string Curves(const std::vector<StepMetrics>& steps) {
+  Series loss{"weighted sum", {}}, rate{"learning rate", {}}, speed{"images/s", {}}, norm{"gradient norm", {}};
+  std::map<std::string, Series> terms;
+  for (const StepMetrics& step : steps) {
+    const double x = static_cast<double>(step.step());
+    loss.points.emplace_back(x, step.loss());
+    rate.points.emplace_back(x, step.learning_rate());
+    speed.points.emplace_back(x, step.images_per_second());
+    norm.points.emplace_back(x, step.grad_norm());
+    for (const auto& [name, value] : step.terms()) terms[name].points.emplace_back(x, value);
+  }
+  std::vector<Series> losses;
+  if (terms.size() > 1) losses.push_back(loss);
+  for (auto& [name, series] : terms) {
+    series.name = name;
+    losses.push_back(series);
+  }
+  return absl::StrCat("<div class=\"grid\">", CurveSvg("Training loss", "step", losses), CurveSvg("Gradient norm", "step", {norm}),
+                      CurveSvg("Learning rate", "step", {rate}), CurveSvg("Images per second", "step", {speed}), "</div>");
+}
+
+std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
+  std::set<std::string> names;
+  for (const EvaluationResult& evaluation : evaluations) {
+    for (const auto& [name, value] : evaluation.values()) names.insert(name);
+  }
+  std::string html = "<table><tr><th>held-out images</th>";
+  for (const EvaluationResult& evaluation : evaluations) {
+    absl::StrAppend(&html, "<th>", evaluation.step() == 0 ? "untrained" : absl::StrCat("step ", evaluation.step()), "</th>");
+  }
+  absl::StrAppend(&html, "</tr>");
+  for (const std::string& name : names) {
+    absl::StrAppend(&html, "<tr><td>", EscapeHtml(name), "</td>");
+    for (const EvaluationResult& evaluation : evaluations) {
+      const auto value = evaluation.values().find(name);
+      absl::StrAppend(&html, "<td>", value == evaluation.values().end() ? "" : absl::StrFormat("%.4g", value->second), "</td>");
+    }
+    absl::StrAppend(&html, "</tr>");
+  }
+  return absl::StrCat(html, "</table><p class=\"dim\">knn: share of held-out images that their nearest labelled neighbours classify rightly. "
+                            "A few minutes of masked autoencoding need not beat k-NN on raw pixels. held_out_loss: 1 is what predicting every "
+                            "patch's mean gives, where patches are normalised.</p>");
+}
+
+std::string Reconstructions(const RunReport& report) {
+  if (report.reconstructions.empty()) return "";
+  std::string html = "<h2>Reconstructions</h2><p class=\"dim\">Held-out image, what the encoder saw, what the decoder made of it.</p><div class=\"grid\">";
+  for (const auto& [name, png] : report.reconstructions) {
+    absl::StrAppend(&html, "<figure><img alt=\"", EscapeHtml(name), "\" src=\"data:image/png;base64,", absl::Base64Escape(png), "\"></figure>");
+  }
+  return html + "</div>";
+}
+
+}  // namespace
+
+std::string HtmlReport(const RunReport& report) {
+  const std::string name = EscapeHtml(report.job.spec().name());
+  return absl::StrCat("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
+                      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
+                      Curves(report.steps), report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
+                      Reconstructions(report), "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text),
+                      "</pre></body></html>\n");
+}
+
+}  // namespace mimeo

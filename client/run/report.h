@@ -1,0 +1,25 @@
+// The report of a run as one self-contained HTML page: no script, no file beside it. Pure.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/coordinator.pb.h"
+#include "proto/metrics.pb.h"
+
+namespace mimeo {
+
+struct RunReport {
+  Job job;
+  std::string job_text;                    // resolved
+  std::vector<StepMetrics> steps;
+  std::vector<EvaluationResult> evaluations;
+  std::vector<std::pair<std::string, std::string>> reconstructions;  // name, PNG bytes
+  std::string machine;                     // "2 cores: 2 workers with ..."
+  double seconds = 0;                      // of the whole run
+};
+
+std::string HtmlReport(const RunReport& report);
+
+}  // namespace mimeo

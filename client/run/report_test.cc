@@ -1,0 +1,79 @@
+#include "client/run/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "client/run/curve.h"
+
+namespace mimeo {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+RunReport Sample() {
+  RunReport report;
+  report.job.mutable_spec()->set_name("a<script>");
+  report.job_text = "name: \"x & y\"";
+  for (int i = 1; i <= 3; ++i) {
+    StepMetrics step;
+    step.set_step(i);
+    step.set_images(32 * i);
+    step.set_loss(2.0 / i);
+    (*step.mutable_terms())["pixels"] = 1.0 / i;
+    (*step.mutable_terms())["mimic"] = 1.0 / i;
+    step.set_images_per_second(100 * i);
+    report.steps.push_back(step);
+  }
+  EvaluationResult before, after;
+  (*before.mutable_values())["knn_accuracy"] = 0.25;
+  after.set_step(3);
+  (*after.mutable_values())["knn_accuracy"] = 0.5;
+  report.evaluations = {before, after};
+  report.reconstructions = {{"0.png", "PNG"}};
+  report.machine = "2 cores";
+  return report;
+}
+
+TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
+  const std::string html = HtmlReport(Sample());
+  EXPECT_THAT(html, HasSubstr("<polyline"));
+  EXPECT_THAT(html, HasSubstr("data:image/png;base64,UE5H"));
+  EXPECT_THAT(html, HasSubstr("<th>untrained</th><th>step 3</th>"));
+  EXPECT_THAT(html, HasSubstr("<td>knn_accuracy</td><td>0.25</td><td>0.5</td>"));
+  EXPECT_THAT(html, HasSubstr("3 steps, 96 images"));
+  EXPECT_THAT(html, HasSubstr("Median 200 images/s"));
+  EXPECT_THAT(html, Not(HasSubstr("http")));
+}
+
+TEST(HtmlReportTest, EscapesWhatPeopleNamed) {
+  const std::string html = HtmlReport(Sample());
+  EXPECT_THAT(html, Not(HasSubstr("<script>")));
+  EXPECT_THAT(html, HasSubstr("a&lt;script&gt;"));
+  EXPECT_THAT(html, HasSubstr("x &amp; y"));
+}
+
+TEST(HtmlReportTest, ARunWithoutStepsOrEvaluationStillHasItsJob) {
+  RunReport report;
+  report.job_text = "seed: 1";
+  EXPECT_THAT(HtmlReport(report), HasSubstr("seed: 1"));
+}
+
+TEST(CurveSvgTest, DrawsAPointPerValueAndLabelsTheEnds) {
+  const std::string svg = CurveSvg("loss", "step", {{"a", {{1, 4}, {2, 2}, {3, 1}}}});
+  EXPECT_THAT(svg, HasSubstr(">4<"));
+  EXPECT_THAT(svg, HasSubstr(">1<"));
+  EXPECT_THAT(svg, HasSubstr("62.0,12.0 "));    // the first point: left, top
+  EXPECT_THAT(svg, HasSubstr("448.0,186.0 "));  // the last: right, bottom
+}
+
+TEST(CurveSvgTest, LeavesOutWhatIsNotFinite) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(CurveSvg("loss", "step", {{"a", {{1, nan}}}}), "");
+  EXPECT_THAT(CurveSvg("loss", "step", {{"a", {{1, nan}, {2, 5}}}}), Not(HasSubstr("nan")));
+}
+
+}  // namespace
+}  // namespace mimeo

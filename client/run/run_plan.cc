@@ -1,0 +1,107 @@
+#include "client/run/run_plan.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "job/job_spec.h"
+
+namespace mimeo {
+namespace {
+
+using Problems = std::vector<std::string>;
+
+std::string Absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
+
+absl::StatusOr<JobSpec> ReadRecipe(const RunFlags& flags) {
+  const auto text = ReadFile(flags.recipe, limits::kRecipeBytes);
+  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("RECIPE: ", text.status().message()));
+  return ParseRecipe(*text, flags.recipe);
+}
+
+void ApplyFlags(const RunFlags& flags, JobSpec* spec, Problems* problems) {
+  for (const std::string& set : flags.sets) {
+    const absl::Status status = SetField(set, spec);
+    if (!status.ok()) problems->push_back(std::string(status.message()));
+  }
+  if (!flags.data.empty()) spec->mutable_data()->set_path(flags.data);
+  if (!flags.init.empty()) spec->set_init_weights(flags.init);
+  if (flags.workers > 0) spec->mutable_resources()->set_num_ranks(flags.workers);
+}
+
+// Makes the path of a field absolute; it must be there.
+void CheckPath(const std::string& field, std::string* path, Problems* problems) {
+  if (path->empty()) return;
+  *path = Absolute(*path);
+  if (!FileExists(*path)) problems->push_back(absl::StrCat(field, ": ", *path, " does not exist"));
+}
+
+void CheckPaths(JobSpec* spec, Problems* problems) {
+  CheckPath("data.path", spec->mutable_data()->mutable_path(), problems);
+  if (spec->evaluation().has_path()) CheckPath("evaluation.path", spec->mutable_evaluation()->mutable_path(), problems);
+  if (spec->evaluation().has_bank_path()) CheckPath("evaluation.bank_path", spec->mutable_evaluation()->mutable_bank_path(), problems);
+  if (spec->has_init_weights()) CheckPath("init_weights", spec->mutable_init_weights(), problems);
+}
+
+std::vector<std::pair<std::string, std::string>> ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* problems) {
+  std::vector<std::pair<std::string, std::string>> teachers;
+  for (const std::string& flag : flags.teachers) {
+    std::pair<std::string, std::string> teacher = absl::StrSplit(flag, absl::MaxSplits('=', 1));
+    if (teacher.first.empty() || teacher.second.empty()) {
+      problems->push_back(absl::StrCat("--teacher ", flag, ": not NAME=WEIGHTS, e.g. --teacher clip=weights/clip.safetensors"));
+      continue;
+    }
+    CheckPath(absl::StrCat("--teacher ", teacher.first), &teacher.second, problems);
+    teachers.push_back(std::move(teacher));
+  }
+  for (const std::string& name : TeacherNames(spec)) {
+    const bool given = std::any_of(teachers.begin(), teachers.end(), [&](const auto& teacher) { return teacher.first == name; });
+    if (!given) {
+      problems->push_back(absl::StrCat("the recipe mimics a teacher named \"", name, "\"; say which weights it has: --teacher ", name, "=WEIGHTS"));
+    }
+  }
+  return teachers;
+}
+
+absl::Status CheckOut(const RunPlan& plan) {
+  const std::string path = JoinPath(plan.out, "job.textproto");
+  if (!FileExists(path)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::string before, ReadFile(path, limits::kRecipeBytes));
+  if (before == plan.text) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("--out ", plan.out, " holds the run of another job (see ", path,
+                                               "); take another folder, or the recipe and flags of that run to continue it"));
+}
+
+}  // namespace
+
+absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
+  ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags));
+  Problems problems;
+  ApplyFlags(flags, &spec, &problems);
+  CheckPaths(&spec, &problems);
+  RunPlan plan;
+  plan.out = Absolute(flags.out);
+  plan.cluster.dir = plan.out;
+  plan.cluster.teachers = ReadTeachers(flags, spec, &problems);
+  const int ranks = std::max(1, spec.resources().num_ranks());
+  plan.cluster.shares = ShareCores(cores, ranks, static_cast<int>(plan.cluster.teachers.size()));
+  if (spec.resources().has_threads_per_rank()) {
+    plan.cluster.shares.threads_per_rank = spec.resources().threads_per_rank();
+  } else {
+    spec.mutable_resources()->set_threads_per_rank(plan.cluster.shares.threads_per_rank);
+  }
+  const auto resolved = ResolveJobSpec(spec);
+  if (!resolved.ok()) problems.push_back(std::string(resolved.status().message()));
+  if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
+  plan.spec = *resolved;
+  plan.text = JobSpecText(plan.spec);
+  RETURN_IF_ERROR(CheckOut(plan));
+  return plan;
+}
+
+}  // namespace mimeo

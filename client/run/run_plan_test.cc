@@ -1,0 +1,94 @@
+#include "client/run/run_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+
+namespace mimeo {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kRecipe[] = R"(
+data { global_batch: 8 image_px: 16 }
+encoder { vit { patch_px: 8 width: 8 depth: 1 heads: 1 } }
+objective { name: "pixels" reconstruction { decoder_width: 8 decoder_depth: 1 decoder_heads: 1 } }
+objective { name: "mimic" mimic { teacher: "clip" } }
+schedule { steps: 2 }
+resources { num_ranks: 2 }
+)";
+
+class RunPlanTest : public testing::Test {
+ protected:
+  RunPlanTest() {
+    EXPECT_TRUE(WriteFileAtomic(dir_.path() + "/recipe", kRecipe).ok());
+    EXPECT_TRUE(WriteFileAtomic(dir_.path() + "/weights", "x").ok());
+    flags_.recipe = dir_.path() + "/recipe";
+    flags_.data = dir_.path();
+    flags_.out = dir_.path() + "/out";
+    flags_.teachers = {"clip=" + dir_.path() + "/weights"};
+  }
+  std::string Refusal() { return std::string(MakeRunPlan(flags_, 2).status().message()); }
+
+  TempDir dir_;
+  RunFlags flags_;
+};
+
+TEST_F(RunPlanTest, ReadsEverythingAndSharesTheCores) {
+  flags_.sets = {"seed=9", "objective[mimic].weight=0.5"};
+  const auto plan = MakeRunPlan(flags_, 8);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->spec.seed(), 9u);
+  EXPECT_EQ(plan->spec.objective(1).weight(), 0.5);
+  EXPECT_EQ(plan->spec.resources().threads_per_rank(), 4);
+  EXPECT_EQ(plan->cluster.shares.workers, 2);
+  EXPECT_EQ(plan->cluster.teachers.size(), 1u);
+  EXPECT_EQ(plan->cluster.shares.ToString(), "8 cores: 2 workers with 4 threads each, 1 teacher with 4 threads");
+}
+
+TEST_F(RunPlanTest, WorkersOverrideTheRecipesRanks) {
+  flags_.workers = 1;
+  const auto plan = MakeRunPlan(flags_, 2);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->spec.resources().num_ranks(), 1);
+  EXPECT_EQ(plan->spec.resources().threads_per_rank(), 2);
+}
+
+TEST_F(RunPlanTest, NamesEveryProblemAtOnce) {
+  flags_.data = "/nowhere/photos";
+  flags_.teachers = {"dino"};
+  flags_.sets = {"seed=many", "encoder.vit.depth=0"};
+  const std::string problems = Refusal();
+  EXPECT_THAT(problems, HasSubstr("data.path: /nowhere/photos does not exist"));
+  EXPECT_THAT(problems, HasSubstr("--teacher dino: not NAME=WEIGHTS"));
+  EXPECT_THAT(problems, HasSubstr("a teacher named \"clip\"; say which weights it has: --teacher clip=WEIGHTS"));
+  EXPECT_THAT(problems, HasSubstr("seed=many: expected a whole number"));
+  EXPECT_THAT(problems, HasSubstr("encoder.vit.depth: 0"));
+}
+
+TEST_F(RunPlanTest, AFolderWithAnotherRunIsRefusedAndTheSameIsContinued) {
+  const auto plan = MakeRunPlan(flags_, 2);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  ASSERT_TRUE(MakeDirs(plan->out).ok());
+  ASSERT_TRUE(WriteFileAtomic(plan->out + "/job.textproto", plan->text).ok());
+  EXPECT_TRUE(MakeRunPlan(flags_, 2).ok());
+  flags_.sets = {"seed=3"};
+  EXPECT_EQ(MakeRunPlan(flags_, 2).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(Refusal(), HasSubstr("holds the run of another job"));
+}
+
+TEST_F(RunPlanTest, AMissingRecipeIsNamed) {
+  flags_.recipe = "/nowhere/recipe";
+  EXPECT_THAT(Refusal(), HasSubstr("/nowhere/recipe"));
+}
+
+TEST(ShareCoresTest, EveryRankGetsAThreadAtLeast) {
+  EXPECT_EQ(ShareCores(2, 4, 0).threads_per_rank, 1);
+  EXPECT_EQ(ShareCores(7, 2, 1).threads_per_rank, 3);
+  EXPECT_EQ(ShareCores(1, 1, 0).ToString(), "1 core: 1 worker with 1 thread");
+}
+
+}  // namespace
+}  // namespace mimeo
