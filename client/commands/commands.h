@@ -1,0 +1,28 @@
+// The verbs of `mimeo`, each added to the command line with its flags, help and example. One thread.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+
+namespace mimeo {
+
+// What all verbs share, and which one was asked for.
+struct Invocation {
+  std::string server = "127.0.0.1:7070";
+  std::string output = "table";
+  std::function<int()> run;  // set by the verb that the command line names; returns the exit code
+  bool json() const { return output == "json"; }
+};
+
+void AddRun(CLI::App* app, Invocation* invocation);
+void AddSubmit(CLI::App* app, Invocation* invocation);      // submit, watch
+void AddJobVerbs(CLI::App* app, Invocation* invocation);    // list, show, explain, cancel, pause, resume, metrics
+void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, teachers, checkpoints
+void AddToolVerbs(CLI::App* app, Invocation* invocation);   // export, embed, reconstruct, evaluate
+
+// A verb with an example under its --help.
+CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& does, const std::string& example);
+
+}  // namespace mimeo

@@ -1,0 +1,114 @@
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/rpc/rpc.h"
+#include "base/status_macros.h"
+#include "base/subprocess.h"
+#include "client/commands/call.h"
+#include "client/download.h"
+#include "client/exit_code.h"
+
+namespace mimeo {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Hours(24 * 30);
+
+// Runs `worker ARGS...` with this process's terminal; its exit code.
+int RunWorker(std::vector<std::string> args) {
+  const auto binary = FindBinary("worker");
+  if (!binary.ok()) {
+    PrintError(binary.status());
+    return kFailed;
+  }
+  args.insert(args.begin(), *binary);
+  Subprocess::Options options;
+  options.argv = std::move(args);
+  options.own_group = false;  // Ctrl-C reaches it too
+  const auto worker = Subprocess::Start(options);
+  if (!worker.ok()) {
+    PrintError(worker.status());
+    return kFailed;
+  }
+  const auto ended = (*worker)->Wait(Clock::Real()->Now() + kPatience);
+  return !ended.ok() || ended->signal != 0 ? kFailed : ended->code;
+}
+
+struct ExportFlags {
+  std::string source, to = "hf", out;
+  int64_t step = 0;
+};
+
+int Export(const Invocation& invocation, const ExportFlags& flags) {
+  if (FileExists(flags.source)) return RunWorker({"export", "--checkpoint", flags.source, "--to", flags.to, "--out", flags.out});
+  const TempDir dir;
+  const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
+  absl::Status status = DownloadCheckpointFile(OpenChannel(invocation.server), flags.source, flags.step, file);
+  if (absl::IsNotFound(status)) {
+    status = absl::NotFoundError(absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));
+  }
+  status = absl::IsUnavailable(status) ? Explained(ToGrpc(status), invocation.server) : status;
+  if (!status.ok()) {
+    PrintError(status);
+    return ExitCodeOf(status);
+  }
+  return RunWorker({"export", "--checkpoint", file, "--to", flags.to, "--out", flags.out});
+}
+
+// A verb whose flags are the worker's: `required` and `optional` name them, `switches` take no value.
+void AddWorkerVerb(CLI::App* verb, Invocation* invocation, const std::string& worker_verb, const std::vector<std::pair<std::string, std::string>>& required,
+                   const std::vector<std::pair<std::string, std::string>>& optional, const std::vector<std::pair<std::string, std::string>>& switches) {
+  auto values = std::make_shared<std::map<std::string, std::string>>();
+  auto flags = std::make_shared<std::map<std::string, bool>>();
+  for (const auto& [name, help] : required) verb->add_option("--" + name, (*values)[name], help)->required();
+  for (const auto& [name, help] : optional) verb->add_option("--" + name, (*values)[name], help);
+  for (const auto& [name, help] : switches) verb->add_flag("--" + name, (*flags)[name], help);
+  verb->callback([=] {
+    invocation->run = [=] {
+      std::vector<std::string> args = {worker_verb};
+      for (const auto& [name, value] : *values) {
+        if (!value.empty()) args.insert(args.end(), {"--" + name, value});
+      }
+      for (const auto& [name, on] : *flags) {
+        if (on) args.push_back("--" + name);
+      }
+      return RunWorker(args);
+    };
+  });
+}
+
+}  // namespace
+
+void AddToolVerbs(CLI::App* app, Invocation* invocation) {
+  CLI::App* exports = AddVerb(app, "export", "An encoder out of a job's checkpoint, or out of a checkpoint file",
+                              "mimeo export j1 --to hf --out out/encoder");
+  auto flags = std::make_shared<ExportFlags>();
+  exports->add_option("SOURCE", flags->source, "a job's id, or a checkpoint.safetensors")->required();
+  exports->add_option("--to", flags->to, "hf: a folder for transformers; safetensors: the whole model in one file")
+      ->check(CLI::IsMember({"hf", "safetensors"}));
+  exports->add_option("--out", flags->out, "the folder or file to write")->required();
+  exports->add_option("--step", flags->step, "of the checkpoint (default: the newest)");
+  exports->callback([flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
+
+  AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked",
+                        "mimeo embed --weights out/mae/encoder --images photos --out features.safetensors"),
+                invocation, "embed",
+                {{"weights", "weights file, or a folder with model.safetensors"}, {"images", "folder, tar, or folder of tars"},
+                 {"out", "safetensors file to write"}},
+                {{"batch", "images at a time"}, {"threads", "compute threads"}}, {{"tokens", "every patch's token too"}});
+  AddWorkerVerb(AddVerb(app, "reconstruct", "Image, what the encoder sees, and the reconstruction, as PNG",
+                        "mimeo reconstruct --weights out/mae/checkpoint.safetensors --images photos --out pngs"),
+                invocation, "reconstruct",
+                {{"weights", "a checkpoint.safetensors of Mimeo"}, {"images", "folder, tar, or folder of tars"}, {"out", "folder to write PNGs to"}},
+                {{"count", "how many images"}, {"seed", "of the masks"}}, {});
+  CLI::App* evaluate = app->add_subcommand("evaluate", "How good an encoder's features are");
+  evaluate->require_subcommand(1);
+  AddWorkerVerb(AddVerb(evaluate, "knn", "Accuracy of k nearest neighbours, as one JSON object",
+                        "mimeo evaluate knn --weights out/mae/encoder --data photos/validation --bank photos/train"),
+                invocation, "knn", {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
+                {{"bank", "labelled images that vote (default: DATA/train, and DATA/validation is classified)"}, {"k", "neighbours"},
+                 {"temperature", "a neighbour votes exp(similarity / temperature)"}, {"max_images", "of either set"}}, {});
+}
+
+}  // namespace mimeo

@@ -1,0 +1,130 @@
+#include "client/follow.h"
+
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/mutex.h"
+#include "base/clock.h"
+#include "base/rpc/rpc.h"
+#include "base/status_macros.h"
+#include "proto/coordinator.grpc.pb.h"
+
+namespace mimeo {
+namespace {
+
+constexpr absl::Duration kLook = absl::Milliseconds(300);
+constexpr absl::Duration kPatience = absl::Minutes(1);
+constexpr absl::Duration kCall = absl::Seconds(20);
+
+bool IsOver(const Job& job) {
+  return job.state() == JOB_STATE_SUCCEEDED || job.state() == JOB_STATE_FAILED || job.state() == JOB_STATE_CANCELLED ||
+         job.state() == JOB_STATE_PAUSED;
+}
+
+std::string EvaluationLine(const EvaluationResult& evaluation) {
+  const std::map<std::string, double> values(evaluation.values().begin(), evaluation.values().end());
+  std::string line = evaluation.step() == 0 ? "evaluation, untrained:" : absl::StrCat("evaluation at step ", evaluation.step(), ":");
+  for (const auto& [name, value] : values) absl::StrAppendFormat(&line, " %s=%.4g", name, value);
+  return line;
+}
+
+class Follower {
+ public:
+  Follower(const std::shared_ptr<grpc::Channel>& channel, std::string job_id, Progress* progress)
+      : stub_(Coordinator::NewStub(channel)), job_id_(std::move(job_id)), progress_(progress) {}
+
+  absl::StatusOr<Followed> Run(const std::function<bool()>& interrupted) {
+    absl::Time heard = clock_->Now();
+    while (true) {
+      const absl::Status status = Look();
+      if (status.ok()) {
+        heard = clock_->Now();
+        if (IsOver(job_)) return Result();
+        if (!asked_to_pause_ && interrupted()) asked_to_pause_ = Pause().ok();
+      } else if (!absl::IsUnavailable(status) || clock_->Now() - heard > kPatience) {
+        return status;
+      }
+      absl::MutexLock lock(&mu_);
+      clock_->Await(&mu_, absl::Condition(+[](bool* never) { return *never; }, &never_), clock_->Now() + kLook);
+    }
+  }
+
+ private:
+  // The job first, then its numbers: when it is over, they are all there.
+  absl::Status Look() {
+    grpc::ClientContext context;
+    SetDeadline(&context, kCall);
+    GetJobRequest request;
+    request.set_job_id(job_id_);
+    Job job;
+    RETURN_IF_ERROR(FromGrpc(stub_->GetJob(&context, request, &job)));
+    RETURN_IF_ERROR(ReadMetrics());
+    if (job.generation() > 1 && job.generation() != job_.generation() && job_.generation() > 0) {
+      progress_->Say(absl::StrCat("generation ", job.generation(), ": ", job.reason()));
+    }
+    job_ = job;
+    progress_->Show(job_, steps_.empty() ? nullptr : &steps_.rbegin()->second);
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadMetrics() {
+    grpc::ClientContext context;
+    SetDeadline(&context, kCall);
+    MetricsRequest request;
+    request.set_job_id(job_id_);
+    // Steps that a later generation does again are asked for again.
+    request.set_after_step(steps_.empty() ? 0 : std::min(steps_.rbegin()->first, job_.step()));
+    const auto stream = stub_->Metrics(&context, request);
+    MetricsReply reply;
+    while (stream->Read(&reply)) {
+      for (const StepMetrics& step : reply.steps()) steps_[step.step()] = step;
+      for (const EvaluationResult& evaluation : reply.evaluations()) {
+        const auto [known, is_new] = evaluations_.insert_or_assign(evaluation.step(), evaluation);
+        if (is_new) progress_->Say(EvaluationLine(evaluation));
+      }
+    }
+    return FromGrpc(stream->Finish());
+  }
+
+  absl::Status Pause() {
+    grpc::ClientContext context;
+    SetDeadline(&context, kCall);
+    ControlJobRequest request;
+    request.set_job_id(job_id_);
+    request.set_want(WANT_PAUSE);
+    Job job;
+    return FromGrpc(stub_->ControlJob(&context, request, &job));
+  }
+
+  absl::StatusOr<Followed> Result() {
+    // All of them once more: what was replaced since it was read is now as it stays.
+    steps_.clear();
+    RETURN_IF_ERROR(ReadMetrics());
+    Followed followed;
+    followed.job = job_;
+    for (auto& [number, step] : steps_) followed.steps.push_back(std::move(step));
+    for (auto& [number, evaluation] : evaluations_) followed.evaluations.push_back(std::move(evaluation));
+    return followed;
+  }
+
+  const std::unique_ptr<Coordinator::Stub> stub_;
+  const std::string job_id_;
+  Progress* const progress_;
+  Clock* const clock_ = Clock::Real();
+  absl::Mutex mu_;
+  bool never_ = false;
+  bool asked_to_pause_ = false;
+  Job job_;
+  std::map<int64_t, StepMetrics> steps_;
+  std::map<int64_t, EvaluationResult> evaluations_;
+};
+
+}  // namespace
+
+absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
+                                   Progress* progress, const std::function<bool()>& interrupted) {
+  return Follower(channel, job_id, progress).Run(interrupted);
+}
+
+}  // namespace mimeo

@@ -1,0 +1,43 @@
+// What a person sees of a job that is followed: a bar redrawn in place on a terminal, else a plain line now and then.
+// Thread-compatible.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "proto/coordinator.pb.h"
+#include "proto/metrics.pb.h"
+
+namespace mimeo {
+
+// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left". `newest` may be null. `width` of the bar in characters.
+std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width);
+
+class Progress {
+ public:
+  explicit Progress(std::FILE* out, Clock* clock = Clock::Real());
+
+  // `newest`: the newest step's numbers, or null.
+  void Show(const Job& job, const StepMetrics* newest);
+  void Say(absl::string_view line);  // a line of its own, above the bar
+  void Done();                       // ends the bar's line
+
+ private:
+  absl::Duration Left(const Job& job);
+
+  std::FILE* const out_;
+  Clock* const clock_;
+  const bool terminal_;
+  bool bar_shown_ = false;
+  absl::Time last_line_ = absl::InfinitePast();
+  int64_t last_step_ = -1;
+  // Where the present generation was first seen: what is left is judged by its pace.
+  int64_t generation_ = -1;
+  int64_t first_step_ = 0;
+  absl::Time first_seen_;
+};
+
+}  // namespace mimeo
