@@ -82,8 +82,12 @@ struct Sample {
 
 class OpenedDataset : public Dataset {
  public:
-  OpenedDataset(std::string root, std::vector<Sample> samples, std::vector<File> shards, std::vector<std::string> class_names)
-      : root_(std::move(root)), samples_(std::move(samples)), shards_(std::move(shards)), class_names_(std::move(class_names)) {
+  OpenedDataset(std::string root, std::vector<Sample> samples, std::vector<File> shards,
+                std::vector<std::string> class_names)
+      : root_(std::move(root)),
+        samples_(std::move(samples)),
+        shards_(std::move(shards)),
+        class_names_(std::move(class_names)) {
     Sha256Stream digest;
     for (const Sample& sample : samples_) {
       digest.Update(sample.name);
@@ -113,8 +117,9 @@ class OpenedDataset : public Dataset {
   std::string digest_;
 };
 
-absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::vector<Sample> samples, std::vector<File> shards,
-                                                std::vector<std::string> class_names, absl::string_view what_was_found) {
+absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::vector<Sample> samples,
+                                                std::vector<File> shards, std::vector<std::string> class_names,
+                                                absl::string_view what_was_found) {
   if (samples.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(root, ": no images in it: ", what_was_found, ", of which 0 end in .jpg, .jpeg, .png or .webp"));
@@ -190,8 +195,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path) 
   if (!fs::exists(path, error)) return absl::InvalidArgumentError(absl::StrCat(path, ": no such file or folder"));
   if (!IsTarName(path)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": neither a folder nor a .tar; images come as a folder, a tree of class folders, one .tar, or a "
-                           "folder of .tar shards"));
+        absl::StrCat(path, ": neither a folder nor a .tar; images come as a folder, a tree of class folders, one .tar, "
+                           "or a folder of .tar shards"));
   }
   return OpenTars(path, {fs::path(path)});
 }

@@ -67,14 +67,15 @@ Pixels CutPixels(const Pixels& pixels, const Rect& crop) {
 
 absl::StatusOr<Rect> CheckedCrop(const ImageSize& size, const Rect* crop, int64_t max_pixels) {
   if (int64_t{size.width} * size.height > max_pixels) {
-    return absl::InvalidArgumentError(absl::StrCat(size.width, " x ", size.height, " pixels, over the limit of ", max_pixels,
-                                                   " (data.max_pixels)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(size.width, " x ", size.height, " pixels, over the limit of ", max_pixels, " (data.max_pixels)"));
   }
   if (crop == nullptr) return Rect{0, 0, size.width, size.height};
-  if (crop->left < 0 || crop->top < 0 || crop->width <= 0 || crop->height <= 0 || crop->left > size.width - crop->width ||
-      crop->top > size.height - crop->height) {
-    return absl::InvalidArgumentError(absl::StrCat("a crop of ", crop->width, " x ", crop->height, " at (", crop->left, ", ",
-                                                   crop->top, ") is not inside ", size.width, " x ", size.height, " pixels"));
+  if (crop->left < 0 || crop->top < 0 || crop->width <= 0 || crop->height <= 0 ||
+      crop->left > size.width - crop->width || crop->top > size.height - crop->height) {
+    return absl::InvalidArgumentError(absl::StrCat("a crop of ", crop->width, " x ", crop->height, " at (", crop->left,
+                                                   ", ", crop->top, ") is not inside ", size.width, " x ", size.height,
+                                                   " pixels"));
   }
   return *crop;
 }

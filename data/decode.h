@@ -1,4 +1,4 @@
-// Encoded bytes -> RGB pixels, by libjpeg-turbo, libpng and libwebp. Pure. design.md section 6 lists what each odd input gets.
+// Encoded bytes -> RGB pixels, by libjpeg-turbo, libpng and libwebp. Pure.
 #pragma once
 
 #include <cstdint>

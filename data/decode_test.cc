@@ -229,6 +229,16 @@ TEST(ReadImageSizeTest, ReadsEveryFormat) {
   EXPECT_EQ(wide.height, 1);
 }
 
+TEST(DecodeImageTest, IgnoresExifOrientation) {
+  const std::string photo = TestFile("photo.jpg");
+  // APP1 with one tag: orientation 6, "turn by 90 degrees".
+  const std::string exif("\xFF\xE1\x00\x22" "Exif\0\0" "MM\0\x2A\0\0\0\x08"
+                         "\0\x01" "\x01\x12\0\x03\0\0\0\x01\0\x06\0\0" "\0\0\0\0", 36);
+  const std::string turned = photo.substr(0, 2) + exif + photo.substr(2);
+  EXPECT_EQ(DecodeImage(turned, kMaxPixels).value().rgb, DecodeImage(photo, kMaxPixels).value().rgb);
+  EXPECT_EQ(ReadImageSize(turned).value().width, 160);
+}
+
 TEST(EncodePngTest, ReadsBackEqual) {
   const Pixels pixels = Noise(33, 21);
   ASSERT_OK_AND_ASSIGN(const Pixels back, DecodeImage(EncodePng(pixels), kMaxPixels));

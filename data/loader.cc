@@ -199,8 +199,8 @@ class PrefetchingLoader : public Loader {
     }
     const int64_t limit = spec_.data().max_bad_samples();
     if (num_bad_ <= limit && !row_without_sample) return absl::OkStatus();
-    std::string message = absl::StrCat(num_bad_.load(), " of ", dataset_->size(), " samples cannot be decoded; data.max_bad_samples is ",
-                                       limit, ". The first:");
+    std::string message = absl::StrCat(num_bad_.load(), " of ", dataset_->size(),
+                                       " samples cannot be decoded; data.max_bad_samples is ", limit, ". The first:");
     for (size_t i = 0; i < std::min<size_t>(10, bad_in_order_.size()); ++i) {
       absl::StrAppend(&message, "\n  ", dataset_->name(bad_in_order_[i]), ": ", bad_.at(bad_in_order_[i]));
     }
@@ -242,13 +242,13 @@ absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(const Dataset* dataset, con
     return absl::InvalidArgumentError(absl::StrCat("rank ", options.rank, " of ", options.num_ranks));
   }
   if (dataset->size() < global_batch) {
-    return absl::InvalidArgumentError(absl::StrCat("data.path: ", dataset->size(), " images are fewer than one global batch of ",
-                                                   global_batch));
+    return absl::InvalidArgumentError(
+        absl::StrCat("data.path: ", dataset->size(), " images are fewer than one global batch of ", global_batch));
   }
   const int64_t steps = dataset->size() / global_batch;
   if (options.start.epoch() < 0 || options.start.batch() < 0 || options.start.batch() >= steps) {
-    return absl::InvalidArgumentError(absl::StrCat("start: batch ", options.start.batch(), " of epoch ", options.start.epoch(),
-                                                   "; an epoch has ", steps, " batches"));
+    return absl::InvalidArgumentError(absl::StrCat("start: batch ", options.start.batch(), " of epoch ",
+                                                   options.start.epoch(), "; an epoch has ", steps, " batches"));
   }
   return std::make_unique<PrefetchingLoader>(dataset, spec, options);
 }

@@ -67,9 +67,12 @@ absl::Status ForEachBatch(const Dataset& dataset, int px, const PixelStatistics&
 at::Tensor OnCpu(const at::Tensor& tensor) { return tensor.to(at::kCPU, at::kFloat).contiguous(); }
 
 absl::Status CheckLabels(const std::vector<int>& labels, const at::Tensor& rows_ND, const char* what) {
-  if (!rows_ND.defined() || rows_ND.size(0) == 0) return absl::InvalidArgumentError(absl::StrCat("k-NN: the ", what, " has no rows"));
+  if (!rows_ND.defined() || rows_ND.size(0) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("k-NN: the ", what, " has no rows"));
+  }
   if (static_cast<int64_t>(labels.size()) != rows_ND.size(0)) {
-    return absl::InvalidArgumentError(absl::StrCat("k-NN: the ", what, " has ", rows_ND.size(0), " rows and ", labels.size(), " labels"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("k-NN: the ", what, " has ", rows_ND.size(0), " rows and ", labels.size(), " labels"));
   }
   const auto missing = std::count(labels.begin(), labels.end(), -1);
   if (missing == 0) return absl::OkStatus();
@@ -105,13 +108,14 @@ absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& en
   std::vector<at::Tensor> classes;
   std::vector<at::Tensor> means;
   std::vector<at::Tensor> tokens;
-  RETURN_IF_ERROR(ForEachBatch(dataset, options.image_px, statistics, options, &embeddings, [&](const at::Tensor& images_BCHW) {
+  const auto encode = [&](const at::Tensor& images_BCHW) {
     const MaskPlan plan = AllVisible(images_BCHW.size(0), grid.num_patches(), images_BCHW.device());
     const Encoding encoding = encoder.Encode(images_BCHW, plan);
     if (encoding.class_BD.defined()) classes.push_back(OnCpu(encoding.class_BD));
     means.push_back(OnCpu(encoding.visible_BKD.mean(1)));
     if (options.tokens) tokens.push_back(OnCpu(encoding.visible_BKD));
-  }));
+  };
+  RETURN_IF_ERROR(ForEachBatch(dataset, options.image_px, statistics, options, &embeddings, encode));
   if (!classes.empty()) embeddings.class_token_ND = at::cat(classes);
   embeddings.patch_mean_ND = at::cat(means);
   if (!tokens.empty()) embeddings.patch_tokens_NLD = at::cat(tokens);

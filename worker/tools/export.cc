@@ -35,7 +35,8 @@ int RunExport(int argc, char** argv) {
   Flags flags;
   CLI::App app("An encoder, or the whole model, out of a checkpoint.", "export");
   app.add_option("--checkpoint", flags.checkpoint, "A checkpoint.safetensors of Mimeo")->required();
-  app.add_option("--to", flags.to, "hf: a folder that transformers.AutoModel loads; safetensors: the whole model under Mimeo's names")
+  app.add_option("--to", flags.to,
+                 "hf: a folder that transformers.AutoModel loads; safetensors: the whole model under Mimeo's names")
       ->required()
       ->check(CLI::IsMember({"hf", "safetensors"}));
   app.add_option("--out", flags.out, "The folder (hf) or file (safetensors) to write")->required();

@@ -27,7 +27,8 @@ absl::StatusOr<JobSpec> WithOneReconstruction(const JobSpec& spec) {
     *only.add_objective() = objective;
     return only;
   }
-  return absl::InvalidArgumentError(absl::StrCat("job \"", spec.name(), "\" has no reconstruction objective: nothing predicts pixels"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("job \"", spec.name(), "\" has no reconstruction objective: nothing predicts pixels"));
 }
 
 absl::Status CopyInto(const NamedTensors& checkpoint, const Parameters& parameters) {
@@ -37,8 +38,8 @@ absl::Status CopyInto(const NamedTensors& checkpoint, const Parameters& paramete
     if (found == checkpoint.end()) {
       problems.push_back(absl::StrCat("missing key ", name));
     } else if (found->second.sizes() != parameter.sizes()) {
-      problems.push_back(absl::StrCat("key ", name, " has shape [", absl::StrJoin(found->second.sizes(), ", "), "], should be [",
-                                      absl::StrJoin(parameter.sizes(), ", "), "]"));
+      problems.push_back(absl::StrCat("key ", name, " has shape [", absl::StrJoin(found->second.sizes(), ", "),
+                                      "], should be [", absl::StrJoin(parameter.sizes(), ", "), "]"));
     } else {
       at::Tensor(parameter).copy_(found->second);
     }

@@ -15,7 +15,8 @@ int RunReconstruct(int argc, char** argv);
 // export --checkpoint checkpoint.safetensors --to hf|safetensors --out PATH (a folder for hf, a file for safetensors)
 int RunExport(int argc, char** argv);
 
-// knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N] [--max_images N] [--threads N]
+// knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N] [--max_images N]
+//     [--threads N]
 // Images of `data` are classified by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.
 int RunKnn(int argc, char** argv);
 

@@ -171,7 +171,9 @@ TEST_F(ToolsTest, KnnPrintsOneJsonObject) {
   EXPECT_EQ(json.at("bank_images"), 6);
   EXPECT_EQ(json.at("majority_rate"), 0.5);
   EXPECT_EQ(json.at("knn_raw_pixels"), 1.0);
-  EXPECT_EQ(json.at("knn_accuracy"), std::max(json.at("knn_accuracy_class").get<double>(), json.at("knn_accuracy_patch_mean").get<double>()));
+  const double by_class = json.at("knn_accuracy_class");
+  const double by_mean = json.at("knn_accuracy_patch_mean");
+  EXPECT_EQ(json.at("knn_accuracy"), std::max(by_class, by_mean));
 }
 
 TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
@@ -188,7 +190,8 @@ TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
   const std::vector<Case> cases = {
       {RunEmbed, {"embed"}, 2, "--weights"},
       {RunEmbed, {"embed", "--weights", Path("none"), "--images", Path("photos"), "--out", Path("o")}, 2, "none"},
-      {RunEmbed, {"embed", "--weights", Path("cut.safetensors"), "--images", Path("photos"), "--out", Path("o")}, 1, "cut.safetensors"},
+      {RunEmbed, {"embed", "--weights", Path("cut.safetensors"), "--images", Path("photos"), "--out", Path("o")}, 1,
+       "cut.safetensors"},
       {RunEmbed, {"embed", "--weights", checkpoint, "--images", Path("nowhere"), "--out", Path("o")}, 2, "nowhere: no such file"},
       {RunExport, {"export", "--checkpoint", checkpoint, "--to=onnx", "--out", Path("o")}, 2, "onnx"},
       {RunExport, {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")}, 2, "no `job`"},

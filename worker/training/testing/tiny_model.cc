@@ -1,0 +1,68 @@
+#include "worker/training/testing/tiny_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/sin.h>
+#include <gtest/gtest.h>
+
+#include "job/job_spec.h"
+#include "model/mask_plan.h"
+
+namespace mimeo::testing {
+namespace {
+
+constexpr int kImagePx = 32, kPatches = 16, kVisible = 4;
+
+at::Tensor Flatten(const Parameters& parameters, bool gradients) {
+  std::vector<at::Tensor> flat;
+  for (const auto& [name, tensor] : parameters.all()) {
+    flat.push_back((gradients ? tensor.grad() : tensor.detach()).to(at::kDouble).flatten());
+  }
+  return at::cat(flat);
+}
+
+}  // namespace
+
+JobSpec TinySpec(int width) {
+  JobSpec spec;
+  spec.set_seed(3);
+  spec.mutable_data()->set_path("images");
+  spec.mutable_data()->set_global_batch(24);
+  spec.mutable_data()->set_image_px(kImagePx);
+  VitSpec* vit = spec.mutable_encoder()->mutable_vit();
+  vit->set_patch_px(8), vit->set_width(width), vit->set_depth(2), vit->set_heads(2);
+  ObjectiveSpec* pixels = spec.add_objective();
+  pixels->set_name("pixels");
+  ReconstructionSpec* decoder = pixels->mutable_reconstruction();
+  decoder->set_decoder_width(16), decoder->set_decoder_depth(1), decoder->set_decoder_heads(2);
+  spec.mutable_optimizer()->mutable_adamw()->set_base_rate(1e-2);
+  spec.mutable_schedule()->set_steps(20);
+  const auto resolved = ResolveJobSpec(spec);
+  if (!resolved.ok()) ADD_FAILURE() << resolved.status();
+  return *resolved;
+}
+
+TinyModel::TinyModel(const JobSpec& spec, at::ScalarType type) : parameters(spec.seed()) {
+  encoder = MakeEncoder(spec.encoder(), spec.data().image_px(), &parameters);
+  objectives = *ObjectiveSum::Create(spec, *encoder, {}, &parameters);
+  parameters.To(at::kCPU, type);
+  optimizer = std::make_unique<AdamW>(&parameters, spec.optimizer().adamw());
+}
+
+std::vector<ViewInput> TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType type) {
+  std::vector<at::Tensor> rows;
+  std::vector<RandomKey> keys;
+  for (int64_t row = begin; row < end; ++row) {
+    const double phase = 0.37 * static_cast<double>(row) + 1.1 * static_cast<double>(step);
+    const at::Tensor x = at::arange(3 * kImagePx * kImagePx, at::kDouble);
+    rows.push_back((at::sin(x * (0.011 + 0.001 * static_cast<double>(row)) + phase) + at::sin(x * 0.7 + phase)).view({1, 3, kImagePx, kImagePx}));
+    keys.push_back(RandomKey(9).Fold(static_cast<uint64_t>(step)).Fold(static_cast<uint64_t>(row)));
+  }
+  return {ViewInput{at::cat(rows).to(type), RandomMaskPlan(keys, kPatches, kVisible), {}}};
+}
+
+at::Tensor FlatParameters(const Parameters& parameters) { return Flatten(parameters, false); }
+at::Tensor FlatGradients(const Parameters& parameters) { return Flatten(parameters, true); }
+
+}  // namespace mimeo::testing

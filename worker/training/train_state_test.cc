@@ -1,0 +1,105 @@
+#include "worker/training/train_state.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/safetensors.h"
+#include "base/testing/status_matchers.h"
+#include "job/job_spec.h"
+#include "worker/training/testing/tiny_model.h"
+
+namespace mimeo {
+namespace {
+
+using testing::FlatParameters;
+using testing::StatusIs;
+using testing::TinyModel;
+using testing::TinySpec;
+using testing::TinyViews;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// A model that has made two updates, and where it stands.
+class TrainStateTest : public ::testing::Test {
+ protected:
+  TrainStateTest() {
+    for (int step = 0; step < 2; ++step) {
+      for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = (tensor.detach() + 0.1 * step).clone();
+      model_.optimizer->Step(1e-2, at::zeros({}, at::kFloat));
+    }
+    position_.step = 2;
+    position_.next.set_epoch(1);
+    position_.next.set_batch(5);
+    stream_ = SerializeTrainState(model_.parameters, *model_.optimizer, spec_, position_);
+  }
+
+  const JobSpec spec_ = TinySpec();
+  TinyModel model_{spec_};
+  TrainPosition position_;
+  std::string stream_;
+};
+
+TEST_F(TrainStateTest, ComesBackToTheLastBit) {
+  JobSpec other = spec_;
+  other.set_seed(77);
+  const TinyModel restored(other);
+  ASSERT_FALSE(at::equal(FlatParameters(restored.parameters), FlatParameters(model_.parameters)));
+  ASSERT_OK_AND_ASSIGN(const TrainPosition position, RestoreTrainState(stream_, restored.parameters, *restored.optimizer));
+  EXPECT_EQ(position.step, 2);
+  EXPECT_EQ(position.next.epoch(), 1);
+  EXPECT_EQ(position.next.batch(), 5);
+  EXPECT_TRUE(at::equal(FlatParameters(restored.parameters), FlatParameters(model_.parameters)));
+  const auto state = restored.optimizer->State(), expected = model_.optimizer->State();
+  ASSERT_EQ(state.size(), expected.size());
+  for (size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(at::equal(state[i].second, expected[i].second)) << state[i].first;
+  EXPECT_EQ(SerializeTrainState(restored.parameters, *restored.optimizer, spec_, position), stream_);
+}
+
+TEST_F(TrainStateTest, IsAFileThatAPersonCanOpen) {
+  ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
+  EXPECT_EQ(view.metadata().at("step"), "2");
+  EXPECT_EQ(view.metadata().at("job"), JobSpecText(spec_));
+  EXPECT_EQ(view.tensors().count("encoder.cls_token"), 1u);
+  EXPECT_EQ(view.tensors().count("optimizer.exp_avg.encoder.cls_token"), 1u);
+  EXPECT_EQ(view.tensors().count("optimizer.exp_avg_sq.encoder.cls_token"), 1u);
+  EXPECT_EQ(view.tensors().size(), 3 * model_.parameters.all().size() + 1);
+}
+
+TEST_F(TrainStateTest, ATruncatedStreamIsRefusedAndNothingChanges) {
+  const TinyModel fresh(spec_);
+  const at::Tensor before = FlatParameters(fresh.parameters);
+  for (const size_t bytes : {size_t{0}, size_t{7}, size_t{100}, stream_.size() / 2, stream_.size() - 1}) {
+    const auto restored = RestoreTrainState(absl::string_view(stream_).substr(0, bytes), fresh.parameters, *fresh.optimizer);
+    EXPECT_THAT(restored, StatusIs(absl::StatusCode::kDataLoss)) << bytes;
+  }
+  EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
+}
+
+TEST_F(TrainStateTest, AnotherModelsStreamIsRefusedByName) {
+  const TinyModel wider(TinySpec(64));
+  const at::Tensor before = FlatParameters(wider.parameters);
+  EXPECT_THAT(RestoreTrainState(stream_, wider.parameters, *wider.optimizer),
+              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("encoder."), HasSubstr("32"), HasSubstr("64"))));
+  EXPECT_TRUE(at::equal(FlatParameters(wider.parameters), before));
+}
+
+TEST_F(TrainStateTest, MissingAndUnknownTensorsAreNamed) {
+  Parameters others(1);
+  others.Add("head.weight", {2, 2}, Init::kZeros);
+  AdamW optimizer(&others, spec_.optimizer().adamw());
+  EXPECT_THAT(RestoreTrainState(stream_, others, optimizer),
+              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("head.weight is missing"), HasSubstr("is unknown"))));
+}
+
+TEST_F(TrainStateTest, AStreamWithoutPositionIsDataLoss) {
+  ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
+  const std::string weights_only = SerializeSafetensors(view.tensors(), {{"job", "x"}});
+  EXPECT_THAT(RestoreTrainState(weights_only, model_.parameters, *model_.optimizer), StatusIs(absl::StatusCode::kDataLoss, "step"));
+}
+
+}  // namespace
+}  // namespace mimeo
