@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/limits.h"
 
 namespace mimeo {
@@ -66,7 +67,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
 }
 
 void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) {
-  context->set_deadline(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(timeout));
+  context->set_deadline(absl::ToChronoTime(Clock::Real()->Now() + timeout));
 }
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
@@ -112,7 +113,7 @@ RpcServer::~RpcServer() {
 }
 
 void RpcServer::Shutdown(absl::Duration grace) {
-  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(grace));
+  server_->Shutdown(absl::ToChronoTime(Clock::Real()->Now() + grace));
   server_->Wait();
 }
 

@@ -2,33 +2,38 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
-
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/metric_catalog.h"
+#include "base/rpc/rpc.h"
 #include "base/subprocess.h"
 #include "tests/e2e/cluster.h"
 
 namespace mimeo {
 namespace {
 
+// Prometheus does not say which port it bound, so it gets one that was free a moment ago.
+int FreePort() {
+  const auto server = RpcServer::Start("127.0.0.1:0", {});
+  EXPECT_TRUE(server.ok()) << server.status();
+  return server.ok() ? (*server)->port() : 0;
+}
+
 // Prometheus with one scrape a second; asks it until it has what is wanted.
 class Prometheus {
  public:
   Prometheus(const std::string& dir, const std::vector<std::string>& targets) {
     EXPECT_TRUE(WriteFileAtomic(dir + "/prometheus.yml",
-                                absl::StrCat("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: mimeo\n",
+                                absl::StrCat("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: mimeo\n  honor_labels: true\n",
                                              "  static_configs: [{targets: ['", absl::StrJoin(targets, "','"), "']}]\n"))
                     .ok());
     Subprocess::Options options;
-    // Prometheus says neither which port it bound nor where, so it gets one that was free a moment ago.
-    httplib::Server probe;
-    port_ = probe.bind_to_any_port("127.0.0.1");
-    probe.stop();
+    port_ = FreePort();
     options.argv = {"/usr/bin/prometheus", "--config.file=" + dir + "/prometheus.yml",
                     "--storage.tsdb.path=" + dir + "/prometheus", absl::StrCat("--web.listen-address=127.0.0.1:", port_)};
     options.output_path = dir + "/prometheus.log";
@@ -40,7 +45,8 @@ class Prometheus {
   // The instant query's result, or an empty list while it does not answer.
   nlohmann::json Query(const std::string& promql) {
     httplib::Client client("127.0.0.1", port_);
-    const auto reply = client.Get(absl::StrCat("/api/v1/query?query=", httplib::detail::encode_url(promql)).c_str());
+    client.set_read_timeout(2);
+    const auto reply = client.Get("/api/v1/query", httplib::Params{{"query", promql}}, httplib::Headers());
     if (!reply || reply->status != 200) return nlohmann::json::array();
     return nlohmann::json::parse(reply->body)["data"]["result"];
   }
