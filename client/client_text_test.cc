@@ -66,6 +66,9 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
       progress.Show(Running(second, 100), nullptr);
       clock.Advance(absl::Seconds(1));
     }
+    Job done = Running(11, 100);
+    done.set_state(JOB_STATE_CANCELLED);
+    progress.Show(done, nullptr);
     progress.Say("hello");
     progress.Done();
   }
@@ -73,7 +76,7 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
   std::string text(4096, '\0');
   text.resize(std::fread(&text[0], 1, text.size(), file));
   std::fclose(file);
-  EXPECT_EQ(text, "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\nhello\n");
+  EXPECT_EQ(text, "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\n[##----------------------] 11/100  1:29 left\nhello\n");
 }
 
 TEST(StepJsonTest, HasTheFieldsOfMetricsJsonl) {

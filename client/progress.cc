@@ -78,7 +78,9 @@ void Progress::Show(const Job& job, const StepMetrics* newest) {
     return;
   }
   const absl::Time now = clock_->Now();
-  if (job.step() == last_step_ || now - last_line_ < kLineEvery) return;
+  const bool news = job.state() != last_state_;
+  if (!news && (job.step() == last_step_ || now - last_line_ < kLineEvery)) return;
+  last_state_ = job.state();
   last_line_ = now;
   last_step_ = job.step();
   std::fprintf(out_, "%s\n", text.c_str());

@@ -34,6 +34,7 @@ class Progress {
   bool bar_shown_ = false;
   absl::Time last_line_ = absl::InfinitePast();
   int64_t last_step_ = -1;
+  JobState last_state_ = JOB_STATE_UNSPECIFIED;
   // Where the present generation was first seen: what is left is judged by its pace.
   int64_t generation_ = -1;
   int64_t first_step_ = 0;

@@ -144,7 +144,11 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
     named->set_address(teacher->second.address);
   }
   assignment.set_dataset_digest(job.dataset_digest);
-  if (reports_.Of(job).told_to_stop) assignment.set_stop(STOP_AFTER_CHECKPOINT);
+  const GangReport& gang = reports_.Of(job);
+  if (gang.told_to_stop) assignment.set_stop(STOP_AFTER_CHECKPOINT);
+  for (const auto& [rank, status] : gang.ranks) {
+    if (!status.waiting_for().empty()) assignment.set_gang_waits_for(status.waiting_for());
+  }
   return assignment;
 }
 

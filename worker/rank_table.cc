@@ -178,7 +178,7 @@ bool RankTable::Reported(const RankStatus& status, absl::Time now) {
   const int64_t pid = entry.status.pid();
   entry.status = status;
   if (pid != 0) entry.status.set_pid(pid);
-  if (!status.waiting_for().empty()) ExcuseGang(key, now);
+  if (!status.waiting_for().empty() || !entry.assignment.gang_waits_for().empty()) ExcuseGang(key, now);
   return true;
 }
 

@@ -265,6 +265,18 @@ TEST_F(RankTableTest, WaitingIsNoHangForTheWholeGang) {
   EXPECT_EQ(done, "kill j1-g1-r0\nkill j1-g1-r1\n");
 }
 
+TEST_F(RankTableTest, ARankElsewhereThatWaitsExcusesThoseHere) {
+  StartTraining(5);
+  GangAssignment assignment = Assigned("j1", 1);
+  assignment.set_gang_waits_for("teacher frozen");
+  table_.Assign({assignment});
+  const RankStatus blocked = Says("j1", 1, 0, RANK_PHASE_TRAINING, 5);
+  EXPECT_EQ(WatchReporting(absl::Minutes(20), blocked), "");
+  table_.Assign({Assigned("j1", 1)});
+  EXPECT_EQ(WatchReporting(absl::Seconds(60), blocked), "");
+  EXPECT_EQ(WatchReporting(absl::Seconds(1), blocked), "kill j1-g1-r0\n");
+}
+
 TEST_F(RankTableTest, AProcessThatSaysNothingAtAllIsHungInAnyPhase) {
   table_.Assign({Assigned("j1", 1)});
   Reconcile();

@@ -58,7 +58,7 @@ int Follow(const Invocation& invocation, const std::string& job_id) {
   const Job& job = followed->job;
   if (invocation.json()) std::printf("%s\n", JsonLine(job).c_str());
   if (job.state() == JOB_STATE_SUCCEEDED || job.state() == JOB_STATE_PAUSED) return kDone;
-  PrintError(absl::AbortedError(absl::StrCat(job.id(), " ", job.state() == JOB_STATE_CANCELLED ? "was cancelled" : "has failed: ", job.reason())));
+  PrintError(absl::AbortedError(absl::StrCat(job.id(), job.state() == JOB_STATE_CANCELLED ? " was cancelled: " : " has failed: ", job.reason())));
   return kFailed;
 }
 

@@ -67,6 +67,7 @@ std::string AssignmentText(const GangAssignment& assignment) {
   }
   if (assignment.has_resume()) absl::StrAppend(&text, " resume=", assignment.resume().step());
   if (!assignment.dataset_digest().empty()) absl::StrAppend(&text, " data=", assignment.dataset_digest());
+  if (!assignment.gang_waits_for().empty()) absl::StrAppend(&text, " gang-waits=\"", assignment.gang_waits_for(), "\"");
   if (assignment.stop() != STOP_UNSPECIFIED) absl::StrAppend(&text, " ", Stop_Name(assignment.stop()));
   return text;
 }
