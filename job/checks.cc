@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <codecvt>
+#include <cwchar>
 #include <set>
+#include <string>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/limits.h"
@@ -41,6 +45,24 @@ bool IsName(absl::string_view text, bool lower_only) {
   return std::all_of(text.begin(), text.end(), [lower_only](char c) {
     return absl::ascii_isdigit(c) || c == '_' || (lower_only ? absl::ascii_islower(c) : absl::ascii_isalpha(c) || c == '.' || c == '-');
   });
+}
+
+bool IsUtf8(const std::string& text) {
+  const std::codecvt_utf8<char32_t> codec;
+  std::mbstate_t state{};
+  return codec.length(state, text.data(), text.data() + text.size(), text.size()) == static_cast<int>(text.size());
+}
+
+// A path travels in protocol buffers, whose strings are UTF-8.
+void CheckPathText(absl::string_view field, const std::string& path, Report* report) {
+  if (!IsUtf8(path)) report->Add(field, "\"", absl::CHexEscape(path), "\" is not UTF-8; rename what has this name");
+}
+
+void CheckPaths(const JobSpec& spec, Report* report) {
+  CheckPathText("data.path", spec.data().path(), report);
+  CheckPathText("evaluation.path", spec.evaluation().path(), report);
+  CheckPathText("evaluation.bank_path", spec.evaluation().bank_path(), report);
+  CheckPathText("init_weights", spec.init_weights(), report);
 }
 
 void CheckData(const DataSpec& data, Report* report) {
@@ -204,6 +226,11 @@ void CheckResources(const JobSpec& spec, Report* report) {
     report->Add("data.global_batch", global_batch, " is smaller than ", ranks, " ranks; nearest that fits: ", ranks);
     return;
   }
+  if (!resources.has_micro_batch()) {  // then its default, global_batch / num_ranks, is not whole
+    report->Add("data.global_batch", global_batch, " is not a multiple of ", ranks, " ranks; nearest that fit: ",
+                NearestMultiples(global_batch, ranks));
+    return;
+  }
   const int64_t micro = resources.micro_batch();
   if (!report->AtLeast("resources.micro_batch", micro, 1)) return;
   if (global_batch % (ranks * micro) != 0) {
@@ -225,6 +252,7 @@ std::vector<std::string> Problems(const JobSpec& spec) {
   CheckSchedule(spec.schedule(), &report);
   CheckResources(spec, &report);
   CheckRest(spec, &report);
+  CheckPaths(spec, &report);
   return report.Take();
 }
 

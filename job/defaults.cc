@@ -69,7 +69,9 @@ void FillResources(const DataSpec& data, ResourceSpec* resources) {
   MIMEO_DEFAULT(resources, threads_per_rank, 1);
   MIMEO_DEFAULT(resources, device, DEVICE_AUTO);
   MIMEO_DEFAULT(resources, precision, PRECISION_FP32);
-  if (resources->num_ranks() > 0) MIMEO_DEFAULT(resources, micro_batch, data.global_batch() / resources->num_ranks());
+  // Where it does not divide there is no default; job/checks.cc says which batches would.
+  const int64_t ranks = resources->num_ranks();
+  if (ranks > 0 && data.global_batch() % ranks == 0) MIMEO_DEFAULT(resources, micro_batch, data.global_batch() / ranks);
   MIMEO_DEFAULT(resources, priority, 0);
   MIMEO_DEFAULT(resources, max_restarts, 3);
 }

@@ -3,6 +3,7 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,9 +33,15 @@ absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::s
   return field;
 }
 
+// The element's `name`, or what it will be when none is given: the kind that its oneof holds.
 std::string NameOf(const Message& element) {
-  const FieldDescriptor* name = element.GetDescriptor()->FindFieldByName("name");
-  return name == nullptr ? "" : element.GetReflection()->GetString(element, name);
+  const auto* type = element.GetDescriptor();
+  const auto* reflection = element.GetReflection();
+  const FieldDescriptor* name = type->FindFieldByName("name");
+  if (name != nullptr && reflection->HasField(element, name)) return reflection->GetString(element, name);
+  const auto* kind = type->FindOneofByName("kind");
+  const FieldDescriptor* held = kind == nullptr ? nullptr : reflection->GetOneofFieldDescriptor(element, kind);
+  return held == nullptr ? "" : held->name();
 }
 
 // The element that `selector` names, by its `name` or its number from 0.
@@ -64,7 +71,11 @@ absl::StatusOr<Message*> Descend(Message* message, absl::string_view step, absl:
   if ((*field)->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
     return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": ", parts.first, " has no fields below it"));
   }
-  if (!(*field)->is_repeated()) return message->GetReflection()->MutableMessage(message, *field);
+  if (!(*field)->is_repeated()) {
+    if (parts.first.size() == step.size()) return message->GetReflection()->MutableMessage(message, *field);
+    return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": ", parts.first, " is not a list; write it without [",
+                                                   parts.second));
+  }
   if (parts.second.empty() || parts.second.back() != ']') {
     return absl::InvalidArgumentError(
         absl::StrCat("--set ", path, ": ", parts.first, " is a list; say which, e.g. ", parts.first, "[NAME].weight"));
@@ -78,12 +89,11 @@ std::string Expected(const FieldDescriptor& field) {
     case FieldDescriptor::CPPTYPE_DOUBLE:
     case FieldDescriptor::CPPTYPE_FLOAT: return "a number";
     case FieldDescriptor::CPPTYPE_STRING: return "text";
-    case FieldDescriptor::CPPTYPE_ENUM: {
-      std::vector<std::string> names;
-      for (int i = 1; i < field.enum_type()->value_count(); ++i) names.push_back(field.enum_type()->value(i)->name());
-      return absl::StrCat("one of ", absl::StrJoin(names, ", "));
-    }
+    case FieldDescriptor::CPPTYPE_ENUM: return AllowedValues(*field.enum_type());
     case FieldDescriptor::CPPTYPE_MESSAGE: return absl::StrCat("a field below it; ", KnownFields(*field.message_type()));
+    case FieldDescriptor::CPPTYPE_UINT32:
+    case FieldDescriptor::CPPTYPE_UINT64: return "a whole number, 0 or more";
+    case FieldDescriptor::CPPTYPE_INT32: return absl::StrCat("a whole number, at most ", std::numeric_limits<int32_t>::max());
     default: return "a whole number";
   }
 }

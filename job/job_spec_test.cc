@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -39,6 +40,19 @@ TEST(ParseRecipeTest, ListsEveryUnknownFieldWithItsPlaceAndWhatIsKnown) {
 
 TEST(ParseRecipeTest, ASyntaxErrorNamesItsPlace) {
   EXPECT_THAT(std::string(ParseRecipe("data {", "r").status().message()), HasSubstr("r:1:"));
+}
+
+TEST(ParseRecipeTest, AnUnknownEnumValueNamesTheAllowedOnes) {
+  EXPECT_THAT(std::string(ParseRecipe("resources { device: TPU }", "r").status().message()),
+              AllOf(HasSubstr("r:1:"), HasSubstr("unknown value \"TPU\" of device; one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA")));
+}
+
+TEST(ParseRecipeTest, RefusesABottomlessNest) {
+  for (const char* level : {"a{", "encoder{"}) {
+    std::string text = "encoder { vit { ";
+    for (int i = 0; i < 100000; ++i) text += level;
+    EXPECT_EQ(ParseRecipe(text, "r").status().code(), absl::StatusCode::kInvalidArgument) << level;
+  }
 }
 
 TEST(ResolveTest, WritesEveryDefaultOutAndIsIdempotent) {
@@ -92,6 +106,29 @@ TEST(ResolveTest, ABatchThatDoesNotDivideNamesTheNearestThatFit) {
   EXPECT_EQ(ProblemsOf(spec), "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32");
 }
 
+TEST(ResolveTest, ABatchThatTheRanksDoNotDivideNeedsNoMicroBatchToBeNamed) {
+  JobSpec spec = Good();
+  spec.mutable_data()->set_global_batch(30);
+  spec.mutable_resources()->set_num_ranks(4);
+  EXPECT_EQ(ProblemsOf(spec), "data.global_batch: 30 is not a multiple of 4 ranks; nearest that fit: 28, 32");
+  for (const int64_t fits : {28, 32}) {
+    spec.mutable_data()->set_global_batch(fits);
+    EXPECT_TRUE(ResolveJobSpec(spec).ok()) << ProblemsOf(spec);
+  }
+}
+
+TEST(ResolveTest, PathsAreUtf8AndStayReadable) {
+  JobSpec spec = Good();
+  spec.mutable_data()->set_path("/photos/\xc3\xa9t\xc3\xa9");
+  const auto resolved = ResolveJobSpec(spec);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_THAT(JobSpecText(*resolved), HasSubstr("path: \"/photos/\xc3\xa9t\xc3\xa9\""));
+  EXPECT_EQ(ParseRecipe(JobSpecText(*resolved), "r")->data().path(), spec.data().path());
+  spec.mutable_data()->set_path("/photos/\xff");
+  spec.mutable_evaluation()->set_path("a\xc3");
+  EXPECT_THAT(ProblemsOf(spec), AllOf(HasSubstr("data.path: \"/photos/\\xff\" is not UTF-8"), HasSubstr("evaluation.path: \"a\\xc3\"")));
+}
+
 TEST(ResolveTest, RefusesEachSingleMistake) {
   struct Case { const char* set; const char* field; };
   for (const Case& c : {Case{"data.global_batch=0", "data.global_batch"}, Case{"data.path=", "data.path"},
@@ -124,6 +161,22 @@ TEST(SetFieldTest, SetsNumbersTextsEnumsAndListElements) {
   EXPECT_FALSE(spec.evaluation().at_start());
 }
 
+TEST(SetFieldTest, AnObjectiveWithoutANameHasItsKinds) {
+  JobSpec spec = Good();
+  spec.mutable_objective(1)->clear_name();
+  ASSERT_TRUE(SetField("objective[mimic].weight=0.5", &spec).ok());
+  EXPECT_EQ(spec.objective(1).weight(), 0.5);
+  EXPECT_FALSE(spec.objective(1).has_name());
+}
+
+TEST(SetFieldTest, CreatesWhatLeadsToTheField) {
+  JobSpec spec;
+  EXPECT_TRUE(SetField("encoder.vit.depth=4", &spec).ok());
+  EXPECT_TRUE(SetField("optimizer.adamw.weight_decay=0", &spec).ok());
+  EXPECT_EQ(spec.encoder().vit().depth(), 4);
+  EXPECT_TRUE(spec.optimizer().adamw().has_weight_decay());
+}
+
 TEST(SetFieldTest, SaysWhatIsWrongAndWhatThereIs) {
   struct Case { const char* set; const char* says; };
   for (const Case& c : {Case{"schedule.epoch=3", "no field \"epoch\" in ScheduleSpec; known: epochs, steps"},
@@ -131,6 +184,9 @@ TEST(SetFieldTest, SaysWhatIsWrongAndWhatThereIs) {
                         Case{"objective.weight=1", "is a list; say which"}, Case{"seed", "not FIELD=VALUE"},
                         Case{"seed=many", "seed=many: expected a whole number"}, Case{"encoder.vit=3", "expected a field below it"},
                         Case{"resources.device=TPU", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA"},
+                        Case{"data[9].global_batch=1", "data is not a list; write it without [9]"},
+                        Case{"seed=-1", "expected a whole number, 0 or more"},
+                        Case{"data.image_px=99999999999", "expected a whole number, at most 2147483647"},
                         Case{"seed.x=1", "has no fields below it"}}) {
     JobSpec spec = Good();
     const absl::Status status = SetField(c.set, &spec);
@@ -166,15 +222,20 @@ TEST(CountsTest, StepsFollowFromSamplesBatchAndEpochs) {
 }
 
 TEST(RecipesTest, EveryRecipeResolvesOnceItHasData) {
-  for (const char* name : {"mae_b", "mr_mae_b", "quickstart_mae", "quickstart_mr_mae"}) {
-    const std::string path = absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/recipes/", name, ".textproto");
-    const auto text = ReadFile(path);
+  const std::string dir = absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/recipes");
+  int recipes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir)) {
+    if (entry.path().extension() != ".textproto") continue;
+    ++recipes;
+    const auto text = ReadFile(entry.path().string());
     ASSERT_TRUE(text.ok()) << text.status();
-    auto spec = ParseRecipe(*text, path);
+    auto spec = ParseRecipe(*text, entry.path().string());
     ASSERT_TRUE(spec.ok()) << spec.status();
-    spec->mutable_data()->set_path("photos");
-    EXPECT_TRUE(ResolveJobSpec(*spec).ok()) << name << ": " << ResolveJobSpec(*spec).status();
+    if (!spec->data().has_path()) spec->mutable_data()->set_path("photos");
+    const auto resolved = ResolveJobSpec(*spec);
+    EXPECT_TRUE(resolved.ok()) << entry.path() << ": " << resolved.status();
   }
+  EXPECT_GE(recipes, 4);
 }
 
 }  // namespace

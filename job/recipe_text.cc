@@ -17,6 +17,8 @@ namespace {
 
 using google::protobuf::TextFormat;
 
+constexpr int kDepth = 100;  // of nested messages; the deepest field of a job lies 4 below it
+
 // Keeps what TextFormat says, as "source:line:column: text". Unknown fields come as warnings; they are errors to us.
 class Problems : public google::protobuf::io::ErrorCollector {
  public:
@@ -28,7 +30,7 @@ class Problems : public google::protobuf::io::ErrorCollector {
  private:
   void Add(int line, int column, const std::string& message) {
     const std::string place = line < 0 ? source_ : absl::StrCat(source_, ":", line + 1, ":", column + 1);
-    lines_.push_back(absl::StrCat(place, ": ", NameKnownFields(message)));
+    lines_.push_back(absl::StrCat(place, ": ", NameWhatIsKnown(message)));
   }
   const std::string source_;
   std::vector<std::string> lines_;
@@ -45,6 +47,7 @@ absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view so
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problems);
   parser.AllowUnknownField(true);  // so that all of them are listed, not only the first
+  parser.SetRecursionLimit(kDepth);
   JobSpec spec;
   const bool parsed = parser.ParseFromString(std::string(text), &spec);
   if (!problems.lines().empty()) return absl::InvalidArgumentError(absl::StrJoin(problems.lines(), "\n"));
@@ -54,6 +57,7 @@ absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view so
 
 std::string JobSpecText(const JobSpec& spec) {
   TextFormat::Printer printer;
+  printer.SetUseUtf8StringEscaping(true);  // paths stay readable
   std::string text;
   printer.PrintToString(spec, &text);
   return text;
