@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <pty.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cmath>
 
 #include "base/testing/fake_clock.h"
@@ -79,6 +83,29 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
   EXPECT_EQ(text, "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\n[##----------------------] 11/100  1:29 left\nhello\n");
 }
 
+// A terminal of 40 columns, as a person has it.
+TEST(ProgressTest, OnATerminalTheBarNeverWraps) {
+  int controller = -1, terminal = -1;
+  winsize size{};
+  size.ws_col = 40;
+  size.ws_row = 10;
+  ASSERT_EQ(openpty(&controller, &terminal, nullptr, nullptr, &size), 0);
+  std::FILE* const out = fdopen(terminal, "w");
+  {
+    testing::FakeClock clock;
+    Progress progress(out, &clock);
+    Job job = Running(0, 0);
+    job.set_state(JOB_STATE_PENDING);
+    job.set_reason("needs 64 slots of 2 cores each;\nthere are 3 workers, of which 2 are busy with j0");
+    progress.Show(job, nullptr);
+  }
+  std::string text(4096, '\0');
+  text.resize(static_cast<size_t>(std::max<ssize_t>(0, read(controller, &text[0], text.size()))));
+  std::fclose(out);
+  close(controller);
+  EXPECT_EQ(text, "\r\033[Kj1 waits: needs 64 slots of 2 cores ...");
+}
+
 TEST(StepJsonTest, HasTheFieldsOfMetricsJsonl) {
   EXPECT_EQ(StepJson(Step(2)),
             R"({"step":2,"epoch":0.5,"images":64,"loss":0.75,"loss/mimic":0.25,"loss/pixels":0.5,"learning_rate":0.0001,"grad_norm":0.0,)"
@@ -99,6 +126,16 @@ TEST(EvaluationJsonTest, HasItsValuesByName) {
 }
 
 TEST(TableTextTest, AlignsColumns) { EXPECT_EQ(TableText({{"JOB", "NAME"}, {"j100", "a b"}}), "JOB   NAME\nj100  a b\n"); }
+
+TEST(OneLineTest, CutsAtACharacterAndKeepsControlCodesOut) {
+  EXPECT_EQ(OneLine("a\nb\tc\x1b[31md", 100), "a b c [31md");
+  EXPECT_EQ(OneLine("abcdef", 6), "abcdef");
+  EXPECT_EQ(OneLine("abcdefg", 6), "abc...");
+  EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 5), "\xc3\xa9\xc3\xa9...");
+  EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9", 2), "\xc3\xa9\xc3\xa9");
+  EXPECT_EQ(OneLine("abcd", 2), "..");
+  EXPECT_EQ(OneLine("", 5), "");
+}
 
 TEST(ExitCodeTest, SaysWhoseFaultItWas) {
   EXPECT_EQ(ExitCodeOf(absl::OkStatus()), 0);

@@ -14,13 +14,14 @@ namespace mimeo {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(300);
-constexpr absl::Duration kPatience = absl::Minutes(1);
 constexpr absl::Duration kCall = absl::Seconds(20);
 
 bool IsOver(const Job& job) {
   return job.state() == JOB_STATE_SUCCEEDED || job.state() == JOB_STATE_FAILED || job.state() == JOB_STATE_CANCELLED ||
          job.state() == JOB_STATE_PAUSED;
 }
+
+bool IsAway(const absl::Status& status) { return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status); }
 
 std::string EvaluationLine(const EvaluationResult& evaluation) {
   const std::map<std::string, double> values(evaluation.values().begin(), evaluation.values().end());
@@ -34,17 +35,18 @@ class Follower {
   Follower(const std::shared_ptr<grpc::Channel>& channel, std::string job_id, Progress* progress)
       : stub_(Coordinator::NewStub(channel)), job_id_(std::move(job_id)), progress_(progress) {}
 
-  absl::StatusOr<Followed> Run(const std::function<bool()>& interrupted) {
-    absl::Time heard = clock_->Now();
+  absl::StatusOr<Followed> Run(const FollowOptions& options) {
+    absl::Time heard = absl::InfinitePast();
     while (true) {
       const absl::Status status = Look();
       if (status.ok()) {
         heard = clock_->Now();
         if (IsOver(job_)) return Result();
-        if (!asked_to_pause_ && interrupted()) asked_to_pause_ = Pause().ok();
-      } else if (!absl::IsUnavailable(status) || clock_->Now() - heard > kPatience) {
+      } else if (!IsAway(status) || clock_->Now() - heard > options.patience) {
         return status;
       }
+      RETURN_IF_ERROR(options.check());
+      if (!asked_to_pause_ && options.interrupted()) asked_to_pause_ = Pause().ok();
       absl::MutexLock lock(&mu_);
       clock_->Await(&mu_, absl::Condition(+[](bool* never) { return *never; }, &never_), clock_->Now() + kLook);
     }
@@ -123,8 +125,8 @@ class Follower {
 }  // namespace
 
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
-                                   Progress* progress, const std::function<bool()>& interrupted) {
-  return Follower(channel, job_id, progress).Run(interrupted);
+                                   Progress* progress, const FollowOptions& options) {
+  return Follower(channel, job_id, progress).Run(options);
 }
 
 }  // namespace mimeo

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/progress.h"
 #include "proto/coordinator.pb.h"
 
@@ -20,9 +22,15 @@ struct Followed {
   std::vector<EvaluationResult> evaluations;   // by step
 };
 
-// Until the job is final or paused. Once `interrupted` says true (it is asked a few times a second, by this thread) the job is
-// asked to pause, once. A coordinator that is away for less than a minute is waited for. NotFound; Unavailable.
+// The functions are called a few times a second by the thread that follows, and while the coordinator is away too.
+struct FollowOptions {
+  std::function<bool()> interrupted = [] { return false; };                    // true: the job is asked to pause, once
+  std::function<absl::Status()> check = [] { return absl::OkStatus(); };       // not OK: following ends with it
+  absl::Duration patience = absl::Minutes(1);  // with a coordinator that has answered once and does no more
+};
+
+// Until the job is final or paused. NotFound: no such job. Unavailable: nobody answers, or nobody has for `patience`.
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
-                                   Progress* progress, const std::function<bool()>& interrupted);
+                                   Progress* progress, const FollowOptions& options);
 
 }  // namespace mimeo

@@ -1,17 +1,26 @@
 #include "client/progress.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/table.h"
 
 namespace mimeo {
 namespace {
 
 constexpr int kBarWidth = 24;
 constexpr absl::Duration kLineEvery = absl::Seconds(5);
+constexpr size_t kPlainWidth = 400;
+
+// Of the terminal behind `out`, as it is now: a bar that wraps cannot be redrawn in place.
+size_t Columns(std::FILE* out) {
+  winsize size{};
+  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - size_t{1} : 79;
+}
 
 std::string Clocked(absl::Duration left) {
   const int64_t seconds = absl::ToInt64Seconds(left);
@@ -70,7 +79,7 @@ absl::Duration Progress::Left(const Job& job) {
 }
 
 void Progress::Show(const Job& job, const StepMetrics* newest) {
-  const std::string text = BarText(job, newest, Left(job), kBarWidth);
+  const std::string text = OneLine(BarText(job, newest, Left(job), kBarWidth), terminal_ ? Columns(out_) : kPlainWidth);
   if (terminal_) {
     std::fprintf(out_, "\r\033[K%s", text.c_str());
     std::fflush(out_);
@@ -79,7 +88,8 @@ void Progress::Show(const Job& job, const StepMetrics* newest) {
   }
   const absl::Time now = clock_->Now();
   const bool news = job.state() != last_state_;
-  if (!news && (job.step() == last_step_ || now - last_line_ < kLineEvery)) return;
+  if (text == last_text_ || (!news && (job.step() == last_step_ || now - last_line_ < kLineEvery))) return;
+  last_text_ = text;
   last_state_ = job.state();
   last_line_ = now;
   last_step_ = job.step();

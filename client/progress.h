@@ -1,4 +1,5 @@
-// What a person sees of a job that is followed: a bar redrawn in place on a terminal, else a plain line now and then.
+// What a person sees of a job that is followed: a bar redrawn in place on a terminal, cut to its width, else a plain line now and
+// then.
 // Thread-compatible.
 #pragma once
 
@@ -34,6 +35,7 @@ class Progress {
   bool bar_shown_ = false;
   absl::Time last_line_ = absl::InfinitePast();
   int64_t last_step_ = -1;
+  std::string last_text_;
   JobState last_state_ = JOB_STATE_UNSPECIFIED;
   // Where the present generation was first seen: what is left is judged by its pace.
   int64_t generation_ = -1;

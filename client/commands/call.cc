@@ -6,7 +6,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
-#include "base/rpc/rpc.h"
 #include "client/exit_code.h"
 
 namespace mimeo {
@@ -17,10 +16,9 @@ CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& doe
   return verb;
 }
 
-absl::Status Explained(const grpc::Status& status, const std::string& server) {
-  const absl::Status ours = FromGrpc(status);
-  if (!absl::IsUnavailable(ours) && !absl::IsDeadlineExceeded(ours)) return ours;
-  return absl::UnavailableError(absl::StrCat("nobody answers at ", server, " (", ours.message(),
+absl::Status Explained(const absl::Status& status, const std::string& server) {
+  if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
+  return absl::UnavailableError(absl::StrCat("nobody answers at ", server, " (", status.message(),
                                              "). Is the coordinator running there? --server HOST:PORT or MIMEO_SERVER says where it is"));
 }
 

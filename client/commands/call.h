@@ -9,13 +9,14 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/rpc/rpc.h"
 #include "client/commands/commands.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
 
 // "nobody answers at HOST:PORT ..." where the call did not get through; else the status as it is.
-absl::Status Explained(const grpc::Status& status, const std::string& server);
+absl::Status Explained(const absl::Status& status, const std::string& server);
 
 // Calls within ten seconds, then prints the reply: as JSON, or as `table` makes it. Returns the exit code.
 template <typename Request, typename Reply>
@@ -37,7 +38,7 @@ int CallAndPrint(const Invocation& invocation,
   grpc::ClientContext context;
   const auto stub = Connect(invocation, &context);
   Reply reply;
-  const absl::Status status = Explained((stub.get()->*method)(&context, request, &reply), invocation.server);
+  const absl::Status status = Explained(FromGrpc((stub.get()->*method)(&context, request, &reply)), invocation.server);
   return PrintReply(invocation, status, reply, [&] { return table(reply); });
 }
 

@@ -15,6 +15,8 @@
 namespace mimeo {
 namespace {
 
+constexpr size_t kReasonWidth = 100;  // in a table; `show` and `explain` say all of it
+
 std::string State(const Job& job) {
   return absl::AsciiStrToLower(absl::StripPrefix(JobState_Name(job.state()), "JOB_STATE_"));
 }
@@ -27,7 +29,7 @@ std::string JobTable(const ListJobsReply& reply) {
   std::vector<std::vector<std::string>> rows = {{"JOB", "NAME", "STATE", "STEP", "CHECKPOINT", "GENERATION", "REASON"}};
   for (const Job& job : reply.jobs()) {
     rows.push_back({job.id(), job.spec().name(), State(job), Steps(job), absl::StrCat(job.checkpoint_step()),
-                    absl::StrCat(job.generation()), job.reason()});
+                    absl::StrCat(job.generation()), OneLine(job.reason(), kReasonWidth)});
   }
   return TableText(rows);
 }
@@ -78,7 +80,7 @@ int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
     }
     std::fflush(stdout);
   }
-  const absl::Status status = Explained(stream->Finish(), invocation.server);
+  const absl::Status status = Explained(FromGrpc(stream->Finish()), invocation.server);
   if (status.ok()) return kDone;
   PrintError(status);
   return ExitCodeOf(status);

@@ -49,11 +49,12 @@ void WarnOfRelativePath(const std::string& field, const std::string& path) {
 
 int Follow(const Invocation& invocation, const std::string& job_id) {
   Progress progress(invocation.json() ? stderr : stdout);
-  const auto followed = FollowJob(OpenChannel(invocation.server), job_id, &progress, [] { return false; });
+  const auto followed = FollowJob(OpenChannel(invocation.server), job_id, &progress, FollowOptions());
   progress.Done();
   if (!followed.ok()) {
-    PrintError(followed.status());
-    return ExitCodeOf(followed.status());
+    const absl::Status status = Explained(followed.status(), invocation.server);
+    PrintError(status);
+    return ExitCodeOf(status);
   }
   const Job& job = followed->job;
   if (invocation.json()) std::printf("%s\n", JsonLine(job).c_str());

@@ -41,6 +41,10 @@ struct ExportFlags {
 };
 
 int Export(const Invocation& invocation, const ExportFlags& flags) {
+  if (FileExists(flags.source) && flags.step != 0) {
+    PrintError(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source, " is a file; only a job has checkpoints to choose from")));
+    return kWrongRequest;
+  }
   if (FileExists(flags.source)) return RunWorker({"export", "--checkpoint", flags.source, "--to", flags.to, "--out", flags.out});
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
@@ -48,7 +52,7 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
   if (absl::IsNotFound(status)) {
     status = absl::NotFoundError(absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));
   }
-  status = absl::IsUnavailable(status) ? Explained(ToGrpc(status), invocation.server) : status;
+  status = Explained(status, invocation.server);
   if (!status.ok()) {
     PrintError(status);
     return ExitCodeOf(status);
@@ -88,7 +92,7 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
   exports->add_option("--to", flags->to, "hf: a folder for transformers; safetensors: the whole model in one file")
       ->check(CLI::IsMember({"hf", "safetensors"}));
   exports->add_option("--out", flags->out, "the folder or file to write")->required();
-  exports->add_option("--step", flags->step, "of the checkpoint (default: the newest)");
+  exports->add_option("--step", flags->step, "of the checkpoint (default: the newest)")->check(CLI::PositiveNumber);
   exports->callback([flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
 
   AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked",

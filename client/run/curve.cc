@@ -35,9 +35,9 @@ std::string Label(double x, double y, absl::string_view anchor, absl::string_vie
 std::string Polyline(const Series& series, const Range& xs, const Range& ys, absl::string_view colour) {
   const size_t stride = std::max<size_t>(1, (series.points.size() + kPointsMax - 1) / kPointsMax);
   std::string points;
-  for (size_t i = 0; i < series.points.size(); i += stride) {
+  for (size_t i = 0; i < series.points.size(); ++i) {
     const auto& [x, y] = series.points[i];
-    if (!std::isfinite(y)) continue;
+    if ((i % stride != 0 && i + 1 != series.points.size()) || !std::isfinite(y)) continue;
     absl::StrAppendFormat(&points, "%.1f,%.1f ", kLeft + xs.Place(x) * (kWidth - kLeft - kRight),
                           kHeight - kBottom - ys.Place(y) * (kHeight - kTop - kBottom));
   }

@@ -5,12 +5,11 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/status_macros.h"
+#include "client/run/log_tail.h"
 
 namespace mimeo {
 namespace {
@@ -18,20 +17,8 @@ namespace {
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
 constexpr absl::Duration kLook = absl::Milliseconds(200);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
-constexpr size_t kLogLines = 12;
 
 std::string Threads(int count) { return absl::StrCat(count, count == 1 ? " thread" : " threads"); }
-
-std::string LastLines(const std::string& path) {
-  const auto text = ReadFile(path);
-  if (!text.ok()) return "";
-  const std::vector<absl::string_view> lines = absl::StrSplit(absl::StripTrailingAsciiWhitespace(*text), '\n');
-  std::string last;
-  for (size_t i = lines.size() > kLogLines ? lines.size() - kLogLines : 0; i < lines.size(); ++i) {
-    absl::StrAppend(&last, "\n  | ", lines[i]);
-  }
-  return last;
-}
 
 }  // namespace
 
@@ -103,7 +90,7 @@ absl::StatusOr<std::string> LocalCluster::StartChild(const std::string& name, st
     RETURN_IF_ERROR(CheckAlive());
     if (Clock::Real()->Now() > deadline) {
       return absl::DeadlineExceededError(absl::StrCat(name, " did not start within ", absl::FormatDuration(kStartPatience),
-                                                      "; its log ", children_.back().log, " ends:", LastLines(children_.back().log)));
+                                                      "; its log ", children_.back().log, " ends:", LogTail(children_.back().log)));
     }
   }
 }
@@ -113,7 +100,7 @@ absl::Status LocalCluster::CheckAlive() {
     if (child.process->running()) continue;
     const auto how = child.process->Wait(Clock::Real()->Now());
     return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ", child.log,
-                                            " ends:", LastLines(child.log)));
+                                            " ends:", LogTail(child.log)));
   }
   return absl::OkStatus();
 }

@@ -34,7 +34,7 @@ std::string Facts(const RunReport& report) {
     data_wait += step.data_wait_seconds();
     teacher_wait += step.teacher_wait_seconds();
   }
-  return absl::StrFormat("<p class=\"dim\">%d steps, %d images, %.0f s in all (start, evaluation and export included). Median %.0f images/s. "
+  return absl::StrFormat("<p class=\"dim\">%d steps, %d images; %.0f s from start to last checkpoint, evaluation included. Median %.0f images/s. "
                          "Rank 0 waited %.1f s for images and %.1f s for its teacher. %s.</p>",
                          static_cast<int>(report.steps.size()), images, report.seconds, rates.empty() ? 0.0 : rates[rates.size() / 2],
                          data_wait, teacher_wait, EscapeHtml(report.machine));

@@ -16,8 +16,8 @@ struct RunReport {
   std::vector<StepMetrics> steps;
   std::vector<EvaluationResult> evaluations;
   std::vector<std::pair<std::string, std::string>> reconstructions;  // name, PNG bytes
-  std::string machine;                     // "2 cores: 2 workers with ..."
-  double seconds = 0;                      // of the whole run
+  std::string machine;                     // "CPU NAME, 2 cores: 2 workers with ..."
+  double seconds = 0;                      // from the start of the processes to their end; of the last session of a run in several
 };
 
 std::string HtmlReport(const RunReport& report);

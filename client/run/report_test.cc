@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "client/run/curve.h"
@@ -67,6 +68,15 @@ TEST(CurveSvgTest, DrawsAPointPerValueAndLabelsTheEnds) {
   EXPECT_THAT(svg, HasSubstr(">1<"));
   EXPECT_THAT(svg, HasSubstr("62.0,12.0 "));    // the first point: left, top
   EXPECT_THAT(svg, HasSubstr("448.0,186.0 "));  // the last: right, bottom
+}
+
+TEST(CurveSvgTest, ThinsLongSeriesAndKeepsTheirEnd) {
+  Series series{"a", {}};
+  for (int i = 0; i < 10000; ++i) series.points.emplace_back(i, i);
+  const std::string svg = CurveSvg("loss", "step", {series});
+  const std::string points = svg.substr(svg.find("points=\""));
+  EXPECT_LE(std::count(points.begin(), points.end(), ','), 501);
+  EXPECT_THAT(svg, HasSubstr("448.0,12.0 \""));  // the last: right, top
 }
 
 TEST(CurveSvgTest, LeavesOutWhatIsNotFinite) {

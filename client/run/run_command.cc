@@ -26,9 +26,6 @@
 namespace mimeo {
 namespace {
 
-// One job a folder: submitting again, after a crash or to continue, finds it.
-constexpr char kRequestId[] = "mimeo-run";
-
 // The first Ctrl-C asks to checkpoint and stop; the second ends this process, and with it its children.
 class Interrupts {
  public:
@@ -39,7 +36,9 @@ class Interrupts {
             if (!WaitForStopUntil(Clock::Real()->Now() + absl::Milliseconds(200))) continue;
             if (++seen > 1) _exit(kFailed);
             wanted_ = true;
-            std::fputs("\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps since the last one\n", stderr);
+            std::fputs(trained_ ? "\nthe job is done and its results are being written; Ctrl-C again stops at once\n"
+                                : "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps since the last one\n",
+                       stderr);
           }
         }) {}
   ~Interrupts() {
@@ -47,39 +46,53 @@ class Interrupts {
     thread_.join();
   }
   bool wanted() const { return wanted_; }
+  void Trained() { trained_ = true; }  // there is nothing to stop any more
 
  private:
   std::atomic<bool> wanted_{false};
+  std::atomic<bool> trained_{false};
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
 
-absl::StatusOr<std::string> SubmitOnce(Coordinator::Stub* stub, const RunPlan& plan) {
-  SubmitRequest request;
-  *request.mutable_spec() = plan.spec;
-  request.set_request_id(kRequestId);
+// Calls `method` of the coordinator.
+template <typename Request, typename Reply>
+absl::StatusOr<Reply> Call(Coordinator::Stub* stub, grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                           const Request& request) {
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(30));
-  SubmitReply reply;
-  RETURN_IF_ERROR(FromGrpc(stub->Submit(&context, request, &reply)));
-  return reply.job_id();
+  Reply reply;
+  RETURN_IF_ERROR(FromGrpc((stub->*method)(&context, request, &reply)));
+  return reply;
 }
 
-// A run that was stopped is paused in its folder: it goes on.
-absl::Status ResumeWhatWasPaused(Coordinator::Stub* stub, const std::string& job_id) {
-  grpc::ClientContext get_context;
-  SetDeadline(&get_context, absl::Seconds(30));
-  GetJobRequest get;
-  get.set_job_id(job_id);
-  Job job;
-  RETURN_IF_ERROR(FromGrpc(stub->GetJob(&get_context, get, &job)));
-  if (job.want() != WANT_PAUSE) return absl::OkStatus();
-  grpc::ClientContext context;
-  SetDeadline(&context, absl::Seconds(30));
+bool IsLost(const Job& job) { return job.state() == JOB_STATE_FAILED || job.state() == JOB_STATE_CANCELLED; }
+
+// The id of the job to follow. A folder's newest job goes on, after a crash or a Ctrl-C; where it has failed for good, what made it
+// fail may have been mended: the job begins anew.
+absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, Progress* progress) {
+  ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, ListJobsRequest()));
+  const bool is_new = known.jobs().empty() || IsLost(known.jobs(0));
+  if (!is_new && JobSpecText(known.jobs(0).spec()) != plan.text) {
+    return absl::AlreadyExistsError(absl::StrCat("--out ", plan.out, " holds the unfinished run of another job; take another folder"));
+  }
+  if (is_new) {
+    if (!known.jobs().empty()) {
+      progress->Say(absl::StrCat("the job in this folder had failed (", known.jobs(0).reason(), "); it begins anew"));
+    }
+    SubmitRequest request;
+    *request.mutable_spec() = plan.spec;
+    request.set_request_id(absl::StrCat("mimeo-run-", known.jobs_size() + 1));
+    ASSIGN_OR_RETURN(const SubmitReply reply, Call(stub, &Coordinator::Stub::Submit, request));
+    return reply.job_id();
+  }
+  const Job& job = known.jobs(0);
+  if (job.want() != WANT_PAUSE) return job.id();
   ControlJobRequest control;
-  control.set_job_id(job_id);
+  control.set_job_id(job.id());
   control.set_want(WANT_RUN);
-  return FromGrpc(stub->ControlJob(&context, control, &job));
+  RETURN_IF_ERROR(Call(stub, &Coordinator::Stub::ControlJob, control).status());
+  return job.id();
 }
 
 absl::Status Judge(const Job& job, const RunPlan& plan) {
@@ -112,24 +125,27 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
 absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   const absl::Time began = Clock::Real()->Now();
   RETURN_IF_ERROR(MakeDirs(plan.out));
-  RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
   Progress progress(flags.json ? stderr : stdout);
   progress.Say(plan.cluster.shares.ToString());
-  const Interrupts interrupts;
+  Interrupts interrupts;
   ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(plan.cluster));
   const auto channel = OpenChannel(cluster->address());
   const auto stub = Coordinator::NewStub(channel);
-  ASSIGN_OR_RETURN(const std::string job_id, SubmitOnce(stub.get(), plan));
-  RETURN_IF_ERROR(ResumeWhatWasPaused(stub.get(), job_id));
-  absl::Status dead;
-  const auto followed = FollowJob(channel, job_id, &progress, [&] {
-    if (dead.ok()) dead = cluster->CheckAlive();
-    return interrupts.wanted() || !dead.ok();
-  });
+  ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &progress));
+  RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
+  FollowOptions options;
+  options.interrupted = [&] { return interrupts.wanted(); };
+  options.check = [&] { return cluster->CheckAlive(); };
+  const auto followed = FollowJob(channel, job_id, &progress, options);
   progress.Done();
-  RETURN_IF_ERROR(dead);
-  RETURN_IF_ERROR(followed.status());
+  if (!followed.ok()) {
+    // Where the coordinator is gone the call may fail before the check is asked.
+    const absl::Status dead = cluster->CheckAlive();
+    return absl::InternalError(absl::StrCat((dead.ok() ? followed.status() : dead).message(),
+                                            "\nthe same command continues from the last checkpoint"));
+  }
   RETURN_IF_ERROR(Judge(followed->job, plan));
+  interrupts.Trained();
   RunResults results{followed->job, followed->steps, followed->evaluations, 0};
   const std::string checkpoint = JoinPath(plan.out, "cluster/checkpoint.safetensors");
   RETURN_IF_ERROR(DownloadCheckpointFile(channel, job_id, /*step=*/0, checkpoint));

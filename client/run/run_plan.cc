@@ -48,24 +48,47 @@ void CheckPaths(JobSpec* spec, Problems* problems) {
   if (spec->has_init_weights()) CheckPath("init_weights", spec->mutable_init_weights(), problems);
 }
 
-std::vector<std::pair<std::string, std::string>> ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* problems) {
-  std::vector<std::pair<std::string, std::string>> teachers;
+using Teachers = std::vector<std::pair<std::string, std::string>>;
+
+bool IsGiven(const Teachers& teachers, const std::string& name) {
+  return std::any_of(teachers.begin(), teachers.end(), [&](const auto& teacher) { return teacher.first == name; });
+}
+
+Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* problems) {
+  const std::vector<std::string> wanted = TeacherNames(spec);
+  Teachers teachers;
   for (const std::string& flag : flags.teachers) {
     std::pair<std::string, std::string> teacher = absl::StrSplit(flag, absl::MaxSplits('=', 1));
     if (teacher.first.empty() || teacher.second.empty()) {
       problems->push_back(absl::StrCat("--teacher ", flag, ": not NAME=WEIGHTS, e.g. --teacher clip=weights/clip.safetensors"));
       continue;
     }
+    if (IsGiven(teachers, teacher.first)) problems->push_back(absl::StrCat("--teacher ", flag, ": ", teacher.first, " is given twice"));
+    if (std::find(wanted.begin(), wanted.end(), teacher.first) == wanted.end()) {
+      problems->push_back(absl::StrCat("--teacher ", flag, ": the recipe mimics no teacher of this name; ",
+                                       wanted.empty() ? "it mimics none" : "it mimics: ", absl::StrJoin(wanted, ", ")));
+    }
     CheckPath(absl::StrCat("--teacher ", teacher.first), &teacher.second, problems);
     teachers.push_back(std::move(teacher));
   }
-  for (const std::string& name : TeacherNames(spec)) {
-    const bool given = std::any_of(teachers.begin(), teachers.end(), [&](const auto& teacher) { return teacher.first == name; });
-    if (!given) {
+  for (const std::string& name : wanted) {
+    if (!IsGiven(teachers, name)) {
       problems->push_back(absl::StrCat("the recipe mimics a teacher named \"", name, "\"; say which weights it has: --teacher ", name, "=WEIGHTS"));
     }
   }
   return teachers;
+}
+
+// The nearest existing parent of OUT is a folder, or OUT cannot become one.
+void CheckOutIsAFolder(const std::string& out, Problems* problems) {
+  for (std::filesystem::path path = out; !path.empty(); path = path.parent_path()) {
+    std::error_code error;
+    if (std::filesystem::is_directory(path, error)) return;
+    if (std::filesystem::exists(path, error)) {
+      problems->push_back(absl::StrCat("--out ", out, ": ", path.string(), " is not a folder"));
+      return;
+    }
+  }
 }
 
 absl::Status CheckOut(const RunPlan& plan) {
@@ -86,6 +109,7 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
   CheckPaths(&spec, &problems);
   RunPlan plan;
   plan.out = Absolute(flags.out);
+  CheckOutIsAFolder(plan.out, &problems);
   plan.cluster.dir = plan.out;
   plan.cluster.teachers = ReadTeachers(flags, spec, &problems);
   const int ranks = std::max(1, spec.resources().num_ranks());

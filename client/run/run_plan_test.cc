@@ -79,6 +79,19 @@ TEST_F(RunPlanTest, AFolderWithAnotherRunIsRefusedAndTheSameIsContinued) {
   EXPECT_THAT(Refusal(), HasSubstr("holds the run of another job"));
 }
 
+TEST_F(RunPlanTest, ATeacherThatNobodyMimicsOrThatComesTwiceIsAMistake) {
+  flags_.teachers.push_back("klip=" + dir_.path() + "/weights");
+  EXPECT_THAT(Refusal(), HasSubstr("/weights: the recipe mimics no teacher of this name; it mimics: clip"));
+  flags_.teachers[1] = flags_.teachers[0];
+  EXPECT_THAT(Refusal(), HasSubstr("clip is given twice"));
+}
+
+TEST_F(RunPlanTest, OutMustBeOrBecomeAFolder) {
+  flags_.out = dir_.path() + "/weights/deeper/out";
+  EXPECT_EQ(MakeRunPlan(flags_, 2).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(Refusal(), HasSubstr("/weights is not a folder"));
+}
+
 TEST_F(RunPlanTest, AMissingRecipeIsNamed) {
   flags_.recipe = "/nowhere/recipe";
   EXPECT_THAT(Refusal(), HasSubstr("/nowhere/recipe"));

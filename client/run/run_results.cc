@@ -2,21 +2,26 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "client/metrics_json.h"
+#include "client/run/log_tail.h"
 #include "client/run/report.h"
 
 namespace mimeo {
 namespace {
 
 constexpr int kReconstructions = 8;
+constexpr absl::string_view kHeldOut = "held_out_loss/";
 constexpr absl::Duration kToolPatience = absl::Hours(1);
 
 // Runs `worker ARGS...` to its end; its words go to OUT/logs/tools.log.
@@ -30,7 +35,8 @@ absl::Status RunTool(const RunPlan& plan, std::vector<std::string> args) {
   ASSIGN_OR_RETURN(const auto process, Subprocess::Start(tool));
   ASSIGN_OR_RETURN(const ExitStatus ended, process->Wait(Clock::Real()->Now() + kToolPatience));
   if (ended.ok()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("worker ", verb, " ", ended.ToString(), "; see ", tool.output_path));
+  return absl::InternalError(absl::StrCat("worker ", verb, " ", ended.ToString(), "; its log ", tool.output_path, " ends:",
+                                         LogTail(tool.output_path)));
 }
 
 absl::Status WriteMetrics(const RunPlan& plan, const std::vector<StepMetrics>& steps) {
@@ -51,14 +57,19 @@ std::vector<std::pair<std::string, std::string>> ReadPngs(const std::string& dir
   return images;
 }
 
+// "Intel(R) Xeon(R) CPU @ 2.20GHz, ", or nothing where Linux does not say.
+std::string CpuName() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    const size_t colon = line.find(": ");
+    if (absl::StartsWith(line, "model name") && colon != std::string::npos) return line.substr(colon + 2) + ", ";
+  }
+  return "";
+}
+
 bool Reconstructs(const JobSpec& spec) {
   return std::any_of(spec.objective().begin(), spec.objective().end(),
                      [](const ObjectiveSpec& objective) { return objective.has_reconstruction(); });
-}
-
-double ValueOf(const EvaluationResult& evaluation, const std::string& name) {
-  const auto found = evaluation.values().find(name);
-  return found == evaluation.values().end() ? -1 : found->second;
 }
 
 }  // namespace
@@ -80,7 +91,7 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
   report.job_text = plan.text;
   report.steps = results.steps;
   report.evaluations = results.evaluations;
-  report.machine = plan.cluster.shares.ToString();
+  report.machine = absl::StrCat(CpuName(), plan.cluster.shares.ToString());
   report.seconds = results.seconds;
   return WriteFileAtomic(JoinPath(plan.out, "report.html"), HtmlReport(report));
 }
@@ -89,16 +100,25 @@ std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations) 
   if (evaluations.empty()) return "";
   const EvaluationResult& first = evaluations.front();
   const EvaluationResult& last = evaluations.back();
+  const bool has_before = first.step() == 0 && last.step() != 0;
+  const std::map<std::string, double> before(first.values().begin(), first.values().end());
+  const std::map<std::string, double> after(last.values().begin(), last.values().end());
   std::string text;
-  if (ValueOf(last, "knn_accuracy") >= 0) {
-    absl::StrAppendFormat(&text, "k-NN accuracy on held-out images: ");
-    if (first.step() == 0 && last.step() != 0) absl::StrAppendFormat(&text, "%.3f untrained, ", ValueOf(first, "knn_accuracy"));
-    absl::StrAppendFormat(&text, "%.3f after %d steps (majority class %.3f, k-NN on raw pixels %.3f: a few minutes of masked "
-                                 "autoencoding need not beat raw pixels)\n",
-                          ValueOf(last, "knn_accuracy"), last.step(), ValueOf(last, "majority_rate"), ValueOf(last, "knn_raw_pixels"));
+  const auto add = [&](const std::string& name, const std::string& title) {
+    const auto found = after.find(name);
+    if (found == after.end()) return;
+    absl::StrAppend(&text, title, ": ");
+    if (has_before && before.count(name) > 0) absl::StrAppendFormat(&text, "%.3f untrained, ", before.at(name));
+    absl::StrAppendFormat(&text, "%.3f after %d steps\n", found->second, last.step());
+  };
+  add("knn_accuracy", "k-NN accuracy on held-out images");
+  if (after.count("majority_rate") > 0 && after.count("knn_raw_pixels") > 0) {
+    absl::StrAppendFormat(&text, "  beside it: majority class %.3f, k-NN on raw pixels %.3f (which a few minutes of masked autoencoding "
+                                 "need not beat)\n",
+                          after.at("majority_rate"), after.at("knn_raw_pixels"));
   }
-  for (const auto& [name, value] : last.values()) {
-    if (absl::StartsWith(name, "held_out_loss/")) absl::StrAppendFormat(&text, "%s: %.3f\n", name, value);
+  for (const auto& [name, value] : after) {
+    if (absl::StartsWith(name, kHeldOut)) add(name, absl::StrCat("held-out loss of ", absl::StripPrefix(name, kHeldOut)));
   }
   return text;
 }

@@ -22,7 +22,7 @@ struct RunResults {
 // optimizer's state. An error names the file or the child process that failed.
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
 
-// "k-NN accuracy 0.29 untrained, 0.37 trained ..."; empty without evaluations.
+// Before and after, for people, a line a number: k-NN beside its baselines, held-out losses. Empty without evaluations.
 std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations);
 
 }  // namespace mimeo

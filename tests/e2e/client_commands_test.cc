@@ -98,9 +98,11 @@ TEST_F(ClientCommandsTest, ExitCodesSayWhoseFaultItWas) {
   cluster_.Mimeo({"submit", "/nowhere/recipe"}, 2);
   cluster_.Mimeo({"no-such-verb"}, 2);
   cluster_.Mimeo({"export", "j99", "--out", cluster_.dir() + "/x"}, 2);
+  cluster_.Mimeo({"export", Recipe(1, 10), "--step", "5", "--out", cluster_.dir() + "/x"}, 2);
   cluster_.Mimeo({"run", "--help"}, 0);
   cluster_.Kill("coordinator");
   cluster_.Mimeo({"list"}, 3);
+  cluster_.Mimeo({"watch", "j1"}, 3);
 }
 
 // A path that only the worker can see to be wrong fails the job at once, with the field, and not after restarts.

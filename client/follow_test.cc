@@ -1,0 +1,170 @@
+// Following a job over loopback, from a coordinator that plays a script: one state of the job a look.
+#include "client/follow.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/rpc/rpc.h"
+#include "proto/coordinator.grpc.pb.h"
+
+namespace mimeo {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class ScriptedCoordinator : public Coordinator::Service {
+ public:
+  // At each look the next job, with the step metrics known by then; the last one stays. A pause makes it paused.
+  void Add(int64_t step, int64_t generation, std::vector<std::pair<int64_t, double>> losses, JobState state = JOB_STATE_RUNNING) {
+    absl::MutexLock lock(&mu_);
+    Job job;
+    job.set_id("j1");
+    job.set_state(state);
+    job.set_step(step);
+    job.set_total_steps(4);
+    job.set_generation(generation);
+    looks_.push_back({job, std::move(losses)});
+  }
+  int pauses() {
+    absl::MutexLock lock(&mu_);
+    return pauses_;
+  }
+
+  grpc::Status GetJob(grpc::ServerContext*, const GetJobRequest* request, Job* reply) override {
+    absl::MutexLock lock(&mu_);
+    if (request->job_id() != "j1") return grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no job " + request->job_id());
+    look_ = std::min(next_++, looks_.size() - 1);
+    *reply = looks_[look_].job;
+    if (pauses_ > 0) reply->set_state(JOB_STATE_PAUSED);
+    return grpc::Status::OK;
+  }
+  grpc::Status Metrics(grpc::ServerContext*, const MetricsRequest* request, grpc::ServerWriter<MetricsReply>* stream) override {
+    absl::MutexLock lock(&mu_);
+    MetricsReply reply;
+    for (const auto& [number, loss] : looks_[look_].losses) {
+      if (number <= request->after_step()) continue;
+      StepMetrics* step = reply.add_steps();
+      step->set_step(number);
+      step->set_loss(loss);
+    }
+    (*reply.add_evaluations()->mutable_values())["knn_accuracy"] = 0.25;
+    stream->Write(reply);
+    return grpc::Status::OK;
+  }
+  grpc::Status ControlJob(grpc::ServerContext*, const ControlJobRequest* request, Job*) override {
+    absl::MutexLock lock(&mu_);
+    if (request->want() == WANT_PAUSE) ++pauses_;
+    return grpc::Status::OK;
+  }
+
+ private:
+  struct Look {
+    Job job;
+    std::vector<std::pair<int64_t, double>> losses;
+  };
+  absl::Mutex mu_;
+  std::vector<Look> looks_ ABSL_GUARDED_BY(mu_);
+  size_t next_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t look_ ABSL_GUARDED_BY(mu_) = 0;
+  int pauses_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+class FollowTest : public testing::Test {
+ protected:
+  FollowTest() {
+    auto server = RpcServer::Start("127.0.0.1:0", {&coordinator_});
+    EXPECT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  ~FollowTest() override { std::fclose(out_); }
+
+  absl::StatusOr<Followed> Follow(const FollowOptions& options = {}, const std::string& job_id = "j1") {
+    Progress progress(out_);
+    return FollowJob(OpenChannel(absl::StrCat("127.0.0.1:", server_->port())), job_id, &progress, options);
+  }
+  std::string Said() {
+    std::rewind(out_);
+    std::string text(8192, '\0');
+    text.resize(std::fread(&text[0], 1, text.size(), out_));
+    return text;
+  }
+
+  ScriptedCoordinator coordinator_;
+  std::unique_ptr<RpcServer> server_;
+  std::FILE* const out_ = std::tmpfile();
+};
+
+std::vector<double> Losses(const Followed& followed) {
+  std::vector<double> losses;
+  for (const StepMetrics& step : followed.steps) losses.push_back(step.loss());
+  return losses;
+}
+
+TEST_F(FollowTest, KeepsWhatTheLaterGenerationSaidOfAStep) {
+  coordinator_.Add(2, 1, {{1, 0.9}, {2, 0.8}});
+  coordinator_.Add(1, 2, {{1, 0.9}});  // rolled back to step 1
+  coordinator_.Add(4, 2, {{1, 0.9}, {2, 0.7}, {3, 0.6}, {4, 0.5}}, JOB_STATE_SUCCEEDED);
+  const auto followed = Follow();
+  ASSERT_TRUE(followed.ok()) << followed.status();
+  EXPECT_EQ(followed->job.state(), JOB_STATE_SUCCEEDED);
+  EXPECT_THAT(Losses(*followed), ElementsAre(0.9, 0.7, 0.6, 0.5));
+  EXPECT_EQ(followed->evaluations.size(), 1u);
+  const std::string said = Said();
+  EXPECT_THAT(said, HasSubstr("generation 2"));
+  const std::string line = "evaluation, untrained: knn_accuracy=0.25";
+  EXPECT_EQ(said.find(line), said.rfind(line)) << "said once: " << said;
+}
+
+TEST_F(FollowTest, AnInterruptPausesOnceAndWaitsForThePause) {
+  coordinator_.Add(2, 1, {{1, 0.9}, {2, 0.8}});
+  FollowOptions options;
+  options.interrupted = [] { return true; };
+  const auto followed = Follow(options);
+  ASSERT_TRUE(followed.ok()) << followed.status();
+  EXPECT_EQ(followed->job.state(), JOB_STATE_PAUSED);
+  EXPECT_EQ(coordinator_.pauses(), 1);
+}
+
+TEST_F(FollowTest, AFailedCheckEndsItThoughTheCoordinatorIsGone) {
+  coordinator_.Add(2, 1, {});
+  FollowOptions options;
+  int looks = 0;
+  options.check = [&] {
+    if (++looks == 1) server_->Shutdown(absl::ZeroDuration());
+    return looks < 3 ? absl::OkStatus() : absl::InternalError("coordinator was killed");
+  };
+  EXPECT_EQ(Follow(options).status(), absl::InternalError("coordinator was killed"));
+}
+
+TEST_F(FollowTest, ACoordinatorThatWasHeardIsWaitedForAsLongAsToldAndOneThatWasNotIsNot) {
+  coordinator_.Add(2, 1, {});
+  FollowOptions options;
+  options.patience = absl::Milliseconds(400);
+  int looks = 0;
+  options.check = [&] {
+    if (++looks == 1) server_->Shutdown(absl::ZeroDuration());
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(Follow(options).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_GE(looks, 2) << "it was waited for";
+  looks = 100;
+  options.patience = absl::Hours(1);
+  EXPECT_EQ(Follow(options).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(looks, 100) << "nobody was there from the start";
+}
+
+TEST_F(FollowTest, AnUnknownJobIsNotFound) {
+  coordinator_.Add(2, 1, {});
+  EXPECT_EQ(Follow({}, "j9").status(), absl::NotFoundError("there is no job j9"));
+}
+
+}  // namespace
+}  // namespace mimeo
