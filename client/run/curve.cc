@@ -29,7 +29,7 @@ struct Range {
 std::string Number(double value) { return absl::StrFormat("%.3g", value); }
 
 std::string Label(double x, double y, absl::string_view anchor, absl::string_view text) {
-  return absl::StrFormat("<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"%s\">%s</text>", x, y, anchor, EscapeHtml(text));
+  return absl::StrFormat("<text x=\"%.0f\" y=\"%.0f\" font-size=\"11\" fill=\"#7b858f\" text-anchor=\"%s\">%s</text>", x, y, anchor, EscapeHtml(text));
 }
 
 std::string Polyline(const Series& series, const Range& xs, const Range& ys, absl::string_view colour) {
@@ -64,8 +64,9 @@ std::string CurveSvg(absl::string_view title, absl::string_view x_label, const s
   for (size_t i = 0; i < series.size() && series.size() > 1; ++i) {
     absl::StrAppend(&svg, " <span style=\"color:", kColours[i % 4], "\">&#9632;</span> ", EscapeHtml(series[i].name));
   }
-  absl::StrAppendFormat(&svg, "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">", kWidth, kHeight);
-  absl::StrAppendFormat(&svg, "<path class=\"axis\" d=\"M%.0f %.0fV%.0fH%.0f\"/>", kLeft, kTop, kHeight - kBottom, kWidth - kRight);
+  absl::StrAppendFormat(&svg, "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">", kWidth, kHeight, EscapeHtml(title));
+  // Colours as attributes too, for viewers that keep a page's style out of its pictures.
+  absl::StrAppendFormat(&svg, "<path class=\"axis\" fill=\"none\" stroke=\"#8a949e\" d=\"M%.0f %.0fV%.0fH%.0f\"/>", kLeft, kTop, kHeight - kBottom, kWidth - kRight);
   absl::StrAppend(&svg, Label(kLeft - 6, kTop + 8, "end", Number(ys.high)), Label(kLeft - 6, kHeight - kBottom, "end", Number(ys.low)),
                   Label(kLeft, kHeight - kBottom + 16, "start", Number(xs.low)),
                   Label(kWidth - kRight, kHeight - kBottom + 16, "end", Number(xs.high)),

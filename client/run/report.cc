@@ -29,15 +29,19 @@ std::string Facts(const RunReport& report) {
   std::vector<double> rates;
   for (const StepMetrics& step : report.steps) rates.push_back(step.images_per_second());
   std::sort(rates.begin(), rates.end());
-  double data_wait = 0, teacher_wait = 0;
+  double training = 0, data_wait = 0, teacher_wait = 0;
+  int64_t images_before = 0;
   for (const StepMetrics& step : report.steps) {
+    if (step.images_per_second() > 0) training += static_cast<double>(step.images() - images_before) / step.images_per_second();
+    images_before = step.images();
     data_wait += step.data_wait_seconds();
     teacher_wait += step.teacher_wait_seconds();
   }
-  return absl::StrFormat("<p class=\"dim\">%d steps, %d images; %.0f s from start to last checkpoint, evaluation included. Median %.0f images/s. "
+  return absl::StrFormat("<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. With the start of its processes and "
+                         "evaluation the last session of this run took %.0f s. "
                          "Rank 0 waited %.1f s for images and %.1f s for its teacher. %s.</p>",
-                         static_cast<int>(report.steps.size()), images, report.seconds, rates.empty() ? 0.0 : rates[rates.size() / 2],
-                         data_wait, teacher_wait, EscapeHtml(report.machine));
+                         static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
+                         report.seconds, data_wait, teacher_wait, EscapeHtml(report.machine));
 }
 
 std::string Curves(const std::vector<StepMetrics>& steps) {
@@ -84,9 +88,20 @@ std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
                             "patch's mean gives, where patches are normalised.</p>");
 }
 
+bool NormalizesPatches(const JobSpec& spec) {
+  return std::any_of(spec.objective().begin(), spec.objective().end(),
+                     [](const ObjectiveSpec& objective) { return objective.reconstruction().normalize_patches(); });
+}
+
 std::string Reconstructions(const RunReport& report) {
   if (report.reconstructions.empty()) return "";
-  std::string html = "<h2>Reconstructions</h2><p class=\"dim\">Held-out image, what the encoder saw, what the decoder made of it.</p><div class=\"grid\">";
+  std::string html = absl::StrCat("<h2>Reconstructions</h2><p class=\"dim\">", report.reconstructions_held_out ? "Held-out" : "Training",
+                                  " image, what the encoder saw, what the decoder made of it.",
+                                  NormalizesPatches(report.job.spec())
+                                      ? " The decoder was trained on normalised patches: each hidden patch is drawn with its true mean and "
+                                        "contrast, as is usual for MAE; what lies within it is predicted."
+                                      : "",
+                                  "</p><div class=\"grid\">");
   for (const auto& [name, png] : report.reconstructions) {
     absl::StrAppend(&html, "<figure><img alt=\"", EscapeHtml(name), "\" src=\"data:image/png;base64,", absl::Base64Escape(png), "\"></figure>");
   }

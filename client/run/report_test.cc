@@ -35,6 +35,7 @@ RunReport Sample() {
   report.evaluations = {before, after};
   report.reconstructions = {{"0.png", "PNG"}};
   report.machine = "2 cores";
+  report.seconds = 42;
   return report;
 }
 
@@ -44,8 +45,8 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,UE5H"));
   EXPECT_THAT(html, HasSubstr("<th>untrained</th><th>step 3</th>"));
   EXPECT_THAT(html, HasSubstr("<td>knn_accuracy</td><td>0.25</td><td>0.5</td>"));
-  EXPECT_THAT(html, HasSubstr("3 steps, 96 images"));
-  EXPECT_THAT(html, HasSubstr("Median 200 images/s"));
+  EXPECT_THAT(html, HasSubstr("3 steps, 96 images: 1 s of training, at a median of 200 images/s"));  // 32/100 + 32/200 + 32/300
+  EXPECT_THAT(html, HasSubstr("last session of this run took 42 s"));
   EXPECT_THAT(html, Not(HasSubstr("http")));
 }
 
@@ -54,6 +55,16 @@ TEST(HtmlReportTest, EscapesWhatPeopleNamed) {
   EXPECT_THAT(html, Not(HasSubstr("<script>")));
   EXPECT_THAT(html, HasSubstr("a&lt;script&gt;"));
   EXPECT_THAT(html, HasSubstr("x &amp; y"));
+}
+
+TEST(HtmlReportTest, SaysWhatAReconstructionWasGiven) {
+  RunReport report = Sample();
+  EXPECT_THAT(HtmlReport(report), HasSubstr(">Training image, what the encoder saw"));
+  EXPECT_THAT(HtmlReport(report), Not(HasSubstr("true mean")));
+  report.reconstructions_held_out = true;
+  report.job.mutable_spec()->add_objective()->mutable_reconstruction()->set_normalize_patches(true);
+  EXPECT_THAT(HtmlReport(report), HasSubstr(">Held-out image, what the encoder saw"));
+  EXPECT_THAT(HtmlReport(report), HasSubstr("each hidden patch is drawn with its true mean"));
 }
 
 TEST(HtmlReportTest, ARunWithoutStepsOrEvaluationStillHasItsJob) {

@@ -81,7 +81,8 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
   RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", "hf", "--out", JoinPath(plan.out, "encoder")}));
   RunReport report;
   if (Reconstructs(plan.spec)) {
-    const std::string images = plan.spec.evaluation().has_path() ? plan.spec.evaluation().path() : plan.spec.data().path();
+    report.reconstructions_held_out = plan.spec.evaluation().has_path();
+    const std::string images = report.reconstructions_held_out ? plan.spec.evaluation().path() : plan.spec.data().path();
     const std::string dir = JoinPath(plan.out, "reconstructions");
     RETURN_IF_ERROR(RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--out", dir, "--count",
                                    absl::StrCat(kReconstructions)}));
