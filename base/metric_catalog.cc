@@ -47,6 +47,9 @@ Rows CoordinatorRows() {
       {"mimeo_coordinator_job_step", kGauge, kOwner, "Newest optimizer step heard of a running job.", {"job"}, {}},
       {"mimeo_coordinator_job_loss_term", kGauge, kOwner,
        "Unweighted loss of one objective in a job's newest reported step.", {"job", "objective"}, {}},
+      {"mimeo_coordinator_job_stat", kGauge, kOwner,
+       "What an objective shows of itself in a job's newest reported step, e.g. contrastive/embedding_std: near 0 it has collapsed.",
+       {"job", "stat"}, {}},
   };
 }
 

@@ -27,10 +27,14 @@ class RandomKey {
   int64_t Below(int64_t bound, uint64_t counter) const;       // in [0, bound); bias below 2^-53 * bound
   std::vector<int64_t> Permutation(int64_t n) const;          // uniform over the permutations of [0, n)
 
+  // A key on its way to another process: FromWords(key.words()) == key.
+  static RandomKey FromWords(const std::array<uint64_t, 2>& words) { return RandomKey(words); }
+  const std::array<uint64_t, 2>& words() const { return words_; }
+
   friend bool operator==(const RandomKey& a, const RandomKey& b) { return a.words_ == b.words_; }
 
  private:
-  explicit RandomKey(std::array<uint64_t, 2> words) : words_(words) {}
+  explicit RandomKey(const std::array<uint64_t, 2>& words) : words_(words) {}
 
   std::array<uint64_t, 2> words_;
 };

@@ -2,7 +2,7 @@
 // that a mistaken or hostile peer makes necessary. Both ends of the stream use it; no RPC inside. Value types, one
 // thread each.
 //
-// Hosts are little-endian, as the wire is. T: teacher width, K: visible patches, L: all patches of an image.
+// Hosts are little-endian, as the wire is. T: width of the features, K: visible patches, L: all patches of an image.
 #pragma once
 
 #include <cstdint>
@@ -12,41 +12,88 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/random_key.h"
 #include "proto/teacher.pb.h"
 
 namespace mimeo {
 
-// What a teacher's contract says about sizes.
+// A teacher's contract, once it is known to make sense.
 struct FeatureGeometry {
-  int image_px = 0;
+  int channels = 0;
+  int image_height_px = 0;
+  int image_width_px = 0;
   int patch_px = 0;
-  int feature_width = 0;                                                             // T
-  int max_images = 0;                                                                // of one request
-  int num_patches() const { return (image_px / patch_px) * (image_px / patch_px); }  // L
-  int64_t image_bytes() const { return int64_t{3} * image_px * image_px; }
+  int feature_width = 0;
+  int projected_width = 0;  // 0: no projection
+  int block_width = 0;
+  int num_blocks = 0;
+  bool has_class_token = false;
+  int max_images = 0;  // of one request, and of one forward pass, at the teacher's own grid
+  int64_t max_request_bytes = 0;
+  int rows() const { return image_height_px / patch_px; }
+  int cols() const { return image_width_px / patch_px; }
+  int num_patches() const { return rows() * cols(); }  // L of the teacher's own grid
+  // Likewise at a grid of so many patches: finer ones get fewer images, at least one, so that a pass's memory stays bounded.
+  int max_images_of(int patches) const;
 };
 // FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that is
 // not float32; names the field.
 absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract);
 
+// What is asked of the teacher, whatever the images: requests with equal wishes may share a forward pass.
+struct FeatureWish {
+  int rows = 0;
+  int cols = 0;
+  int layer = 0;  // 0: after the last norm; n: as block n leaves them
+  bool projected = false;
+  bool class_token = false;
+  bool features = true;
+  bool focused = false;  // the teacher draws the visible patches
+  bool most_attended = false;
+  int num_patches() const { return rows * cols; }
+  friend bool operator==(const FeatureWish& a, const FeatureWish& b) {
+    return a.rows == b.rows && a.cols == b.cols && a.layer == b.layer && a.projected == b.projected &&
+           a.class_token == b.class_token && a.features == b.features && a.focused == b.focused &&
+           a.most_attended == b.most_attended;
+  }
+};
+
 // A whole request.
 struct FeatureTask {
   uint64_t request_id = 0;
-  int num_images = 0;            // B
-  int num_visible = 0;           // K; L when all patches were asked for
-  std::string images;            // uint8 (B, 3, H, W)
-  std::vector<int32_t> indices;  // (B, K), each in [0, L); empty: all L patches in their order
+  FeatureWish wish;
+  int num_images = 0;   // B
+  int num_visible = 0;  // K; L when all patches were asked for
+  int channels = 0;     // of the images: the teacher's or 1
+  int height_px = 0;
+  int width_px = 0;
+  std::string images;            // uint8 (B, C, H, W)
+  std::vector<int32_t> indices;  // (B, K), each in [0, L); empty: all L patches in their order, or a focused draw
+  std::vector<RandomKey> keys;   // B of a focused draw
 };
+
+// The width of the features that `header` asks for: T. REQUIRES: SizeOf takes it.
+int FeatureWidth(const FeatureRequestHeader& header, const FeatureGeometry& geometry);
 
 // The bytes that one request costs: what arrives, and the answer.
 struct FeatureRequestSize {
   int64_t image_bytes = 0;
   int64_t index_bytes = 0;
-  int64_t reply_bytes = 0;
-  int64_t total() const { return image_bytes + index_bytes + reply_bytes; }
+  int64_t key_bytes = 0;
+  int64_t drawn_bytes = 0;  // of the answer: indices
+  int64_t feature_bytes = 0;
+  int64_t sent() const { return image_bytes + index_bytes + key_bytes; }
+  int64_t reply_bytes() const { return drawn_bytes + feature_bytes; }
+  int64_t total() const { return sent() + reply_bytes(); }
 };
-// InvalidArgument: number of images outside [1, max_images], number of visible patches outside [0, L].
+// InvalidArgument: number of images outside [1, max_images_of(L)]; channels, sides or a grid that are not positive or over their
+// limit; number of visible patches outside [0, L]; a layer, projection, class token or draw that the teacher has not; more
+// than max_request_bytes in total. All in proportion to the number of images.
 absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, const FeatureGeometry& geometry);
+
+// The most images that a request like `header`, whatever its own number of them, may have. InvalidArgument: not even one.
+absl::StatusOr<int> MostImages(FeatureRequestHeader header, const FeatureGeometry& geometry);
 
 // The server's side: frames of one stream -> requests, one after the other.
 class FeatureRequestAssembler {
@@ -74,46 +121,49 @@ class FeatureRequestAssembler {
   uint64_t last_id_ = 0;
   FeatureRequestSize size_;
   FeatureTask task_;
-  std::string index_bytes_;
+  std::string choice_bytes_;  // what comes after the images: indices or keys
 };
 
-// The client's side: one request -> frames. `images` and `indices` must outlive it.
+// The client's side: one request -> frames. `images` and `choice` must outlive it.
 class FeatureRequestFrames {
  public:
-  // `indices` empty asks for all patches. REQUIRES: num_visible * num_images indices otherwise.
-  FeatureRequestFrames(uint64_t request_id, int num_images, int num_visible, absl::string_view images,
-                       absl::string_view indices);
+  // `choice`: what the header says comes after the images: indices, keys or nothing.
+  FeatureRequestFrames(uint64_t request_id, const FeatureRequestHeader& header, absl::string_view images,
+                       absl::string_view choice)
+      : request_id_(request_id), header_(header), images_(images), choice_(choice) {}
   // False: there is no further frame.
   bool Next(FeatureRequest* frame);
 
  private:
   const uint64_t request_id_;
-  const int num_images_;
-  const int num_visible_;
+  const FeatureRequestHeader header_;
   const absl::string_view images_;
-  const absl::string_view indices_;
+  const absl::string_view choice_;
   size_t sent_ = 0;
   bool header_sent_ = false;
 };
 
-// The server's side: one answer -> frames. `features` must outlive it.
+// `keys` as they travel.
+std::string KeyBytes(absl::Span<const RandomKey> keys);
+
+// The server's side: one answer, drawn indices and features, -> frames. `answer` must outlive it.
 class FeatureReplyFrames {
  public:
-  FeatureReplyFrames(uint64_t request_id, absl::string_view features) : request_id_(request_id), features_(features) {}
+  FeatureReplyFrames(uint64_t request_id, absl::string_view answer) : request_id_(request_id), answer_(answer) {}
   bool Next(FeatureReply* frame);  // false: there is no further frame
 
  private:
   const uint64_t request_id_;
-  const absl::string_view features_;
+  const absl::string_view answer_;
   size_t sent_ = 0;
 };
 
 // The client's side: frames -> the answer to one request, written to the caller's memory.
 class FeatureReplyAssembler {
  public:
-  // `features` holds `bytes` bytes and outlives this.
-  FeatureReplyAssembler(uint64_t request_id, char* features, int64_t bytes)
-      : request_id_(request_id), features_(features), bytes_(bytes) {}
+  // The answer's bytes go to `drawn` first, then to `features`; both outlive this.
+  FeatureReplyAssembler(uint64_t request_id, absl::Span<char> drawn, absl::Span<char> features)
+      : request_id_(request_id), drawn_(drawn), features_(features) {}
 
   // True: the answer is whole. DataLoss: another request's frame, another size than asked for, an empty payload or one
   // too many bytes.
@@ -121,9 +171,9 @@ class FeatureReplyAssembler {
 
  private:
   uint64_t request_id_;
-  char* features_;
-  int64_t bytes_;
-  int64_t received_ = 0;
+  absl::Span<char> drawn_;
+  absl::Span<char> features_;
+  size_t received_ = 0;
 };
 
 }  // namespace mimeo

@@ -8,6 +8,8 @@ std::string StepJson(const StepMetrics& step) {
   nlohmann::ordered_json json = {{"step", step.step()}, {"epoch", step.epoch()}, {"images", step.images()}, {"loss", step.loss()}};
   const std::map<std::string, double> terms(step.terms().begin(), step.terms().end());
   for (const auto& [name, value] : terms) json["loss/" + name] = value;
+  const std::map<std::string, double> stats(step.stats().begin(), step.stats().end());
+  for (const auto& [name, value] : stats) json["stat/" + name] = value;
   json["learning_rate"] = step.learning_rate();
   json["grad_norm"] = step.grad_norm();
   json["images_per_second"] = step.images_per_second();

@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "coordinator/coordinator.h"
-#include "job/job_spec.h"
+#include "job/job_shape.h"
 
 namespace mimeo {
 namespace {

@@ -47,6 +47,9 @@ void CoordinatorMetrics::StepsReported(const std::string& job_id, int64_t steps,
   for (const auto& [objective, loss] : newest.terms()) {
     metrics_->Set("mimeo_coordinator_job_loss_term", loss, {{"job", job_id}, {"objective", objective}});
   }
+  for (const auto& [stat, value] : newest.stats()) {
+    metrics_->Set("mimeo_coordinator_job_stat", value, {{"job", job_id}, {"stat", stat}});
+  }
 }
 
 void CoordinatorMetrics::JobEnded(const std::string& job_id) {

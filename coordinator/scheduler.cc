@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "coordinator/placement.h"
-#include "job/job_spec.h"
+#include "job/job_shape.h"
 
 namespace mimeo {
 namespace {

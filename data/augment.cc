@@ -7,33 +7,50 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace mimeo {
 namespace {
 
-// (1, 3, height, width) as a view of interleaved RGB: channels-last, the layout that ATen's uint8 kernel reads directly.
-at::Tensor AsChannelsLast(const Pixels& pixels) {
-  return at::from_blob(const_cast<uint8_t*>(pixels.rgb.data()), {1, 3, pixels.height, pixels.width},
-                       {int64_t{3} * pixels.height * pixels.width, 1, int64_t{3} * pixels.width, 3}, at::kByte);
-}
+// What a crop is made of, in the layout that ATen's uint8 kernel reads directly: (1, C, height, width), channel fastest. Looks
+// into the pixels where it can.
+class Source {
+ public:
+  Source(const Pixels& pixels, int channels) : grey_(channels == 1 ? Luma(pixels) : std::vector<uint8_t>()) {
+    const uint8_t* bytes = channels == 1 ? grey_.data() : pixels.rgb.data();
+    const int64_t row = int64_t{channels} * pixels.width;
+    image_ = at::from_blob(const_cast<uint8_t*>(bytes), {1, channels, pixels.height, pixels.width},
+                           {row * pixels.height, 1, row, channels}, at::kByte);
+  }
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
 
-at::Tensor Resize(const Pixels& pixels, int height, int width) {
-  return at::_upsample_bicubic2d_aa(AsChannelsLast(pixels), {height, width}, /*align_corners=*/false)
-      .contiguous(at::MemoryFormat::ChannelsLast);
-}
+  const uint8_t* bytes() const { return image_.const_data_ptr<uint8_t>(); }
+  at::Tensor Resized(int64_t height, int64_t width) const {
+    const c10::InferenceMode no_autograd;
+    return at::_upsample_bicubic2d_aa(image_, {height, width}, /*align_corners=*/false).contiguous(at::MemoryFormat::ChannelsLast);
+  }
 
-// A px x px window of interleaved RGB, whose rows are `stride` bytes apart, to planes.
-void Deinterleave(const uint8_t* rgb, int64_t stride, int px, bool flip, uint8_t* out_CHW) {
-  const int64_t plane = int64_t{px} * px;
-  for (int y = 0; y < px; ++y, rgb += stride, out_CHW += px) {
-    for (int x = 0; x < px; ++x) {
-      const uint8_t* from = rgb + 3 * (flip ? px - 1 - x : x);
-      out_CHW[x] = from[0];
-      out_CHW[plane + x] = from[1];
-      out_CHW[2 * plane + x] = from[2];
+ private:
+  const std::vector<uint8_t> grey_;
+  at::Tensor image_;
+};
+
+// A window of the shape's size, of interleaved channels whose rows are `stride` bytes apart, to planes.
+template <int kChannels>
+void Deinterleave(const uint8_t* pixels, int64_t stride, const CropShape& shape, bool flip, uint8_t* out_CHW) {
+  const int width = shape.width_px;
+  const int64_t plane = int64_t{shape.height_px} * width;
+  for (int y = 0; y < shape.height_px; ++y, pixels += stride, out_CHW += width) {
+    for (int x = 0; x < width; ++x) {
+      const uint8_t* from = pixels + kChannels * (flip ? width - 1 - x : x);
+      for (int channel = 0; channel < kChannels; ++channel) out_CHW[channel * plane + x] = from[channel];
     }
   }
+}
+
+void ToPlanes(const uint8_t* pixels, int64_t stride, const CropShape& shape, bool flip, uint8_t* out_CHW) {
+  if (shape.channels == 1) return Deinterleave<1>(pixels, stride, shape, flip, out_CHW);
+  Deinterleave<3>(pixels, stride, shape, flip, out_CHW);
 }
 
 int RoundHalfEven(double value) { return static_cast<int>(std::nearbyint(value)); }
@@ -47,13 +64,30 @@ Rect CentralCrop(const ImageSize& size, double ratio_min, double ratio_max) {
   return {(size.width - width) / 2, (size.height - height) / 2, width, height};
 }
 
-// A very long image scaled to its short side would be huge; only its middle can end up in the crop.
-Pixels MiddleOfLongImage(const Pixels& image) {
-  constexpr int kLongest = 8;
-  const int limit = std::min(image.width, image.height) * kLongest;
-  const int width = std::min(image.width, limit);
-  const int height = std::min(image.height, limit);
-  return CutPixels(image, {(image.width - width) / 2, (image.height - height) / 2, width, height});
+// Only the middle of a very long image can end up in the crop, and all of it, scaled, would be huge. All of an image
+// that is not that long.
+Rect MiddleOfLongImage(const Pixels& image, const CropShape& shape) {
+  constexpr int64_t kLongest = 8;
+  const int64_t most_width = std::max<int64_t>(1, kLongest * image.height * shape.width_px / shape.height_px);
+  const int64_t most_height = std::max<int64_t>(1, kLongest * image.width * shape.height_px / shape.width_px);
+  const int width = static_cast<int>(std::min<int64_t>(image.width, most_width));
+  const int height = static_cast<int>(std::min<int64_t>(image.height, most_height));
+  return {(image.width - width) / 2, (image.height - height) / 2, width, height};
+}
+
+// The side that decides becomes 256 / 224 of the shape's, to the nearest; the other follows, cut to whole pixels.
+ImageSize ScaledSize(const Pixels& image, const CropShape& shape) {
+  const auto enlarged = [](int px) { return (int64_t{px} * 256 + 112) / 224; };
+  if (int64_t{shape.height_px} * image.width >= int64_t{shape.width_px} * image.height) {
+    const int64_t height = enlarged(shape.height_px);
+    return {static_cast<int>(height * image.width / image.height), static_cast<int>(height)};
+  }
+  const int64_t width = enlarged(shape.width_px);
+  return {static_cast<int>(width), static_cast<int>(width * image.height / image.width)};
+}
+
+bool HasSize(const Pixels& image, const CropShape& shape) {
+  return image.width == shape.width_px && image.height == shape.height_px;
 }
 
 }  // namespace
@@ -84,39 +118,50 @@ CropPlan RandomCropPlan(const ImageSize& size, const ViewSpec& spec, const Rando
   return plan;
 }
 
-void ResizeCropInto(const Pixels& crop, int px, bool flip, uint8_t* out_CHW) {
-  if (crop.width == px && crop.height == px) {
-    Deinterleave(crop.rgb.data(), int64_t{3} * px, px, flip, out_CHW);
-    return;
+CropShape CropShapeOf(const DataSpec& data) { return {data.channels(), data.image_px(), data.image_width_px()}; }
+
+std::vector<uint8_t> Luma(const Pixels& pixels) {
+  std::vector<uint8_t> grey(pixels.rgb.size() / 3);
+  const uint8_t* rgb = pixels.rgb.data();
+  for (uint8_t& value : grey) {
+    value = static_cast<uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16);
+    rgb += 3;
   }
-  const c10::InferenceMode no_autograd;
-  const at::Tensor resized = Resize(crop, px, px);
-  Deinterleave(resized.const_data_ptr<uint8_t>(), int64_t{3} * px, px, flip, out_CHW);
+  return grey;
 }
 
-at::Tensor ResizeCrop(const Pixels& crop, int px, bool flip) {
-  at::Tensor out = at::empty({3, px, px}, at::kByte);
-  ResizeCropInto(crop, px, flip, out.mutable_data_ptr<uint8_t>());
+void ResizeCropInto(const Pixels& crop, const CropShape& shape, bool flip, uint8_t* out_CHW) {
+  const Source source(crop, shape.channels);
+  const int64_t stride = int64_t{shape.channels} * shape.width_px;
+  if (HasSize(crop, shape)) return ToPlanes(source.bytes(), stride, shape, flip, out_CHW);
+  const at::Tensor resized = source.Resized(shape.height_px, shape.width_px);
+  ToPlanes(resized.const_data_ptr<uint8_t>(), stride, shape, flip, out_CHW);
+}
+
+at::Tensor ResizeCrop(const Pixels& crop, const CropShape& shape, bool flip) {
+  at::Tensor out = at::empty({shape.channels, shape.height_px, shape.width_px}, at::kByte);
+  ResizeCropInto(crop, shape, flip, out.mutable_data_ptr<uint8_t>());
   return out;
 }
 
-at::Tensor EvaluationCrop(const Pixels& image, int px) {
-  if (image.width == px && image.height == px) return ResizeCrop(image, px, /*flip=*/false);
-  const int shorter = std::min(image.width, image.height);
-  const bool is_long = std::max(image.width, image.height) / 8 >= shorter;
-  const Pixels middle = is_long ? MiddleOfLongImage(image) : Pixels{};
-  const Pixels& source = is_long ? middle : image;
-  const int64_t short_side = (int64_t{px} * 256 + 112) / 224;  // to the nearest
-  const int height = static_cast<int>(short_side * source.height / shorter);
-  const int width = static_cast<int>(short_side * source.width / shorter);
-  at::Tensor out = at::empty({3, px, px}, at::kByte);
-  const c10::InferenceMode no_autograd;
-  const at::Tensor resized = Resize(source, height, width);
+void EvaluationCropInto(const Pixels& image, const CropShape& shape, uint8_t* out_CHW) {
+  if (HasSize(image, shape)) return ResizeCropInto(image, shape, /*flip=*/false, out_CHW);
+  const Rect part = MiddleOfLongImage(image, shape);
+  const bool is_long = part.width < image.width || part.height < image.height;
+  const Pixels middle = is_long ? CutPixels(image, part) : Pixels{};
+  const Pixels& looked_at = is_long ? middle : image;
+  const ImageSize scaled = ScaledSize(looked_at, shape);
+  const at::Tensor resized = Source(looked_at, shape.channels).Resized(scaled.height, scaled.width);
   // torchvision's CenterCrop: Python's round, half to even.
-  const int64_t top = RoundHalfEven((height - px) / 2.0);
-  const int64_t left = RoundHalfEven((width - px) / 2.0);
-  Deinterleave(resized.const_data_ptr<uint8_t>() + (top * width + left) * 3, int64_t{3} * width, px, /*flip=*/false,
-               out.mutable_data_ptr<uint8_t>());
+  const int64_t top = RoundHalfEven((scaled.height - shape.height_px) / 2.0);
+  const int64_t left = RoundHalfEven((scaled.width - shape.width_px) / 2.0);
+  ToPlanes(resized.const_data_ptr<uint8_t>() + (top * scaled.width + left) * shape.channels,
+           int64_t{shape.channels} * scaled.width, shape, /*flip=*/false, out_CHW);
+}
+
+at::Tensor EvaluationCrop(const Pixels& image, const CropShape& shape) {
+  at::Tensor out = at::empty({shape.channels, shape.height_px, shape.width_px}, at::kByte);
+  EvaluationCropInto(image, shape, out.mutable_data_ptr<uint8_t>());
   return out;
 }
 

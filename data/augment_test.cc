@@ -1,10 +1,12 @@
 #include "data/augment.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/core/Tensor.h>
 
 #include <cmath>
 #include <cstdlib>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -29,18 +31,19 @@ Pixels TestImage(const std::string& name) {
   return DecodeImage(ReadFile(absl::StrCat("data/testdata/", name)).value(), 1000000).value();
 }
 
+CropShape Square(int px) { return {3, px, px}; }
+
 uint8_t At(const at::Tensor& image_CHW, int64_t channel, int64_t y, int64_t x) {
-  const int64_t px = image_CHW.size(2);
-  return static_cast<const uint8_t*>(image_CHW.data_ptr())[(channel * px + y) * px + x];
+  return image_CHW.const_data_ptr<uint8_t>()[(channel * image_CHW.size(1) + y) * image_CHW.size(2) + x];
 }
 
 int LargestDifference(const at::Tensor& image_CHW, const Pixels& expected) {
-  const int px = expected.width;
-  int largest = image_CHW.size(1) == px && image_CHW.size(2) == px ? 0 : 256;
-  for (int y = 0; y < px; ++y) {
-    for (int x = 0; x < px; ++x) {
-      for (int c = 0; c < 3; ++c) {
-        largest = std::max(largest, std::abs(At(image_CHW, c, y, x) - expected.rgb[(y * px + x) * 3 + c]));
+  if (image_CHW.size(1) != expected.height || image_CHW.size(2) != expected.width) return 256;
+  int largest = 0;
+  for (int y = 0; y < expected.height; ++y) {
+    for (int x = 0; x < expected.width; ++x) {
+      for (int c = 0; c < image_CHW.size(0); ++c) {
+        largest = std::max(largest, std::abs(At(image_CHW, c, y, x) - expected.rgb[(y * expected.width + x) * 3 + c]));
       }
     }
   }
@@ -118,15 +121,46 @@ TEST(ResizeCropTest, IsWithinTwoOfPillow) {
   const Pixels crop = CutPixels(TestImage("photo.jpg"), {17, 29, 101, 120});
   for (const int px : {64, 224}) {
     const Pixels expected = TestImage(absl::StrCat("photo_17_29_101_120_to_", px, ".png"));
-    EXPECT_LE(LargestDifference(ResizeCrop(crop, px, false), expected), 2) << px;
+    EXPECT_LE(LargestDifference(ResizeCrop(crop, Square(px), false), expected), 2) << px;
   }
+}
+
+TEST(ResizeCropTest, MakesRectanglesAndGrey) {
+  const Pixels crop = CutPixels(TestImage("photo.jpg"), {17, 29, 101, 120});
+  const at::Tensor colour = ResizeCrop(crop, {3, 48, 80}, false);
+  EXPECT_EQ(colour.sizes(), at::IntArrayRef({3, 48, 80}));
+  EXPECT_LE(LargestDifference(colour, TestImage("photo_17_29_101_120_to_48x80.png")), 2);
+  const at::Tensor grey = ResizeCrop(crop, {1, 48, 80}, false);
+  EXPECT_EQ(grey.sizes(), at::IntArrayRef({1, 48, 80}));
+  EXPECT_LE(LargestDifference(grey, TestImage("photo_luma_17_29_101_120_to_48x80.png")), 2);
+  const at::Tensor mirrored = ResizeCrop(crop, {1, 48, 80}, true);
+  for (int i = 0; i < 48 * 80; ++i) ASSERT_EQ(At(mirrored, 0, i / 80, i % 80), At(grey, 0, i / 80, 79 - i % 80));
+}
+
+TEST(LumaTest, IsPillowsOfEveryPixel) {
+  const std::vector<uint8_t> grey = Luma(TestImage("photo.jpg"));
+  const Pixels expected = TestImage("photo_luma.png");
+  ASSERT_EQ(grey.size() * 3, expected.rgb.size());
+  for (size_t i = 0; i < grey.size(); ++i) ASSERT_EQ(grey[i], expected.rgb[3 * i]) << i;
+}
+
+TEST(LumaTest, GreyImagesStayWhatTheyAre) {
+  for (const char* name : {"grey.png", "grey.jpg", "grey16.png", "one_bit.png"}) {
+    const Pixels pixels = TestImage(name);
+    const std::vector<uint8_t> grey = Luma(pixels);
+    for (size_t i = 0; i < grey.size(); ++i) ASSERT_EQ(grey[i], pixels.rgb[3 * i]) << name;
+  }
+  Pixels every{256, 1, {}};
+  for (int i = 0; i < 256; ++i) every.rgb.insert(every.rgb.end(), 3, static_cast<uint8_t>(i));
+  const std::vector<uint8_t> grey = Luma(every);
+  for (int i = 0; i < 256; ++i) EXPECT_EQ(grey[i], i);
 }
 
 TEST(ResizeCropTest, FlipMirrorsColumns) {
   const Pixels crop = CutPixels(TestImage("photo.jpg"), {17, 29, 101, 120});
   for (const Pixels& image : {crop, CutPixels(crop, {0, 0, 32, 32})}) {  // resized, and taken as it is
-    const at::Tensor straight = ResizeCrop(image, 32, false);
-    const at::Tensor mirrored = ResizeCrop(image, 32, true);
+    const at::Tensor straight = ResizeCrop(image, Square(32), false);
+    const at::Tensor mirrored = ResizeCrop(image, Square(32), true);
     for (int c = 0; c < 3; ++c) {
       for (int i = 0; i < 32 * 32; ++i) ASSERT_EQ(At(mirrored, c, i / 32, i % 32), At(straight, c, i / 32, 31 - i % 32));
     }
@@ -134,7 +168,7 @@ TEST(ResizeCropTest, FlipMirrorsColumns) {
 }
 
 TEST(ResizeCropTest, OnePixelFillsTheView) {
-  const at::Tensor view = ResizeCrop(TestImage("one_pixel.png"), 16, false);
+  const at::Tensor view = ResizeCrop(TestImage("one_pixel.png"), Square(16), false);
   for (int i = 0; i < 16 * 16; ++i) {
     EXPECT_EQ(At(view, 0, i / 16, i % 16), 10);
     EXPECT_EQ(At(view, 1, i / 16, i % 16), 200);
@@ -143,21 +177,48 @@ TEST(ResizeCropTest, OnePixelFillsTheView) {
 }
 
 TEST(EvaluationCropTest, IsWithinTwoOfTorchvisions) {
-  EXPECT_LE(LargestDifference(EvaluationCrop(TestImage("photo.jpg"), 112), TestImage("photo_evaluation_112.png")), 2);
+  EXPECT_LE(LargestDifference(EvaluationCrop(TestImage("photo.jpg"), Square(112)), TestImage("photo_evaluation_112.png")), 2);
+}
+
+TEST(EvaluationCropTest, CoversARectangleFromItsMiddle) {
+  for (const auto& [height, width] : {std::make_pair(64, 112), std::make_pair(192, 64)}) {
+    const at::Tensor view = EvaluationCrop(TestImage("photo.jpg"), {3, height, width});
+    EXPECT_EQ(view.sizes(), at::IntArrayRef({3, height, width}));
+    EXPECT_LE(LargestDifference(view, TestImage(absl::StrCat("photo_evaluation_", height, "x", width, ".png"))), 2);
+  }
+}
+
+TEST(EvaluationCropTest, AGreyCropIsTheCropOfGreyPixels) {
+  const CropShape shape{1, 64, 112};
+  const at::Tensor view = EvaluationCrop(TestImage("photo.jpg"), shape);
+  EXPECT_EQ(view.sizes(), at::IntArrayRef({1, 64, 112}));
+  EXPECT_TRUE(view.equal(EvaluationCrop(TestImage("photo_luma.png"), shape)));
 }
 
 TEST(EvaluationCropTest, LeavesAnImageOfThatSizeUntouched) {
   const Pixels square = CutPixels(TestImage("photo.jpg"), {10, 20, 96, 96});
-  EXPECT_EQ(LargestDifference(EvaluationCrop(square, 96), square), 0);
+  EXPECT_EQ(LargestDifference(EvaluationCrop(square, Square(96)), square), 0);
 }
 
 TEST(EvaluationCropTest, TakesOddShapes) {
-  for (const char* name : {"one_pixel.png", "wide.png"}) {
-    const at::Tensor view = EvaluationCrop(TestImage(name), 64);
-    EXPECT_EQ(view.size(0), 3) << name;
-    EXPECT_EQ(view.size(1), 64) << name;
-    EXPECT_EQ(view.size(2), 64) << name;
+  const Pixels tall{1, 9000, std::vector<uint8_t>(27000, 7)};
+  for (const Pixels& image : {TestImage("one_pixel.png"), TestImage("wide.png"), tall}) {
+    for (const CropShape& shape : {Square(64), CropShape{1, 8, 224}, CropShape{3, 224, 8}}) {
+      const at::Tensor view = EvaluationCrop(image, shape);
+      EXPECT_EQ(view.sizes(), at::IntArrayRef({shape.channels, shape.height_px, shape.width_px}));
+    }
   }
+}
+
+// The middle of an image 100 times as long as the crop asks; what lies beyond it is not looked at.
+TEST(EvaluationCropTest, OfAVeryLongImageTheMiddleCounts) {
+  Pixels wide{4000, 20, std::vector<uint8_t>(4000 * 20 * 3, 255)};
+  const Rect middle{1840, 0, 320, 20};  // 8 times the 40 x 20 that a crop twice as wide as high takes
+  for (int y = 0; y < 20; ++y) {
+    for (int x = middle.left; x < middle.left + middle.width; ++x) wide.rgb[(y * 4000 + x) * 3] = static_cast<uint8_t>(x + 7 * y);
+  }
+  const CropShape shape{3, 32, 64};
+  EXPECT_TRUE(EvaluationCrop(wide, shape).equal(EvaluationCrop(CutPixels(wide, middle), shape)));
 }
 
 }  // namespace

@@ -120,13 +120,15 @@ class PrefetchingLoader : public Loader {
     for (const at::Tensor& view : work->batch.views_BCHW) {
       views.push_back(static_cast<uint8_t*>(view.data_ptr()) + row * view.stride(0));
     }
+    const at::Tensor& targets = work->batch.shared_BCHW;
+    uint8_t* const shared = targets.defined() ? static_cast<uint8_t*>(targets.data_ptr()) + row * targets.stride(0) : nullptr;
     std::vector<BadSample>& bad = work->bad[row];
     const int64_t most = std::min(size - 1, spec_.data().max_bad_samples());
     for (int64_t attempt = 0; attempt <= most; ++attempt) {
       const int64_t position =
           ReplacementPosition(work->first_position + row, attempt, spec_.data().global_batch(), size);
       const int64_t sample = (*work->order)[position];
-      const absl::Status read = reader_.Read(work->epoch, sample, views);
+      const absl::Status read = reader_.Read(work->epoch, sample, views, shared);
       if (read.ok()) {
         work->batch.sample_ids[row] = sample;
         work->batch.keys[row] = reader_.KeyOf(work->epoch, sample);
@@ -150,10 +152,12 @@ class PrefetchingLoader : public Loader {
     work->bad.resize(rows);
     work->batch.sample_ids.assign(rows, -1);
     work->batch.keys.assign(rows, RandomKey(0));
-    const int px = spec_.data().image_px();
+    const DataSpec& data = spec_.data();
+    const std::vector<int64_t> shape = {rows, data.channels(), data.image_px(), data.image_width_px()};
     for (int view = 0; view < std::max(1, spec_.views().count()); ++view) {
-      work->batch.views_BCHW.push_back(at::empty({rows, 3, px, px}, at::kByte));
+      work->batch.views_BCHW.push_back(at::empty(shape, at::kByte));
     }
+    if (WantsSharedTarget(spec_)) work->batch.shared_BCHW = at::empty(shape, at::kByte);
     Advance();
     work->batch.next.set_epoch(cursor_.epoch);
     work->batch.next.set_batch(cursor_.step);

@@ -1,6 +1,7 @@
 // How fast encoded images become normalised training views: read, decode, random crop (bicubic), flip, normalise.
 //
-//   bazel run //data:loader_benchmark -- --data=PATH --image_px=224 --threads=1 [--batch=64] [--images=2000] [--rounds=5]
+//   bazel run //data:loader_benchmark -- --data=PATH --image_px=224 --threads=1 [--image_width_px=224] [--channels=3]
+//                                        [--batch=64] [--images=2000] [--rounds=5]
 //
 // Prints one JSON object. images_per_second is by the wall clock; per core it is by the processor time that the whole process
 // used, so that neither a waiting thread nor the normalising one is left out.
@@ -28,6 +29,8 @@ namespace {
 struct Flags {
   std::string data;
   int image_px = 224;
+  int image_width_px = 0;  // 0: image_px
+  int channels = 3;
   int threads = 1;
   int64_t batch = 64;
   int64_t images = 2000;
@@ -39,6 +42,8 @@ JobSpec MaeJob(const Flags& flags) {
   spec.set_seed(1);
   spec.mutable_data()->set_global_batch(flags.batch);
   spec.mutable_data()->set_image_px(flags.image_px);
+  spec.mutable_data()->set_image_width_px(flags.image_width_px);
+  spec.mutable_data()->set_channels(flags.channels);
   spec.mutable_data()->set_loader_threads(flags.threads);
   spec.mutable_data()->set_max_bad_samples(100);
   spec.mutable_data()->set_max_pixels(100000000);
@@ -63,12 +68,12 @@ double ProcessorSeconds() {
 void Normalise(const at::Tensor& bytes_BCHW, const at::Tensor& out_BCHW) {
   constexpr float kMean[] = {0.485f, 0.456f, 0.406f};
   constexpr float kDeviation[] = {0.229f, 0.224f, 0.225f};
-  const int64_t plane = bytes_BCHW.size(2) * bytes_BCHW.size(3);
+  const int64_t channels = bytes_BCHW.size(1), plane = bytes_BCHW.size(2) * bytes_BCHW.size(3);
   const auto* from = bytes_BCHW.const_data_ptr<uint8_t>();
   auto* to = out_BCHW.mutable_data_ptr<float>();
-  for (int64_t i = 0; i < bytes_BCHW.size(0) * 3; ++i, from += plane, to += plane) {
-    const float scale = 1 / (255 * kDeviation[i % 3]);
-    const float shift = -kMean[i % 3] / kDeviation[i % 3];
+  for (int64_t i = 0; i < bytes_BCHW.size(0) * channels; ++i, from += plane, to += plane) {
+    const float scale = 1 / (255 * kDeviation[i % channels]);
+    const float shift = -kMean[i % channels] / kDeviation[i % channels];
     for (int64_t j = 0; j < plane; ++j) to[j] = from[j] * scale + shift;
   }
 }
@@ -107,7 +112,8 @@ absl::Status Measure(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.data));
   Flags fitting = flags;
   fitting.batch = std::min(flags.batch, dataset->size());
-  const at::Tensor normalised = at::empty({fitting.batch, 3, flags.image_px, flags.image_px}, at::kFloat);
+  if (fitting.image_width_px == 0) fitting.image_width_px = flags.image_px;
+  const at::Tensor normalised = at::empty({fitting.batch, flags.channels, flags.image_px, fitting.image_width_px}, at::kFloat);
   Rates warm_up;
   RETURN_IF_ERROR(MeasureRound(*dataset, fitting, normalised, &warm_up));
   Rates rates;
@@ -119,6 +125,8 @@ absl::Status Measure(const Flags& flags) {
   result["images_per_second_per_core_best"] = *std::max_element(rates.per_core_second.begin(), rates.per_core_second.end());
   result["threads"] = flags.threads;
   result["image_px"] = flags.image_px;
+  result["image_width_px"] = fitting.image_width_px;
+  result["channels"] = flags.channels;
   result["batch"] = fitting.batch;
   result["images_in_data"] = dataset->size();
   std::printf("%s\n", result.dump().c_str());
@@ -132,7 +140,9 @@ int main(int argc, char** argv) {
   mimeo::Flags flags;
   CLI::App app("Measures the loader: read, decode, random crop, flip, normalise.", "loader_benchmark");
   app.add_option("--data", flags.data, "A folder of images, a tar, or a folder of tars")->required();
-  app.add_option("--image_px", flags.image_px, "Side of a crop (default 224)")->check(CLI::Range(1, 4096));
+  app.add_option("--image_px", flags.image_px, "Height of a crop (default 224)")->check(CLI::Range(1, 4096));
+  app.add_option("--image_width_px", flags.image_width_px, "Its width (default: its height)")->check(CLI::Range(1, 4096));
+  app.add_option("--channels", flags.channels, "3, or 1 for grey (default 3)")->check(CLI::IsMember({1, 3}));
   app.add_option("--threads", flags.threads, "Reading threads (default 1)")->check(CLI::Range(1, 1024));
   app.add_option("--batch", flags.batch, "Images per batch (default 64)")->check(CLI::Range(1, 65536));
   app.add_option("--images", flags.images, "Per round (default 2000)");

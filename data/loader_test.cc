@@ -28,6 +28,8 @@ std::string BytesOf(const Batch& batch) {
   for (const at::Tensor& view : batch.views_BCHW) {
     bytes.append(static_cast<const char*>(view.data_ptr()), view.numel());
   }
+  const at::Tensor& shared = batch.shared_BCHW;
+  if (shared.defined()) bytes.append(static_cast<const char*>(shared.data_ptr()), shared.numel());
   return bytes;
 }
 
@@ -50,6 +52,8 @@ class LoaderTest : public ::testing::Test {
     spec_.set_seed(3);
     spec_.mutable_data()->set_global_batch(8);
     spec_.mutable_data()->set_image_px(6);
+    spec_.mutable_data()->set_image_width_px(6);
+    spec_.mutable_data()->set_channels(3);
     spec_.mutable_data()->set_max_bad_samples(5);
     spec_.mutable_data()->set_max_pixels(10000);
     spec_.mutable_data()->set_loader_threads(1);
@@ -117,7 +121,7 @@ TEST_F(LoaderTest, RowsAreTheEpochsOrderCroppedByTheirKeys) {
       EXPECT_TRUE(batches[step].keys[row] == key);
       const std::string encoded = dataset_->Read(sample).value();
       const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(), key.Fold("crop").Fold(uint64_t{0}));
-      const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), 6, plan.flip);
+      const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {3, 6, 6}, plan.flip);
       const auto* bytes = static_cast<const uint8_t*>(batches[step].views_BCHW[0].data_ptr()) + row * 3 * 6 * 6;
       EXPECT_EQ(std::memcmp(bytes, expected.data_ptr(), 3 * 6 * 6), 0);
     }
@@ -192,6 +196,52 @@ TEST_F(LoaderTest, ViewsAreIndependentCropsOfTheSameSample) {
   // View 0 does not depend on how many there are, though both are cut from one decode.
   EXPECT_TRUE(two.views_BCHW[0].equal(one.views_BCHW[0]));
   EXPECT_FALSE(two.views_BCHW[0].equal(two.views_BCHW[1]));
+}
+
+TEST_F(LoaderTest, ViewsHaveTheHeightWidthAndChannelsOfTheJob) {
+  WriteImages(8);
+  spec_.mutable_data()->set_image_width_px(10);
+  spec_.mutable_data()->set_channels(1);
+  spec_.mutable_views()->set_count(2);
+  OpenDataset();
+  const Batch batch = All(Rank(0, 1, 8, 1))[0];
+  for (int view = 0; view < 2; ++view) {
+    ASSERT_EQ(batch.views_BCHW[view].sizes(), at::IntArrayRef({8, 1, 6, 10}));
+    for (int row = 0; row < 8; ++row) {
+      const std::string encoded = dataset_->Read(batch.sample_ids[row]).value();
+      const RandomKey key = batch.keys[row].Fold("crop").Fold(static_cast<uint64_t>(view));
+      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(), key);
+      const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {1, 6, 10}, plan.flip);
+      EXPECT_TRUE(batch.views_BCHW[view][row].equal(expected));
+    }
+  }
+  EXPECT_FALSE(batch.shared_BCHW.defined());
+}
+
+// A photo beside the small images: only of a JPEG of some size is less decoded than all.
+TEST_F(LoaderTest, TheSharedTargetIsTheEvaluationCropOfTheSampleInTheRow) {
+  WriteImages(11);
+  Write("photo.jpg", ReadFile("data/testdata/photo.jpg").value());
+  Write(Name(2), "text");
+  spec_.mutable_data()->set_global_batch(11);
+  spec_.mutable_data()->set_max_pixels(100000);
+  spec_.mutable_data()->set_image_width_px(10);
+  spec_.mutable_views()->set_count(2);
+  OpenDataset();
+  const Batch without = All(Rank(0, 1, 11, 1))[0];
+  spec_.add_objective()->mutable_reconstruction()->set_target_view(TARGET_VIEW_OWN);
+  EXPECT_FALSE(All(Rank(0, 1, 11, 1))[0].shared_BCHW.defined());
+  spec_.add_objective()->mutable_reconstruction()->set_target_view(TARGET_VIEW_SHARED);
+  const Batch batch = All(Rank(0, 1, 11, 1))[0];
+  EXPECT_EQ(batch.sample_ids, without.sample_ids);
+  for (int view = 0; view < 2; ++view) EXPECT_TRUE(batch.views_BCHW[view].equal(without.views_BCHW[view]));
+  ASSERT_EQ(batch.shared_BCHW.sizes(), at::IntArrayRef({11, 3, 6, 10}));
+  for (int row = 0; row < 11; ++row) {
+    const Pixels whole = DecodeImage(dataset_->Read(batch.sample_ids[row]).value(), 100000).value();
+    EXPECT_TRUE(batch.shared_BCHW[row].equal(EvaluationCrop(whole, {3, 6, 10}))) << row;
+  }
+  spec_.mutable_data()->set_loader_threads(4);
+  EXPECT_TRUE(BytesOf(All(Rank(0, 1, 11, 1))[0]) == BytesOf(batch));
 }
 
 TEST_F(LoaderTest, ABadSampleIsReplacedByTheNextOfItsSlot) {

@@ -26,11 +26,17 @@ Rect SmallestAround(const std::vector<CropPlan>& plans) {
 
 }  // namespace
 
+bool WantsSharedTarget(const JobSpec& spec) {
+  return std::any_of(spec.objective().begin(), spec.objective().end(), [](const ObjectiveSpec& objective) {
+    return objective.has_reconstruction() && objective.reconstruction().target_view() == TARGET_VIEW_SHARED;
+  });
+}
+
 RandomKey SampleReader::KeyOf(int64_t epoch, int64_t sample) const {
   return RandomKey(spec_.seed()).Fold("sample").Fold(static_cast<uint64_t>(epoch)).Fold(static_cast<uint64_t>(sample));
 }
 
-absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW) const {
+absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW, uint8_t* shared_CHW) const {
   ASSIGN_OR_RETURN(const std::string encoded, dataset_->Read(sample));
   ASSIGN_OR_RETURN(const ImageSize size, ReadImageSize(encoded));
   const RandomKey key = KeyOf(epoch, sample).Fold("crop");
@@ -38,17 +44,18 @@ absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector
   for (size_t view = 0; view < views_CHW.size(); ++view) {
     plans.push_back(RandomCropPlan(size, spec_.views(), key.Fold(view)));
   }
-  const Rect around = SmallestAround(plans);
+  const Rect around = shared_CHW != nullptr ? Rect{0, 0, size.width, size.height} : SmallestAround(plans);
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeCrop(encoded, around, spec_.data().max_pixels()));
-  const int px = spec_.data().image_px();
-  if (plans.size() == 1) {
-    ResizeCropInto(pixels, px, plans[0].flip, views_CHW[0]);
-    return absl::OkStatus();
-  }
+  const CropShape shape = CropShapeOf(spec_.data());
+  if (shared_CHW != nullptr) EvaluationCropInto(pixels, shape, shared_CHW);
   for (size_t view = 0; view < plans.size(); ++view) {
     const Rect& crop = plans[view].crop;
+    if (crop.width == around.width && crop.height == around.height) {  // the only view, or one that covers all: nothing to cut
+      ResizeCropInto(pixels, shape, plans[view].flip, views_CHW[view]);
+      continue;
+    }
     const Pixels cut = CutPixels(pixels, {crop.left - around.left, crop.top - around.top, crop.width, crop.height});
-    ResizeCropInto(cut, px, plans[view].flip, views_CHW[view]);
+    ResizeCropInto(cut, shape, plans[view].flip, views_CHW[view]);
   }
   return absl::OkStatus();
 }

@@ -11,6 +11,9 @@
 
 namespace mimeo {
 
+// Whether an objective reconstructs TARGET_VIEW_SHARED, the evaluation crop.
+bool WantsSharedTarget(const JobSpec& spec);
+
 class SampleReader {
  public:
   // `dataset` outlives the reader.
@@ -19,8 +22,10 @@ class SampleReader {
   // key(seed).Fold("sample").Fold(epoch).Fold(sample): of all that is random about a sample in an epoch.
   RandomKey KeyOf(int64_t epoch, int64_t sample) const;
 
-  // Decodes `sample` once and writes view v, (3, px, px), to views[v]. DataLoss, InvalidArgument: a bad sample.
-  absl::Status Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW) const;
+  // Decodes `sample` once and writes view v, of CropShapeOf(spec.data()), to views[v]; and to `shared`, unless it is null, the
+  // evaluation crop, for which the whole image is decoded and not only what the views need. DataLoss, InvalidArgument: a bad
+  // sample.
+  absl::Status Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW, uint8_t* shared_CHW) const;
 
  private:
   const Dataset* const dataset_;

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "job/job_shape.h"
+
 namespace mimeo {
 namespace {
 
@@ -11,9 +13,25 @@ namespace {
 
 void FillData(DataSpec* data) {
   MIMEO_DEFAULT(data, image_px, 224);
+  MIMEO_DEFAULT(data, image_width_px, data->image_px());
+  MIMEO_DEFAULT(data, channels, 3);
   MIMEO_DEFAULT(data, max_bad_samples, 100);
   MIMEO_DEFAULT(data, max_pixels, 100000000);
   MIMEO_DEFAULT(data, loader_threads, 1);
+  const bool grey = data->channels() == 1;
+  if (!grey && data->channels() != 3) return;
+  if (data->pixel_mean().empty()) {
+    for (const double mean : {0.485, 0.456, 0.406}) {
+      if (!grey) data->add_pixel_mean(mean);
+    }
+    if (grey) data->add_pixel_mean(0.449);
+  }
+  if (data->pixel_std().empty()) {
+    for (const double std : {0.229, 0.224, 0.225}) {
+      if (!grey) data->add_pixel_std(std);
+    }
+    if (grey) data->add_pixel_std(0.226);
+  }
 }
 
 void FillViews(ViewSpec* views) {
@@ -25,17 +43,87 @@ void FillViews(ViewSpec* views) {
   MIMEO_DEFAULT(views, flip_probability, 0.5);
 }
 
+void FillMask(MaskSpec* mask) {
+  MIMEO_DEFAULT(mask, hidden_fraction, mask->has_none() ? 0.0 : 0.75);
+  MIMEO_DEFAULT(mask, unit_patches, 1);
+  MIMEO_DEFAULT(mask, groups, 1);
+  MIMEO_DEFAULT(mask, same_in_all_views, false);
+  if (mask->kind_case() == MaskSpec::KIND_NOT_SET) mask->mutable_random();
+  if (mask->has_block()) {
+    MIMEO_DEFAULT(mask->mutable_block(), min_patches, 16);
+    MIMEO_DEFAULT(mask->mutable_block(), min_aspect, 0.3);
+  }
+  if (mask->has_focused()) MIMEO_DEFAULT(mask->mutable_focused(), most_attended, false);
+}
+
+void FillEncoder(EncoderSpec* encoder) {
+  if (encoder->has_vit()) {
+    VitSpec* vit = encoder->mutable_vit();
+    MIMEO_DEFAULT(vit, patch_px, 16);
+    MIMEO_DEFAULT(vit, mlp_ratio, 4.0);
+    MIMEO_DEFAULT(vit, class_token, true);
+    MIMEO_DEFAULT(vit, positions, POSITIONS_SINE_COSINE);
+    MIMEO_DEFAULT(vit, drop_path, 0.0);
+    MIMEO_DEFAULT(vit, activation, ACTIVATION_GELU);
+    MIMEO_DEFAULT(vit, norm_epsilon, 1e-6);
+    MIMEO_DEFAULT(vit, pre_norm, false);
+    MIMEO_DEFAULT(vit, patch_bias, true);
+    MIMEO_DEFAULT(vit, qkv_bias, true);
+    MIMEO_DEFAULT(vit, layer_scale, 0.0);
+    MIMEO_DEFAULT(vit, register_tokens, 0);
+  } else if (encoder->has_conv_vit()) {
+    ConvVitSpec* conv = encoder->mutable_conv_vit();
+    MIMEO_DEFAULT(conv, stem_px, 4);
+    MIMEO_DEFAULT(conv, mlp_ratio, 4.0);
+    MIMEO_DEFAULT(conv, class_token, false);
+    MIMEO_DEFAULT(conv, drop_path, 0.0);
+    MIMEO_DEFAULT(conv, stages, STAGES_AT_VISIBLE_TILES);
+  }
+}
+
+void FillReconstruction(ReconstructionSpec* decoder) {
+  MIMEO_DEFAULT(decoder, decoder_width, 512);
+  MIMEO_DEFAULT(decoder, decoder_depth, 8);
+  MIMEO_DEFAULT(decoder, decoder_heads, 16);
+  MIMEO_DEFAULT(decoder, normalize_patches, true);
+  MIMEO_DEFAULT(decoder, distance, PIXEL_DISTANCE_MSE);
+  MIMEO_DEFAULT(decoder, target_view, TARGET_VIEW_OWN);
+}
+
+void FillMimic(MimicSpec* mimic) {
+  MIMEO_DEFAULT(mimic, distance, MIMIC_DISTANCE_MSE);
+  MIMEO_DEFAULT(mimic, teacher_norm, TEACHER_NORM_WHITEN);
+  MIMEO_DEFAULT(mimic, teacher_layer, 0);
+  MIMEO_DEFAULT(mimic, projected, false);
+  MIMEO_DEFAULT(mimic, class_token, false);
+}
+
+void FillContrastive(ContrastiveSpec* contrastive) {
+  if (contrastive->has_info_nce()) MIMEO_DEFAULT(contrastive->mutable_info_nce(), temperature, 0.1);
+  if (contrastive->has_cosine()) MIMEO_DEFAULT(contrastive->mutable_cosine(), predictor_width, 4096);
+  MIMEO_DEFAULT(contrastive, pooling, POOLING_MEAN);
+  ProjectorSpec* projector = contrastive->mutable_projector();
+  if (projector->hidden_width().empty()) projector->add_hidden_width(4096), projector->add_hidden_width(4096);
+  MIMEO_DEFAULT(projector, width, 128);
+  MIMEO_DEFAULT(projector, batch_norm, true);
+}
+
 void FillObjective(ObjectiveSpec* objective) {
   MIMEO_DEFAULT(objective, weight, 1.0);
+  if (objective->has_weight_schedule()) {
+    MIMEO_DEFAULT(objective->mutable_weight_schedule(), begin, 0.0);
+    MIMEO_DEFAULT(objective->mutable_weight_schedule(), end, 1.0);
+    MIMEO_DEFAULT(objective->mutable_weight_schedule(), shape, SCHEDULE_SHAPE_LINEAR);
+  }
   if (objective->has_reconstruction()) {
     MIMEO_DEFAULT(objective, name, "reconstruction");
-    ReconstructionSpec* decoder = objective->mutable_reconstruction();
-    MIMEO_DEFAULT(decoder, decoder_width, 512);
-    MIMEO_DEFAULT(decoder, decoder_depth, 8);
-    MIMEO_DEFAULT(decoder, decoder_heads, 16);
-    MIMEO_DEFAULT(decoder, normalize_patches, true);
+    FillReconstruction(objective->mutable_reconstruction());
   } else if (objective->has_mimic()) {
     MIMEO_DEFAULT(objective, name, "mimic");
+    FillMimic(objective->mutable_mimic());
+  } else if (objective->has_contrastive()) {
+    MIMEO_DEFAULT(objective, name, "contrastive");
+    FillContrastive(objective->mutable_contrastive());
   }
 }
 
@@ -46,6 +134,7 @@ void FillOptimizer(OptimizerSpec* optimizer) {
   MIMEO_DEFAULT(adamw, beta2, 0.95);
   MIMEO_DEFAULT(adamw, epsilon, 1e-8);
   MIMEO_DEFAULT(adamw, weight_decay, 0.05);
+  MIMEO_DEFAULT(adamw, layer_decay, 1.0);
   MIMEO_DEFAULT(optimizer, max_grad_norm, 0.0);
 }
 
@@ -71,7 +160,8 @@ void FillResources(const DataSpec& data, ResourceSpec* resources) {
   MIMEO_DEFAULT(resources, precision, PRECISION_FP32);
   // Where it does not divide there is no default; job/checks.cc says which batches would.
   const int64_t ranks = resources->num_ranks();
-  if (ranks > 0 && data.global_batch() % ranks == 0) MIMEO_DEFAULT(resources, micro_batch, data.global_batch() / ranks);
+  const int64_t together = data.has_contrast_group() ? data.contrast_group() : data.global_batch();
+  if (ranks > 0 && together % ranks == 0) MIMEO_DEFAULT(resources, micro_batch, together / ranks);
   MIMEO_DEFAULT(resources, priority, 0);
   MIMEO_DEFAULT(resources, max_restarts, 3);
 }
@@ -83,14 +173,14 @@ void FillDefaults(JobSpec* spec) {
   MIMEO_DEFAULT(spec, seed, 0);
   FillData(spec->mutable_data());
   FillViews(spec->mutable_views());
-  MIMEO_DEFAULT(spec->mutable_mask(), hidden_fraction, 0.75);
-  spec->mutable_mask()->mutable_random();
-  if (spec->encoder().has_vit()) {
-    VitSpec* vit = spec->mutable_encoder()->mutable_vit();
-    MIMEO_DEFAULT(vit, patch_px, 16);
-    MIMEO_DEFAULT(vit, mlp_ratio, 4.0);
-  }
+  FillMask(spec->mutable_mask());
+  FillEncoder(spec->mutable_encoder());
   for (ObjectiveSpec& objective : *spec->mutable_objective()) FillObjective(&objective);
+  if (MixesSamples(*spec)) MIMEO_DEFAULT(spec->mutable_data(), contrast_group, spec->data().global_batch());
+  if (spec->has_ema()) {
+    MIMEO_DEFAULT(spec->mutable_ema(), decay, 0.9999);
+    MIMEO_DEFAULT(spec->mutable_ema(), final_decay, spec->ema().decay());
+  }
   FillOptimizer(spec->mutable_optimizer());
   FillSchedule(spec->mutable_schedule());
   MIMEO_DEFAULT(spec->mutable_checkpoint(), every_steps, 100);

@@ -26,18 +26,4 @@ absl::StatusOr<JobSpec> ResolveJobSpec(const JobSpec& spec);
 // Stable text form: field order of job.proto, shortest doubles that read back equal.
 std::string JobSpecText(const JobSpec& spec);
 
-// K = int(L * (1 - hidden_fraction)) in IEEE double, truncated: MAE's own arithmetic (models_mae.py, random_masking).
-int NumVisible(int num_patches, double hidden_fraction);
-
-// Patches of a training crop: (image_px / patch_px)^2. REQUIRES: a resolved spec.
-int NumPatches(const JobSpec& spec);
-int PatchPx(const JobSpec& spec);
-
-int64_t StepsPerEpoch(const JobSpec& spec, int64_t num_samples);
-int64_t TotalSteps(const JobSpec& spec, int64_t num_samples);
-int64_t AccumulationSteps(const JobSpec& spec);  // micro-batches of a rank per step
-
-// Names of the teachers that the objectives need, sorted, without repeats.
-std::vector<std::string> TeacherNames(const JobSpec& spec);
-
 }  // namespace mimeo

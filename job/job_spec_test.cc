@@ -1,3 +1,4 @@
+#include "job/job_shape.h"
 #include "job/job_spec.h"
 
 #include <gmock/gmock.h>

@@ -1,15 +1,26 @@
 // The arithmetic of a training step, to judge speed by. Pure.
+//
+// Counted are the multiply-adds of matrix products and convolutions, 2 FLOP each; a transformer block of N tokens has
+// (4 + 2 * mlp_ratio) N D^2 + 2 N^2 D. A ViT's patches are all counted as embedded, and every token as decoded, whatever this
+// implementation skips, so that figures compare with other implementations'.
 #pragma once
 
+#include "model/shapes.h"
 #include "proto/job.pb.h"
 
 namespace mimeo {
 
-// GFLOP per image (all of its views), forward and backward, of the method as published: 2 x multiply-adds of the matrix
-// products, three times the forward pass, a transformer block of N tokens costing (4 + 2 * mlp_ratio) N D^2 + 2 N^2 D
-// multiply-adds. Every patch is counted as embedded and every token as decoded, whatever this implementation skips, so that
-// figures compare with other implementations'. Mimic heads (under 0.5 %) and teachers are not counted.
+// GFLOP per image (all of its views and masks), forward and backward: three times the forward pass. Mimic heads (under 0.5 %)
+// and teachers are not counted, a contrastive projector once per view.
+//
+// Of conv_vit, the stages are counted as its spec evaluates them: at visible patches only (STAGES_AT_VISIBLE_TILES), once per
+// mask; or over the whole image (STAGES_DENSE), under G complementary masks as FastConvMAE publishes it, whose masks share all
+// but the depthwise convolutions. (Ours shares nothing between masks, and should not: G = L / K masks of visible tiles are the
+// whole image once.)
 // `num_visible`: K. REQUIRES: a resolved spec.
 double TrainGflopPerImage(const JobSpec& spec, int num_visible);
+
+// GFLOP of one forward pass over the whole image: a frozen teacher's. REQUIRES: a resolved spec whose patches tile the image.
+double TeacherGflopPerImage(const EncoderSpec& spec, const ImageShape& image);
 
 }  // namespace mimeo

@@ -19,20 +19,29 @@ at::Tensor RowOffsets(int64_t batch, int64_t stride, at::Device device) {
 
 }  // namespace
 
-MaskPlan RandomMaskPlan(absl::Span<const RandomKey> keys, int num_patches, int num_visible) {
+MaskPlan PlanOfVisible(const std::vector<std::vector<int64_t>>& visible, int num_patches, int num_visible) {
   ABSL_RAW_CHECK(0 <= num_visible && num_visible <= num_patches, "more visible patches than there are");
-  const auto batch = static_cast<int64_t>(keys.size());
+  const auto batch = static_cast<int64_t>(visible.size());
   MaskPlan plan{at::empty({batch, num_visible}, at::kLong), at::empty({batch, num_patches - num_visible}, at::kLong)};
-  auto* visible = plan.visible_BK.data_ptr<int64_t>();
+  auto* seen = plan.visible_BK.data_ptr<int64_t>();
   auto* hidden = plan.hidden_BM.data_ptr<int64_t>();
-  for (const RandomKey& key : keys) {
-    std::vector<int64_t> order = key.Permutation(num_patches);
-    std::sort(order.begin(), order.begin() + num_visible);
-    std::sort(order.begin() + num_visible, order.end());
-    visible = std::copy(order.begin(), order.begin() + num_visible, visible);
-    hidden = std::copy(order.begin() + num_visible, order.end(), hidden);
+  std::vector<bool> is_visible(num_patches);
+  for (const std::vector<int64_t>& row : visible) {
+    is_visible.assign(num_patches, false);
+    for (const int64_t patch : row) is_visible[patch] = true;
+    ABSL_RAW_CHECK(std::count(is_visible.begin(), is_visible.end(), true) == num_visible, "K distinct patches of each image");
+    for (int64_t patch = 0; patch < num_patches; ++patch) *(is_visible[patch] ? seen : hidden)++ = patch;
   }
   return plan;
+}
+
+MaskPlan RandomMaskPlan(absl::Span<const RandomKey> keys, int num_patches, int num_visible) {
+  std::vector<std::vector<int64_t>> visible;
+  for (const RandomKey& key : keys) {
+    visible.push_back(key.Permutation(num_patches));
+    visible.back().resize(num_visible);
+  }
+  return PlanOfVisible(visible, num_patches, num_visible);
 }
 
 MaskPlan AllVisible(int64_t batch, int num_patches, at::Device device) {

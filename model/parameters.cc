@@ -64,6 +64,14 @@ at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init 
   return tensor;
 }
 
+at::Tensor Parameters::AddAs(const std::string& name, const at::Tensor& value) {
+  ABSL_RAW_CHECK(!Has(name), name.c_str());
+  at::Tensor tensor = value.detach().to(at::kFloat).clone();
+  tensor.requires_grad_();
+  all_.emplace_back(name, tensor);
+  return tensor;
+}
+
 at::Tensor Parameters::AddConstant(const std::string& name, const at::Tensor& value) {
   ABSL_RAW_CHECK(!Has(name), name.c_str());
   constants_.emplace_back(name, value.detach());

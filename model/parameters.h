@@ -34,6 +34,9 @@ class Parameters {
   // +-1/sqrt(fan_in), torch's default for a convolution's bias. Names are unique (CHECK).
   at::Tensor Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias = 0);
 
+  // A leaf that starts as a copy of `value`.
+  at::Tensor AddAs(const std::string& name, const at::Tensor& value);
+
   // A tensor that is not trained (positions) but lives where the parameters live.
   at::Tensor AddConstant(const std::string& name, const at::Tensor& value);
 

@@ -60,9 +60,15 @@ at::Tensor NormalizePatches(const at::Tensor& patches_BLP) {
 
 PixelStatistics ImageNetStatistics() { return {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}}; }
 
+PixelStatistics StatisticsOf(const DataSpec& data) {
+  return {{data.pixel_mean().begin(), data.pixel_mean().end()}, {data.pixel_std().begin(), data.pixel_std().end()}};
+}
+
 at::Tensor NormalizePixels(const at::Tensor& bytes_BCHW, const PixelStatistics& statistics) {
-  at::Tensor scale = at::empty({3, 1, 1}, at::kFloat), shift = at::empty({3, 1, 1}, at::kFloat);
-  for (int c = 0; c < 3; ++c) {
+  const auto channels = static_cast<int64_t>(statistics.mean.size());
+  ABSL_RAW_CHECK(bytes_BCHW.size(1) == channels && statistics.std.size() == statistics.mean.size(), "statistics of every channel");
+  at::Tensor scale = at::empty({channels, 1, 1}, at::kFloat), shift = at::empty({channels, 1, 1}, at::kFloat);
+  for (int64_t c = 0; c < channels; ++c) {
     scale.data_ptr<float>()[c] = static_cast<float>(1 / (255.0 * statistics.std[c]));
     shift.data_ptr<float>()[c] = static_cast<float>(-static_cast<double>(statistics.mean[c]) / statistics.std[c]);
   }

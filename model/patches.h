@@ -3,7 +3,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "model/shapes.h"
+#include "proto/job.pb.h"
 
 namespace mimeo {
 
@@ -18,9 +21,15 @@ at::Tensor SinCosPositions(const PatchGrid& grid, int width);
 // Each patch to mean 0 and variance 1 (unbiased variance, + 1e-6 under the root).
 at::Tensor NormalizePatches(const at::Tensor& patches_BLP);
 
-// uint8 (B, 3, H, W) -> float32 with (x / 255 - mean) / std per channel.
-struct PixelStatistics { float mean[3]; float std[3]; };
+// What pixels in [0, 1] are normalised by, per channel.
+struct PixelStatistics {
+  std::vector<float> mean;
+  std::vector<float> std;
+};
 PixelStatistics ImageNetStatistics();
+PixelStatistics StatisticsOf(const DataSpec& data);  // REQUIRES: resolved
+
+// uint8 (B, C, H, W) -> float32 with (x / 255 - mean) / std per channel.
 at::Tensor NormalizePixels(const at::Tensor& bytes_BCHW, const PixelStatistics& statistics);
 
 }  // namespace mimeo

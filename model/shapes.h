@@ -2,12 +2,21 @@
 //
 //   B images on this rank     L patches per image (row-major)   D encoder width      P values per patch (p * p * C,
 //   V views                   K visible, M hidden; L = K + M    E embedding width      channel fastest)
-//   C H W as usual            T teacher width
+//   C H W as usual            T teacher width                   N tokens or rows
 //
 // "mask" is never a tensor's name: what the encoder sees is a MaskPlan of index lists.
 #pragma once
 
 namespace mimeo {
+
+struct ImageShape {
+  int channels = 3;
+  int height_px = 0;
+  int width_px = 0;
+  friend bool operator==(const ImageShape& a, const ImageShape& b) {
+    return a.channels == b.channels && a.height_px == b.height_px && a.width_px == b.width_px;
+  }
+};
 
 struct PatchGrid {
   int rows = 0;
@@ -15,5 +24,10 @@ struct PatchGrid {
   int patch_px = 0;
   int num_patches() const { return rows * cols; }
 };
+
+// REQUIRES: patches tile the image.
+inline PatchGrid GridOf(const ImageShape& image, int patch_px) {
+  return {image.height_px / patch_px, image.width_px / patch_px, patch_px};
+}
 
 }  // namespace mimeo

@@ -7,13 +7,14 @@
 #include <string>
 
 #include "model/parameters.h"
+#include "proto/job.pb.h"
 
 namespace mimeo {
 
 // (..., in) -> (..., out). The result is bfloat16 where the parameters' products are.
 class Linear {
  public:
-  Linear(const std::string& name, int64_t in, int64_t out, Parameters* parameters);
+  Linear(const std::string& name, int64_t in, int64_t out, Parameters* parameters, bool bias = true);
   at::Tensor operator()(const at::Tensor& x) const { return Rows(x, 0, weight_.size(0)); }
   // Outputs [begin, end) only.
   at::Tensor Rows(const at::Tensor& x, int64_t begin, int64_t end) const;
@@ -21,10 +22,10 @@ class Linear {
  private:
   Products products_;
   at::Tensor weight_;
-  at::Tensor bias_;
+  at::Tensor bias_;  // undefined: none
 };
 
-// x W^T + b in the arithmetic of `products`.
+// x W^T + b in the arithmetic of `products`; an undefined bias is none.
 at::Tensor LinearProduct(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, Products products);
 
 class LayerNorm {
@@ -38,33 +39,45 @@ class LayerNorm {
   at::Tensor bias_;
 };
 
+// Element by element; ACTIVATION_QUICK_GELU is OpenAI CLIP's x * sigmoid(1.702 x).
+at::Tensor Activate(const at::Tensor& x, Activation activation);
+
 struct BlockShape {
   int width = 0;
   int heads = 0;
   int mlp_width = 0;
   double norm_epsilon = 1e-6;
+  Activation activation = ACTIVATION_GELU;
+  bool qkv_bias = true;
+  double layer_scale = 0;  // initial value of the branches' learned scales; 0: none
 };
 
-// Pre-norm: x + Attention(Norm(x)), then x + Mlp(Norm(x)), exact GELU (timm's Block; names norm1, attn.qkv, attn.proj, norm2,
-// mlp.fc1, mlp.fc2).
+// Pre-norm: x + Attention(Norm(x)), then x + Mlp(Norm(x)) (timm's Block; names norm1, attn.qkv, attn.proj, ls1.gamma, norm2,
+// mlp.fc1, mlp.fc2, ls2.gamma).
 class TransformerBlock {
  public:
   TransformerBlock(const std::string& name, const BlockShape& shape, Parameters* parameters);
 
   // (B, N, D) -> (B, N - first_row, D): output rows [first_row, N). All rows are attended to; the rest of the work is done
-  // for the wanted rows only.
-  at::Tensor Forward(const at::Tensor& x_BND, int64_t first_row = 0) const;
+  // for the wanted rows only. `branch_scale_B2`, where defined, multiplies each image's two branches.
+  at::Tensor Forward(const at::Tensor& x_BND, int64_t first_row = 0, const at::Tensor& branch_scale_B2 = {}) const;
+
+  // (B, N): how much row 0 attends to each row, softmax, mean over heads, of the block's input.
+  at::Tensor FirstRowAttention(const at::Tensor& x_BND) const;
 
  private:
   at::Tensor Attend(const at::Tensor& x_BND, int64_t first_row) const;
+  at::Tensor Mlp(const at::Tensor& x_BND) const;
 
   int64_t heads_;
+  Activation activation_;
   LayerNorm norm1_;
   Linear qkv_;
   Linear proj_;
   LayerNorm norm2_;
   Linear fc1_;
   Linear fc2_;
+  at::Tensor scale1_D_, scale2_D_;  // undefined without layer scale
 };
 
 }  // namespace mimeo

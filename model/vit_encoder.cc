@@ -7,44 +7,54 @@
 
 #include <string>
 
-#include "absl/base/internal/raw_logging.h"
 #include "model/patches.h"
 
 namespace mimeo {
 namespace {
 
-constexpr int kChannels = 3;
-
 // (B, C, H, W), (B, K) -> (B, K, C * p * p) in the order of a convolution's weight. Copies the chosen patches only.
 at::Tensor GatherPatches(const at::Tensor& images_BCHW, const at::Tensor& index_BK, const PatchGrid& grid) {
-  const int64_t batch = images_BCHW.size(0), p = grid.patch_px;
+  const int64_t batch = images_BCHW.size(0), channels = images_BCHW.size(1), p = grid.patch_px;
   const at::Tensor image = at::arange(batch, index_BK.options()).unsqueeze(1);
   const at::Tensor row = index_BK.floor_divide(grid.cols), col = index_BK.remainder(grid.cols);
-  return images_BCHW.view({batch, kChannels, grid.rows, p, grid.cols, p})
+  return images_BCHW.view({batch, channels, grid.rows, p, grid.cols, p})
       .permute({0, 2, 4, 1, 3, 5})
       .index({image, row, col})
       .flatten(2);
 }
 
+BlockShape ShapeOf(const VitSpec& spec) {
+  BlockShape shape;
+  shape.width = spec.width();
+  shape.heads = spec.heads();
+  shape.mlp_width = MlpWidth(spec.width(), spec.mlp_ratio());
+  shape.norm_epsilon = spec.norm_epsilon();
+  shape.activation = spec.activation();
+  shape.qkv_bias = spec.qkv_bias();
+  shape.layer_scale = spec.layer_scale();
+  return shape;
+}
+
 }  // namespace
 
-int MlpWidth(const VitSpec& spec) { return static_cast<int>(spec.width() * spec.mlp_ratio() + 1e-6); }
+int MlpWidth(int width, double mlp_ratio) { return static_cast<int>(width * mlp_ratio + 1e-6); }
 
-VitEncoder::VitEncoder(const VitSpec& spec, int image_px, double norm_epsilon, Parameters* parameters)
-    : grid_{image_px / spec.patch_px(), image_px / spec.patch_px(), spec.patch_px()},
-      width_(spec.width()),
+VitEncoder::VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters* parameters)
+    : image_(image), grid_(GridOf(image, spec.patch_px())), width_(spec.width()), drop_path_(spec.drop_path()),
       products_(parameters->products()) {
-  const int64_t p = spec.patch_px(), fan_in = kChannels * p * p;
-  positions_ = parameters->AddConstant("encoder.pos_embed", SinCosPositions(grid_, width_));
-  class_token_ = parameters->Add("encoder.cls_token", {1, 1, width_}, Init::kNormal002);
-  patch_weight_ = parameters->Add("encoder.patch_embed.proj.weight", {width_, kChannels, p, p}, Init::kXavierUniform);
-  patch_bias_ = parameters->Add("encoder.patch_embed.proj.bias", {width_}, Init::kConvDefault, fan_in);
-  const BlockShape shape{width_, spec.heads(), MlpWidth(spec), norm_epsilon};
-  blocks_.reserve(spec.depth());
-  for (int i = 0; i < spec.depth(); ++i) {
-    blocks_.emplace_back("encoder.blocks." + std::to_string(i), shape, parameters);
+  const int64_t p = spec.patch_px(), fan_in = image.channels * p * p;
+  const at::Tensor positions = SinCosPositions(grid_, width_);
+  positions_ = spec.positions() == POSITIONS_LEARNED ? parameters->AddAs("encoder.pos_embed", positions)
+                                                     : parameters->AddConstant("encoder.pos_embed", positions);
+  if (spec.class_token()) class_token_ = parameters->Add("encoder.cls_token", {1, 1, width_}, Init::kNormal002);
+  if (spec.register_tokens() > 0) {
+    registers_ = parameters->Add("encoder.reg_token", {1, spec.register_tokens(), width_}, Init::kNormal002);
   }
-  norm_.emplace_back("encoder.norm", width_, norm_epsilon, parameters);
+  patch_weight_ = parameters->Add("encoder.patch_embed.proj.weight", {width_, image.channels, p, p}, Init::kXavierUniform);
+  if (spec.patch_bias()) patch_bias_ = parameters->Add("encoder.patch_embed.proj.bias", {width_}, Init::kConvDefault, fan_in);
+  if (spec.pre_norm()) pre_norm_.emplace_back("encoder.norm_pre", width_, spec.norm_epsilon(), parameters);
+  blocks_.emplace_back("encoder.blocks.", spec.depth(), ShapeOf(spec), parameters);
+  norm_.emplace_back("encoder.norm", width_, spec.norm_epsilon(), parameters);
 }
 
 at::Tensor VitEncoder::EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK) const {
@@ -53,18 +63,24 @@ at::Tensor VitEncoder::EmbedVisible(const at::Tensor& images_BCHW, const at::Ten
   return LinearProduct(patches, patch_weight_.flatten(1), patch_bias_, products_) + place;
 }
 
-Encoding VitEncoder::Encode(const at::Tensor& images_BCHW, const MaskPlan& plan) const {
+at::Tensor VitEncoder::Tokens(const at::Tensor& images_BCHW, const MaskPlan& plan) const {
   const int64_t batch = images_BCHW.size(0);
-  const at::Tensor class_token = (class_token_ + positions_.slice(0, 0, 1)).expand({batch, 1, width_});
-  at::Tensor x = at::cat({class_token, EmbedVisible(images_BCHW, plan.visible_BK)}, 1);
-  for (const TransformerBlock& block : blocks_) x = block.Forward(x);
-  x = norm_.front()(x);
-  return {x.slice(1, 1), x.select(1, 0)};
+  std::vector<at::Tensor> tokens;
+  if (class_token_.defined()) tokens.push_back((class_token_ + positions_.slice(0, 0, 1)).expand({batch, 1, width_}));
+  if (registers_.defined()) tokens.push_back(registers_.expand({batch, registers_.size(1), width_}));
+  tokens.push_back(EmbedVisible(images_BCHW, plan.visible_BK));
+  const at::Tensor x = tokens.size() == 1 ? tokens.front() : at::cat(tokens, 1);
+  return pre_norm_.empty() ? x : pre_norm_.front()(x);
 }
 
-std::unique_ptr<Encoder> MakeEncoder(const EncoderSpec& spec, int image_px, Parameters* parameters) {
-  ABSL_RAW_CHECK(spec.kind_case() == EncoderSpec::kVit, "a resolved spec names its encoder");
-  return std::make_unique<VitEncoder>(spec.vit(), image_px, /*norm_epsilon=*/1e-6, parameters);
+Encoding VitEncoder::Encode(const at::Tensor& images_BCHW, const MaskPlan& plan, const EncodeOptions& options) const {
+  const BlockStack::Extra extra = {class_token_.defined() ? 1 : 0, registers_.defined() ? registers_.size(1) : 0};
+  Encoding encoding;
+  const at::Tensor tokens = blocks_.front().Forward(Tokens(images_BCHW, plan), extra, options, 0, &encoding);
+  const at::Tensor x = norm_.front()(tokens);
+  encoding.visible_BKD = x.slice(1, extra.class_tokens + extra.registers);
+  if (extra.class_tokens > 0) encoding.class_BD = x.select(1, 0);
+  return encoding;
 }
 
 }  // namespace mimeo

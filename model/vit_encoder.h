@@ -1,10 +1,11 @@
-// A Vision Transformer over the visible patches (facebookresearch/mae, models_mae.py, forward_encoder; timm's names).
-// Hidden patches are never read, not even to be embedded. One thread.
+// A Vision Transformer over the visible patches (facebookresearch/mae, models_mae.py, forward_encoder; timm's names), with the
+// variations that CLIP, DINO and DINOv2 have. Hidden patches are never read, not even to be embedded. One thread.
 #pragma once
 
 #include <memory>
 #include <vector>
 
+#include "model/block_stack.h"
 #include "model/encoder.h"
 #include "model/parameters.h"
 #include "model/transformer.h"
@@ -13,30 +14,42 @@
 namespace mimeo {
 
 // int(width * mlp_ratio), as timm; a ratio that was computed from two integers gives the integer back.
-int MlpWidth(const VitSpec& spec);
+int MlpWidth(int width, double mlp_ratio);
 
 class VitEncoder final : public Encoder {
  public:
-  // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds the constant "encoder.pos_embed" (L + 1, D),
-  // sine-cosine positions; a weights file that brings its own overwrites it.
-  VitEncoder(const VitSpec& spec, int image_px, double norm_epsilon, Parameters* parameters);
+  // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), row 0 for the
+  // class token: a constant where positions are fixed, else a parameter that starts as the sine-cosine ones. A weights file
+  // that brings its own overwrites it.
+  VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters* parameters);
 
-  Encoding Encode(const at::Tensor& images_BCHW, const MaskPlan& plan) const override;
+  using Encoder::Encode;
+  Encoding Encode(const at::Tensor& images_BCHW, const MaskPlan& plan, const EncodeOptions& options) const override;
+  const ImageShape& image() const override { return image_; }
   PatchGrid grid() const override { return grid_; }
   int width() const override { return width_; }
+  int num_blocks() const override { return blocks_.front().depth(); }
+  bool has_class_token() const override { return class_token_.defined(); }
+  std::vector<double> drop_path_rates() const override { return DropPathRates(drop_path_, num_blocks()); }
 
  private:
   at::Tensor EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK) const;
+  // [class token], register tokens, visible patches; positions added.
+  at::Tensor Tokens(const at::Tensor& images_BCHW, const MaskPlan& plan) const;
 
-  PatchGrid grid_;
-  int width_;
-  Products products_;
-  at::Tensor positions_;  // (L + 1, D); row 0 is the class token's
-  at::Tensor class_token_;
+  const ImageShape image_;
+  const PatchGrid grid_;
+  const int width_;
+  const double drop_path_;
+  const Products products_;
+  at::Tensor positions_;     // (L + 1, D)
+  at::Tensor class_token_;   // undefined: none
+  at::Tensor registers_;     // (1, R, D); undefined: none
   at::Tensor patch_weight_;
-  at::Tensor patch_bias_;
-  std::vector<TransformerBlock> blocks_;
-  std::vector<LayerNorm> norm_;  // one, made after the blocks so that parameters are in order of the forward pass
+  at::Tensor patch_bias_;    // undefined: none
+  std::vector<LayerNorm> pre_norm_;  // one or none
+  std::vector<BlockStack> blocks_;  // one; like norm_, made in order of the forward pass so that parameters are
+  std::vector<LayerNorm> norm_;     // one
 };
 
 }  // namespace mimeo

@@ -9,6 +9,7 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/arange.h>
 #include <gtest/gtest.h>
 
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "model/patches.h"
+#include "model/testing/vit_spec.h"
 
 namespace mimeo {
 namespace {
@@ -25,8 +27,7 @@ constexpr int kImagePx = 32, kPatches = 16, kVisible = 5, kWidth = 24, kHeads = 
 
 EncoderSpec TinySpec() {
   EncoderSpec spec;
-  VitSpec* vit = spec.mutable_vit();
-  vit->set_patch_px(8), vit->set_width(kWidth), vit->set_depth(2), vit->set_heads(kHeads), vit->set_mlp_ratio(4);
+  *spec.mutable_vit() = testing::PlainVit(/*patch_px=*/8, kWidth, /*depth=*/2, kHeads);
   return spec;
 }
 
@@ -54,7 +55,7 @@ class NeverLooks : public ::testing::TestWithParam<Products> {};
 
 TEST_P(NeverLooks, HiddenPixelsDoNotMatter) {
   Parameters parameters(1, GetParam());
-  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &parameters);
+  const auto encoder = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &parameters);
   const MaskPlan plan = Plan(3);
   const at::Tensor images = Images(3, 0);
   const Encoding encoding = encoder->Encode(images, plan);
@@ -105,7 +106,7 @@ class Naive {
 
 TEST(VitEncoderTest, EqualsTheEncoderByTheBook) {
   Parameters parameters(1);
-  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &parameters);
+  const auto encoder = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &parameters);
   parameters.To(at::kCPU, at::kDouble);
   const at::Tensor images = Images(2, 0);
   const Encoding encoding = encoder->Encode(images, Plan(2));
@@ -117,8 +118,8 @@ TEST(VitEncoderTest, EqualsTheEncoderByTheBook) {
 TEST(VitEncoderTest, BFloat16ProductsStayNearFloat32) {
   Parameters exact(1), rounded(1, Products::kBFloat16);
   const at::Tensor images = Images(2, 0);
-  const at::Tensor want = MakeEncoder(TinySpec(), kImagePx, &exact)->Encode(images, Plan(2)).visible_BKD;
-  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &rounded);
+  const at::Tensor want = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &exact)->Encode(images, Plan(2)).visible_BKD;
+  const auto encoder = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &rounded);
   const at::Tensor got = encoder->Encode(images, Plan(2)).visible_BKD;
   EXPECT_EQ(got.scalar_type(), at::kFloat);
   const double error = (got - want).abs().max().item<double>();
@@ -130,7 +131,7 @@ TEST(VitEncoderTest, BFloat16ProductsStayNearFloat32) {
 
 TEST(VitEncoderTest, PermutingTheBatchPermutesTheResult) {
   Parameters parameters(1);
-  const auto encoder = MakeEncoder(TinySpec(), kImagePx, &parameters);
+  const auto encoder = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &parameters);
   const MaskPlan plan = Plan(2);
   const at::Tensor images = Images(2, 0);
   const at::Tensor forward = encoder->Encode(images, plan).visible_BKD;
@@ -140,12 +141,21 @@ TEST(VitEncoderTest, PermutingTheBatchPermutesTheResult) {
 
 TEST(VitEncoderTest, NamesAreTimms) {
   Parameters parameters(1);
-  MakeEncoder(TinySpec(), kImagePx, &parameters);
+  MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &parameters);
   EXPECT_EQ(parameters.all().size(), 3u + 2 * 12 + 2);
   EXPECT_EQ(parameters.all()[0].first, "encoder.cls_token");
   EXPECT_EQ(parameters.Find("encoder.patch_embed.proj.weight").sizes(), (std::vector<int64_t>{kWidth, 3, 8, 8}));
   EXPECT_EQ(parameters.Find("encoder.blocks.1.attn.qkv.weight").sizes(), (std::vector<int64_t>{3 * kWidth, kWidth}));
   EXPECT_EQ(parameters.all().back().first, "encoder.norm.bias");
+}
+
+// QuickGELU of OpenAI's CLIP and the exact GELU, at -2, -1, 1 and 2.
+TEST(ActivateTest, GoldenValues) {
+  const at::Tensor x = at::tensor({-2.0, -1.0, 1.0, 2.0}, at::kDouble);
+  const at::Tensor quick = at::tensor({-0.06434138, -0.15420423, 0.84579577, 1.93565862}, at::kDouble);
+  const at::Tensor exact = at::tensor({-0.04550026, -0.15865525, 0.84134475, 1.95449974}, at::kDouble);
+  EXPECT_LT((Activate(x, ACTIVATION_QUICK_GELU) - quick).abs().max().item<double>(), 1e-8);
+  EXPECT_LT((Activate(x, ACTIVATION_GELU) - exact).abs().max().item<double>(), 1e-8);
 }
 
 TEST(TransformerBlockTest, WantedRowsEqualThoseOfTheWholeBlock) {

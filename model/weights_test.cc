@@ -14,17 +14,18 @@
 
 #include "absl/strings/match.h"
 #include "base/file.h"
+#include "model/testing/vit_spec.h"
 
 namespace mimeo {
 namespace {
 
 constexpr int kImagePx = 16;
+constexpr ImageShape kImage = {3, kImagePx, kImagePx};
 
 JobSpec TinyJob() {
   JobSpec spec;
-  spec.mutable_data()->set_image_px(kImagePx);
-  VitSpec* vit = spec.mutable_encoder()->mutable_vit();
-  vit->set_patch_px(4), vit->set_width(12), vit->set_depth(2), vit->set_heads(3), vit->set_mlp_ratio(4);
+  *spec.mutable_data() = testing::PlainData(kImagePx);
+  *spec.mutable_encoder()->mutable_vit() = testing::PlainVit(/*patch_px=*/4, /*width=*/12, /*depth=*/2, /*heads=*/3);
   return spec;
 }
 
@@ -35,7 +36,7 @@ at::Tensor Images() {
 // A trained model's stand-in: every parameter random, biases too.
 struct Trained {
   Trained() : parameters(2) {
-    encoder = MakeEncoder(TinyJob().encoder(), kImagePx, &parameters);
+    encoder = MakeEncoder(TinyJob().encoder(), kImage, &parameters);
     for (const auto& [name, tensor] : parameters.all()) {
       const at::NoGradGuard no_grad;
       tensor.add_(at::sin(at::arange(tensor.numel(), at::kFloat) * 0.7).view_as(tensor) * 0.1);
@@ -63,6 +64,18 @@ class WeightsTest : public ::testing::Test {
       if (absl::StartsWith(name, "encoder.")) tensors.emplace(name.substr(8), tensor);
     }
     return tensors;
+  }
+  void ExportHfVit() const {
+    const absl::Status exported = ExportEncoder(WeightsLayout::kHfVit, trained_.checkpoint, TinyJob(), Path("encoder"));
+    ASSERT_TRUE(exported.ok()) << exported;
+  }
+  void Write(const std::string& name, const NamedTensors& tensors,
+             const std::map<std::string, std::string>& metadata = {{"num_heads", "3"}}) const {
+    ASSERT_TRUE(WriteSafetensors(Path(name), tensors, metadata).ok());
+  }
+  absl::Status LoadInto(const std::string& name, const EncoderSpec& spec, Parameters* into,
+                        const ImageShape& image = kImage) const {
+    return LoadEncoderInto(Path(name), spec, image, into).status();
   }
   void ExpectSameFeatures(const LoadedEncoder& loaded) const {
     EXPECT_TRUE(at::equal(trained_.Features(*loaded.encoder), trained_.Features(*trained_.encoder)));
@@ -92,11 +105,11 @@ TEST_F(WeightsTest, SafetensorsKeepTypesShapesAndStrides) {
 }
 
 TEST_F(WeightsTest, HuggingFaceRoundTrip) {
-  ASSERT_TRUE(ExportHfVit(trained_.checkpoint, TinyJob(), Path("encoder")).ok());
+  ExportHfVit();
   const auto loaded = LoadEncoder(Path("encoder"));
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->family, "hf-vit");
-  EXPECT_EQ(loaded->image_px, kImagePx);
+  EXPECT_EQ(loaded->image, kImage);
   EXPECT_EQ(loaded->spec.vit().heads(), 3);
   EXPECT_EQ(loaded->spec.vit().mlp_ratio(), 4);
   EXPECT_EQ(loaded->digest.size(), 64u);
@@ -106,7 +119,7 @@ TEST_F(WeightsTest, HuggingFaceRoundTrip) {
 }
 
 TEST_F(WeightsTest, HuggingFacesConfigSaysWhatAutoModelNeeds) {
-  ASSERT_TRUE(ExportHfVit(trained_.checkpoint, TinyJob(), Path("encoder")).ok());
+  ExportHfVit();
   const auto config = nlohmann::json::parse(ReadFile(Path("encoder/config.json")).value());
   EXPECT_EQ(config["model_type"], "vit");
   EXPECT_EQ(config["hidden_size"], 12);
@@ -157,9 +170,10 @@ TEST_F(WeightsTest, LearnedPositionsAreKept) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_GT((trained_.Features(*loaded->encoder) - trained_.Features(*trained_.encoder)).abs().max().item<float>(), 0.01);
   Parameters into(9);
-  MakeEncoder(TinyJob().encoder(), kImagePx, &into);
-  const absl::Status refused = LoadEncoderInto(Path("timm"), &into);
+  MakeEncoder(TinyJob().encoder(), kImage, &into);
+  const absl::Status refused = LoadInto("timm", TinyJob().encoder(), &into);
   EXPECT_TRUE(absl::StrContains(refused.message(), "pos_embed are not sine-cosine positions")) << refused;
+  EXPECT_TRUE(absl::StrContains(refused.message(), "set encoder.vit.positions to POSITIONS_LEARNED")) << refused;
 }
 
 TEST_F(WeightsTest, EveryBadKeyIsNamedAndNothingIsCopied) {
@@ -171,9 +185,9 @@ TEST_F(WeightsTest, EveryBadKeyIsNamedAndNothingIsCopied) {
   tensors["cls_token"] = at::zeros({1, 1, 12}, at::kLong);
   ASSERT_TRUE(WriteSafetensors(Path("bad"), tensors, {{"num_heads", "3"}}).ok());
   Parameters into(9);
-  MakeEncoder(TinyJob().encoder(), kImagePx, &into);
+  MakeEncoder(TinyJob().encoder(), kImage, &into);
   const at::Tensor before = into.Find("encoder.norm.weight").detach().clone();
-  for (const absl::Status& refused : {LoadEncoder(Path("bad")).status(), LoadEncoderInto(Path("bad"), &into)}) {
+  for (const absl::Status& refused : {LoadEncoder(Path("bad")).status(), LoadInto("bad", TinyJob().encoder(), &into)}) {
     EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
     for (const char* part : {"missing key norm.bias, shape [12]", "missing key blocks.0.mlp.fc2.weight, shape [12, 48]",
                              "key blocks.1.attn.qkv.weight has shape [12, 12], should be [36, 12]",
@@ -185,28 +199,30 @@ TEST_F(WeightsTest, EveryBadKeyIsNamedAndNothingIsCopied) {
 }
 
 TEST_F(WeightsTest, LoadIntoMatchesShapes) {
-  ASSERT_TRUE(ExportHfVit(trained_.checkpoint, TinyJob(), Path("encoder")).ok());
+  ExportHfVit();
   Parameters same(9), deeper(9);
-  const auto encoder = MakeEncoder(TinyJob().encoder(), kImagePx, &same);
-  ASSERT_TRUE(LoadEncoderInto(Path("encoder"), &same).ok());
+  const auto encoder = MakeEncoder(TinyJob().encoder(), kImage, &same);
+  ASSERT_TRUE(LoadInto("encoder", TinyJob().encoder(), &same).ok());
   EXPECT_TRUE(at::equal(trained_.Features(*encoder), trained_.Features(*trained_.encoder)));
   EXPECT_TRUE(same.Find("encoder.norm.weight").requires_grad());
   JobSpec deep = TinyJob();
   deep.mutable_encoder()->mutable_vit()->set_depth(3);
-  MakeEncoder(deep.encoder(), kImagePx, &deeper);
-  EXPECT_TRUE(absl::StrContains(LoadEncoderInto(Path("encoder"), &deeper).message(), "it has 2 blocks; this encoder has 3"));
+  MakeEncoder(deep.encoder(), kImage, &deeper);
+  const absl::Status refused = LoadInto("encoder", deep.encoder(), &deeper);
+  EXPECT_TRUE(absl::StrContains(refused.message(), "it has 2 for encoder.vit.depth; this encoder has 3")) << refused;
 }
 
 TEST_F(WeightsTest, InitialWeightsMayComeFromAnotherResolution) {
-  ASSERT_TRUE(ExportHfVit(trained_.checkpoint, TinyJob(), Path("encoder")).ok());
+  ExportHfVit();
   Parameters larger(9);
-  const auto encoder = MakeEncoder(TinyJob().encoder(), 2 * kImagePx, &larger);
-  ASSERT_TRUE(LoadEncoderInto(Path("encoder"), &larger).ok());
+  constexpr ImageShape kLarger = {3, 2 * kImagePx, 2 * kImagePx};
+  const auto encoder = MakeEncoder(TinyJob().encoder(), kLarger, &larger);
+  ASSERT_TRUE(LoadInto("encoder", TinyJob().encoder(), &larger, kLarger).ok());
   EXPECT_TRUE(at::equal(larger.Find("encoder.pos_embed"), SinCosPositions(encoder->grid(), 12)));
 }
 
 TEST_F(WeightsTest, ATruncatedFileIsRefusedByName) {
-  ASSERT_TRUE(ExportHfVit(trained_.checkpoint, TinyJob(), Path("encoder")).ok());
+  ExportHfVit();
   const std::string path = Path("encoder/model.safetensors"), whole = ReadFile(path).value();
   for (const size_t size : {size_t{0}, size_t{5}, size_t{100}, whole.size() / 2, whole.size() - 1}) {
     ASSERT_TRUE(WriteFileAtomic(path, whole.substr(0, size)).ok());
@@ -218,14 +234,15 @@ TEST_F(WeightsTest, ATruncatedFileIsRefusedByName) {
 
 TEST_F(WeightsTest, OtherFilesAreRefused) {
   EXPECT_EQ(LoadEncoder(Path("absent")).status().code(), absl::StatusCode::kNotFound);
-  ASSERT_TRUE(WriteSafetensors(Path("clip"), {{"visual.conv1.weight", at::zeros({8, 3, 4, 4})}}, {}).ok());
-  const absl::Status unknown = LoadEncoder(Path("clip")).status();
+  Write("resnet", {{"stem.conv1.weight", at::zeros({8, 3, 4, 4})}});
+  const absl::Status unknown = LoadEncoder(Path("resnet")).status();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(absl::StrContains(unknown.message(), "visual.conv1.weight")) << unknown;
-  ASSERT_TRUE(ExportHfVit(trained_.checkpoint, TinyJob(), Path("encoder")).ok());
-  ASSERT_TRUE(WriteFileAtomic(Path("encoder/config.json"), R"({"hidden_act": "quick_gelu"})").ok());
+  EXPECT_TRUE(absl::StrContains(unknown.message(), "stem.conv1.weight")) << unknown;
+  ExportHfVit();
+  const std::string bad = R"({"hidden_act": "swish", "num_attention_heads": 0, "layer_norm_eps": "small", "image_size": [16]})";
+  ASSERT_TRUE(WriteFileAtomic(Path("encoder/config.json"), bad).ok());
   const absl::Status config = LoadEncoder(Path("encoder")).status();
-  for (const char* part : {"num_attention_heads", "layer_norm_eps", "quick_gelu"}) {
+  for (const char* part : {"num_attention_heads", "layer_norm_eps", "swish", "image_size", "(read as hf-vit)"}) {
     EXPECT_TRUE(absl::StrContains(config.message(), part)) << config;
   }
 }
@@ -234,11 +251,137 @@ TEST_F(WeightsTest, ExportNamesWhatACheckpointLacks) {
   NamedTensors checkpoint = trained_.checkpoint;
   checkpoint.erase("encoder.norm.weight");
   checkpoint["encoder.cls_token"] = at::zeros({1, 12});
-  const absl::Status refused = ExportHfVit(checkpoint, TinyJob(), Path("encoder"));
+  const absl::Status refused = ExportEncoder(WeightsLayout::kHfVit, checkpoint, TinyJob(), Path("encoder"));
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(absl::StrContains(refused.message(), "missing key encoder.norm.weight, shape [12]")) << refused;
   EXPECT_TRUE(absl::StrContains(refused.message(), "key encoder.cls_token has shape [1, 12], should be [1, 1, 12]")) << refused;
   EXPECT_FALSE(FileExists(Path("encoder/model.safetensors")));
+}
+
+// The number in a note "NAME: number, where from".
+std::string NoteOf(const LoadedEncoder& loaded, const std::string& name) {
+  for (const std::string& note : loaded.notes) {
+    if (absl::StartsWith(note, name + ": ")) return note.substr(name.size() + 2);
+  }
+  return "";
+}
+
+TEST_F(WeightsTest, NotesSayWhatIsReadAndWhatIsAssumed) {
+  Write("timm", Timm(), {{"num_heads", "3"}, {"activation", "quick_gelu"}});
+  const LoadedEncoder loaded = LoadEncoder(Path("timm")).value();
+  EXPECT_EQ(loaded.spec.vit().activation(), ACTIVATION_QUICK_GELU);
+  EXPECT_EQ(NoteOf(loaded, "family"), "timm, by its key patch_embed.proj.weight");
+  EXPECT_EQ(NoteOf(loaded, "heads"), "3, from metadata key `num_heads`");
+  EXPECT_EQ(NoteOf(loaded, "activation"), "quick_gelu, from metadata key `activation`");
+  EXPECT_EQ(NoteOf(loaded, "norm epsilon"), "1e-06, assumed for the family");
+  EXPECT_EQ(NoteOf(loaded, "positions"), "sine-cosine");
+  EXPECT_TRUE(absl::StrContains(NoteOf(loaded, "pixels"), "ImageNet's, assumed for the family"));
+}
+
+TEST_F(WeightsTest, DinosWrongConfigurationIsKnownByName) {
+  for (const char* folder : {"dino-vits16", "vit-base"}) {
+    ASSERT_TRUE(ExportEncoder(WeightsLayout::kHfVit, trained_.checkpoint, TinyJob(), Path(folder)).ok());
+    const std::string config = JoinPath(Path(folder), "config.json");
+    const std::string preprocessor = JoinPath(Path(folder), "preprocessor_config.json");
+    ASSERT_TRUE(WriteFileAtomic(config, R"({"num_attention_heads": 3, "layer_norm_eps": 1e-12})").ok());
+    ASSERT_TRUE(WriteFileAtomic(preprocessor, R"({"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]})").ok());
+  }
+  const LoadedEncoder dino = LoadEncoder(Path("dino-vits16")).value(), plain = LoadEncoder(Path("vit-base")).value();
+  EXPECT_EQ(dino.spec.vit().norm_epsilon(), 1e-6);
+  EXPECT_EQ(dino.statistics.mean, ImageNetStatistics().mean);
+  EXPECT_TRUE(absl::StrContains(NoteOf(dino, "norm epsilon"), "DINO's own; config.json says 1e-12")) << NoteOf(dino, "norm epsilon");
+  EXPECT_EQ(plain.spec.vit().norm_epsilon(), 1e-12);
+  EXPECT_EQ(plain.statistics.mean, std::vector<float>(3, 0.5f));
+  EXPECT_TRUE(absl::StrContains(NoteOf(plain, "norm epsilon"), "facebook/dino-*")) << NoteOf(plain, "norm epsilon");
+}
+
+TEST_F(WeightsTest, PositionsAreInterpolatedForTheImagesThatAreWanted) {
+  NamedTensors tensors = Timm();
+  tensors["pos_embed"] = at::sin(at::arange(17 * 12, at::kFloat)).view({1, 17, 12});
+  Write("timm", tensors);
+  const LoadedEncoder own = LoadEncoder(Path("timm")).value(), wide = LoadEncoder(Path("timm"), {16, 24}).value();
+  EXPECT_EQ(wide.image, (ImageShape{3, 16, 24}));
+  const at::Tensor positions_LD = wide.parameters->Find("encoder.pos_embed");
+  ASSERT_EQ(positions_LD.size(0), 1 + 4 * 6);
+  EXPECT_TRUE(at::equal(positions_LD[0], own.parameters->Find("encoder.pos_embed")[0]));
+  EXPECT_EQ(wide.notes.back(), "positions: interpolated from 4 x 4 to 4 x 6");
+  for (const LoadOptions& bad : {LoadOptions{18, 16}, LoadOptions{16, 0}, LoadOptions{-16, 16}}) {
+    EXPECT_EQ(LoadEncoder(Path("timm"), bad).status().code(), absl::StatusCode::kInvalidArgument) << bad.height_px;
+  }
+
+  JobSpec job = TinyJob();
+  job.mutable_encoder()->mutable_vit()->set_positions(POSITIONS_LEARNED);
+  Parameters into(9);
+  MakeEncoder(job.encoder(), {3, 16, 24}, &into);
+  ASSERT_TRUE(LoadInto("timm", job.encoder(), &into, {3, 16, 24}).ok());
+  EXPECT_TRUE(at::equal(into.Find("encoder.pos_embed"), positions_LD));
+}
+
+TEST_F(WeightsTest, InitialWeightsOfAnotherArchitectureAreRefusedByField) {
+  Write("timm", Timm());
+  JobSpec job = TinyJob();
+  VitSpec* vit = job.mutable_encoder()->mutable_vit();
+  vit->set_pre_norm(true), vit->set_patch_bias(false), vit->set_layer_scale(1), vit->set_register_tokens(2), vit->set_heads(2);
+  vit->set_activation(ACTIVATION_QUICK_GELU), vit->set_norm_epsilon(1e-5);
+  Parameters into(9);
+  MakeEncoder(job.encoder(), kImage, &into);
+  const absl::Status refused = LoadInto("timm", job.encoder(), &into);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  for (const char* part : {"it has false for encoder.vit.pre_norm; this encoder has true", "encoder.vit.patch_bias",
+                           "encoder.vit.layer_scale", "it has 0 for encoder.vit.register_tokens; this encoder has 2",
+                           "it has 3 for encoder.vit.heads; this encoder has 2"}) {
+    EXPECT_TRUE(absl::StrContains(refused.message(), part)) << part << "\nin\n" << refused;
+  }
+  // What the file does not state is the job's to say.
+  EXPECT_FALSE(absl::StrContains(refused.message(), "activation")) << refused;
+  EXPECT_FALSE(absl::StrContains(refused.message(), "norm_epsilon")) << refused;
+}
+
+TEST_F(WeightsTest, WrappersAreStripped) {
+  NamedTensors dino;
+  for (const auto& [key, tensor] : Timm()) dino["module.backbone." + key] = tensor;
+  dino["module.head.mlp.0.weight"] = at::zeros({3, 3});
+  Write("dino", dino);
+  const absl::StatusOr<LoadedEncoder> loaded = LoadEncoder(Path("dino"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  ExpectSameFeatures(*loaded);
+}
+
+TEST_F(WeightsTest, SwiGluIsRefusedByName) {
+  NamedTensors dinov2 = Timm();
+  dinov2["blocks.0.mlp.w12.weight"] = at::zeros({96, 12});
+  Write("official", dinov2);
+  NamedTensors timm = Timm();
+  timm["blocks.0.mlp.fc1.weight"] = at::zeros({96, 12});
+  Write("packed", timm);
+  for (const char* name : {"official", "packed"}) {
+    const absl::Status refused = LoadEncoder(Path(name)).status();
+    EXPECT_TRUE(absl::StrContains(refused.message(), "SwiGLU")) << refused;
+  }
+}
+
+TEST_F(WeightsTest, MeanPooledClassifiersLackTheLastNorm) {
+  NamedTensors tensors = Timm();
+  tensors["fc_norm.weight"] = tensors["norm.weight"], tensors["fc_norm.bias"] = tensors["norm.bias"];
+  Write("both", tensors);
+  EXPECT_TRUE(LoadEncoder(Path("both")).ok());
+  tensors.erase("norm.weight"), tensors.erase("norm.bias");
+  Write("pooled", tensors);
+  const absl::Status refused = LoadEncoder(Path("pooled")).status();
+  EXPECT_TRUE(absl::StrContains(refused.message(), "fine-tuned with mean pooling")) << refused;
+}
+
+TEST_F(WeightsTest, GridsThatAreNoSquaresNeedAStatedSize) {
+  NamedTensors tensors = Timm();
+  tensors["pos_embed"] = at::zeros({1, 1 + 2 * 6, 12});
+  tensors["patch_embed.proj.weight"] = at::zeros({12, 5, 4, 4}, at::kBFloat16);
+  Write("unstated", tensors);
+  EXPECT_TRUE(absl::StrContains(LoadEncoder(Path("unstated")).status().message(), "`image_height_px`"));
+  Write("stated", tensors, {{"num_heads", "3"}, {"image_height_px", "8"}, {"image_width_px", "24"}});
+  const absl::StatusOr<LoadedEncoder> loaded = LoadEncoder(Path("stated"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->image, (ImageShape{5, 8, 24}));
+  EXPECT_EQ(loaded->statistics.mean.size(), 5u);
 }
 
 }  // namespace

@@ -1,22 +1,59 @@
 #include "objective/mimic.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 
+#include "absl/base/internal/raw_logging.h"
 #include "objective/losses.h"
 
 namespace mimeo {
+namespace {
 
-Mimic::Mimic(const MimicSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix,
+constexpr double kNormEpsilon = 1e-6;
+
+}  // namespace
+
+Mimic::Mimic(const ObjectiveSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix,
              Parameters* parameters)
-    : teacher_(spec.teacher()), head_(prefix + "head", encoder.width(), teacher_width, parameters) {}
+    : name_(spec.name()),
+      spec_(spec.mimic()),
+      encoder_has_class_token_(encoder.has_class_token()),
+      blocks_(spec_.student_layer().begin(), spec_.student_layer().end()),
+      head_(prefix + "head", encoder.width(), teacher_width, parameters) {
+  if (blocks_.empty()) return;
+  const auto count = static_cast<int64_t>(blocks_.size());
+  fusion_weight_ = parameters->AddAs(prefix + "fusion.weight", at::full({count}, 1.0 / static_cast<double>(count), at::kFloat));
+  for (const int block : blocks_) {
+    fusion_norms_.emplace_back(prefix + "fusion.norm" + std::to_string(block), encoder.width(), kNormEpsilon, parameters);
+  }
+}
 
-at::Tensor Mimic::Compute(const ForwardPass& pass) const {
+at::Tensor Mimic::StudentTokens(const Encoding& encoding) const {
+  if (blocks_.empty()) {
+    if (!spec_.class_token()) return encoding.visible_BKD;
+    return at::cat({encoding.class_BD.unsqueeze(1), encoding.visible_BKD}, 1);
+  }
+  const int64_t first_row = encoder_has_class_token_ && !spec_.class_token() ? 1 : 0;
+  at::Tensor fused;
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    const at::Tensor tokens = fusion_norms_[i](encoding.blocks_BND.at(blocks_[i]).slice(1, first_row));
+    const at::Tensor weighted = tokens * fusion_weight_[static_cast<int64_t>(i)];
+    fused = fused.defined() ? fused + weighted : weighted;
+  }
+  return fused;
+}
+
+LossTerm Mimic::Compute(const ForwardPass& pass) const {
   at::Tensor sum;
-  for (size_t v = 0; v < pass.views.size(); ++v) {
-    const at::Tensor loss = MimicLoss(head_(pass.encodings[v].visible_BKD), pass.views[v].teacher_BKT.at(teacher_));
+  for (size_t i = 0; i < pass.views.size(); ++i) {
+    const auto teacher = pass.views[i].teacher_BKT.find(name_);
+    ABSL_RAW_CHECK(teacher != pass.views[i].teacher_BKT.end(), ("a view has no teacher tokens for objective " + name_).c_str());
+    const at::Tensor student_BKT = head_(StudentTokens(pass.encodings[i]));
+    const at::Tensor loss = MimicLoss(student_BKT, teacher->second, spec_.distance(), spec_.teacher_norm());
     sum = sum.defined() ? sum + loss : loss;
   }
-  return sum / static_cast<double>(pass.views.size());
+  return {sum / static_cast<double>(pass.views.size()), {}};
 }
 
 }  // namespace mimeo

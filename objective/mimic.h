@@ -1,25 +1,37 @@
-// Make the visible tokens match a frozen teacher's, whitened per token (MR-MAE, arXiv 2303.05475: the mimic loss on visible
-// tokens at the encoder's output). One thread.
+// Make the visible tokens match a frozen teacher's (MR-MAE, arXiv 2303.05475: the mimic loss on visible tokens at the encoder's
+// output). One thread.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "model/transformer.h"
 #include "objective/objective.h"
 
 namespace mimeo {
 
-// The mean over views of MimicLoss. Parameters: PREFIXhead.{weight, bias}, D -> T. The class token is not supervised.
+// The mean over encodings of MimicLoss. Parameters: PREFIXhead.{weight, bias}, D -> T; with fusion also PREFIXfusion.weight, one
+// per block from 1 / count, and each block's own PREFIXfusion.norm<block>.{weight, bias}, epsilon 1e-6.
 class Mimic final : public Objective {
  public:
-  Mimic(const MimicSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix, Parameters* parameters);
+  // `spec` has a mimic.
+  Mimic(const ObjectiveSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix, Parameters* parameters);
 
-  Needs needs() const override { return {1, {teacher_}}; }
-  at::Tensor Compute(const ForwardPass& pass) const override;
+  Needs needs() const override { return {/*shared_target=*/false, blocks_}; }
+  // CHECK: every view has this objective's teacher tokens.
+  LossTerm Compute(const ForwardPass& pass) const override;
 
  private:
-  std::string teacher_;
-  Linear head_;
+  // (B, K or 1 + K, D): what the head sees.
+  at::Tensor StudentTokens(const Encoding& encoding) const;
+
+  const std::string name_;
+  const MimicSpec spec_;
+  const bool encoder_has_class_token_;
+  const std::vector<int> blocks_;  // none: no fusion
+  at::Tensor fusion_weight_;       // undefined: no fusion
+  std::vector<LayerNorm> fusion_norms_;
+  const Linear head_;
 };
 
 }  // namespace mimeo

@@ -3,35 +3,49 @@
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "objective/contrastive.h"
 #include "objective/mimic.h"
 #include "objective/reconstruction.h"
 
 namespace mimeo {
 
 struct ObjectiveSum::Term {
-  std::string name;
-  double weight = 1;
+  ObjectiveSpec spec;
   std::unique_ptr<Objective> objective;
   const Reconstruction* reconstruction = nullptr;  // `objective`, when it is one
 };
+
+namespace {
+
+// The teachers that objectives of `spec` were given, for a message.
+std::string KnownTeachers(const JobSpec& spec, const ObjectiveSum::Context& context) {
+  std::set<std::string> known;
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    if (objective.has_mimic() && context.teacher_widths.count(objective.name()) > 0) known.insert(objective.mimic().teacher());
+  }
+  return known.empty() ? "there is none" : absl::StrCat("there is \"", absl::StrJoin(known, "\", \""), "\"");
+}
+
+bool ReadsTheOutput(const ObjectiveSpec& objective) { return !objective.has_mimic() || objective.mimic().student_layer().empty(); }
+
+}  // namespace
 
 ObjectiveSum::ObjectiveSum() = default;
 ObjectiveSum::~ObjectiveSum() = default;
 
 absl::StatusOr<std::unique_ptr<ObjectiveSum>> ObjectiveSum::Create(const JobSpec& spec, const Encoder& encoder,
-                                                                   const std::map<std::string, int>& teacher_widths,
-                                                                   Parameters* parameters) {
+                                                                   const Context& context, Parameters* parameters) {
   auto sum = std::unique_ptr<ObjectiveSum>(new ObjectiveSum());
   std::vector<std::string> problems;
   for (const ObjectiveSpec& wanted : spec.objective()) {
     auto term = std::make_unique<Term>();
-    term->name = wanted.name();
-    term->weight = wanted.weight();
+    term->spec = wanted;
     const std::string prefix = "objective." + wanted.name() + ".";
     switch (wanted.kind_case()) {
       case ObjectiveSpec::kReconstruction: {
@@ -41,50 +55,74 @@ absl::StatusOr<std::unique_ptr<ObjectiveSum>> ObjectiveSum::Create(const JobSpec
         break;
       }
       case ObjectiveSpec::kMimic: {
-        const auto width = teacher_widths.find(wanted.mimic().teacher());
-        if (width == teacher_widths.end()) {
+        const auto width = context.teacher_widths.find(wanted.name());
+        if (width == context.teacher_widths.end()) {
           problems.push_back(absl::StrCat("objective[", wanted.name(), "].mimic.teacher: no teacher is called \"",
-                                          wanted.mimic().teacher(), "\""));
+                                          wanted.mimic().teacher(), "\"; ", KnownTeachers(spec, context)));
           continue;
         }
-        term->objective = std::make_unique<Mimic>(wanted.mimic(), encoder, width->second, prefix, parameters);
+        term->objective = std::make_unique<Mimic>(wanted, encoder, width->second, prefix, parameters);
         break;
       }
+      case ObjectiveSpec::kContrastive:
+        term->objective = std::make_unique<Contrastive>(wanted.contrastive(), encoder, context.rows, prefix, parameters);
+        break;
       case ObjectiveSpec::KIND_NOT_SET:
-        problems.push_back(absl::StrCat("objective[", wanted.name(), "]: no kind; one of reconstruction, mimic"));
+        problems.push_back(absl::StrCat("objective[", wanted.name(), "]: no kind"));
         continue;
     }
     sum->terms_.push_back(std::move(term));
   }
+  if (std::none_of(spec.objective().begin(), spec.objective().end(), ReadsTheOutput)) {
+    problems.push_back("objective: all mimic inner blocks (student_layer), so that the encoder's last norm would have no "
+                       "gradient; add one that reads the encoder's output, or leave student_layer out of one");
+  }
   if (problems.empty()) return sum;
-  const std::string known = absl::StrJoin(teacher_widths, ", ", [](std::string* out, const auto& teacher) {
-    absl::StrAppend(out, teacher.first, " (width ", teacher.second, ")");
-  });
-  return absl::InvalidArgumentError(
-      absl::StrCat(absl::StrJoin(problems, "\n"), "\nteachers: ", known.empty() ? "none" : known));
+  return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
 }
 
 Needs ObjectiveSum::needs() const {
   Needs all;
-  std::set<std::string> teachers;
+  std::set<int> blocks;
   for (const auto& term : terms_) {
     const Needs one = term->objective->needs();
-    all.num_views = std::max(all.num_views, one.num_views);
-    teachers.insert(one.teachers.begin(), one.teachers.end());
+    all.shared_target |= one.shared_target;
+    blocks.insert(one.blocks.begin(), one.blocks.end());
   }
-  all.teachers.assign(teachers.begin(), teachers.end());
+  all.blocks.assign(blocks.begin(), blocks.end());
   return all;
 }
 
 ObjectiveSum::Result ObjectiveSum::Compute(const ForwardPass& pass) const {
   Result result;
   for (const auto& term : terms_) {
-    const at::Tensor loss = term->objective->Compute(pass);
-    result.terms[term->name] = loss.detach();
-    const at::Tensor weighted = loss * term->weight;
+    const std::string& name = term->spec.name();
+    const LossTerm loss = term->objective->Compute(pass);
+    result.terms[name] = loss.value.detach();
+    for (const auto& [stat, value] : loss.stats) result.stats[name + "/" + stat] = value;
+    const at::Tensor weighted = loss.value * WeightAt(term->spec, pass.progress);
     result.total = result.total.defined() ? result.total + weighted : weighted;
   }
   return result;
+}
+
+void EncodeViews(const Encoder& encoder, const ObjectiveSum& objectives, ForwardPass* pass) {
+  EncodeOptions options;
+  options.blocks = objectives.needs().blocks;
+  pass->encodings.clear();
+  for (const ViewInput& view : pass->views) {
+    options.drop_path_BR = view.drop_path_BR;
+    pass->encodings.push_back(encoder.Encode(view.images_BCHW, view.plan, options));
+  }
+}
+
+double WeightAt(const ObjectiveSpec& objective, double progress) {
+  if (!objective.has_weight_schedule()) return objective.weight();
+  const WeightSchedule& schedule = objective.weight_schedule();
+  const double along = std::min(1.0, std::max(0.0, (progress - schedule.begin()) / (schedule.end() - schedule.begin())));
+  constexpr double kPi = 3.14159265358979323846;
+  const double share = schedule.shape() == SCHEDULE_SHAPE_COSINE ? (1 - std::cos(kPi * along)) / 2 : along;
+  return objective.weight() + (schedule.final_weight() - objective.weight()) * share;
 }
 
 const PixelDecoder* ObjectiveSum::pixel_decoder() const {

@@ -12,11 +12,11 @@ namespace {
 
 constexpr int kMlpRatio = 4;
 constexpr double kNormEpsilon = 1e-6;
-constexpr int kChannels = 3;
 
 std::vector<TransformerBlock> MakeBlocks(const ReconstructionSpec& spec, const std::string& prefix, Parameters* parameters) {
   const int width = spec.decoder_width();
-  const BlockShape shape{width, spec.decoder_heads(), kMlpRatio * width, kNormEpsilon};
+  BlockShape shape;
+  shape.width = width, shape.heads = spec.decoder_heads(), shape.mlp_width = kMlpRatio * width, shape.norm_epsilon = kNormEpsilon;
   std::vector<TransformerBlock> blocks;
   blocks.reserve(spec.decoder_depth());
   for (int i = 0; i < spec.decoder_depth(); ++i) {
@@ -25,7 +25,10 @@ std::vector<TransformerBlock> MakeBlocks(const ReconstructionSpec& spec, const s
   return blocks;
 }
 
-int64_t ValuesPerPatch(const PatchGrid& grid) { return int64_t{kChannels} * grid.patch_px * grid.patch_px; }
+int64_t ValuesPerPatch(const Encoder& encoder) {
+  const int64_t patch_px = encoder.grid().patch_px;
+  return encoder.image().channels * patch_px * patch_px;
+}
 
 }  // namespace
 
@@ -36,7 +39,7 @@ VitPixelDecoder::VitPixelDecoder(const ReconstructionSpec& spec, const Encoder& 
       hidden_token_(parameters->Add(prefix + "mask_token", {1, 1, spec.decoder_width()}, Init::kNormal002)),
       blocks_(MakeBlocks(spec, prefix, parameters)),
       norm_(prefix + "decoder_norm", spec.decoder_width(), kNormEpsilon, parameters),
-      predict_(prefix + "decoder_pred", spec.decoder_width(), ValuesPerPatch(encoder.grid()), parameters) {
+      predict_(prefix + "decoder_pred", spec.decoder_width(), ValuesPerPatch(encoder), parameters) {
   ABSL_RAW_CHECK(!blocks_.empty(), "a pixel decoder has at least one block");
 }
 

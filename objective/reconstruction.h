@@ -8,19 +8,25 @@
 
 namespace mimeo {
 
-// The mean over views of ReconstructionLoss. Parameters: those of VitPixelDecoder under `prefix`.
+// The mean over encodings (views, and each view's complementary masks) of ReconstructionLoss. Whose pixels are the target,
+// `target_view` says; the places are always this encoding's hidden ones. Parameters: those of VitPixelDecoder under `prefix`.
 class Reconstruction final : public Objective {
  public:
   Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix, Parameters* parameters);
 
-  Needs needs() const override { return {}; }
-  at::Tensor Compute(const ForwardPass& pass) const override;
+  Needs needs() const override { return {/*shared_target=*/target_view_ == TARGET_VIEW_SHARED, {}}; }
+  LossTerm Compute(const ForwardPass& pass) const override;
   const PixelDecoder& decoder() const { return decoder_; }
   bool normalizes_patches() const { return normalizes_patches_; }
 
  private:
+  // What encoding `i` is to predict, (B, M, P).
+  at::Tensor Target(const ForwardPass& pass, size_t i) const;
+
   int patch_px_;
   bool normalizes_patches_;
+  PixelDistance distance_;
+  TargetView target_view_;
   VitPixelDecoder decoder_;
 };
 

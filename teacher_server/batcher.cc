@@ -1,5 +1,6 @@
 #include "teacher_server/batcher.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/base/internal/raw_logging.h"
@@ -9,12 +10,14 @@
 namespace mimeo {
 namespace {
 
-int64_t RequestBytes(const FeatureTask& task) { return task.images.size() + task.indices.size() * sizeof(int32_t); }
+int64_t RequestBytes(const FeatureTask& task) {
+  return task.images.size() + task.indices.size() * sizeof(int32_t) + task.keys.size() * sizeof(RandomKey);
+}
 
 }  // namespace
 
-Batcher::Batcher(int max_batch_images, Compute compute, Metrics* metrics)
-    : max_batch_images_(max_batch_images), compute_(std::move(compute)), metrics_(metrics) {
+Batcher::Batcher(const FeatureGeometry& geometry, Compute compute, Metrics* metrics)
+    : geometry_(geometry), compute_(std::move(compute)), metrics_(metrics) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -22,7 +25,7 @@ Batcher::~Batcher() { Stop(); }
 
 absl::Status Batcher::Submit(uint64_t stream, FeatureTask task, Done done) {
   const int num_images = task.num_images;
-  ABSL_RAW_CHECK(num_images >= 1 && num_images <= max_batch_images_, "a request must fit a batch");
+  ABSL_RAW_CHECK(num_images >= 1 && num_images <= geometry_.max_images_of(task.wish.num_patches()), "a request must fit a batch");
   absl::MutexLock lock(&mu_);
   if (stopped_) return absl::UnavailableError("the teacher stops");
   queued_images_ += num_images;
@@ -68,23 +71,39 @@ void Batcher::Run() {
   }
 }
 
+std::map<uint64_t, std::deque<Batcher::Waiting>>::iterator Batcher::After(uint64_t stream) {
+  const auto next = queues_.upper_bound(stream);
+  return next == queues_.end() ? queues_.begin() : next;
+}
+
 std::vector<Batcher::Waiting> Batcher::TakeBatch() {
   std::vector<Waiting> batch;
   int num_images = 0;
+  std::optional<uint64_t> passed_over;  // the first stream whose request has to wait for the next batch
+  uint64_t last = last_stream_;
   while (!queues_.empty()) {
-    auto turn = queues_.upper_bound(last_stream_);
-    if (turn == queues_.end()) turn = queues_.begin();
+    const auto turn = After(last);
+    if (turn->first == passed_over) break;  // once around: nobody else wishes the same
     Waiting& next = turn->second.front();
-    // The stream whose request does not fit keeps its turn: taking smaller ones instead would starve it.
-    if (num_images + next.task.num_images > max_batch_images_) break;
+    last = turn->first;
+    if (!batch.empty() && !(next.task.wish == batch.front().task.wish)) {
+      if (!passed_over.has_value()) passed_over = last;
+      continue;
+    }
+    // Taking smaller requests instead of one that does not fit would starve it.
+    if (num_images + next.task.num_images > geometry_.max_images_of(next.task.wish.num_patches())) {
+      if (!passed_over.has_value()) passed_over = last;
+      break;
+    }
     num_images += next.task.num_images;
     queued_images_ -= next.task.num_images;
     queued_bytes_ -= RequestBytes(next.task);
     batch.push_back(std::move(next));
-    last_stream_ = turn->first;
     turn->second.pop_front();
     if (turn->second.empty()) queues_.erase(turn);
   }
+  // Who was passed over is first next time.
+  last_stream_ = passed_over.has_value() ? *passed_over - 1 : last;
   return batch;
 }
 
@@ -101,19 +120,19 @@ void Batcher::ComputeBatch(std::vector<Waiting> batch) {
     tasks.push_back(std::move(waiting.task));
   }
   const absl::Time start = Clock::Real()->Now();
-  absl::StatusOr<std::vector<std::string>> features = compute_(tasks);
+  absl::StatusOr<std::vector<std::string>> answers = compute_(tasks);
   metrics_->Observe("mimeo_teacher_forward_seconds", absl::ToDoubleSeconds(Clock::Real()->Now() - start));
   metrics_->Observe("mimeo_teacher_batch_images", num_images);
   metrics_->Add("mimeo_teacher_images_total", num_images);
   tasks.clear();  // before the answers go out, so that a request's bytes are gone when its budget is given back
-  if (features.ok() && features->size() != batch.size()) {
-    features = absl::InternalError(absl::StrCat(features->size(), " answers to ", batch.size(), " requests"));
+  if (answers.ok() && answers->size() != batch.size()) {
+    answers = absl::InternalError(absl::StrCat(answers->size(), " answers to ", batch.size(), " requests"));
   }
   for (size_t i = 0; i < batch.size(); ++i) {
-    if (features.ok()) {
-      batch[i].done(std::move((*features)[i]));
+    if (answers.ok()) {
+      batch[i].done(std::move((*answers)[i]));
     } else {
-      batch[i].done(features.status());
+      batch[i].done(answers.status());
     }
   }
 }

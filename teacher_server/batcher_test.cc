@@ -15,8 +15,16 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+// One patch an image.
+FeatureGeometry OfImages(int max_images) {
+  FeatureGeometry geometry;
+  geometry.image_height_px = 1, geometry.image_width_px = 1, geometry.patch_px = 1, geometry.max_images = max_images;
+  return geometry;
+}
+
 FeatureTask Task(uint64_t id, int num_images) {
   FeatureTask task;
+  task.wish.rows = 1, task.wish.cols = 1;
   task.request_id = id;
   task.num_images = num_images;
   task.num_visible = 1;
@@ -81,7 +89,7 @@ TEST(BatcherTest, TakesWhatWaitsAndStreamsTakeTurns) {
   Metrics metrics(MetricOwner::kTeacher);
   GatedCompute compute;
   Answers answers;
-  Batcher batcher(8, compute.function(), &metrics);
+  Batcher batcher(OfImages(8), compute.function(), &metrics);
   ASSERT_TRUE(batcher.Submit(1, Task(10, 2), answers.Next()).ok());
   compute.WaitUntilBusy();
   // While the first batch runs, stream 1 asks for much and two others for little.
@@ -102,7 +110,7 @@ TEST(BatcherTest, ARequestThatDoesNotFitKeepsItsTurn) {
   Metrics metrics(MetricOwner::kTeacher);
   GatedCompute compute;
   Answers answers;
-  Batcher batcher(8, compute.function(), &metrics);
+  Batcher batcher(OfImages(8), compute.function(), &metrics);
   ASSERT_TRUE(batcher.Submit(1, Task(10, 1), answers.Next()).ok());
   compute.WaitUntilBusy();
   ASSERT_TRUE(batcher.Submit(2, Task(20, 4), answers.Next()).ok());
@@ -113,11 +121,53 @@ TEST(BatcherTest, ARequestThatDoesNotFitKeepsItsTurn) {
   EXPECT_THAT(compute.batches(), ElementsAre(ElementsAre(10), ElementsAre(20), ElementsAre(30), ElementsAre(40)));
 }
 
+FeatureTask OfLayer(FeatureTask task, int layer) {
+  task.wish.layer = layer;
+  return task;
+}
+
+TEST(BatcherTest, ABatchWishesTheSameAndNoWishIsStarved) {
+  Metrics metrics(MetricOwner::kTeacher);
+  GatedCompute compute;
+  Answers answers;
+  Batcher batcher(OfImages(8), compute.function(), &metrics);
+  ASSERT_TRUE(batcher.Submit(1, Task(10, 1), answers.Next()).ok());
+  compute.WaitUntilBusy();
+  // Three streams of layer 0 and, between them, one of layer 1; each request is half a batch.
+  for (uint64_t i = 1; i <= 3; ++i) {
+    ASSERT_TRUE(batcher.Submit(1, Task(10 + i, 4), answers.Next()).ok());
+    ASSERT_TRUE(batcher.Submit(2, OfLayer(Task(20 + i, 4), 1), answers.Next()).ok());
+    ASSERT_TRUE(batcher.Submit(3, Task(30 + i, 4), answers.Next()).ok());
+  }
+  compute.Open();
+  answers.Wait(10);
+  // Stream 2 has the turn, and fills its batch; then who was passed over has it.
+  EXPECT_THAT(compute.batches(), ElementsAre(ElementsAre(10), ElementsAre(21, 22), ElementsAre(31, 11), ElementsAre(23),
+                                             ElementsAre(32, 12), ElementsAre(33, 13)));
+}
+
+TEST(BatcherTest, ABatchOfAFinerGridHasFewerImages) {
+  Metrics metrics(MetricOwner::kTeacher);
+  GatedCompute compute;
+  Answers answers;
+  Batcher batcher(OfImages(8), compute.function(), &metrics);
+  ASSERT_TRUE(batcher.Submit(1, Task(10, 1), answers.Next()).ok());
+  compute.WaitUntilBusy();
+  for (uint64_t id = 11; id <= 13; ++id) {
+    FeatureTask finer = Task(id, 2);
+    finer.wish.cols = 2;  // 4 images at a time
+    ASSERT_TRUE(batcher.Submit(1, std::move(finer), answers.Next()).ok());
+  }
+  compute.Open();
+  answers.Wait(4);
+  EXPECT_THAT(compute.batches(), ElementsAre(ElementsAre(10), ElementsAre(11, 12), ElementsAre(13)));
+}
+
 TEST(BatcherTest, AFailedBatchFailsEachOfItsRequests) {
   Metrics metrics(MetricOwner::kTeacher);
   Answers answers;
   Batcher batcher(
-      4, [](absl::Span<const FeatureTask>) { return absl::InternalError("out of memory"); }, &metrics);
+      OfImages(4), [](absl::Span<const FeatureTask>) { return absl::InternalError("out of memory"); }, &metrics);
   ASSERT_TRUE(batcher.Submit(1, Task(1, 4), answers.Next()).ok());
   EXPECT_THAT(answers.Wait(1), ElementsAre("out of memory"));
 }
@@ -126,7 +176,7 @@ TEST(BatcherTest, StopAnswersWhatWaits) {
   Metrics metrics(MetricOwner::kTeacher);
   GatedCompute compute;
   Answers answers;
-  Batcher batcher(4, compute.function(), &metrics);
+  Batcher batcher(OfImages(4), compute.function(), &metrics);
   ASSERT_TRUE(batcher.Submit(1, Task(1, 1), answers.Next()).ok());
   compute.WaitUntilBusy();
   ASSERT_TRUE(batcher.Submit(2, Task(2, 1), answers.Next()).ok());

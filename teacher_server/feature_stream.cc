@@ -91,24 +91,24 @@ void FeatureStream::TakeFrame() {
     in_flight_.push_back({task.request_id, std::exchange(next_lease_, Admission::Lease()), ""});
     const absl::Status submitted = shared_.batcher->Submit(
         id_, std::move(task),
-        [self = self_](absl::StatusOr<std::string> features) { self->OnAnswer(std::move(features)); });
+        [self = self_](absl::StatusOr<std::string> answer) { self->OnAnswer(std::move(answer)); });
     if (!submitted.ok()) return FinishOnce(submitted);
   }
   ReadNext();
 }
 
-void FeatureStream::OnAnswer(absl::StatusOr<std::string> features) {
+void FeatureStream::OnAnswer(absl::StatusOr<std::string> answer) {
   absl::MutexLock lock(&mu_);
   if (finished_) return;
-  if (!features.ok()) return FinishOnce(features.status());
-  in_flight_[num_answered_++].features = *std::move(features);
+  if (!answer.ok()) return FinishOnce(answer.status());
+  in_flight_[num_answered_++].answer = *std::move(answer);
   WriteNext();
 }
 
 void FeatureStream::WriteNext() {
   if (finished_ || writing_.has_value() || num_answered_ == 0) return;
   last_progress_ = shared_.clock->Now();
-  writing_.emplace(in_flight_.front().request_id, in_flight_.front().features);
+  writing_.emplace(in_flight_.front().request_id, in_flight_.front().answer);
   writing_->Next(&reply_frame_);
   StartWrite(&reply_frame_);
 }
@@ -125,7 +125,7 @@ void FeatureStream::OnWriteDone(bool ok) {
   --num_answered_;
   writing_.reset();
   shared_.metrics->Add("mimeo_teacher_requests_total");
-  shared_.metrics->Add("mimeo_teacher_sent_bytes_total", answered.features.size());
+  shared_.metrics->Add("mimeo_teacher_sent_bytes_total", answered.answer.size());
   if (read_paused_) ReadNext();
   WriteNext();
   if (reading_ended_ && in_flight_.empty()) FinishOnce(absl::OkStatus());

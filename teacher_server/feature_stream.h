@@ -61,13 +61,13 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   struct InFlight {
     uint64_t request_id = 0;
     Admission::Lease lease;
-    std::string features;
+    std::string answer;
   };
 
   FeatureStream(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context, std::function<void()> ended);
 
   void OnAdmitted(absl::StatusOr<Admission::Lease> lease) ABSL_LOCKS_EXCLUDED(mu_);
-  void OnAnswer(absl::StatusOr<std::string> features) ABSL_LOCKS_EXCLUDED(mu_);
+  void OnAnswer(absl::StatusOr<std::string> answer) ABSL_LOCKS_EXCLUDED(mu_);
   void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -84,7 +84,7 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   FeatureReply reply_frame_;                                  // gRPC's while a write is under way
   FeatureRequestAssembler assembler_ ABSL_GUARDED_BY(mu_);
   Admission::Lease next_lease_ ABSL_GUARDED_BY(mu_);     // of the request being assembled
-  std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);  // oldest first; the first num_answered_ have features
+  std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);  // oldest first; the first num_answered_ have their answers
   size_t num_answered_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<FeatureReplyFrames> writing_ ABSL_GUARDED_BY(mu_);  // of in_flight_.front()
   bool read_paused_ ABSL_GUARDED_BY(mu_) = false;

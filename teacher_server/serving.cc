@@ -12,10 +12,13 @@ namespace mimeo {
 
 void SetServingLimits(int max_batch_images, TeacherContract* contract) {
   constexpr int64_t kRequestsThatFit = 16;
-  const int64_t patches = contract->patch_px() > 0 ? contract->image_px() / contract->patch_px() : 0;
-  const int64_t image_bytes = int64_t{3} * contract->image_px() * contract->image_px() +
-                              4 * patches * patches * (1 + contract->feature_width());  // pixels, indices, answer
-  const int64_t by_memory = limits::kTeacherQueueBytes / kRequestsThatFit / std::max<int64_t>(1, image_bytes);
+  contract->set_max_request_bytes(limits::kTeacherQueueBytes / kRequestsThatFit);
+  const int64_t patch_px = std::max(1, contract->patch_px());
+  const int64_t patches = contract->image_height_px() / patch_px * (contract->image_width_px() / patch_px);
+  const int64_t width = std::max({contract->feature_width(), contract->projected_width(), contract->block_width()});
+  const int64_t image_bytes = int64_t{contract->channels()} * contract->image_height_px() * contract->image_width_px() +
+                              4 * (patches + (patches + 1) * width);  // pixels, indices, answer
+  const int64_t by_memory = contract->max_request_bytes() / std::max<int64_t>(1, image_bytes);
   contract->set_max_requests_in_flight(limits::kTeacherRequestsInFlight);
   contract->set_max_images_per_request(static_cast<int>(
       std::max<int64_t>(1, std::min<int64_t>({max_batch_images, limits::kTeacherImagesPerRequest, by_memory}))));
@@ -35,7 +38,7 @@ absl::StatusOr<std::unique_ptr<ServingTeacher>> ServingTeacher::Start(const Opti
 ServingTeacher::ServingTeacher(const Options& options, const TeacherContract& contract, Batcher::Compute compute,
                                Metrics* metrics, Clock* clock)
     : clock_(clock),
-      batcher_(contract.max_images_per_request(), std::move(compute), metrics),
+      batcher_(GeometryOf(contract).value(), std::move(compute), metrics),
       service_(contract, options.service, &batcher_, metrics, clock) {}
 
 ServingTeacher::~ServingTeacher() {

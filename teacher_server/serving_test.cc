@@ -26,11 +26,24 @@ TeacherContract Contract(int feature_width) {
   TeacherContract contract;
   contract.set_name("tiny");
   contract.set_feature_width(feature_width);
-  contract.set_image_px(kImagePx);
+  contract.set_image_height_px(kImagePx);
+  contract.set_image_width_px(kImagePx);
   contract.set_patch_px(4);
+  contract.set_channels(3);
+  contract.set_num_blocks(2);
+  contract.set_block_width(feature_width);
+  contract.set_has_class_token(true);
   contract.set_feature_type(TENSOR_TYPE_FLOAT32);
   SetServingLimits(16, &contract);
   return contract;
+}
+
+// What is asked of one image of the teacher's own size.
+FeatureRequestHeader Header(int num_visible) {
+  FeatureRequestHeader header;
+  header.set_num_images(1), header.set_num_visible(num_visible), header.set_channels(3);
+  header.set_height_px(kImagePx), header.set_width_px(kImagePx), header.set_rows(2), header.set_cols(2);
+  return header;
 }
 
 // Features that say which image and which patch they are of: first byte of the image + 1000 * patch index.
@@ -96,8 +109,11 @@ class Client {
   // One image whose bytes are all `label`, patches `indices` (none: all).
   bool Ask(uint64_t id, char label, const std::vector<int32_t>& indices = {}) {
     const std::string image(kImageBytes, label);
-    FeatureRequestFrames frames(id, 1, static_cast<int>(indices.size()), image,
-                                {reinterpret_cast<const char*>(indices.data()), indices.size() * sizeof(int32_t)});
+    return Ask(id, Header(static_cast<int>(indices.size())), image,
+               {reinterpret_cast<const char*>(indices.data()), indices.size() * sizeof(int32_t)});
+  }
+  bool Ask(uint64_t id, const FeatureRequestHeader& header, absl::string_view images, absl::string_view choice) {
+    FeatureRequestFrames frames(id, header, images, choice);
     FeatureRequest frame;
     while (frames.Next(&frame)) {
       if (!Send(frame)) return false;
@@ -106,7 +122,7 @@ class Client {
   }
   std::vector<float> Receive(uint64_t id, int count) {
     std::vector<float> features(count);
-    FeatureReplyAssembler assembler(id, reinterpret_cast<char*>(features.data()), count * sizeof(float));
+    FeatureReplyAssembler assembler(id, {}, {reinterpret_cast<char*>(features.data()), count * sizeof(float)});
     FeatureReply frame;
     while (stream_->Read(&frame)) {
       auto whole = assembler.Add(frame);
@@ -183,17 +199,69 @@ TEST_F(ServingTest, ImagesOfTwoClientsShareABatch) {
   EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_batch_images_sum 3"));
 }
 
+TEST_F(ServingTest, RequestsOfOneStreamMayWishDifferently) {
+  absl::Mutex mu;
+  bool open = false;
+  std::vector<std::vector<int>> batches;  // by layer
+  auto server = Serve([&](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
+    absl::MutexLock lock(&mu);
+    batches.emplace_back();
+    for (const FeatureTask& task : tasks) batches.back().push_back(task.wish.layer);
+    mu.Await(absl::Condition(&open));
+    // Layer n at its only visible patch: (n, n).
+    std::vector<std::string> answers;
+    for (const FeatureTask& task : tasks) {
+      const float values[] = {static_cast<float>(task.wish.layer), static_cast<float>(task.wish.layer)};
+      answers.emplace_back(reinterpret_cast<const char*>(values), sizeof(values));
+    }
+    return answers;
+  });
+  const std::string image(kImageBytes, 'x');
+  const int32_t index = 0;
+  const absl::string_view choice(reinterpret_cast<const char*>(&index), sizeof(index));
+  const auto ask = [&](Client* client, uint64_t id, int layer) {
+    FeatureRequestHeader header = Header(1);
+    header.set_layer(layer);
+    ASSERT_TRUE(client->Ask(id, header, image, choice));
+  };
+  Client one(server->port()), two(server->port());
+  ask(&one, 1, 0);
+  const auto busy = [&] { return batches.size() == 1; };
+  {
+    absl::MutexLock lock(&mu);
+    mu.Await(absl::Condition(&busy));
+  }
+  ask(&one, 2, 1);
+  ask(&one, 3, 2);
+  ask(&two, 1, 1);
+  ask(&two, 2, 2);
+  while (server->batcher().queued_images() < 4) std::this_thread::yield();
+  {
+    absl::MutexLock lock(&mu);
+    open = true;
+  }
+  for (int layer = 0; layer <= 2; ++layer) EXPECT_THAT(one.Receive(layer + 1, 2), ElementsAre(layer, layer));
+  for (int layer = 1; layer <= 2; ++layer) EXPECT_THAT(two.Receive(layer, 2), ElementsAre(layer, layer));
+  EXPECT_THAT(batches, ElementsAre(ElementsAre(0), ElementsAre(1, 1), ElementsAre(2, 2)));
+}
+
 TEST_F(ServingTest, MalformedFramesEndTheStreamWithTheNumber) {
   auto server = ServeLabels();
   FeatureRequest no_header;
   no_header.set_request_id(3);
   no_header.set_payload("x");
   FeatureRequest too_many = no_header;
+  *too_many.mutable_header() = Header(0);
   too_many.mutable_header()->set_num_images(17);
   FeatureRequest too_long = no_header;
-  too_long.mutable_header()->set_num_images(1);
+  *too_long.mutable_header() = Header(0);
   too_long.set_payload(std::string(kImageBytes + 1, 'x'));
+  FeatureRequest no_grid = too_long, deep = too_long;
+  no_grid.mutable_header()->set_rows(0);
+  deep.mutable_header()->set_layer(3);
   const std::pair<FeatureRequest, const char*> cases[] = {
+      {no_grid, "request 3: the grid is 0x2, must have 1 to 4096 patches"},
+      {deep, "request 3: layer is 3, must be in [0, 2]"},
       {no_header, "request 3: the first frame has no header"},
       {too_many, "request 3: num_images is 17, must be in [1, 16]"},
       {too_long, "request 3: 193 bytes, its header announces 192"},
@@ -213,7 +281,7 @@ TEST_F(ServingTest, MalformedFramesEndTheStreamWithTheNumber) {
   too_long.set_payload("x");
   ASSERT_TRUE(half.Send(too_long));
   EXPECT_THAT(half.Finish().ToString(), HasSubstr("ended inside a request"));
-  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_errors_total 5"));
+  EXPECT_THAT(metrics_.Text(), HasSubstr("mimeo_teacher_errors_total 7"));
 }
 
 TEST_F(ServingTest, AClientThatNeverReadsIsNotReadFrom) {
@@ -294,7 +362,7 @@ TEST_F(ServingTest, AClientThatHoldsMemoryAndDoesNothingIsCutOff) {
   Client stalled(server->port()), idle(server->port()), busy(server->port());
   FeatureRequest half;
   half.set_request_id(1);
-  half.mutable_header()->set_num_images(1);
+  *half.mutable_header() = Header(0);
   half.set_payload("x");
   ASSERT_TRUE(stalled.Send(half));
   ASSERT_TRUE(busy.Ask(1, 1));
@@ -317,18 +385,27 @@ TEST_F(ServingTest, AFailedForwardPassEndsItsStreams) {
 
 TEST(ServingLimitsTest, RequestsFitTheMemoryBound) {
   TeacherContract large;
-  large.set_image_px(224);
+  large.set_image_height_px(224);
+  large.set_image_width_px(224);
   large.set_patch_px(16);
+  large.set_channels(3);
   large.set_feature_width(768);
+  large.set_num_blocks(12);
+  large.set_block_width(768);
   SetServingLimits(4096, &large);
-  FeatureRequestHeader header;
+  FeatureRequestHeader header = Header(196);
   header.set_num_images(large.max_images_per_request());
-  header.set_num_visible(196);
+  header.set_height_px(224), header.set_width_px(224), header.set_rows(14), header.set_cols(14);
   large.set_feature_type(TENSOR_TYPE_FLOAT32);
   auto size = SizeOf(header, GeometryOf(large).value());
   ASSERT_TRUE(size.ok()) << size.status();
   EXPECT_LE(size->total(), limits::kTeacherQueueBytes / 16);
   EXPECT_GT(size->total(), limits::kTeacherQueueBytes / 20);
+  EXPECT_EQ(large.max_request_bytes(), limits::kTeacherQueueBytes / 16);
+  // At a finer grid fewer fit.
+  header.set_rows(28), header.set_cols(28), header.set_num_visible(0);
+  EXPECT_EQ(SizeOf(header, GeometryOf(large).value()).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_LT(MostImages(header, GeometryOf(large).value()).value(), large.max_images_per_request());
 }
 
 TEST(ServingLimitsTest, AContractWithoutSenseIsNotServed) {

@@ -1,8 +1,12 @@
 #include "teacher_server/teacher.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
 #include <exception>
@@ -16,64 +20,114 @@
 namespace mimeo {
 namespace {
 
-// uint8 (sum of B, 3, H, W)
-at::Tensor ImagesOf(absl::Span<const FeatureTask> tasks, int64_t image_px) {
-  std::vector<at::Tensor> images;
+// uint8 (sum of B, C, H, W) as the encoder takes them.
+at::Tensor ImagesOf(absl::Span<const FeatureTask> tasks, const ImageShape& image) {
+  std::vector<at::Tensor> all;
   for (const FeatureTask& task : tasks) {
-    images.push_back(
-        at::from_blob(const_cast<char*>(task.images.data()), {task.num_images, 3, image_px, image_px}, at::kByte));
+    at::Tensor images = at::from_blob(const_cast<char*>(task.images.data()),
+                                      {task.num_images, task.channels, task.height_px, task.width_px}, at::kByte);
+    if (task.height_px != image.height_px || task.width_px != image.width_px) {
+      images = at::_upsample_bicubic2d_aa(images, {image.height_px, image.width_px}, /*align_corners=*/false);
+    }
+    all.push_back(images.expand({-1, image.channels, -1, -1}));
   }
-  return at::cat(images);
+  return at::cat(all).contiguous();
 }
 
-// The bytes of (B, K, T) out of the task's (B, L, T).
-std::string VisibleTokens(const at::Tensor& tokens_BLT, const FeatureTask& task) {
-  at::Tensor visible_BKT = tokens_BLT;
-  if (!task.indices.empty()) {
-    const at::Tensor index_BK =
-        at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_visible}, at::kInt);
-    visible_BKT = TakePatches(tokens_BLT, index_BK.to(at::kLong));
+// (B, [1 +] L, T): what is wished, at all patches.
+at::Tensor TokensOf(const Encoding& encoding, const FeatureWish& wish, const LoadedEncoder& loaded) {
+  if (wish.layer > 0) {
+    const at::Tensor& block_BND = encoding.blocks_BND.at(wish.layer);
+    return loaded.encoder->has_class_token() && !wish.class_token ? block_BND.slice(1, 1) : block_BND;
   }
-  visible_BKT = visible_BKT.to(at::kFloat).contiguous();
-  return std::string(static_cast<const char*>(visible_BKT.const_data_ptr()), visible_BKT.nbytes());
+  at::Tensor tokens = encoding.visible_BKD;
+  if (wish.class_token) tokens = at::cat({encoding.class_BD.unsqueeze(1), tokens}, 1);
+  return wish.projected ? at::matmul(tokens, loaded.projection_DE.to(tokens.scalar_type())) : tokens;
+}
+
+void AppendBytes(const at::Tensor& tensor, std::string* bytes) {
+  const at::Tensor dense = tensor.contiguous();
+  bytes->append(static_cast<const char*>(dense.const_data_ptr()), dense.nbytes());
+}
+
+// `tokens_BNT` and `attention_BL` are the task's own rows; undefined where they are not wished.
+std::string AnswerTo(const FeatureTask& task, const at::Tensor& tokens_BNT, const at::Tensor& attention_BL) {
+  std::string answer;
+  at::Tensor index_BK;  // undefined: all patches
+  if (task.wish.focused) {
+    index_BK = FocusedMaskPlan(task.keys, attention_BL, task.num_visible, task.wish.most_attended).visible_BK;
+    AppendBytes(index_BK.to(at::kInt), &answer);
+  } else if (!task.indices.empty()) {
+    index_BK = at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_visible}, at::kInt).to(at::kLong);
+  }
+  if (!task.wish.features) return answer;
+  at::Tensor tokens = tokens_BNT;
+  if (index_BK.defined() && task.wish.class_token) {
+    index_BK = at::cat({at::zeros({task.num_images, 1}, index_BK.options()), index_BK + 1}, 1);
+  }
+  if (index_BK.defined()) tokens = TakePatches(tokens, index_BK);
+  AppendBytes(tokens.to(at::kFloat), &answer);
+  return answer;
+}
+
+std::vector<std::string> Answer(absl::Span<const FeatureTask> tasks, const LoadedEncoder& loaded) {
+  const FeatureWish& wish = tasks.front().wish;
+  const c10::InferenceMode no_gradients;
+  const at::Tensor images_BCHW = NormalizePixels(ImagesOf(tasks, loaded.image), loaded.statistics);
+  EncodeOptions options;
+  if (wish.features && wish.layer > 0) options.blocks = {wish.layer};
+  options.class_attention = wish.focused;
+  const MaskPlan all = AllVisible(images_BCHW.size(0), wish.num_patches(), images_BCHW.device());
+  const Encoding encoding = loaded.encoder->Encode(images_BCHW, all, options);
+  const at::Tensor tokens_BNT = wish.features ? TokensOf(encoding, wish, loaded) : at::Tensor();
+  std::vector<std::string> answers;
+  int64_t first = 0;
+  for (const FeatureTask& task : tasks) {
+    const auto rows = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.narrow(0, first, task.num_images) : tensor; };
+    answers.push_back(AnswerTo(task, rows(tokens_BNT), rows(encoding.class_attention_BK)));
+    first += task.num_images;
+  }
+  return answers;
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Load(const std::string& name,
                                                                    const std::string& weights) {
-  ASSIGN_OR_RETURN(LoadedEncoder encoder, LoadEncoder(weights));
-  return std::unique_ptr<FrozenTeacher>(new FrozenTeacher(name, std::move(encoder)));
+  return Create(name, [weights](const LoadOptions& options) { return LoadEncoder(weights, options); });
 }
 
-FrozenTeacher::FrozenTeacher(const std::string& name, LoadedEncoder encoder) : encoder_(std::move(encoder)) {
+absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Create(const std::string& name, GridEncoders::Loader load) {
+  ASSIGN_OR_RETURN(LoadedEncoder encoder, load({}));
+  return std::unique_ptr<FrozenTeacher>(new FrozenTeacher(name, std::move(encoder), std::move(load)));
+}
+
+FrozenTeacher::FrozenTeacher(const std::string& name, LoadedEncoder encoder, GridEncoders::Loader load)
+    : encoders_(std::move(encoder), std::move(load)) {
+  const LoadedEncoder& own = encoders_.own();
   contract_.set_name(name);
-  contract_.set_weights_digest(encoder_.digest);
-  contract_.set_family(encoder_.family);
-  contract_.set_feature_width(encoder_.encoder->width());
-  contract_.set_image_px(encoder_.image_px);
-  contract_.set_patch_px(encoder_.encoder->grid().patch_px);
-  for (const float mean : encoder_.statistics.mean) contract_.add_mean(mean);
-  for (const float std : encoder_.statistics.std) contract_.add_std(std);
+  contract_.set_weights_digest(own.digest);
+  contract_.set_family(own.family);
+  contract_.set_feature_width(own.encoder->width());
+  contract_.set_image_height_px(own.image.height_px);
+  contract_.set_image_width_px(own.image.width_px);
+  contract_.set_patch_px(own.encoder->grid().patch_px);
+  contract_.set_channels(own.image.channels);
+  for (const float mean : own.statistics.mean) contract_.add_mean(mean);
+  for (const float std : own.statistics.std) contract_.add_std(std);
+  if (own.projection_DE.defined()) contract_.set_projected_width(static_cast<int>(own.projection_DE.size(1)));
+  contract_.set_num_blocks(own.encoder->num_blocks());
+  contract_.set_block_width(own.encoder->width());
+  contract_.set_has_class_token(own.encoder->has_class_token());
   contract_.set_feature_type(TENSOR_TYPE_FLOAT32);
 }
 
-absl::StatusOr<std::vector<std::string>> FrozenTeacher::Compute(absl::Span<const FeatureTask> tasks) const {
+absl::StatusOr<std::vector<std::string>> FrozenTeacher::Compute(absl::Span<const FeatureTask> tasks) {
   try {
-    const c10::InferenceMode no_gradients;
     at::init_num_threads();  // OpenMP counts threads per calling thread: give this one what main has set
-    const at::Tensor images_BCHW = NormalizePixels(ImagesOf(tasks, encoder_.image_px), encoder_.statistics);
-    const int num_patches = encoder_.encoder->grid().num_patches();
-    const at::Tensor tokens_BLT =
-        encoder_.encoder->Encode(images_BCHW, AllVisible(images_BCHW.size(0), num_patches, images_BCHW.device()))
-            .visible_BKD;
-    std::vector<std::string> features;
-    int64_t first = 0;
-    for (const FeatureTask& task : tasks) {
-      features.push_back(VisibleTokens(tokens_BLT.narrow(0, first, task.num_images), task));
-      first += task.num_images;
-    }
-    return features;
+    const FeatureWish& wish = tasks.front().wish;
+    ASSIGN_OR_RETURN(const LoadedEncoder* const loaded, encoders_.At(wish.rows, wish.cols));
+    return Answer(tasks, *loaded);
   } catch (const std::exception& error) {
     return absl::InternalError(absl::StrCat("teacher ", contract_.name(), ": ", error.what()));
   }

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -92,9 +93,13 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::unique_ptr<ServingTeacher> server,
                    ServingTeacher::Start(options, contract, compute, &metrics, Clock::Real()));
   const std::string bound = absl::StrCat(HostOf(flags.listen), ":", server->port());
-  spdlog::info("teacher serves name={} address={} family={} image_px={} patch_px={} width={} digest={}", flags.name,
-               bound, contract.family(), contract.image_px(), contract.patch_px(), contract.feature_width(),
-               contract.weights_digest());
+  for (const std::string& note : teacher->notes()) spdlog::info("weights assumed name={} note=\"{}\"", flags.name, note);
+  spdlog::info("teacher serves name={} address={} family={} digest={} image={}x{}x{} patch_px={} width={} projected_width={} "
+               "blocks={} block_width={} class_token={} mean={} std={}",
+               flags.name, bound, contract.family(), contract.weights_digest(), contract.channels(),
+               contract.image_height_px(), contract.image_width_px(), contract.patch_px(), contract.feature_width(),
+               contract.projected_width(), contract.num_blocks(), contract.block_width(), contract.has_class_token(),
+               absl::StrJoin(contract.mean(), "/"), absl::StrJoin(contract.std(), "/"));
 
   std::unique_ptr<Registration> registration;
   if (!flags.coordinator.empty()) {

@@ -21,18 +21,18 @@
 namespace mimeo {
 namespace {
 
-absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, int px, int64_t max_pixels) {
+absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape, int64_t max_pixels) {
   ASSIGN_OR_RETURN(const std::string encoded, dataset.Read(sample));
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeImage(encoded, max_pixels));
-  return EvaluationCrop(pixels, px);
+  return EvaluationCrop(pixels, shape);
 }
 
-// Uint8 (B, 3, px, px) of those samples of [begin, end) that decode, whose ids go to `samples`; undefined when none does.
-at::Tensor ReadViews(const Dataset& dataset, int64_t begin, int64_t end, int px, int64_t max_pixels,
+// Uint8 crops (B, C, H, W) of those samples of [begin, end) that decode, whose ids go to `samples`; undefined when none does.
+at::Tensor ReadViews(const Dataset& dataset, int64_t begin, int64_t end, const CropShape& shape, int64_t max_pixels,
                      std::vector<int64_t>* samples) {
   std::vector<absl::StatusOr<at::Tensor>> views(end - begin, absl::UnknownError("not read"));
   at::parallel_for(0, end - begin, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) views[i] = ReadView(dataset, begin + i, px, max_pixels);
+    for (int64_t i = first; i < last; ++i) views[i] = ReadView(dataset, begin + i, shape, max_pixels);
   });
   std::vector<at::Tensor> good;
   for (int64_t i = 0; i < end - begin; ++i) {
@@ -47,12 +47,13 @@ at::Tensor ReadViews(const Dataset& dataset, int64_t begin, int64_t end, int px,
 }
 
 // Calls `use` with the normalised views of each batch. Fills samples and labels.
-absl::Status ForEachBatch(const Dataset& dataset, int px, const PixelStatistics& statistics, const EmbedOptions& options,
-                          Embeddings* embeddings, const std::function<void(const at::Tensor&)>& use) {
+absl::Status ForEachBatch(const Dataset& dataset, const CropShape& shape, const PixelStatistics& statistics,
+                          const EmbedOptions& options, Embeddings* embeddings,
+                          const std::function<void(const at::Tensor&)>& use) {
   const int64_t end = options.end > 0 ? std::min(options.end, dataset.size()) : dataset.size();
   for (int64_t first = options.begin; first < end; first += options.batch) {
     const int64_t last = std::min<int64_t>(first + options.batch, end);
-    const at::Tensor bytes_BCHW = ReadViews(dataset, first, last, px, options.max_pixels, &embeddings->samples);
+    const at::Tensor bytes_BCHW = ReadViews(dataset, first, last, shape, options.max_pixels, &embeddings->samples);
     if (bytes_BCHW.defined()) use(NormalizePixels(bytes_BCHW.to(options.device), statistics));
     if (options.progress) options.progress(last - options.begin, end - options.begin);
   }
@@ -62,6 +63,12 @@ absl::Status ForEachBatch(const Dataset& dataset, int px, const PixelStatistics&
         absl::StrCat("none of the ", std::max<int64_t>(end - options.begin, 0), " images can be decoded"));
   }
   return absl::OkStatus();
+}
+
+// "16 px", "16 x 24 px", "16 px, grey"
+std::string TextOf(const ImageShape& image) {
+  const std::string width = image.width_px == image.height_px ? "" : absl::StrCat(" x ", image.width_px);
+  return absl::StrCat(image.height_px, width, " px", image.channels == 1 ? ", grey" : "");
 }
 
 at::Tensor OnCpu(const at::Tensor& tensor) { return tensor.to(at::kCPU, at::kFloat).contiguous(); }
@@ -99,9 +106,10 @@ int Elect(const float* similarities, const int64_t* rows, int64_t k, const std::
 absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& encoder, const PixelStatistics& statistics,
                                        const EmbedOptions& options) {
   const PatchGrid grid = encoder.grid();
-  if (grid.cols * grid.patch_px != options.image_px || grid.rows * grid.patch_px != options.image_px) {
-    return absl::InvalidArgumentError(absl::StrCat("image_px: ", options.image_px, "; this encoder looks at ",
-                                                   grid.cols * grid.patch_px, " px"));
+  const ImageShape& image = encoder.image();
+  if (!(image == options.image)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("image size: ", TextOf(options.image), "; this encoder looks at ", TextOf(image)));
   }
   const at::NoGradGuard no_grad;
   Embeddings embeddings;
@@ -115,7 +123,8 @@ absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& en
     means.push_back(OnCpu(encoding.visible_BKD.mean(1)));
     if (options.tokens) tokens.push_back(OnCpu(encoding.visible_BKD));
   };
-  RETURN_IF_ERROR(ForEachBatch(dataset, options.image_px, statistics, options, &embeddings, encode));
+  const CropShape shape{image.channels, image.height_px, image.width_px};
+  RETURN_IF_ERROR(ForEachBatch(dataset, shape, statistics, options, &embeddings, encode));
   if (!classes.empty()) embeddings.class_token_ND = at::cat(classes);
   embeddings.patch_mean_ND = at::cat(means);
   if (!tokens.empty()) embeddings.patch_tokens_NLD = at::cat(tokens);
@@ -128,7 +137,9 @@ absl::StatusOr<Embeddings> RawPixelFeatures(const Dataset& dataset, int px, cons
   on_cpu.device = at::kCPU;
   Embeddings embeddings;
   std::vector<at::Tensor> rows;
-  RETURN_IF_ERROR(ForEachBatch(dataset, px, ImageNetStatistics(), on_cpu, &embeddings, [&](const at::Tensor& images_BCHW) {
+  const CropShape shape{options.image.channels, px, px};
+  const PixelStatistics statistics = shape.channels == 1 ? PixelStatistics{{0.449f}, {0.226f}} : ImageNetStatistics();
+  RETURN_IF_ERROR(ForEachBatch(dataset, shape, statistics, on_cpu, &embeddings, [&](const at::Tensor& images_BCHW) {
     rows.push_back(images_BCHW.flatten(1).clone());
   }));
   embeddings.patch_mean_ND = at::cat(rows);

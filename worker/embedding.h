@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "model/encoder.h"
 #include "model/patches.h"
+#include "model/shapes.h"
 
 namespace mimeo {
 
@@ -29,18 +30,19 @@ struct EmbedOptions {
   int64_t end = 0;               // 0: to the last
   int batch = 32;
   bool tokens = false;
-  int image_px = 224;
+  ImageShape image{3, 224, 224};
   int64_t max_pixels = 100000000;
   at::Device device = at::kCPU;  // where the encoder's parameters are
   std::function<void(int64_t done, int64_t of)> progress;  // after each batch; may be empty
 };
 
 // Evaluation crop (data/augment.h), normalise, encode. A bad image is skipped and logged.
-// InvalidArgument: no image can be decoded, an image_px that is not the encoder's.
+// InvalidArgument: no image can be decoded, an image shape that is not the encoder's. REQUIRES: statistics of its channels.
 absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& encoder, const PixelStatistics& statistics,
                                        const EmbedOptions& options);
 
-// Normalised pixels of the evaluation crop at `px` (default protocol: 32), flattened, as patch_mean_ND: the k-NN baseline.
+// Pixels of the evaluation crop at `px` x `px` (default protocol: 32), of options.image's channels and normalised by ImageNet's
+// statistics (grey: their means), flattened, as patch_mean_ND: the k-NN baseline.
 absl::StatusOr<Embeddings> RawPixelFeatures(const Dataset& dataset, int px, const EmbedOptions& options);
 
 struct KnnOptions {

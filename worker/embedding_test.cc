@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/mask_plan.h"
+#include "model/testing/vit_spec.h"
 
 namespace mimeo {
 namespace {
@@ -121,13 +122,8 @@ TEST(LabelsAmongTest, MatchesClassesByName) {
 class EmbedImagesTest : public ::testing::Test {
  protected:
   EmbedImagesTest() : parameters_(4) {
-    VitSpec* vit = spec_.mutable_vit();
-    vit->set_patch_px(4);
-    vit->set_width(12);
-    vit->set_depth(2);
-    vit->set_heads(3);
-    vit->set_mlp_ratio(2);
-    encoder_ = MakeEncoder(spec_, 16, &parameters_);
+    *spec_.mutable_vit() = testing::PlainVit(/*patch_px=*/4, /*width=*/12, /*depth=*/2, /*heads=*/3);
+    encoder_ = MakeEncoder(spec_, {3, 16, 16}, &parameters_);
   }
 
   void SetUp() override {
@@ -145,8 +141,8 @@ class EmbedImagesTest : public ::testing::Test {
     ASSERT_OK(WriteFileAtomic(JoinPath(dir_.path(), name), bytes));
   }
 
-  at::Tensor View(int64_t sample, int px) const {
-    return EvaluationCrop(DecodeImage(dataset_->Read(sample).value(), 100000).value(), px);
+  at::Tensor View(int64_t sample, const CropShape& shape) const {
+    return EvaluationCrop(DecodeImage(dataset_->Read(sample).value(), 100000).value(), shape);
   }
 
   TempDir dir_;
@@ -158,7 +154,7 @@ class EmbedImagesTest : public ::testing::Test {
 
 TEST_F(EmbedImagesTest, EqualsEncodingOneImageAtATime) {
   EmbedOptions options;
-  options.image_px = 16;
+  options.image = {3, 16, 16};
   options.batch = 2;
   options.tokens = true;
   int64_t last_done = 0;
@@ -174,7 +170,7 @@ TEST_F(EmbedImagesTest, EqualsEncodingOneImageAtATime) {
   ASSERT_EQ(found.class_token_ND.sizes(), at::IntArrayRef({5, 12}));
   ASSERT_EQ(found.patch_tokens_NLD.sizes(), at::IntArrayRef({5, 16, 12}));
   for (int64_t i = 0; i < 5; ++i) {
-    const at::Tensor image = NormalizePixels(View(i, 16).unsqueeze(0), ImageNetStatistics());
+    const at::Tensor image = NormalizePixels(View(i, {3, 16, 16}).unsqueeze(0), ImageNetStatistics());
     const Encoding expected = encoder_->Encode(image, AllVisible(1, 16, at::kCPU));
     EXPECT_TRUE(found.class_token_ND[i].allclose(expected.class_BD[0], 1e-5, 1e-6)) << i;
     EXPECT_TRUE(found.patch_mean_ND[i].allclose(expected.visible_BKD[0].mean(0), 1e-5, 1e-6)) << i;
@@ -184,7 +180,7 @@ TEST_F(EmbedImagesTest, EqualsEncodingOneImageAtATime) {
 
 TEST_F(EmbedImagesTest, TakesTheRangeThatWasAsked) {
   EmbedOptions options;
-  options.image_px = 16;
+  options.image = {3, 16, 16};
   options.begin = 2;
   options.end = 4;
   ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
@@ -197,6 +193,35 @@ TEST_F(EmbedImagesTest, TakesTheRangeThatWasAsked) {
 
 TEST_F(EmbedImagesTest, RefusesAnotherImageSize) {
   EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), {}), StatusIs(kInvalid, "looks at 16 px"));
+  EmbedOptions options;
+  for (const ImageShape& other : {ImageShape{1, 16, 16}, ImageShape{3, 16, 24}, ImageShape{3, 24, 16}}) {
+    options.image = other;
+    EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(kInvalid, "looks at 16 px"));
+  }
+  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(kInvalid, "image size: 24 x 16 px"));
+}
+
+TEST_F(EmbedImagesTest, RectanglesAndGreyAreTheEncodersOwn) {
+  const PixelStatistics statistics = {{0.4f}, {0.25f}};
+  const ImageShape image{1, 16, 24};
+  Parameters parameters(7);
+  const auto encoder = MakeEncoder(spec_, image, &parameters);
+  EmbedOptions options;
+  options.image = image;
+  ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder, statistics, options));
+  EXPECT_THAT(found.samples, ElementsAre(0, 1, 2, 3, 4));
+  for (int64_t i = 0; i < 5; ++i) {
+    const at::Tensor crop = NormalizePixels(View(i, {1, 16, 24}).unsqueeze(0), statistics);
+    const Encoding expected = encoder->Encode(crop, AllVisible(1, 24, at::kCPU));
+    EXPECT_TRUE(found.patch_mean_ND[i].allclose(expected.visible_BKD[0].mean(0), 1e-5, 1e-6)) << i;
+  }
+  ASSERT_OK_AND_ASSIGN(const Embeddings raw, RawPixelFeatures(*dataset_, 8, options));
+  ASSERT_EQ(raw.patch_mean_ND.sizes(), at::IntArrayRef({5, 64}));
+  const at::Tensor view = View(2, {1, 8, 8});
+  for (int i = 0; i < 64; ++i) {
+    const double value = (view.const_data_ptr<uint8_t>()[i] / 255.0 - 0.449) / 0.226;
+    EXPECT_NEAR(raw.patch_mean_ND.const_data_ptr<float>()[2 * 64 + i], value, 1e-5);
+  }
 }
 
 TEST_F(EmbedImagesTest, RawPixelsAreTheNormalisedCrop) {
@@ -205,7 +230,7 @@ TEST_F(EmbedImagesTest, RawPixelsAreTheNormalisedCrop) {
   ASSERT_OK_AND_ASSIGN(const Embeddings found, RawPixelFeatures(*dataset_, 8, options));
   EXPECT_THAT(found.samples, ElementsAre(0));
   EXPECT_FALSE(found.class_token_ND.defined());
-  const at::Tensor view = View(0, 8);
+  const at::Tensor view = View(0, {3, 8, 8});
   const auto* bytes = view.const_data_ptr<uint8_t>();
   const float* row = found.patch_mean_ND.const_data_ptr<float>();
   const double mean[] = {0.485, 0.456, 0.406};

@@ -1,4 +1,5 @@
-// Teacher tokens for the visible patches of a batch. Blocking; the batch pipeline calls it one step ahead. One thread.
+// Teacher tokens for the visible patches of a batch, and the patches themselves where the teacher chooses them. Blocking; the
+// batch pipeline calls it one step ahead. One thread.
 // Implementations: TeacherClient (gRPC stream) and, in tests, a fake.
 #pragma once
 
@@ -10,34 +11,43 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/random_key.h"
 #include "data/loader.h"
+#include "job/job_shape.h"
+#include "model/shapes.h"
 #include "objective/objective.h"
-#include "proto/job.pb.h"
 
 namespace mimeo {
 
 class FeatureSource {
  public:
   virtual ~FeatureSource() = default;
-  // Sets teacher_BKT[name()] of every view, for its plan's visible patches. Reconnects and retries for as long as it takes
-  // until `deadline`: a teacher that is away stalls the job, never skips the term.
+  // Sets teacher_BKT[o] of every view for each objective o of the request, for its plan's visible patches. A view without a plan
+  // gets it from the source whose request draws masks, which comes before the others. Reconnects and retries for as long as it
+  // takes until `deadline`: a teacher that is away stalls the job, never skips the term.
   // DeadlineExceeded: not there yet; the request goes on, and a call with the same batch and views waits for its answer
   // again (another batch gives it up). FailedPrecondition: the teacher came back with another contract (both are in the
-  // message). InvalidArgument: the batch is not of the contract's size. DataLoss: the teacher breaks its contract.
+  // message). InvalidArgument: the batch is not of the job's size; a view has no plan and none is drawn. DataLoss: the teacher breaks its contract.
   virtual absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) = 0;
-  virtual const std::string& name() const = 0;
+  virtual const TeacherRequest& request() const = 0;
   virtual int width() const = 0;  // T
 };
 
 struct TeacherClientOptions {
-  std::string name;
+  TeacherRequest request;
   std::function<std::string()> address;          // the newest known; may change when the teacher restarts
   std::function<void(bool waiting)> on_waiting;  // true when the teacher does not answer, false once it does
-  int image_px = 0;                              // of the student's crops
-  int patch_px = 0;
+  ImageShape image;                              // of the student's crops
+  PatchGrid grid;                                // of theirs; the teacher's own may differ
+  // With request.draws_masks:
+  int num_visible = 0;         // K
+  bool most_attended = false;  // as FocusedMask
+  bool same_in_all_views = false;  // as MaskSpec: all views have the first one's plan
+  std::function<RandomKey(const RandomKey& row, int view)> mask_key;  // what a view's masks are drawn with
 };
 // Waits for the teacher, asks Describe and refuses one that does not fit.
-// FailedPrecondition: the teacher's image or patch size is not the student's; both contracts are in the message.
+// FailedPrecondition: it has another name, fewer blocks, no projection or no class token where that is wanted, other channels, or
+// takes no such images; why, and both contracts, are in the message.
 // DeadlineExceeded: it may be tried again; on_waiting stays true until one succeeds.
 absl::StatusOr<std::unique_ptr<FeatureSource>> ConnectTeacher(const TeacherClientOptions& options, absl::Time deadline);
 

@@ -1,5 +1,3 @@
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -16,6 +14,7 @@
 #include "proto/teacher.grpc.pb.h"
 #include "worker/backoff.h"
 #include "worker/feature_source.h"
+#include "worker/teacher_batch.h"
 #include "worker/teacher_stream.h"
 
 namespace mimeo {
@@ -26,18 +25,14 @@ constexpr absl::Duration kPatience = absl::Milliseconds(500);
 // Of one Describe: then the address is asked for again, since a teacher may come back elsewhere.
 constexpr absl::Duration kDescribePatience = absl::Seconds(2);
 
-std::string ContractText(const TeacherContract& contract) {
-  return absl::StrCat("{name ", contract.name(), ", weights ", contract.weights_digest(), " (", contract.family(),
-                      "), image_px ", contract.image_px(), ", patch_px ", contract.patch_px(), ", feature_width ",
-                      contract.feature_width(), ", mean ", absl::StrJoin(contract.mean(), "/"), ", std ",
-                      absl::StrJoin(contract.std(), "/"), "}");
-}
-
 // Whether features of the one may stand in for the other's. Limits of serving may change.
 bool SameFeatures(const TeacherContract& a, const TeacherContract& b) {
   return a.name() == b.name() && a.weights_digest() == b.weights_digest() && a.family() == b.family() &&
-         a.image_px() == b.image_px() && a.patch_px() == b.patch_px() && a.feature_width() == b.feature_width() &&
-         a.feature_type() == b.feature_type() &&
+         a.channels() == b.channels() && a.image_height_px() == b.image_height_px() &&
+         a.image_width_px() == b.image_width_px() && a.patch_px() == b.patch_px() &&
+         a.feature_width() == b.feature_width() && a.projected_width() == b.projected_width() &&
+         a.num_blocks() == b.num_blocks() && a.block_width() == b.block_width() &&
+         a.has_class_token() == b.has_class_token() && a.feature_type() == b.feature_type() &&
          std::equal(a.mean().begin(), a.mean().end(), b.mean().begin(), b.mean().end()) &&
          std::equal(a.std().begin(), a.std().end(), b.std().begin(), b.std().end());
 }
@@ -62,56 +57,28 @@ void Pause(absl::Duration duration, absl::Time deadline) {
   Clock::Real()->Await(&mu, absl::Condition(&never), std::min(deadline, Clock::Real()->Now() + duration));
 }
 
-// What a view asks for and gets, in memory that a stream can read and write.
-struct ViewTensors {
-  at::Tensor given_images_BCHW;  // as the caller has them: they tell batches apart
-  at::Tensor given_visible_BK;
-  at::Tensor images_BCHW;   // uint8
-  at::Tensor index_BK;      // int32
-  at::Tensor features_BKT;  // float32
-};
+std::string Text(bool has) { return has ? "yes" : "no"; }
 
-// The batch whose features are under way.
-struct PendingBatch {
-  std::vector<ViewTensors> views;
-  std::vector<TeacherStream::Slice> slices;  // of the open exchange; empty: there is none
-  int64_t num_done = 0;                      // images that were answered, over all views in turn
-
-  bool IsOf(const Batch& batch, const std::vector<ViewInput>& inputs) const {
-    if (views.size() != batch.views_BCHW.size() || views.size() != inputs.size()) return false;
-    for (size_t v = 0; v < views.size(); ++v) {
-      if (!views[v].given_images_BCHW.is_same(batch.views_BCHW[v])) return false;
-      if (!views[v].given_visible_BK.is_same(inputs[v].plan.visible_BK)) return false;
-    }
-    return true;
-  }
-};
-
-absl::string_view Rows(const at::Tensor& tensor, int64_t first, int64_t count) {
-  const int64_t row_bytes = static_cast<int64_t>(tensor.nbytes()) / tensor.size(0);
-  return {static_cast<const char*>(tensor.const_data_ptr()) + first * row_bytes,
-          static_cast<size_t>(count * row_bytes)};
+std::string ContractText(const TeacherContract& contract) {
+  return absl::StrCat("{name ", contract.name(), ", weights ", contract.weights_digest(), " (", contract.family(), "), images ",
+                      contract.channels(), "x", contract.image_height_px(), "x", contract.image_width_px(), ", patch_px ",
+                      contract.patch_px(), ", feature_width ", contract.feature_width(), ", projected_width ",
+                      contract.projected_width(), ", blocks ", contract.num_blocks(), " of width ", contract.block_width(),
+                      ", class token ", Text(contract.has_class_token()), ", mean ", absl::StrJoin(contract.mean(), "/"),
+                      ", std ", absl::StrJoin(contract.std(), "/"), "}");
 }
 
-// The images after the first `num_done` (over all views in turn) in requests of nearly equal size, at most
-// `max_images`.
-std::vector<TeacherStream::Slice> Cut(const std::vector<ViewTensors>& views, int64_t num_done, int64_t max_images) {
-  std::vector<TeacherStream::Slice> slices;
-  for (const ViewTensors& view : views) {
-    const int64_t num_images = view.images_BCHW.size(0);
-    int64_t first = std::min(num_done, num_images);
-    num_done -= first;
-    const int64_t num_slices = (num_images - first + max_images - 1) / max_images;
-    for (int64_t left = num_slices; left > 0; --left) {
-      const int64_t count = (num_images - first) / left;
-      const absl::string_view features = Rows(view.features_BKT, first, count);
-      slices.push_back({static_cast<int>(count), static_cast<int>(view.index_BK.size(1)),
-                        Rows(view.images_BCHW, first, count), Rows(view.index_BK, first, count),
-                        const_cast<char*>(features.data()), static_cast<int64_t>(features.size())});
-      first += count;
-    }
-  }
-  return slices;
+std::string NeedsText(const TeacherClientOptions& options) {
+  return absl::StrCat("{name ", options.request.teacher, ", images ", options.image.channels, "x", options.image.height_px, "x",
+                      options.image.width_px, ", grid ", options.grid.rows, "x", options.grid.cols, ", layer ",
+                      options.request.layer, ", projected ", Text(options.request.projected), ", class token ",
+                      Text(options.request.class_token), ", draws masks ", Text(options.request.draws_masks), "}");
+}
+
+// Why a teacher cannot do what is wanted; OK: it can.
+absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geometry, const TeacherClientOptions& options) {
+  if (contract.name() != options.request.teacher) return absl::InvalidArgumentError("it has another name");
+  return SizeOf(HeaderOf(options), geometry).status();
 }
 
 class TeacherClient : public FeatureSource {
@@ -123,13 +90,12 @@ class TeacherClient : public FeatureSource {
   void Waiting(bool waiting);
 
   absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) override;
-  const std::string& name() const override { return options_.name; }
-  int width() const override { return geometry_.feature_width; }
+  const TeacherRequest& request() const override { return options_.request; }
+  int width() const override { return FeatureWidth(HeaderOf(options_), geometry_); }
 
  private:
   absl::StatusOr<TeacherContract> Describe(const std::string& address, absl::Time deadline);
   absl::Status Accept(const TeacherContract& contract);
-  absl::StatusOr<std::unique_ptr<PendingBatch>> Prepare(const Batch& batch, const std::vector<ViewInput>& views) const;
   // Asks for what is missing, unless that is under way. False: it still is at `deadline`.
   absl::StatusOr<bool> Exchange(absl::Time deadline);
   absl::Status TooLate(const absl::Status& last) const;
@@ -142,7 +108,9 @@ class TeacherClient : public FeatureSource {
   Backoff backoff_;
   std::string address_;  // the newest that was tried
   // In this order: the stream ends before the stub, and before the memory that it fills.
-  std::unique_ptr<PendingBatch> pending_;
+  std::unique_ptr<TeacherBatch> pending_;
+  std::vector<TeacherStream::Slice> asked_;  // of pending_, in the open exchange
+  bool exchange_open_ = false;
   std::unique_ptr<Teacher::Stub> stub_;
   std::unique_ptr<TeacherStream> stream_;
 };
@@ -154,7 +122,7 @@ void TeacherClient::Waiting(bool waiting) {
 }
 
 absl::Status TeacherClient::TooLate(const absl::Status& last) const {
-  return absl::DeadlineExceededError(absl::StrCat("teacher ", options_.name, " at ",
+  return absl::DeadlineExceededError(absl::StrCat("teacher ", options_.request.teacher, " at ",
                                                   address_.empty() ? "no known address" : address_,
                                                   " did not answer in time: ", last.message()));
 }
@@ -192,72 +160,48 @@ absl::StatusOr<TeacherContract> TeacherClient::Describe(const std::string& addre
 
 absl::Status TeacherClient::Accept(const TeacherContract& contract) {
   ASSIGN_OR_RETURN(const FeatureGeometry geometry, GeometryOf(contract));
-  if (contract.name() != options_.name || contract.image_px() != options_.image_px ||
-      contract.patch_px() != options_.patch_px) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the teacher at ", address_, " does not fit the job: the job needs {name ", options_.name, ", image_px ",
-        options_.image_px, ", patch_px ", options_.patch_px, "}, the teacher is ", ContractText(contract)));
+  const absl::Status fits = Fits(contract, geometry, options_);
+  if (!fits.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("the teacher at ", address_, " does not fit the job: ", fits.message(),
+                                                      "; the job needs ", NeedsText(options_), ", the teacher is ",
+                                                      ContractText(contract)));
   }
   if (known_ && !SameFeatures(contract, contract_)) {
-    return absl::FailedPreconditionError(absl::StrCat("teacher ", options_.name, " at ", address_,
+    return absl::FailedPreconditionError(absl::StrCat("teacher ", options_.request.teacher, " at ", address_,
                                                       " is another one now: it was ", ContractText(contract_),
                                                       ", it is ", ContractText(contract)));
   }
   contract_ = contract;
   geometry_ = geometry;
   known_ = true;
-  spdlog::info("teacher reached name={} address={} digest={}", options_.name, address_, contract.weights_digest());
+  spdlog::info("teacher reached name={} address={} digest={}", options_.request.teacher, address_, contract.weights_digest());
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<PendingBatch>> TeacherClient::Prepare(const Batch& batch,
-                                                                     const std::vector<ViewInput>& views) const {
-  if (batch.views_BCHW.size() != views.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the batch has ", batch.views_BCHW.size(), " views, ", views.size(), " mask plans came with it"));
-  }
-  auto pending = std::make_unique<PendingBatch>();
-  for (size_t v = 0; v < views.size(); ++v) {
-    const at::Tensor& images = batch.views_BCHW[v];
-    const at::Tensor& index = views[v].plan.visible_BK;
-    const bool fits = images.dim() == 4 && images.size(0) >= 1 && images.size(1) == 3 &&
-                      images.size(2) == options_.image_px && images.size(3) == options_.image_px &&
-                      images.scalar_type() == at::kByte && index.dim() == 2 && index.size(0) == images.size(0) &&
-                      index.size(1) >= 1;
-    if (!fits) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("view ", v, ": images of shape ", absl::StrJoin(images.sizes(), "x"),
-                       " and visible patches of shape ", absl::StrJoin(index.sizes(), "x"),
-                       ", the teacher takes uint8 Bx3x", options_.image_px, "x", options_.image_px, " and BxK"));
-    }
-    pending->views.push_back({images, index, images.contiguous(), index.to(at::kCPU, at::kInt).contiguous(),
-                              at::empty({index.size(0), index.size(1), geometry_.feature_width}, at::kFloat)});
-  }
-  return pending;
 }
 
 absl::StatusOr<bool> TeacherClient::Exchange(absl::Time deadline) {
   if (stream_ == nullptr) stream_ = std::make_unique<TeacherStream>(stub_.get());
-  if (pending_->slices.empty()) {
-    pending_->slices = Cut(pending_->views, pending_->num_done, geometry_.max_images);
-    stream_->Begin(pending_->slices);
+  if (!exchange_open_) {
+    ASSIGN_OR_RETURN(asked_, pending_->Cut(geometry_));
+    stream_->Begin(asked_);
+    exchange_open_ = true;
   }
   if (!stream_->Wait(std::min(deadline, Clock::Real()->Now() + kPatience))) {
     Waiting(true);
     if (!stream_->Wait(deadline)) return false;
   }
   const TeacherStream::Outcome outcome = stream_->End();
-  for (size_t i = 0; i < outcome.num_answered; ++i) pending_->num_done += pending_->slices[i].num_images;
-  pending_->slices.clear();
+  for (size_t i = 0; i < outcome.num_answered; ++i) pending_->Answered(asked_[i].header.num_images());
+  exchange_open_ = false;
   RETURN_IF_ERROR(outcome.status);
   return true;
 }
 
 absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) {
   if (pending_ == nullptr || !pending_->IsOf(batch, *views)) {
-    if (pending_ != nullptr && !pending_->slices.empty()) stream_.reset();  // nobody wants that answer any more
+    if (exchange_open_) stream_.reset();  // nobody wants that answer any more
+    exchange_open_ = false;
     pending_.reset();
-    ASSIGN_OR_RETURN(pending_, Prepare(batch, *views));
+    ASSIGN_OR_RETURN(pending_, TeacherBatch::Create(options_, geometry_, batch, *views));
   }
   while (true) {
     if (stub_ == nullptr) RETURN_IF_ERROR(Reach(deadline));
@@ -268,19 +212,15 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     stub_.reset();  // Reach asks again who is there
     if (IsFinal(answered.status())) return answered.status();
     Waiting(true);
-    spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.name, address_,
+    spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.request.teacher, address_,
                  answered.status().ToString());
     if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
     Pause(backoff_.Next(), deadline);
   }
   backoff_.Reset();
   Waiting(false);
-  const std::unique_ptr<PendingBatch> done = std::move(pending_);
-  for (size_t v = 0; v < views->size(); ++v) {
-    ViewInput& view = (*views)[v];
-    view.teacher_BKT[options_.name] = done->views[v].features_BKT.to(view.plan.visible_BK.device());
-  }
-  return absl::OkStatus();
+  const std::unique_ptr<TeacherBatch> done = std::move(pending_);
+  return done->HandOut(views);
 }
 
 }  // namespace

@@ -60,7 +60,7 @@ void TeacherStream::WriteNext() {
     if (!sending_.has_value()) {
       if (num_sent_ == slices_.size()) return;
       const Slice& slice = slices_[num_sent_];
-      sending_.emplace(first_id_ + num_sent_, slice.num_images, slice.num_visible, slice.images, slice.indices);
+      sending_.emplace(first_id_ + num_sent_, slice.header, slice.images, slice.choice);
       ++num_sent_;
     }
     if (sending_->Next(&request_frame_)) break;
@@ -74,7 +74,7 @@ void TeacherStream::ExpectNext() {
   receiving_.reset();
   if (num_answered_ == slices_.size()) return;
   const Slice& slice = slices_[num_answered_];
-  receiving_.emplace(first_id_ + num_answered_, slice.features, slice.feature_bytes);
+  receiving_.emplace(first_id_ + num_answered_, slice.drawn, slice.features);
 }
 
 void TeacherStream::OnWriteDone(bool ok) {

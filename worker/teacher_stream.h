@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "base/teacher_frames.h"
 #include "proto/teacher.grpc.pb.h"
 
@@ -23,12 +24,11 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
  public:
   // One request, and where its answer goes. The memory outlives the exchange.
   struct Slice {
-    int num_images = 0;
-    int num_visible = 0;
+    FeatureRequestHeader header;
     absl::string_view images;
-    absl::string_view indices;
-    char* features = nullptr;
-    int64_t feature_bytes = 0;
+    absl::string_view choice;  // indices or keys, as FeatureRequestFrames
+    absl::Span<char> drawn;    // of the answer: indices
+    absl::Span<char> features;
   };
 
   explicit TeacherStream(Teacher::Stub* stub);

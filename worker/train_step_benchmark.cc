@@ -16,11 +16,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "job/job_shape.h"
 #include "job/job_spec.h"
 #include "model/flops.h"
-#include "worker/training/batch_pipeline.h"
 #include "worker/training/schedule.h"
 #include "worker/training/train_step.h"
+#include "worker/training/views.h"
 
 namespace mimeo {
 namespace {
@@ -52,18 +53,23 @@ absl::StatusOr<JobSpec> ReadSpec(const Flags& flags) {
   return ResolveJobSpec(spec);
 }
 
-std::vector<ViewInput> MadeUpViews(const JobSpec& spec, const std::map<std::string, int>& teacher_widths) {
-  const int px = spec.data().image_px();
-  const int visible = NumVisible(NumPatches(spec), spec.mask().hidden_fraction());
+// Features have the student's width.
+ForwardPass MadeUpViews(const JobSpec& spec, int width) {
+  const DataSpec& data = spec.data();
+  const std::vector<int64_t> shape = {data.global_batch(), data.channels(), data.image_px(), data.image_width_px()};
   Batch batch;
-  for (int64_t row = 0; row < spec.data().global_batch(); ++row) batch.keys.push_back(RandomKey(1).Fold(static_cast<uint64_t>(row)));
-  batch.views_BCHW.assign(static_cast<size_t>(spec.views().count()), at::zeros({spec.data().global_batch(), 3, px, px}, at::kByte));
-  std::vector<ViewInput> views = MakeViews(batch, NumPatches(spec), visible, at::kCPU);
-  for (ViewInput& view : views) {
-    view.images_BCHW = at::randn(view.images_BCHW.sizes());
-    for (const auto& [name, width] : teacher_widths) view.teacher_BKT[name] = at::randn({spec.data().global_batch(), visible, width});
+  for (int64_t row = 0; row < data.global_batch(); ++row) batch.keys.push_back(RandomKey(1).Fold(static_cast<uint64_t>(row)));
+  batch.views_BCHW.assign(static_cast<size_t>(spec.views().count()), at::zeros(shape, at::kByte));
+  ForwardPass pass = ViewMaker(spec, at::kCPU).Make(batch, {});
+  pass.shared_BCHW = at::randn(shape);
+  for (ViewInput& view : pass.views) {
+    view.images_BCHW = at::randn(shape);
+    for (const ObjectiveSpec& objective : spec.objective()) {
+      const int64_t tokens = NumVisible(spec) + (objective.mimic().class_token() ? 1 : 0);
+      if (objective.has_mimic()) view.teacher_BKT[objective.name()] = at::randn({data.global_batch(), tokens, width});
+    }
   }
-  return views;
+  return pass;
 }
 
 // GFLOP/s of this machine's float32 matrix product with the same threads: what a step is judged by.
@@ -80,25 +86,25 @@ absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
   at::set_num_threads(flags.threads);
   ASSIGN_OR_RETURN(const auto gang, Gang::Join(GangOptions()));
   Parameters parameters(spec.seed(), spec.resources().precision() == PRECISION_BF16 ? Products::kBFloat16 : Products::kAsStored);
-  const auto encoder = MakeEncoder(spec.encoder(), spec.data().image_px(), &parameters);
-  std::map<std::string, int> teacher_widths;
-  for (const std::string& name : TeacherNames(spec)) teacher_widths[name] = encoder->width();
-  ASSIGN_OR_RETURN(const auto objectives, ObjectiveSum::Create(spec, *encoder, teacher_widths, &parameters));
+  const auto encoder = MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), &parameters);
+  ObjectiveSum::Context context;
+  for (const ObjectiveSpec& objective : spec.objective()) context.teacher_widths[objective.name()] = encoder->width();
+  ASSIGN_OR_RETURN(const auto objectives, ObjectiveSum::Create(spec, *encoder, context, &parameters));
   AdamW optimizer(&parameters, spec.optimizer().adamw());
   GradientReducer reducer(gang.get(), parameters);
-  TrainStep step(&parameters, encoder.get(), objectives.get(), &reducer, &optimizer, {spec.optimizer().max_grad_norm()});
-  const std::vector<std::vector<ViewInput>> views = {MadeUpViews(spec, teacher_widths)};
+  TrainStep step(&parameters, encoder.get(), objectives.get(), &reducer, &optimizer, {spec.optimizer().max_grad_norm(), nullptr});
+  const std::vector<ForwardPass> views = {MadeUpViews(spec, encoder->width())};
   RETURN_IF_ERROR(step.Settle(views[0]));
   std::vector<double> seconds;
   absl::Status status;
   for (int i = 0; i < kWarmUpSteps + flags.steps && status.ok(); ++i) {
-    seconds.push_back(SecondsOf([&] { status = step.Run(views, PeakRate(spec)).status(); }));
+    seconds.push_back(SecondsOf([&] { status = step.Run(views, PeakRate(spec), 0).status(); }));
   }
   RETURN_IF_ERROR(status);
   seconds.erase(seconds.begin(), seconds.begin() + kWarmUpSteps);
   std::sort(seconds.begin(), seconds.end());
   const double median = seconds[seconds.size() / 2], images = static_cast<double>(flags.batch);
-  const double gflop = TrainGflopPerImage(spec, NumVisible(NumPatches(spec), spec.mask().hidden_fraction()));
+  const double gflop = TrainGflopPerImage(spec, NumVisible(spec));
   const double machine = MatrixProductGflops();
   return nlohmann::ordered_json{
       {"recipe", flags.recipe}, {"batch", flags.batch}, {"threads", flags.threads}, {"steps", flags.steps},

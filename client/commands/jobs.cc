@@ -39,7 +39,7 @@ std::string JobText(const Job& job) {
                                 {"state", State(job)},
                                 {"reason", job.reason()},
                                 {"step", Steps(job)},
-                                {"checkpoint", absl::StrCat("step ", job.checkpoint_step())},
+                                {"checkpoint", job.checkpoint_step() == 0 ? "none yet" : absl::StrCat("step ", job.checkpoint_step())},
                                 {"generation", absl::StrCat(job.generation())},
                                 {"workers", absl::StrJoin(job.worker_ids(), ", ")}});
   for (const RankStatus& rank : job.ranks()) {

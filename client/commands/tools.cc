@@ -38,14 +38,21 @@ int RunWorker(std::vector<std::string> args) {
 struct ExportFlags {
   std::string source, to = "hf", out;
   int64_t step = 0;
+  bool average = false;
 };
+
+int ExportFile(const ExportFlags& flags, const std::string& file) {
+  std::vector<std::string> args = {"export", "--checkpoint", file, "--to", flags.to, "--out", flags.out};
+  if (flags.average) args.push_back("--average");
+  return RunWorker(args);
+}
 
 int Export(const Invocation& invocation, const ExportFlags& flags) {
   if (FileExists(flags.source) && flags.step != 0) {
     PrintError(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source, " is a file; only a job has checkpoints to choose from")));
     return kWrongRequest;
   }
-  if (FileExists(flags.source)) return RunWorker({"export", "--checkpoint", flags.source, "--to", flags.to, "--out", flags.out});
+  if (FileExists(flags.source)) return ExportFile(flags, flags.source);
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
   absl::Status status = DownloadCheckpointFile(OpenChannel(invocation.server), flags.source, flags.step, file);
@@ -57,7 +64,7 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
     PrintError(status);
     return ExitCodeOf(status);
   }
-  return RunWorker({"export", "--checkpoint", file, "--to", flags.to, "--out", flags.out});
+  return ExportFile(flags, file);
 }
 
 // A verb whose flags are the worker's: `required` and `optional` name them, `switches` take no value.
@@ -88,11 +95,12 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
   CLI::App* exports = AddVerb(app, "export", "An encoder out of a job's checkpoint, or out of a checkpoint file",
                               "mimeo export j1 --to hf --out out/encoder");
   auto flags = std::make_shared<ExportFlags>();
-  exports->add_option("SOURCE", flags->source, "a job's id, or a checkpoint.safetensors")->required();
-  exports->add_option("--to", flags->to, "hf: a folder for transformers; safetensors: the whole model in one file")
-      ->check(CLI::IsMember({"hf", "safetensors"}));
+  exports->add_option("SOURCE", flags->source, "a job's id, a checkpoint.safetensors, or an encoder's weights in any layout")->required();
+  exports->add_option("--to", flags->to, "hf: a folder for transformers; safetensors: the whole model in one file; or a layout by name")
+      ->check(CLI::IsMember({"hf", "safetensors", "hf-vit", "hf-vit-mae", "hf-dinov2", "hf-clip", "timm", "mae", "dinov2", "openai-clip", "mcmae"}));
   exports->add_option("--out", flags->out, "the folder or file to write")->required();
   exports->add_option("--step", flags->step, "of the checkpoint (default: the newest)")->check(CLI::PositiveNumber);
+  exports->add_flag("--average", flags->average, "the moving average of the encoder's weights (ema) in place of the encoder");
   exports->callback([flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
 
   AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked",

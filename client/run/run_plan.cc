@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "job/job_shape.h"
 #include "job/job_spec.h"
 
 namespace mimeo {

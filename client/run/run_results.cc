@@ -72,13 +72,21 @@ bool Reconstructs(const JobSpec& spec) {
                      [](const ObjectiveSpec& objective) { return objective.has_reconstruction(); });
 }
 
+// Hugging Face's layout where it holds the encoder; MCMAE's has names of its own alone.
+absl::Status ExportEncoders(const RunPlan& plan, const std::string& checkpoint) {
+  const std::string layout = plan.spec.encoder().has_conv_vit() ? "mcmae" : "hf";
+  RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--out", JoinPath(plan.out, "encoder")}));
+  if (!plan.spec.has_ema()) return absl::OkStatus();
+  return RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--average", "--out", JoinPath(plan.out, "encoder_average")});
+}
+
 }  // namespace
 
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint) {
   RETURN_IF_ERROR(WriteMetrics(plan, results.steps));
   const std::string model = JoinPath(plan.out, "checkpoint.safetensors");
   RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", "safetensors", "--out", model}));
-  RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", "hf", "--out", JoinPath(plan.out, "encoder")}));
+  RETURN_IF_ERROR(ExportEncoders(plan, checkpoint));
   RunReport report;
   if (Reconstructs(plan.spec)) {
     report.reconstructions_held_out = plan.spec.evaluation().has_path();

@@ -63,12 +63,27 @@ def main():
     crop = photo.crop((left, top, left + width, top + height))
     for px in (64, 224):
         crop.resize((px, px), Image.BICUBIC).save(HERE / f"photo_17_29_101_120_to_{px}.png")
-    # torchvision's Resize(256), CenterCrop(224) at px = 112: short side 128.
-    w, h = photo.size
-    size = (128, int(128 * h / w)) if w <= h else (int(128 * w / h), 128)
-    resized = photo.resize(size, Image.BICUBIC)
-    left, top = int(round((size[0] - 112) / 2.0)), int(round((size[1] - 112) / 2.0))
-    resized.crop((left, top, left + 112, top + 112)).save(HERE / "photo_evaluation_112.png")
+    crop.resize((80, 48), Image.BICUBIC).save(HERE / "photo_17_29_101_120_to_48x80.png")
+    grey_photo = photo.convert("L")
+    grey_photo.save(HERE / "photo_luma.png")
+    grey_photo.crop((left, top, left + width, top + height)).resize((80, 48), Image.BICUBIC).save(
+        HERE / "photo_luma_17_29_101_120_to_48x80.png")
+    evaluation_crop(photo, 112, 112).save(HERE / "photo_evaluation_112.png")
+    evaluation_crop(photo, 64, 112).save(HERE / "photo_evaluation_64x112.png")
+    evaluation_crop(photo, 192, 64).save(HERE / "photo_evaluation_192x64.png")
+
+
+def evaluation_crop(image, height, width):
+    """For a square torchvision's Resize(256), CenterCrop(224), at its own size."""
+    w, h = image.size
+    if height / h >= width / w:
+        scaled_height = round(height * 256 / 224)
+        size = (int(scaled_height * w / h), scaled_height)
+    else:
+        scaled_width = round(width * 256 / 224)
+        size = (scaled_width, int(scaled_width * h / w))
+    left, top = int(round((size[0] - width) / 2.0)), int(round((size[1] - height) / 2.0))
+    return image.resize(size, Image.BICUBIC).crop((left, top, left + width, top + height))
 
 
 if __name__ == "__main__":

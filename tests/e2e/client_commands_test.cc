@@ -60,6 +60,7 @@ TEST_F(ClientCommandsTest, AJobIsSubmittedFollowedShownMeasuredAndExported) {
 
   const nlohmann::json checkpoints = Json({"checkpoints", job});
   EXPECT_EQ(checkpoints["manifests"][0]["step"], "12");
+  EXPECT_GE(checkpoints["manifests"][0]["created"], "2026") << "when it was made, as RFC 3339";
   cluster_.Mimeo({"export", job, "--to", "safetensors", "--out", cluster_.dir() + "/model.safetensors"});
   cluster_.Mimeo({"export", cluster_.dir() + "/model.safetensors", "--to", "hf", "--out", cluster_.dir() + "/encoder"});
   EXPECT_TRUE(FileExists(cluster_.dir() + "/encoder/config.json"));

@@ -62,6 +62,16 @@ void AddMimic(const std::string& name, JobSpec* spec) {
   mimic->mutable_mimic()->set_teacher(name);
 }
 
+void AddContrast(JobSpec* spec) {
+  spec->mutable_views()->set_count(2);
+  ObjectiveSpec* contrast = spec->add_objective();
+  contrast->set_name("contrast");
+  contrast->mutable_contrastive()->mutable_info_nce();
+  ProjectorSpec* projector = contrast->mutable_contrastive()->mutable_projector();
+  projector->add_hidden_width(16);
+  projector->set_width(8);
+}
+
 LocalCluster::~LocalCluster() {
   KillAll();
   if (!testing::Test::HasFailure()) return;

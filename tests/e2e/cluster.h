@@ -22,6 +22,8 @@ std::string ExamplePhotos(const std::string& split);  // "train", "validation"
 JobSpec TinyJob(int ranks, int64_t steps);
 // Adds the mimic objective of the teacher `name`.
 void AddMimic(const std::string& name, JobSpec* spec);
+// Two views of each image, contrasted.
+void AddContrast(JobSpec* spec);
 
 class LocalCluster {
  public:

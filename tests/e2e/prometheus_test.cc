@@ -78,6 +78,7 @@ TEST(PrometheusTest, EveryTargetIsUpAndEveryNameOfTheCatalogueHasASample) {
   cluster.StartTeacher("frozen", weights);
   JobSpec spec = TinyJob(1, 2000);
   AddMimic("frozen", &spec);
+  AddContrast(&spec);
   const std::string job = cluster.Submit(spec);
   cluster.Await(job, "a checkpoint", [](const Job& now) { return now.checkpoint_step() >= 10; });
 

@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/file.h"
 #include "base/safetensors.h"
+#include "model/testing/vit_spec.h"
 #include "model/weights.h"
 #include "objective/objective.h"
 
@@ -24,9 +25,8 @@ constexpr double kTolerance = 1e-5;  // of a tensor's largest entry
 
 JobSpec Spec() {
   JobSpec spec;
-  spec.mutable_data()->set_image_px(32);
-  VitSpec* vit = spec.mutable_encoder()->mutable_vit();
-  vit->set_patch_px(8), vit->set_width(24), vit->set_depth(2), vit->set_heads(3), vit->set_mlp_ratio(4);
+  *spec.mutable_data() = testing::PlainData(32);
+  *spec.mutable_encoder()->mutable_vit() = testing::PlainVit(/*patch_px=*/8, /*width=*/24, /*depth=*/2, /*heads=*/3);
   ObjectiveSpec* objective = spec.add_objective();
   objective->set_name("pixels"), objective->set_weight(1);
   ReconstructionSpec* pixels = objective->mutable_reconstruction();
@@ -84,7 +84,7 @@ class MaeGoldenTest : public ::testing::Test {
 
 TEST_F(MaeGoldenTest, ForwardLossAndEveryGradient) {
   Parameters parameters(0);
-  const std::unique_ptr<Encoder> encoder = MakeEncoder(Spec().encoder(), 32, &parameters);
+  const std::unique_ptr<Encoder> encoder = MakeEncoder(Spec().encoder(), {3, 32, 32}, &parameters);
   const auto objectives = ObjectiveSum::Create(Spec(), *encoder, {}, &parameters).value();
   for (const auto& [name, parameter] : parameters.all()) {
     const at::NoGradGuard no_grad;
@@ -93,7 +93,9 @@ TEST_F(MaeGoldenTest, ForwardLossAndEveryGradient) {
   }
 
   ForwardPass pass;
-  pass.views.push_back({golden_.at("images"), Plan(), {}});
+  ViewInput view;
+  view.images_BCHW = golden_.at("images"), view.plan = Plan();
+  pass.views.push_back(view);
   pass.encodings.push_back(encoder->Encode(pass.views[0].images_BCHW, pass.views[0].plan));
   const at::Tensor predicted = objectives->pixel_decoder()->Predict(pass.encodings[0], pass.views[0].plan);
   const ObjectiveSum::Result result = objectives->Compute(pass);
@@ -120,7 +122,7 @@ TEST_F(MaeGoldenTest, TheSavedFileLoadsAsAnEncoder) {
   const auto loaded = LoadEncoder(dir.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->family, "hf-vit-mae");
-  EXPECT_EQ(loaded->image_px, 32);
+  EXPECT_EQ(loaded->image, (ImageShape{3, 32, 32}));
   const Encoding encoding = loaded->encoder->Encode(golden_.at("images"), Plan());
   ExpectEqual(encoding.visible_BKD, golden_.at("latent").slice(1, 1), "visible tokens");
 }

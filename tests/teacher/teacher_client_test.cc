@@ -1,9 +1,8 @@
-// A rank's teacher client against real servers over loopback; the features tell image, patch and channel.
+// A rank's teacher client against real servers over loopback: connections, waiting, limits, peers that break the contract.
 #include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,159 +10,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "base/metrics_server.h"
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
-#include "teacher_server/serving.h"
+#include "tests/teacher/labelling_teacher.h"
 #include "worker/feature_source.h"
 
-namespace mimeo {
+namespace mimeo::testing {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr int kImagePx = 8;
-constexpr int kPatchPx = 4;  // L = 4
-constexpr int kWidth = 3;
-constexpr int kImageBytes = 3 * kImagePx * kImagePx;
-
-TeacherContract Contract(const std::string& digest, int max_images = 4) {
-  TeacherContract contract;
-  contract.set_name("tiny");
-  contract.set_weights_digest(digest);
-  contract.set_family("mimeo");
-  contract.set_feature_width(kWidth);
-  contract.set_image_px(kImagePx);
-  contract.set_patch_px(kPatchPx);
-  contract.set_feature_type(TENSOR_TYPE_FLOAT32);
-  SetServingLimits(max_images, &contract);
-  return contract;
-}
-
-float Feature(int image, int patch, int channel) { return image + 1000 * patch + 0.25f * channel; }
-
-std::vector<std::string> Label(absl::Span<const FeatureTask> tasks) {
-  std::vector<std::string> all;
-  for (const FeatureTask& task : tasks) {
-    std::vector<float> features;
-    for (int i = 0; i < task.num_images * task.num_visible; ++i) {
-      const int image = static_cast<unsigned char>(task.images[i / task.num_visible * kImageBytes]);
-      for (int t = 0; t < kWidth; ++t) features.push_back(Feature(image, task.indices[i], t));
-    }
-    all.emplace_back(reinterpret_cast<const char*>(features.data()), features.size() * sizeof(float));
-  }
-  return all;
-}
-
-// A server on a port of its own.
-class TinyTeacher {
- public:
-  explicit TinyTeacher(const TeacherContract& contract, Batcher::Compute compute = nullptr) {
-    const auto count_and_label =
-        [this](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
-      for (const FeatureTask& task : tasks) images_ += task.num_images;
-      return Label(tasks);
-    };
-    auto server = ServingTeacher::Start({}, contract, compute ? compute : count_and_label, &metrics_, Clock::Real());
-    EXPECT_TRUE(server.ok()) << server.status();
-    server_ = *std::move(server);
-  }
-  std::string address() const { return absl::StrCat("127.0.0.1:", server_->port()); }
-  int images() const { return images_; }
-
- private:
-  std::atomic<int> images_{0};
-  Metrics metrics_{MetricOwner::kTeacher};
-  std::unique_ptr<ServingTeacher> server_;
-};
-
-class TeacherClientTest : public ::testing::Test {
- protected:
-  TeacherClientOptions Options() {
-    TeacherClientOptions options;
-    options.name = "tiny";
-    options.address = [this] {
-      absl::MutexLock lock(&mu_);
-      return address_;
-    };
-    options.on_waiting = [this](bool waiting) {
-      absl::MutexLock lock(&mu_);
-      waits_.push_back(waiting);
-    };
-    options.image_px = kImagePx;
-    options.patch_px = kPatchPx;
-    return options;
-  }
-  void SetAddress(const std::string& address) {
-    absl::MutexLock lock(&mu_);
-    address_ = address;
-  }
-  std::vector<bool> waits() {
-    absl::MutexLock lock(&mu_);
-    return waits_;
-  }
-  void WaitForWaits(size_t count) {
-    absl::MutexLock lock(&mu_);
-    const auto there = [&] { return waits_.size() >= count; };
-    mu_.Await(absl::Condition(&there));
-  }
-  absl::Time Soon() const { return Clock::Real()->Now() + absl::Seconds(30); }
-
-  std::unique_ptr<FeatureSource> Connect() {
-    auto source = ConnectTeacher(Options(), Soon());
-    EXPECT_TRUE(source.ok()) << source.status();
-    EXPECT_FALSE(waits().empty() || waits().back());
-    absl::MutexLock lock(&mu_);
-    waits_.clear();
-    return source.ok() ? *std::move(source) : nullptr;
-  }
-
-  absl::Mutex mu_;
-  std::string address_ ABSL_GUARDED_BY(mu_);
-  std::vector<bool> waits_ ABSL_GUARDED_BY(mu_);
-};
-
-// `num_views` views of B images, each filled with its number; patch (image + view + k) % 4 is the k-th visible one.
-struct Sent {
-  Batch batch;
-  std::vector<ViewInput> views;
-};
-
-Sent MakeBatch(int num_images, int num_visible, int num_views) {
-  Sent sent;
-  for (int v = 0; v < num_views; ++v) {
-    at::Tensor images = at::empty({num_images, 3, kImagePx, kImagePx}, at::kByte);
-    at::Tensor visible = at::empty({num_images, num_visible}, at::kLong);
-    for (int b = 0; b < num_images; ++b) {
-      images[b].fill_(10 * v + b);
-      for (int k = 0; k < num_visible; ++k) visible[b][k] = (b + v + k) % 4;
-    }
-    sent.batch.views_BCHW.push_back(images);
-    sent.views.emplace_back();
-    sent.views.back().plan.visible_BK = visible;
-  }
-  return sent;
-}
-
-void ExpectFeatures(const Sent& sent) {
-  for (size_t v = 0; v < sent.views.size(); ++v) {
-    const auto found = sent.views[v].teacher_BKT.find("tiny");
-    ASSERT_NE(found, sent.views[v].teacher_BKT.end());
-    const at::Tensor& visible = sent.views[v].plan.visible_BK;
-    const at::Tensor& features = found->second;
-    ASSERT_EQ(features.sizes(), at::IntArrayRef({visible.size(0), visible.size(1), kWidth}));
-    ASSERT_EQ(features.scalar_type(), at::kFloat);
-    for (int64_t b = 0; b < visible.size(0); ++b) {
-      for (int64_t k = 0; k < visible.size(1); ++k) {
-        const int patch = visible[b][k].item<int>();
-        for (int t = 0; t < kWidth; ++t) {
-          ASSERT_EQ(features[b][k][t].item<float>(), Feature(10 * v + b, patch, t)) << v << " " << b << " " << k;
-        }
-      }
-    }
-  }
-}
+using TeacherClientTest = TeacherClientFixture;
 
 TEST_F(TeacherClientTest, AttachesTheFeaturesOfEveryViewInRequestsThatTheTeacherTakes) {
   for (const int max_images : {1, 2, 3, 64}) {  // 7 images a view: 7, 4, 3 and 1 requests
@@ -172,7 +30,7 @@ TEST_F(TeacherClientTest, AttachesTheFeaturesOfEveryViewInRequestsThatTheTeacher
     const auto source = Connect();
     ASSERT_NE(source, nullptr);
     EXPECT_EQ(source->width(), kWidth);
-    EXPECT_EQ(source->name(), "tiny");
+    EXPECT_EQ(source->request().teacher, "tiny");
     for (int round = 0; round < 3; ++round) {
       Sent sent = MakeBatch(7, 1 + round, 2);
       const absl::Status attached = source->Attach(sent.batch, Soon(), &sent.views);
@@ -182,24 +40,6 @@ TEST_F(TeacherClientTest, AttachesTheFeaturesOfEveryViewInRequestsThatTheTeacher
     EXPECT_EQ(teacher.images(), 3 * 14);
   }
   EXPECT_THAT(waits(), ::testing::Each(false));
-}
-
-TEST_F(TeacherClientTest, ATeacherThatDoesNotFitIsRefusedWithBothContracts) {
-  TinyTeacher teacher(Contract("feed"));
-  SetAddress(teacher.address());
-  TeacherClientOptions options = Options();
-  options.patch_px = 2;
-  const absl::Status patch = ConnectTeacher(options, Soon()).status();
-  EXPECT_EQ(patch.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(patch.message()), AllOf(HasSubstr("the job needs {name tiny, image_px 8, patch_px 2}"),
-                                                  HasSubstr("weights feed (mimeo), image_px 8, patch_px 4")));
-  options = Options();
-  options.image_px = 16;
-  EXPECT_EQ(ConnectTeacher(options, Soon()).status().code(), absl::StatusCode::kFailedPrecondition);
-  options = Options();
-  options.name = "clip";
-  EXPECT_THAT(ConnectTeacher(options, Soon()).status().ToString(),
-              AllOf(HasSubstr("name clip"), HasSubstr("name tiny")));
 }
 
 TEST_F(TeacherClientTest, WaitsForATeacherThatComesBackElsewhere) {
@@ -395,4 +235,4 @@ TEST_F(TeacherClientTest, AnAnswerThatCannotBeIsAnErrorAtOnce) {
 }
 
 }  // namespace
-}  // namespace mimeo
+}  // namespace mimeo::testing

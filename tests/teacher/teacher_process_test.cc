@@ -1,7 +1,13 @@
 // The real teacher_server binary, with a real encoder, as a rank sees it: what it serves, how it is stopped, that it may die.
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_upsample_bicubic2d_aa.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -21,6 +27,7 @@
 #include "model/mask_plan.h"
 #include "model/parameters.h"
 #include "model/patches.h"
+#include "model/testing/vit_spec.h"
 #include "model/weights.h"
 #include "worker/feature_source.h"
 
@@ -39,14 +46,9 @@ class TeacherProcessTest : public ::testing::Test {
  protected:
   void SetUp() override {
     JobSpec spec;
-    spec.mutable_data()->set_image_px(kImagePx);
-    VitSpec* vit = spec.mutable_encoder()->mutable_vit();
-    vit->set_patch_px(kPatchPx);
-    vit->set_width(16);
-    vit->set_depth(2);
-    vit->set_heads(2);
-    vit->set_mlp_ratio(4);
-    encoder_ = MakeEncoder(spec.encoder(), kImagePx, &parameters_);
+    *spec.mutable_data() = testing::PlainData(kImagePx);
+    *spec.mutable_encoder()->mutable_vit() = testing::PlainVit(kPatchPx, /*width=*/16, /*depth=*/2, /*heads=*/2);
+    encoder_ = MakeEncoder(spec.encoder(), {3, kImagePx, kImagePx}, &parameters_);
     NamedTensors tensors;
     for (const auto& [name, tensor] : parameters_.all()) tensors[name] = tensor.detach();
     ASSERT_TRUE(ExportSafetensors(tensors, spec, JoinPath(dir_.path(), "model.safetensors")).ok());
@@ -78,7 +80,8 @@ class TeacherProcessTest : public ::testing::Test {
 
   TeacherClientOptions Options() {
     TeacherClientOptions options;
-    options.name = "tiny";
+    options.request.teacher = "tiny";
+    options.request.objectives = {"mimic"};
     options.address = [this] {
       absl::MutexLock lock(&mu_);
       return address_;
@@ -87,8 +90,8 @@ class TeacherProcessTest : public ::testing::Test {
       absl::MutexLock lock(&mu_);
       waited_ = waited_ || waiting;
     };
-    options.image_px = kImagePx;
-    options.patch_px = kPatchPx;
+    options.image = {3, kImagePx, kImagePx};
+    options.grid = GridOf(options.image, kPatchPx);
     return options;
   }
 
@@ -109,8 +112,8 @@ class TeacherProcessTest : public ::testing::Test {
         encoder_->Encode(NormalizePixels(images, ImageNetStatistics()), AllVisible(images.size(0), kPatches, at::kCPU))
             .visible_BKD.detach();
     const at::Tensor expected = TakePatches(all_BLT, views_[0].plan.visible_BK);
-    ASSERT_EQ(views_[0].teacher_BKT["tiny"].sizes(), expected.sizes());
-    EXPECT_TRUE(at::allclose(views_[0].teacher_BKT["tiny"], expected, 1e-5, 1e-5));
+    ASSERT_EQ(views_[0].teacher_BKT["mimic"].sizes(), expected.sizes());
+    EXPECT_TRUE(at::allclose(views_[0].teacher_BKT["mimic"], expected, 1e-5, 1e-5));
   }
 
   TempDir dir_;
@@ -153,6 +156,42 @@ TEST_F(TeacherProcessTest, ServesItsEncodersTokensAndSurvivesBeingKilled) {
   const auto exit = process->Wait(Soon());
   ASSERT_TRUE(exit.ok()) << exit.status();
   EXPECT_TRUE(exit->ok()) << exit->ToString() << ReadFile(log_).value_or("");
+}
+
+TEST_F(TeacherProcessTest, DrawsMasksAndTapsABlockForLargerCrops) {
+  auto process = StartServing();
+  TeacherClientOptions options = Options();
+  options.request.layer = 1, options.request.class_token = true, options.request.draws_masks = true;
+  options.image = {3, 2 * kImagePx, 2 * kImagePx};
+  options.grid = GridOf(options.image, 2 * kPatchPx);
+  options.num_visible = 5;
+  options.mask_key = [](const RandomKey& row, int view) { return row.Fold("mask").Fold(view); };
+  auto source = ConnectTeacher(options, Soon());
+  ASSERT_TRUE(source.ok()) << source.status();
+  MakeBatch(6, 3);
+  batch_.views_BCHW[0] = batch_.views_BCHW[0].repeat({1, 1, 2, 2});
+  views_[0].images_BCHW = batch_.views_BCHW[0];
+  views_[0].plan = MaskPlan();
+  std::vector<RandomKey> keys;
+  for (int b = 0; b < 6; ++b) {
+    batch_.keys.push_back(RandomKey(b));
+    keys.push_back(RandomKey(b).Fold("mask").Fold(0));
+  }
+  const absl::Status attached = (*source)->Attach(batch_, Soon(), &views_);
+  ASSERT_TRUE(attached.ok()) << attached;
+
+  EncodeOptions wanted;
+  wanted.blocks = {1}, wanted.class_attention = true;
+  const at::Tensor resized = at::_upsample_bicubic2d_aa(batch_.views_BCHW[0], {kImagePx, kImagePx}, /*align_corners=*/false).contiguous();
+  const at::NoGradGuard no_gradients;
+  const Encoding direct = encoder_->Encode(NormalizePixels(resized, ImageNetStatistics()), AllVisible(6, kPatches, at::kCPU), wanted);
+  const MaskPlan plan = FocusedMaskPlan(keys, direct.class_attention_BK, 5, false);
+  EXPECT_TRUE(at::equal(views_[0].plan.visible_BK, plan.visible_BK));
+  EXPECT_TRUE(at::equal(views_[0].plan.hidden_BM, plan.hidden_BM));
+  const at::Tensor rows = at::cat({at::zeros({6, 1}, at::kLong), plan.visible_BK + 1}, 1);
+  EXPECT_TRUE(at::allclose(views_[0].teacher_BKT["mimic"], TakePatches(direct.blocks_BND.at(1), rows), 1e-5, 1e-5));
+  EXPECT_THAT(ReadFile(log_).value_or(""), HasSubstr("image=3x32x32 patch_px=8 width=16 projected_width=0 blocks=2 block_width=16 "
+                                                     "class_token=true"));
 }
 
 TEST_F(TeacherProcessTest, WrongFlagsAreAllNamedAndExitWith2) {

@@ -186,8 +186,17 @@ def broken_links():
                 yield f"{path}: links to {target}, which is not there"
 
 
+def invariants_without_a_test():
+    known = set()
+    for path in tracked("_test.cc"):
+        known.update(".".join(found) for found in re.findall(r"TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", pathlib.Path(path).read_text()))
+    for name in re.findall(r"`(\w+\.\w+)`", pathlib.Path("docs/invariants.md").read_text()):
+        if name not in known:
+            yield f"docs/invariants.md: no test is called {name}"
+
+
 RULES = [long_functions, long_files, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, banned_names,
-         crossed_layers, wide_visibility, forbidden_links, large_data, broken_links]
+         crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
 
 
 def main():

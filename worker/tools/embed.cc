@@ -8,6 +8,7 @@
 #include "data/dataset.h"
 #include "model/weights.h"
 #include "worker/embedding.h"
+#include "worker/tools/encoder_file.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -32,12 +33,12 @@ std::string FilesJson(const Dataset& dataset, const std::vector<int64_t>& sample
 }
 
 absl::Status Embed(const Flags& flags) {
-  ASSIGN_OR_RETURN(const LoadedEncoder loaded, LoadEncoder(flags.weights));
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, {flags.image_px, flags.image_px}));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
   EmbedOptions options;
   options.batch = flags.batch;
   options.tokens = flags.tokens;
-  options.image_px = flags.image_px > 0 ? flags.image_px : loaded.image_px;
+  options.image = loaded.image;
   options.progress = ProgressLines("embed");
   ASSIGN_OR_RETURN(const Embeddings embeddings, EmbedImages(*dataset, *loaded.encoder, loaded.statistics, options));
   NamedTensors tensors = {{"patch_mean", embeddings.patch_mean_ND}};
@@ -47,7 +48,8 @@ absl::Status Embed(const Flags& flags) {
                           {{"files", FilesJson(*dataset, embeddings.samples)},
                            {"weights_sha256", loaded.digest},
                            {"dataset_sha256", dataset->digest()},
-                           {"image_px", absl::StrCat(options.image_px)}});
+                           {"image_px", absl::StrCat(options.image.height_px)},
+                           {"image_width_px", absl::StrCat(options.image.width_px)}});
 }
 
 }  // namespace
@@ -61,7 +63,7 @@ int RunEmbed(int argc, char** argv) {
   app.add_option("--out", flags.out, "The safetensors file to write")->required();
   app.add_flag("--tokens", flags.tokens, "Also every patch's token");
   app.add_option("--batch", flags.batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
-  app.add_option("--image_px", flags.image_px, "Side of the crop (default: the encoder's)");
+  app.add_option("--image_px", flags.image_px, "Side of a square crop (default: the encoder's own height and width)");
   app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");
   app.footer("Example:\n  worker embed --weights=out/encoder --images=photos --out=features.safetensors");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Embed(flags); });

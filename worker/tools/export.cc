@@ -1,12 +1,17 @@
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "model/weights.h"
 #include "worker/tools/checkpoint_job.h"
+#include "worker/tools/encoder_file.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -17,29 +22,65 @@ struct Flags {
   std::string checkpoint;
   std::string to;
   std::string out;
+  bool average = false;
   int threads = 0;
 };
 
+// A checkpoint of Mimeo, or an encoder in any layout that LoadEncoder reads.
+absl::StatusOr<EncoderCheckpoint> Open(const std::string& path, std::unique_ptr<SafetensorsFile>* file) {
+  absl::StatusOr<std::unique_ptr<SafetensorsFile>> opened = SafetensorsFile::Open(path);
+  if (opened.ok() && (*opened)->view().metadata().count("job") > 0) {
+    *file = *std::move(opened);
+    EncoderCheckpoint checkpoint;
+    ASSIGN_OR_RETURN(checkpoint.spec, JobOfCheckpoint((*file)->view(), path));
+    ASSIGN_OR_RETURN(checkpoint.tensors, ReadTensors((*file)->view()));
+    if (checkpoint.tensors.count("encoder.norm.weight") > 0) return checkpoint;  // Mimeo's names; exports keep the job too
+  }
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(path));
+  return CheckpointOf(loaded);
+}
+
+// The average of the encoder's weights in the encoder's place, and nothing beside it.
+absl::Status TakeAverage(const std::string& path, EncoderCheckpoint* checkpoint) {
+  NamedTensors average;
+  for (const auto& [name, tensor] : checkpoint->tensors) {
+    absl::string_view rest = name;
+    if (absl::ConsumePrefix(&rest, "ema.")) average[std::string(rest)] = tensor;
+  }
+  if (average.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": holds no average of the encoder's weights; a job keeps one with ema { decay: 0.9999 }"));
+  }
+  checkpoint->tensors = std::move(average);
+  return absl::OkStatus();
+}
+
 absl::Status Export(const Flags& flags) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(flags.checkpoint));
-  ASSIGN_OR_RETURN(const JobSpec spec, JobOfCheckpoint(file->view(), flags.checkpoint));
-  ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(file->view()));
-  if (flags.to == "hf") return ExportHfVit(tensors, spec, flags.out);
-  const std::string out = IsDirectory(flags.out) ? JoinPath(flags.out, "model.safetensors") : flags.out;
-  return ExportSafetensors(tensors, spec, out);
+  std::unique_ptr<SafetensorsFile> file;  // the tensors look into it
+  ASSIGN_OR_RETURN(EncoderCheckpoint checkpoint, Open(flags.checkpoint, &file));
+  if (flags.average) RETURN_IF_ERROR(TakeAverage(flags.checkpoint, &checkpoint));
+  if (flags.to == "safetensors") {
+    const std::string out = IsDirectory(flags.out) ? JoinPath(flags.out, "model.safetensors") : flags.out;
+    return ExportSafetensors(checkpoint.tensors, checkpoint.spec, out);
+  }
+  ASSIGN_OR_RETURN(const WeightsLayout layout, ParseWeightsLayout(flags.to, checkpoint.spec.encoder()));
+  return ExportEncoder(layout, checkpoint.tensors, checkpoint.spec, flags.out);
 }
 
 }  // namespace
 
 int RunExport(int argc, char** argv) {
   Flags flags;
-  CLI::App app("An encoder, or the whole model, out of a checkpoint.", "export");
-  app.add_option("--checkpoint", flags.checkpoint, "A checkpoint.safetensors of Mimeo")->required();
+  std::vector<std::string> layouts = WeightsLayoutNames();
+  layouts.insert(layouts.begin(), {"hf", "safetensors"});
+  CLI::App app("An encoder, or the whole model, out of a checkpoint; or an encoder's weights file in another layout.", "export");
+  app.add_option("--checkpoint", flags.checkpoint, "A checkpoint.safetensors of Mimeo, or any weights file that embed takes")->required();
   app.add_option("--to", flags.to,
-                 "hf: a folder that transformers.AutoModel loads; safetensors: the whole model under Mimeo's names")
+                 "hf: a folder that transformers.AutoModel loads, in the layout that holds the encoder; safetensors: the whole model under "
+                 "Mimeo's names; or a layout by name")
       ->required()
-      ->check(CLI::IsMember({"hf", "safetensors"}));
-  app.add_option("--out", flags.out, "The folder (hf) or file (safetensors) to write")->required();
+      ->check(CLI::IsMember(layouts));
+  app.add_option("--out", flags.out, "The folder to write; with safetensors, the file")->required();
+  app.add_flag("--average", flags.average, "The moving average of the encoder's weights in place of the encoder");
   app.footer("Example:\n  worker export --checkpoint=out/checkpoint.safetensors --to=hf --out=encoder");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Export(flags); });
 }

@@ -10,6 +10,7 @@
 #include "data/dataset.h"
 #include "model/weights.h"
 #include "worker/embedding.h"
+#include "worker/tools/encoder_file.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -55,13 +56,13 @@ absl::StatusOr<double> Accuracy(const at::Tensor& bank, const at::Tensor& query,
 
 absl::Status Knn(Flags flags) {
   RETURN_IF_ERROR(ResolvePaths(&flags));
-  ASSIGN_OR_RETURN(const LoadedEncoder loaded, LoadEncoder(flags.weights));
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, {flags.image_px, flags.image_px}));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> bank, Dataset::Open(flags.bank));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> query, Dataset::Open(flags.data));
   EmbedOptions options;
   options.batch = flags.batch;
   options.end = flags.max_images;
-  options.image_px = flags.image_px > 0 ? flags.image_px : loaded.image_px;
+  options.image = loaded.image;
   Split features;
   options.progress = ProgressLines("knn: bank");
   ASSIGN_OR_RETURN(features.bank, EmbedImages(*bank, *loaded.encoder, loaded.statistics, options));
@@ -90,7 +91,8 @@ absl::Status Knn(Flags flags) {
   result["bank_images"] = features.bank.samples.size();
   result["k"] = flags.knn.k;
   result["temperature"] = flags.knn.temperature;
-  result["image_px"] = options.image_px;
+  result["image_px"] = options.image.height_px;
+  result["image_width_px"] = options.image.width_px;
   std::printf("%s\n", result.dump().c_str());
   return absl::OkStatus();
 }
@@ -108,7 +110,7 @@ int RunKnn(int argc, char** argv) {
   app.add_option("--k", flags.knn.k, "Neighbours (default 20)")->check(CLI::Range(1, 100000));
   app.add_option("--temperature", flags.knn.temperature, "A neighbour votes exp(similarity / temperature) (default 0.07)");
   app.add_option("--batch", flags.batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
-  app.add_option("--image_px", flags.image_px, "Side of the crop (default: the encoder's)");
+  app.add_option("--image_px", flags.image_px, "Side of a square crop (default: the encoder's own height and width)");
   app.add_option("--max_images", flags.max_images, "Of either set, the first in order (default: all)");
   app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");
   app.footer("Example:\n  worker knn --weights=out/encoder --data=examples/clothing");

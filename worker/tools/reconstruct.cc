@@ -40,10 +40,10 @@ std::string PictureName(int64_t number, const std::string& image) {
   return absl::StrFormat("%05d_%s.png", number, safe);
 }
 
-absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, int px, int64_t max_pixels) {
+absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape, int64_t max_pixels) {
   ASSIGN_OR_RETURN(const std::string encoded, dataset.Read(sample));
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeImage(encoded, max_pixels));
-  return EvaluationCrop(pixels, px);
+  return EvaluationCrop(pixels, shape);
 }
 
 absl::Status Reconstruct(const Flags& flags) {
@@ -54,9 +54,13 @@ absl::Status Reconstruct(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Reconstructor> reconstructor, Reconstructor::Create(tensors, spec));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
   RETURN_IF_ERROR(MakeDirs(flags.out));
+  if (spec.mask().has_focused()) {
+    spdlog::warn("the job's masks were drawn by its teacher \"{}\"; here they are random, of the same size",
+                 spec.mask().focused().teacher());
+  }
   int64_t drawn = 0;
   for (int64_t sample = 0; sample < dataset->size() && drawn < flags.count; ++sample) {
-    const absl::StatusOr<at::Tensor> view = ReadView(*dataset, sample, reconstructor->image_px(), spec.data().max_pixels());
+    const absl::StatusOr<at::Tensor> view = ReadView(*dataset, sample, CropShapeOf(spec.data()), spec.data().max_pixels());
     if (!view.ok()) {
       spdlog::warn("image {} is left out: {}", dataset->name(sample), std::string(view.status().message()));
       continue;

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
-#include "job/job_spec.h"
+#include "job/job_shape.h"
 #include "model/mask_plan.h"
 #include "model/patches.h"
 
@@ -48,38 +48,38 @@ absl::Status CopyInto(const NamedTensors& checkpoint, const Parameters& paramete
   return absl::InvalidArgumentError(absl::StrCat("checkpoint: ", absl::StrJoin(problems, "\ncheckpoint: ")));
 }
 
-// Normalised floats (B, 3, H, W) -> uint8.
-at::Tensor ToBytes(const at::Tensor& images_BCHW) {
-  const PixelStatistics statistics = ImageNetStatistics();
-  const auto per_channel = [](const float* values) {
-    return at::from_blob(const_cast<float*>(values), {1, 3, 1, 1}, at::kFloat).clone();
+// Normalised floats (B, C, H, W) -> uint8.
+at::Tensor ToBytes(const at::Tensor& images_BCHW, const PixelStatistics& statistics) {
+  const auto per_channel = [](const std::vector<float>& values) {
+    const auto channels = static_cast<int64_t>(values.size());
+    return at::from_blob(const_cast<float*>(values.data()), {1, channels, 1, 1}, at::kFloat).clone();
   };
   const at::Tensor unit = images_BCHW * per_channel(statistics.std) + per_channel(statistics.mean);
   return (unit * 255).round().clamp(0, 255).to(at::kByte);
 }
 
-// Copies (3, px, px) uint8, each pixel as scale x scale, to the columns of `picture` that start at `left`.
+// Copies a uint8 image, RGB or grey, each pixel as scale x scale, to the columns of `picture` that start at `left`.
 void Paste(const at::Tensor& image_CHW, int scale, int left, Pixels* picture) {
-  const at::Tensor contiguous = image_CHW.contiguous();
+  const at::Tensor contiguous = image_CHW.expand({3, -1, -1}).contiguous();
   const auto* planes = contiguous.const_data_ptr<uint8_t>();
-  const int px = static_cast<int>(image_CHW.size(2));
-  for (int y = 0; y < px * scale; ++y) {
+  const int height = static_cast<int>(image_CHW.size(1)), width = static_cast<int>(image_CHW.size(2));
+  for (int y = 0; y < height * scale; ++y) {
     uint8_t* out = &picture->rgb[(static_cast<size_t>(y) * picture->width + left) * 3];
-    for (int x = 0; x < px * scale; ++x) {
-      for (int channel = 0; channel < 3; ++channel) *out++ = planes[(channel * px + y / scale) * px + x / scale];
+    for (int x = 0; x < width * scale; ++x) {
+      for (int channel = 0; channel < 3; ++channel) *out++ = planes[(channel * height + y / scale) * width + x / scale];
     }
   }
 }
 
 Pixels SideBySide(const std::vector<at::Tensor>& panels_CHW, int panel_px) {
-  const int px = static_cast<int>(panels_CHW[0].size(2));
-  const int scale = (panel_px + px - 1) / px;
+  const int height = static_cast<int>(panels_CHW[0].size(1)), width = static_cast<int>(panels_CHW[0].size(2));
+  const int scale = (panel_px + width - 1) / width;
   const int count = static_cast<int>(panels_CHW.size());
   Pixels picture;
-  picture.height = px * scale;
-  picture.width = count * px * scale + (count - 1) * kGapPx;
+  picture.height = height * scale;
+  picture.width = count * width * scale + (count - 1) * kGapPx;
   picture.rgb.assign(static_cast<size_t>(picture.width) * picture.height * 3, 255);
-  for (int i = 0; i < count; ++i) Paste(panels_CHW[i], scale, i * (px * scale + kGapPx), &picture);
+  for (int i = 0; i < count; ++i) Paste(panels_CHW[i], scale, i * (width * scale + kGapPx), &picture);
   return picture;
 }
 
@@ -90,9 +90,11 @@ absl::StatusOr<std::unique_ptr<Reconstructor>> Reconstructor::Create(const Named
   const at::NoGradGuard no_grad;
   std::unique_ptr<Reconstructor> reconstructor(new Reconstructor());
   Parameters* const parameters = &reconstructor->parameters_;
-  reconstructor->image_px_ = only.data().image_px();
-  reconstructor->num_visible_ = NumVisible(NumPatches(only), only.mask().hidden_fraction());
-  reconstructor->encoder_ = MakeEncoder(only.encoder(), only.data().image_px(), parameters);
+  reconstructor->mask_ = only.mask();
+  if (only.mask().has_focused()) reconstructor->mask_.mutable_random();
+  reconstructor->num_visible_ = NumVisible(only);
+  reconstructor->statistics_ = StatisticsOf(only.data());
+  reconstructor->encoder_ = MakeEncoder(only.encoder(), ImageShapeOf(only.data()), parameters);
   ASSIGN_OR_RETURN(reconstructor->objectives_, ObjectiveSum::Create(only, *reconstructor->encoder_, {}, parameters));
   RETURN_IF_ERROR(CopyInto(checkpoint, *parameters));
   return reconstructor;
@@ -113,9 +115,9 @@ at::Tensor Reconstructor::PredictPatches(const at::Tensor& images_BCHW, const Ma
 std::vector<Pixels> Reconstructor::Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys, int panel_px) const {
   const at::NoGradGuard no_grad;
   const PatchGrid grid = encoder_->grid();
-  const MaskPlan plan = RandomMaskPlan(keys, grid.num_patches(), num_visible_);
-  const at::Tensor normalised_BCHW = NormalizePixels(images_BCHW, ImageNetStatistics());
-  const at::Tensor predicted_BCHW = ToBytes(Unpatchify(PredictPatches(normalised_BCHW, plan), grid));
+  const MaskPlan plan = DrawMaskPlans(mask_, grid, num_visible_, keys).front();
+  const at::Tensor normalised_BCHW = NormalizePixels(images_BCHW, statistics_);
+  const at::Tensor predicted_BCHW = ToBytes(Unpatchify(PredictPatches(normalised_BCHW, plan), grid), statistics_);
   const at::Tensor visible_BKP = TakePatches(Patchify(images_BCHW, grid.patch_px), plan.visible_BK);
   const at::Tensor grey_P = at::full({visible_BKP.size(2)}, kGrey, at::kByte);
   const at::Tensor masked_BCHW = Unpatchify(PlacePatches(visible_BKP, grey_P, plan), grid);

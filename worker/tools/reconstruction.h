@@ -23,19 +23,20 @@ class Reconstructor {
   static absl::StatusOr<std::unique_ptr<Reconstructor>> Create(const NamedTensors& checkpoint, const JobSpec& spec);
 
   // One picture per image: the image | what the encoder sees, the rest grey | the prediction, visible patches as they are.
-  // Each panel is at least `panel_px` wide, enlarged by whole pixels. `images_BCHW` is uint8 of image_px; `keys` draw the masks.
+  // Each panel is at least `panel_px` wide, enlarged by whole pixels. `images_BCHW` is uint8, of the job's channels, height and
+  // width. `keys` draw the masks as the job says: of complementary ones the first, and random ones of the same size in place of
+  // focused ones, which only a teacher can draw.
   // With patches normalised in training, a prediction is brought back by its target patch's own mean and deviation, as MAE's
   // demo does.
   std::vector<Pixels> Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys, int panel_px) const;
-
-  int image_px() const { return image_px_; }
 
  private:
   Reconstructor() : parameters_(Parameters::Unset()) {}
   at::Tensor PredictPatches(const at::Tensor& images_BCHW, const MaskPlan& plan) const;  // (B, L, P), visible as they are
 
-  int image_px_ = 0;
+  MaskSpec mask_;
   int num_visible_ = 0;
+  PixelStatistics statistics_;
   Parameters parameters_;
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<ObjectiveSum> objectives_;

@@ -1,6 +1,8 @@
 // The tools on small real files: a model that this test makes, photos, and what other programs read back.
 #include "worker/tools/tools.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/equal.h>
 #include <ATen/core/grad_mode.h>
 
 #include <filesystem>
@@ -64,8 +66,10 @@ class ToolsTest : public ::testing::Test {
   void WriteCheckpoint() {
     const at::NoGradGuard no_grad;
     Parameters parameters(5);
-    const auto encoder = MakeEncoder(spec_.encoder(), 16, &parameters);
-    ASSERT_OK_AND_ASSIGN(const auto objectives, ObjectiveSum::Create(spec_, *encoder, {{"t", 8}}, &parameters));
+    const auto encoder = MakeEncoder(spec_.encoder(), ImageShapeOf(spec_.data()), &parameters);
+    ObjectiveSum::Context context;
+    context.teacher_widths = {{"mimic", 8}};
+    ASSERT_OK_AND_ASSIGN(const auto objectives, ObjectiveSum::Create(spec_, *encoder, context, &parameters));
     NamedTensors tensors;
     for (const auto& [name, tensor] : parameters.all()) tensors[name] = tensor;
     ASSERT_OK(WriteSafetensors(Path("checkpoint.safetensors"), tensors, {{"job", JobSpecText(spec_)}}));
@@ -112,6 +116,25 @@ TEST_F(ToolsTest, ExportOfTheWholeModelReadsBackEqual) {
   }
 }
 
+TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
+  const std::vector<std::string> average = {"export", "--checkpoint", Path("checkpoint.safetensors"), "--to=safetensors", "--average", "--out",
+                                            Path("average.safetensors")};
+  EXPECT_EQ(Call(RunExport, average), 2) << "none was kept";
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("checkpoint.safetensors")));
+  NamedTensors tensors = ReadTensors(file->view()).value();
+  NamedTensors kept = tensors;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.rfind("encoder.", 0) == 0) kept["ema." + name] = tensor + 1;
+  }
+  ASSERT_OK(WriteSafetensors(Path("kept.safetensors"), kept, {{"job", JobSpecText(spec_)}}));
+  ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("kept.safetensors"), "--to=safetensors", "--average", "--out",
+                             Path("average.safetensors")}), 0);
+  ASSERT_OK_AND_ASSIGN(const auto exported, SafetensorsFile::Open(Path("average.safetensors")));
+  const NamedTensors found = ReadTensors(exported->view()).value();
+  EXPECT_EQ(found.count("objective.pixels.mask_token"), 0u);
+  EXPECT_TRUE(at::equal(found.at("encoder.norm.weight"), tensors.at("encoder.norm.weight") + 1));
+}
+
 TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
   ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
                                   "--out", Path("pictures"), "--count=3"}), 0);
@@ -122,7 +145,7 @@ TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
   ASSERT_EQ(picture.height, 192);
   ASSERT_EQ(picture.width, 3 * 192 + 2 * 4);
   const at::Tensor view =
-      EvaluationCrop(DecodeImage(ReadFile(Path("photos/cmyk.jpg")).value(), 10000).value(), 16);
+      EvaluationCrop(DecodeImage(ReadFile(Path("photos/cmyk.jpg")).value(), 10000).value(), {3, 16, 16});
   const auto* bytes = view.const_data_ptr<uint8_t>();
   int grey_patches = 0;
   for (int patch = 0; patch < 16; ++patch) {
@@ -142,6 +165,51 @@ TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
     EXPECT_EQ(predicted_same, 16) << patch;  // visible patches are shown as they are
   }
   EXPECT_EQ(grey_patches, 12);  // 75 % hidden
+}
+
+// A grid, because nothing about it is drawn: of 4 x 6 patches the first of every four is seen.
+TEST_F(ToolsTest, ReconstructDrawsGreyRectanglesUnderTheJobsOwnMask) {
+  spec_ = ParseRecipe(kRecipe, "tiny").value();
+  spec_.mutable_data()->set_image_width_px(24);
+  spec_.mutable_data()->set_channels(1);
+  spec_.mutable_mask()->mutable_grid();
+  spec_ = ResolveJobSpec(spec_).value();
+  WriteCheckpoint();
+  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
+                                  "--out", Path("pictures"), "--count=1"}), 0);
+  ASSERT_OK_AND_ASSIGN(const Pixels picture, DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
+  ASSERT_EQ(picture.height, 16 * 8);
+  ASSERT_EQ(picture.width, 3 * 24 * 8 + 2 * 4);
+  const at::Tensor view =
+      EvaluationCrop(DecodeImage(ReadFile(Path("photos/cmyk.jpg")).value(), 10000).value(), {1, 16, 24});
+  for (int y = 0; y < 16; ++y) {
+    for (int x = 0; x < 24; ++x) {
+      const auto at = [&](int panel) { return &picture.rgb[(y * 8 * picture.width + panel * (24 * 8 + 4) + x * 8) * 3]; };
+      for (int panel = 0; panel < 3; ++panel) {
+        ASSERT_EQ(at(panel)[0], at(panel)[1]);
+        ASSERT_EQ(at(panel)[0], at(panel)[2]);
+      }
+      const uint8_t pixel = view.const_data_ptr<uint8_t>()[y * 24 + x];
+      const bool seen = y / 4 % 2 == 0 && x / 4 % 2 == 0;
+      ASSERT_EQ(at(0)[0], pixel);
+      ASSERT_EQ(at(1)[0], seen ? pixel : 128) << y << " " << x;
+      if (seen) {
+        ASSERT_EQ(at(2)[0], pixel);
+      }
+    }
+  }
+}
+
+TEST_F(ToolsTest, ReconstructSaysThatFocusedMasksAreRandomHere) {
+  spec_.mutable_mask()->mutable_focused()->set_teacher("t");
+  WriteCheckpoint();
+  ::testing::internal::CaptureStderr();
+  const int code = Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
+                                         "--out", Path("pictures"), "--count=1"});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(code, 0) << said;
+  EXPECT_THAT(said, HasSubstr("drawn by its teacher \"t\"; here they are random"));
+  EXPECT_TRUE(FileExists(Path("pictures/00000_cmyk.jpg.png")));
 }
 
 TEST_F(ToolsTest, HostileMemberNamesStayInTheFolder) {
@@ -194,7 +262,7 @@ TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
        "cut.safetensors"},
       {RunEmbed, {"embed", "--weights", checkpoint, "--images", Path("nowhere"), "--out", Path("o")}, 2, "nowhere: no such file"},
       {RunExport, {"export", "--checkpoint", checkpoint, "--to=onnx", "--out", Path("o")}, 2, "onnx"},
-      {RunExport, {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")}, 2, "no `job`"},
+      {RunExport, {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")}, 2, "no encoder of a known family"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos")}, 2, "no train/ and validation/"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--bank", Path("photos")}, 2, "have no label"},
   };

@@ -4,8 +4,6 @@
 
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "model/mask_plan.h"
-#include "model/patches.h"
 #include "worker/training/gang.h"
 
 namespace mimeo {
@@ -15,19 +13,6 @@ namespace {
 constexpr absl::Duration kStopPoll = absl::Seconds(1);
 
 }  // namespace
-
-std::vector<ViewInput> MakeViews(const Batch& batch, int num_patches, int num_visible, at::Device device) {
-  std::vector<ViewInput> views;
-  for (size_t v = 0; v < batch.views_BCHW.size(); ++v) {
-    std::vector<RandomKey> keys;
-    for (const RandomKey& key : batch.keys) keys.push_back(key.Fold("mask").Fold(v));
-    ViewInput view;
-    view.images_BCHW = NormalizePixels(batch.views_BCHW[v].to(device), ImageNetStatistics());
-    view.plan = ToDevice(RandomMaskPlan(keys, num_patches, num_visible), device);
-    views.push_back(std::move(view));
-  }
-  return views;
-}
 
 BatchPipeline::BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options)
     : loader_(loader), teachers_(std::move(teachers)), options_(options),
@@ -53,10 +38,10 @@ absl::StatusOr<PreparedBatch> BatchPipeline::Prepare() {
   ASSIGN_OR_RETURN(const Batch batch, loader_->Next());
   PreparedBatch prepared;
   RETURN_IF_ERROR(CatchTorch([&] {
-    prepared.views = MakeViews(batch, options_.num_patches, options_.num_visible, options_.device);
+    prepared.pass = options_.views->Make(batch, options_.drop_path_rates);
   }));
   const absl::Time began = clock_->Now();
-  RETURN_IF_ERROR(AttachFeatures(batch, &prepared.views));
+  RETURN_IF_ERROR(AttachFeatures(batch, &prepared.pass.views));
   prepared.teacher_time = clock_->Now() - began;
   prepared.sample_ids = batch.sample_ids;
   prepared.next = batch.next;
@@ -68,7 +53,7 @@ absl::Status BatchPipeline::AttachFeatures(const Batch& batch, std::vector<ViewI
     absl::Status status;
     do {
       if (closing_ || options_.stop_wanted()) {
-        return absl::CancelledError("told to stop while waiting for teacher " + teacher->name());
+        return absl::CancelledError("told to stop while waiting for teacher " + teacher->request().teacher);
       }
       status = teacher->Attach(batch, clock_->Now() + kStopPoll, views);
     } while (absl::IsDeadlineExceeded(status));

@@ -17,26 +17,22 @@
 #include "data/loader.h"
 #include "objective/objective.h"
 #include "worker/feature_source.h"
+#include "worker/training/views.h"
 
 namespace mimeo {
 
 struct PreparedBatch {
-  std::vector<ViewInput> views;
+  ForwardPass pass;             // without encodings
   std::vector<int64_t> sample_ids;
   LoaderPosition next;          // as Batch::next
   absl::Duration teacher_time;  // how long the teachers took
 };
 
-// The views of a batch without features: pixels normalised by ImageNet's statistics, and a mask plan that is a function of each
-// row's key, "mask" and the view's number.
-std::vector<ViewInput> MakeViews(const Batch& batch, int num_patches, int num_visible, at::Device device);
-
 class BatchPipeline {
  public:
   struct Options {
-    int num_patches = 0;
-    int num_visible = 0;
-    at::Device device = at::kCPU;
+    const ViewMaker* views = nullptr;  // outlives the pipeline
+    std::vector<double> drop_path_rates;
     int64_t micro_batches_per_step = 1;
     // Polled while a teacher is away: true ends the pipeline with Cancelled.
     std::function<bool()> stop_wanted = [] { return false; };

@@ -7,11 +7,12 @@
 
 #include "absl/synchronization/mutex.h"
 #include "base/testing/status_matchers.h"
+#include "job/job_spec.h"
 
 namespace mimeo {
 namespace {
 
-constexpr int kPatches = 4, kVisible = 2, kPx = 16;
+constexpr int kVisible = 2, kPx = 16;
 
 // Black photos, one a batch, for ever.
 class BlackPhotos : public Loader {
@@ -48,10 +49,10 @@ class GatedTeacher : public FeatureSource {
     if (away_) return absl::DeadlineExceededError("away");
     mu_.Await(absl::Condition(this, &GatedTeacher::Open));
     --answers_;
-    for (ViewInput& view : *views) view.teacher_BKT[name_] = at::full({1, kVisible, 1}, static_cast<double>(newest_));
+    for (ViewInput& view : *views) view.teacher_BKT["clip"] = at::full({1, kVisible, 1}, static_cast<double>(newest_));
     return broken_;
   }
-  const std::string& name() const override { return name_; }
+  const TeacherRequest& request() const override { return request_; }
   int width() const override { return 1; }
 
   void Answer(int times) {
@@ -80,7 +81,7 @@ class GatedTeacher : public FeatureSource {
 
  private:
   bool Open() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return answers_ > 0; }
-  const std::string name_ = "clip";
+  const TeacherRequest request_ = {"clip"};
   absl::Mutex mu_;
   int answers_ ABSL_GUARDED_BY(mu_) = 0;
   int asked_ ABSL_GUARDED_BY(mu_) = 0;
@@ -89,10 +90,24 @@ class GatedTeacher : public FeatureSource {
   absl::Status broken_ ABSL_GUARDED_BY(mu_);
 };
 
+// A resolved job on images of 2 x 2 patches, 2 of them visible.
+JobSpec Spec() {
+  JobSpec spec;
+  spec.mutable_data()->set_path("photos");
+  spec.mutable_data()->set_global_batch(1);
+  spec.mutable_data()->set_image_px(kPx);
+  spec.mutable_mask()->set_hidden_fraction(0.5);
+  VitSpec* vit = spec.mutable_encoder()->mutable_vit();
+  vit->set_patch_px(8), vit->set_width(8), vit->set_depth(1), vit->set_heads(2);
+  spec.add_objective()->mutable_reconstruction();
+  spec.mutable_schedule()->set_steps(10);
+  return ResolveJobSpec(spec).value();
+}
+
 BatchPipeline::Options Options() {
+  static const auto* const views = new ViewMaker(Spec(), at::kCPU);
   BatchPipeline::Options options;
-  options.num_patches = kPatches;
-  options.num_visible = kVisible;
+  options.views = views;
   return options;
 }
 
@@ -105,13 +120,13 @@ TEST(BatchPipelineTest, TheNextFeaturesAreFetchedWhileAStepComputes) {
   teacher.Answer(1);
   auto first = pipeline.Next();
   ASSERT_OK(first.status());
-  EXPECT_EQ(first->views[0].teacher_BKT.at("clip").min().item<double>(), 0);
+  EXPECT_EQ(first->pass.views[0].teacher_BKT.at("clip").min().item<double>(), 0);
   EXPECT_TRUE(teacher.AwaitAsked(1)) << "asked for without anybody calling Next";
   teacher.Answer(1);
   EXPECT_TRUE(teacher.AwaitAsked(2)) << "and the one after that";
   const auto second = pipeline.Next();
   ASSERT_OK(second.status());
-  EXPECT_EQ(second->views[0].teacher_BKT.at("clip").min().item<double>(), 1);
+  EXPECT_EQ(second->pass.views[0].teacher_BKT.at("clip").min().item<double>(), 1);
   EXPECT_EQ(second->next.batch(), 2);
   teacher.Answer(100);
 }
@@ -149,18 +164,6 @@ TEST(BatchPipelineTest, AnotherContractEndsIt) {
   teacher.Answer(1);
   BatchPipeline pipeline(&photos, {&teacher}, Options());
   EXPECT_THAT(pipeline.Next().status(), testing::StatusIs(absl::StatusCode::kFailedPrecondition, "another contract"));
-}
-
-TEST(MakeViewsTest, MasksFollowFromTheRowsKeysAlone) {
-  Batch batch;
-  batch.keys = {RandomKey(1), RandomKey(2)};
-  batch.views_BCHW.assign(2, at::zeros({2, 3, kPx, kPx}, at::kByte));
-  const std::vector<ViewInput> both = MakeViews(batch, 100, 25, at::kCPU);
-  batch.keys = {RandomKey(2)};
-  batch.views_BCHW.assign(2, at::zeros({1, 3, kPx, kPx}, at::kByte));
-  const std::vector<ViewInput> alone = MakeViews(batch, 100, 25, at::kCPU);
-  EXPECT_TRUE(at::equal(both[0].plan.visible_BK[1], alone[0].plan.visible_BK[0]));
-  EXPECT_FALSE(at::equal(alone[0].plan.visible_BK, alone[1].plan.visible_BK)) << "each view has its own mask";
 }
 
 }  // namespace

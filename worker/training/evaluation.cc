@@ -14,9 +14,10 @@
 #include "base/status_macros.h"
 #include "data/augment.h"
 #include "data/decode.h"
-#include "job/job_spec.h"
+#include "job/job_shape.h"
 #include "model/patches.h"
-#include "worker/training/batch_pipeline.h"
+#include "objective/losses.h"
+#include "worker/training/views.h"
 
 namespace mimeo {
 namespace {
@@ -59,7 +60,7 @@ EmbedOptions Evaluation::Share(const Dataset& dataset, const Gang& gang) const {
   options.begin = images * gang.rank() / gang.size();
   options.end = images * (gang.rank() + 1) / gang.size();
   options.batch = kBatch;
-  options.image_px = spec_.data().image_px();
+  options.image = ImageShapeOf(spec_.data());
   options.max_pixels = spec_.data().max_pixels();
   options.device = device_;
   return options;
@@ -89,7 +90,7 @@ absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Dataset& dataset, 
 }
 
 absl::StatusOr<Evaluation::Features> Evaluation::Embed(const Dataset& dataset, const Encoder& encoder, Gang* gang) const {
-  ASSIGN_OR_RETURN(const Embeddings own, EmbedImages(dataset, encoder, ImageNetStatistics(), Share(dataset, *gang)));
+  ASSIGN_OR_RETURN(const Embeddings own, EmbedImages(dataset, encoder, StatisticsOf(spec_.data()), Share(dataset, *gang)));
   return Gather(dataset, own, gang);
 }
 
@@ -105,7 +106,7 @@ absl::Status Evaluation::AddBaselines(Gang* gang) {
   return absl::OkStatus();
 }
 
-absl::Status Evaluation::AddNeighbours(const Encoder& encoder, Gang* gang, EvaluationResult* result) {
+absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang, EvaluationResult* result) {
   if (baselines_.empty()) RETURN_IF_ERROR(AddBaselines(gang));
   ASSIGN_OR_RETURN(const Features bank, Embed(*bank_, encoder, gang));
   ASSIGN_OR_RETURN(const Features held_out, Embed(*held_out_, encoder, gang));
@@ -114,9 +115,10 @@ absl::Status Evaluation::AddNeighbours(const Encoder& encoder, Gang* gang, Evalu
   auto& values = *result->mutable_values();
   values.insert(baselines_.begin(), baselines_.end());
   ASSIGN_OR_RETURN(const double mean, KnnAccuracy(bank.mean_ND, bank.labels, held_out.mean_ND, labels, knn));
-  values["knn_accuracy"] = values["knn_accuracy_patch_mean"] = mean;
+  values[prefix + "knn_accuracy"] = values[prefix + "knn_accuracy_patch_mean"] = mean;
+  values[prefix + "effective_rank"] = EffectiveRank(held_out.mean_ND).item<double>();
   if (bank.class_ND.defined()) {
-    ASSIGN_OR_RETURN(values["knn_accuracy_class"], KnnAccuracy(bank.class_ND, bank.labels, held_out.class_ND, labels, knn));
+    ASSIGN_OR_RETURN(values[prefix + "knn_accuracy_class"], KnnAccuracy(bank.class_ND, bank.labels, held_out.class_ND, labels, knn));
   }
   return absl::OkStatus();
 }
@@ -128,11 +130,13 @@ absl::StatusOr<Batch> Evaluation::ReadBatch(int64_t begin, int64_t end) const {
     const auto bytes = held_out_->Read(sample);
     const auto pixels = bytes.ok() ? DecodeImage(*bytes, spec_.data().max_pixels()) : absl::StatusOr<Pixels>(bytes.status());
     if (!pixels.ok()) continue;  // EmbedImages has named it
-    crops.push_back(EvaluationCrop(*pixels, spec_.data().image_px()));
+    crops.push_back(EvaluationCrop(*pixels, CropShapeOf(spec_.data())));
     batch.sample_ids.push_back(sample);
     batch.keys.push_back(RandomKey(spec_.seed()).Fold("evaluation").Fold(static_cast<uint64_t>(sample)));
   }
-  if (!crops.empty()) batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::stack(crops));
+  if (crops.empty()) return batch;
+  batch.shared_BCHW = at::stack(crops);
+  batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), batch.shared_BCHW);
   return batch;
 }
 
@@ -140,8 +144,7 @@ absl::Status Evaluation::AddHeldOutLosses(const Encoder& encoder, const Objectiv
                                           const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result) {
   const at::NoGradGuard no_grad;
   const EmbedOptions share = Share(*held_out_, *gang);
-  const int num_patches = NumPatches(spec_);
-  const int num_visible = NumVisible(num_patches, spec_.mask().hidden_fraction());
+  const ViewMaker views(spec_, device_);
   // Names first, so that a rank without images sums the same number of terms.
   std::map<std::string, double> sums;
   for (const ObjectiveSpec& objective : spec_.objective()) sums[objective.name()] = 0;
@@ -150,10 +153,11 @@ absl::Status Evaluation::AddHeldOutLosses(const Encoder& encoder, const Objectiv
     ASSIGN_OR_RETURN(const Batch batch, ReadBatch(begin, std::min(begin + kBatch, share.end)));
     if (batch.sample_ids.empty()) continue;
     ForwardPass pass;
-    RETURN_IF_ERROR(CatchTorch([&] { pass.views = MakeViews(batch, num_patches, num_visible, device_); }));
+    RETURN_IF_ERROR(CatchTorch([&] { pass = views.Make(batch, /*drop_path_rates=*/{}); }));
+    pass.alone = true;  // ranks have different numbers of rows here
     for (FeatureSource* teacher : teachers) RETURN_IF_ERROR(teacher->Attach(batch, absl::InfiniteFuture(), &pass.views));
     RETURN_IF_ERROR(CatchTorch([&] {
-      for (const ViewInput& view : pass.views) pass.encodings.push_back(encoder.Encode(view.images_BCHW, view.plan));
+      EncodeViews(encoder, objectives, &pass);
       const double rows = static_cast<double>(batch.sample_ids.size());
       for (const auto& [name, term] : objectives.Compute(pass).terms) sums[name] += term.item<double>() * rows;
       images += rows;
@@ -172,12 +176,13 @@ absl::Status Evaluation::AddHeldOutLosses(const Encoder& encoder, const Objectiv
   return absl::OkStatus();
 }
 
-absl::StatusOr<EvaluationResult> Evaluation::Run(int64_t step, const Encoder& encoder, const ObjectiveSum& objectives,
+absl::StatusOr<EvaluationResult> Evaluation::Run(int64_t step, const EvaluatedModel& model,
                                                  const std::vector<FeatureSource*>& teachers, Gang* gang) {
   EvaluationResult result;
   result.set_step(step);
-  if (labelled()) RETURN_IF_ERROR(AddNeighbours(encoder, gang, &result));
-  RETURN_IF_ERROR(AddHeldOutLosses(encoder, objectives, teachers, gang, &result));
+  if (labelled()) RETURN_IF_ERROR(AddNeighbours("", *model.encoder, gang, &result));
+  if (labelled() && model.average != nullptr) RETURN_IF_ERROR(AddNeighbours("ema_", *model.average, gang, &result));
+  RETURN_IF_ERROR(AddHeldOutLosses(*model.encoder, *model.objectives, teachers, gang, &result));
   const absl::Time now = Clock::Real()->Now();
   result.mutable_time()->set_seconds(absl::ToUnixSeconds(now));
   return result;

@@ -18,6 +18,13 @@
 
 namespace mimeo {
 
+// Observed, not owned.
+struct EvaluatedModel {
+  const Encoder* encoder = nullptr;
+  const ObjectiveSum* objectives = nullptr;
+  const Encoder* average = nullptr;  // of the encoder's weights; null: none is kept
+};
+
 class Evaluation {
  public:
   // InvalidArgument, naming the field: evaluation.path or evaluation.bank_path cannot be read. REQUIRES: spec has evaluation.path.
@@ -25,14 +32,15 @@ class Evaluation {
 
   // Every rank calls it; every rank gets the same values. Without labels there is no k-NN among them. `teachers` serve the
   // held-out mimic loss. Keys: knn_accuracy (= knn_accuracy_patch_mean), knn_accuracy_class, knn_raw_pixels, majority_rate,
-  // held_out_loss/<objective>, images.
-  absl::StatusOr<EvaluationResult> Run(int64_t step, const Encoder& encoder, const ObjectiveSum& objectives,
-                                       const std::vector<FeatureSource*>& teachers, Gang* gang);
+  // held_out_loss/<objective>, images; effective_rank of the held-out mean features (1: collapsed, at
+  // most D); ema_ before a key: of the average.
+  absl::StatusOr<EvaluationResult> Run(int64_t step, const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
+                                       Gang* gang);
 
  private:
   struct Features;
   Evaluation(const JobSpec& spec, at::Device device) : spec_(spec), device_(device) {}
-  absl::Status AddNeighbours(const Encoder& encoder, Gang* gang, EvaluationResult* result);
+  absl::Status AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang, EvaluationResult* result);
   absl::Status AddBaselines(Gang* gang);
   absl::StatusOr<Features> Embed(const Dataset& dataset, const Encoder& encoder, Gang* gang) const;
   absl::StatusOr<Features> Gather(const Dataset& dataset, const Embeddings& own, Gang* gang) const;

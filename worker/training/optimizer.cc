@@ -10,20 +10,30 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <map>
+#include <utility>
+
+#include "worker/training/parameter_groups.h"
+
 namespace mimeo {
 
-AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec), groups_(2) {
+AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec) {
   const at::NoGradGuard no_grad;
-  groups_[0].weight_decay = spec.weight_decay();
+  const int num_blocks = NumEncoderBlocks(*parameters);
+  std::map<std::pair<double, double>, Group> groups;
   for (const auto& [name, tensor] : parameters->all()) {
     if (!steps_.defined()) steps_ = at::zeros({}, tensor.options().dtype(at::kFloat).requires_grad(false));
-    Group& group = groups_[tensor.dim() > 1 ? 0 : 1];
+    const double weight_decay = IsDecayed(name, tensor) ? spec.weight_decay() : 0;
+    const double rate_scale = RateScale(name, num_blocks, spec.layer_decay());
+    Group& group = groups[{weight_decay, rate_scale}];
+    group.weight_decay = weight_decay, group.rate_scale = rate_scale;
     group.names.push_back(name);
     group.parameters.push_back(tensor);
     group.exp_avg.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
     group.exp_avg_sq.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
     group.steps.push_back(steps_);
   }
+  for (auto& [key, group] : groups) groups_.push_back(std::move(group));
 }
 
 void AdamW::Step(double learning_rate, const at::Tensor& found_inf) {
@@ -31,11 +41,10 @@ void AdamW::Step(double learning_rate, const at::Tensor& found_inf) {
   // The kernel skips the update when found_inf is set, but leaves counting to its caller.
   steps_.add_(1 - found_inf);
   for (Group& group : groups_) {
-    if (group.parameters.empty()) continue;
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& parameter : group.parameters) gradients.push_back(parameter.grad());
-    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, learning_rate, spec_.beta1(),
-                      spec_.beta2(), group.weight_decay, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
+    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, learning_rate * group.rate_scale,
+                      spec_.beta1(), spec_.beta2(), group.weight_decay, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
                       /*grad_scale=*/std::nullopt, found_inf);
   }
 }

@@ -1,5 +1,5 @@
 // AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a model's parameters, by libtorch's fused kernel: decay on matrices,
-// none on vectors (biases, norms), as timm's add_weight_decay and MAE do. One thread.
+// none on vectors and positions, and a rate that may fall with the depth of a layer (worker/training/parameter_groups.h). One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -27,8 +27,10 @@ class AdamW {
   std::vector<std::pair<std::string, at::Tensor>> State() const;
 
  private:
+  // Parameters of one weight decay and one rate.
   struct Group {
     double weight_decay = 0;
+    double rate_scale = 1;
     std::vector<at::Tensor> parameters, exp_avg, exp_avg_sq, steps;
     std::vector<std::string> names;
   };

@@ -19,6 +19,7 @@ namespace {
 AdamWSpec Spec() {
   AdamWSpec spec;
   spec.set_beta1(0.9), spec.set_beta2(0.95), spec.set_epsilon(1e-8), spec.set_weight_decay(0.05);
+  spec.set_layer_decay(1);
   return spec;
 }
 

@@ -16,8 +16,12 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "job/job_spec.h"
+#include "job/job_shape.h"
+#include "model/encoder.h"
+#include "model/mask_plan.h"
 #include "model/weights.h"
+#include "worker/training/row_gatherer.h"
+#include "worker/training/views.h"
 
 namespace mimeo {
 namespace {
@@ -128,11 +132,16 @@ class Run {
   }
 
   absl::Status ConnectTeachers(std::vector<std::unique_ptr<FeatureSource>>* teachers) {
-    for (const std::string& name : TeacherNames(spec_)) {
+    for (const TeacherRequest& request : TeacherRequests(spec_)) {
+      const std::string& name = request.teacher;
       TeacherClientOptions client;
-      client.name = name;
-      client.image_px = spec_.data().image_px();
-      client.patch_px = PatchPx(spec_);
+      client.request = request;
+      client.image = ImageShapeOf(spec_.data());
+      client.grid = {PatchRows(spec_), PatchCols(spec_), PatchPx(spec_)};
+      client.num_visible = NumVisible(spec_);
+      client.most_attended = spec_.mask().focused().most_attended();
+      client.same_in_all_views = spec_.mask().same_in_all_views();
+      client.mask_key = [mask = spec_.mask()](const RandomKey& row, int view) { return ViewMaker::MaskKey(mask, row, view); };
       client.address = [this, name] {
         const GangAssignment newest = agent_->assignment();
         for (const TeacherInfo& teacher : newest.teachers()) {
@@ -155,19 +164,29 @@ class Run {
   absl::Status BuildModel() {
     const bool bf16 = spec_.resources().precision() == PRECISION_BF16;
     parameters_ = std::make_unique<Parameters>(spec_.seed(), bf16 ? Products::kBFloat16 : Products::kAsStored);
-    std::map<std::string, int> widths;
-    for (const auto& teacher : teachers_) widths[teacher->name()] = teacher->width();
+    ObjectiveSum::Context context;
+    for (const auto& teacher : teachers_) {
+      for (const std::string& objective : teacher->request().objectives) context.teacher_widths[objective] = teacher->width();
+    }
+    // The gang is joined later, when all that can fail on one rank alone is done; nothing is gathered before.
+    context.rows = {assignment_.rank(), assignment_.num_ranks(),
+                    [this](const at::Tensor& rows_BX) { return MakeRowGatherer(gang_.get()).gather(rows_BX); }};
     absl::StatusOr<std::unique_ptr<ObjectiveSum>> objectives;
     RETURN_IF_ERROR(CatchTorch([&] {
-      encoder_ = MakeEncoder(spec_.encoder(), spec_.data().image_px(), parameters_.get());
-      objectives = ObjectiveSum::Create(spec_, *encoder_, widths, parameters_.get());
+      encoder_ = MakeEncoder(spec_.encoder(), ImageShapeOf(spec_.data()), parameters_.get());
+      objectives = ObjectiveSum::Create(spec_, *encoder_, context, parameters_.get());
     }));
     RETURN_IF_ERROR(objectives.status());
     objectives_ = *std::move(objectives);
-    if (spec_.has_init_weights()) RETURN_IF_ERROR(LoadEncoderInto(spec_.init_weights(), parameters_.get()));
+    if (spec_.has_init_weights()) {
+      ASSIGN_OR_RETURN(const std::vector<std::string> notes,
+                       LoadEncoderInto(spec_.init_weights(), spec_.encoder(), ImageShapeOf(spec_.data()), parameters_.get()));
+      for (const std::string& note : notes) spdlog::info("init_weights {}", note);
+    }
     return CatchTorch([&] {
       parameters_->To(device_, at::kFloat);
       optimizer_ = std::make_unique<AdamW>(parameters_.get(), spec_.optimizer().adamw());
+      if (spec_.has_ema()) average_ = std::make_unique<EncoderAverage>(spec_, parameters_.get());
     });
   }
 
@@ -177,7 +196,7 @@ class Run {
     ASSIGN_OR_RETURN(const std::string stream, DownloadCheckpoint(options_.coordinator_address, assignment_.resume(),
                                                                   Clock::Real()->Now() + kDownloadTimeout));
     waiting_.Set("coordinator", false);
-    ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, *parameters_, *optimizer_));
+    ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {parameters_.get(), optimizer_.get(), average_.get()}));
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
     return absl::OkStatus();
   }
@@ -207,25 +226,32 @@ class Run {
 
   // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
   // warns of the strides of a gradient that is not summed over a batch.)
-  std::vector<ViewInput> BlankViews() const {
-    const int px = spec_.data().image_px();
+  ForwardPass BlankViews() const {
+    const DataSpec& data = spec_.data();
+    const std::vector<int64_t> shape = {2, data.channels(), data.image_px(), data.image_width_px()};
     Batch batch;
     batch.keys = {RandomKey(0), RandomKey(1)};
-    batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::zeros({2, 3, px, px}, at::kByte));
-    std::vector<ViewInput> views = MakeViews(batch, NumPatches(spec_), num_visible(), device_);
-    for (ViewInput& view : views) {
+    batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::zeros(shape, at::kByte));
+    if (objectives_->needs().shared_target) batch.shared_BCHW = at::zeros(shape, at::kByte);
+    ForwardPass pass = views_->Make(batch, encoder_->drop_path_rates());
+    for (ViewInput& view : pass.views) {
+      if (!view.plan.visible_BK.defined()) {
+        view.plan = ToDevice(RandomMaskPlan(batch.keys, NumPatches(spec_), NumVisible(spec_)), device_);
+      }
       for (const auto& teacher : teachers_) {
-        view.teacher_BKT[teacher->name()] = at::zeros({2, num_visible(), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
+        const TeacherRequest& request = teacher->request();
+        const int64_t num_tokens = NumVisible(spec_) + (request.class_token ? 1 : 0);
+        const at::Tensor zeros = at::zeros({2, num_tokens, teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
+        for (const std::string& objective : request.objectives) view.teacher_BKT[objective] = zeros;
       }
     }
-    return views;
+    return pass;
   }
 
-  int num_visible() const { return NumVisible(NumPatches(spec_), spec_.mask().hidden_fraction()); }
-
   absl::StatusOr<TrainEnd> Train() {
+    views_ = std::make_unique<ViewMaker>(spec_, device_);
     step_ = std::make_unique<TrainStep>(parameters_.get(), encoder_.get(), objectives_.get(), reducer_.get(), optimizer_.get(),
-                                        TrainStep::Options{spec_.optimizer().max_grad_norm()});
+                                        TrainStep::Options{spec_.optimizer().max_grad_norm(), average_.get()});
     RETURN_IF_ERROR(step_->Settle(BlankViews()));
     Loader::Options loading;
     loading.rank = assignment_.rank();
@@ -235,9 +261,8 @@ class Run {
     loading.start = position_.next;
     ASSIGN_OR_RETURN(loader_, Loader::Open(dataset_.get(), spec_, loading));
     BatchPipeline::Options preparing;
-    preparing.num_patches = NumPatches(spec_);
-    preparing.num_visible = num_visible();
-    preparing.device = device_;
+    preparing.views = views_.get();
+    preparing.drop_path_rates = encoder_->drop_path_rates();
     preparing.micro_batches_per_step = AccumulationSteps(spec_);
     preparing.stop_wanted = [this] { return stop_.wanted().load(); };
     pipeline_ = std::make_unique<BatchPipeline>(loader_.get(), Observe(teachers_), preparing);
@@ -246,7 +271,7 @@ class Run {
       status->set_phase(RANK_PHASE_TRAINING);
       status->set_step(position_.step);
     });
-    TrainerParts parts = {parameters_.get(), encoder_.get(), objectives_.get(), optimizer_.get(), step_.get(), gang_.get(),
+    TrainerParts parts = {parameters_.get(), encoder_.get(), objectives_.get(), optimizer_.get(), average_.get(), step_.get(), gang_.get(),
                           pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
@@ -275,7 +300,9 @@ class Run {
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<ObjectiveSum> objectives_;
   std::unique_ptr<AdamW> optimizer_;
+  std::unique_ptr<EncoderAverage> average_;
   TrainPosition position_;
+  std::unique_ptr<ViewMaker> views_;
   std::unique_ptr<Gang> gang_;
   std::unique_ptr<GradientReducer> reducer_;
   std::unique_ptr<TrainStep> step_;

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "job/job_spec.h"
+#include "job/job_shape.h"
 
 namespace mimeo {
 

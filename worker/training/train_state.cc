@@ -17,10 +17,12 @@
 namespace mimeo {
 namespace {
 
-std::map<std::string, at::Tensor> NamedState(const Parameters& parameters, const AdamW& optimizer) {
-  std::map<std::string, at::Tensor> state(parameters.all().begin(), parameters.all().end());
-  for (const auto& [name, tensor] : optimizer.State()) state.emplace("optimizer." + name, tensor);
-  return state;
+std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
+  std::map<std::string, at::Tensor> named(state.parameters->all().begin(), state.parameters->all().end());
+  for (const auto& [name, tensor] : state.optimizer->State()) named.emplace("optimizer." + name, tensor);
+  if (state.average == nullptr) return named;
+  for (const auto& [name, tensor] : state.average->State()) named.emplace(name, tensor);
+  return named;
 }
 
 absl::StatusOr<int64_t> Number(const SafetensorsView& view, const std::string& key) {
@@ -57,11 +59,10 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
 
 }  // namespace
 
-std::string SerializeTrainState(const Parameters& parameters, const AdamW& optimizer, const JobSpec& spec,
-                                const TrainPosition& position) {
+std::string SerializeTrainState(const TrainState& state, const JobSpec& spec, const TrainPosition& position) {
   std::vector<at::Tensor> alive;
   std::map<std::string, TensorBytes> bytes;
-  for (const auto& [name, tensor] : NamedState(parameters, optimizer)) {
+  for (const auto& [name, tensor] : NamedState(state)) {
     alive.push_back(tensor.detach().cpu().contiguous());
     const at::Tensor& host = alive.back();
     bytes[name] = {host.scalar_type() == at::kDouble ? "F64" : "F32", host.sizes().vec(),
@@ -73,7 +74,7 @@ std::string SerializeTrainState(const Parameters& parameters, const AdamW& optim
                                       {"job", JobSpecText(spec)}});
 }
 
-absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const Parameters& parameters, const AdamW& optimizer) {
+absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state) {
   ASSIGN_OR_RETURN(const SafetensorsView view, SafetensorsView::Parse(stream));
   TrainPosition position;
   ASSIGN_OR_RETURN(position.step, Number(view, "step"));
@@ -82,10 +83,10 @@ absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const 
   position.next.set_epoch(epoch);
   position.next.set_batch(batch);
   ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(view));
-  const std::map<std::string, at::Tensor> state = NamedState(parameters, optimizer);
-  RETURN_IF_ERROR(CheckShapes(state, tensors));
+  const std::map<std::string, at::Tensor> named = NamedState(state);
+  RETURN_IF_ERROR(CheckShapes(named, tensors));
   const at::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : state) tensor.copy_(tensors.at(name));
+  for (const auto& [name, tensor] : named) tensor.copy_(tensors.at(name));
   return position;
 }
 

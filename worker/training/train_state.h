@@ -1,5 +1,5 @@
 // Everything that a resumed run needs, as one safetensors stream: parameters under their own names, AdamW's moments under
-// "optimizer.", and position and resolved job as text metadata (docs/decisions/0005). One thread.
+// "optimizer.", the encoder's average under "ema.", and position and resolved job as text metadata (docs/decisions/0005). One thread.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 #include "model/parameters.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/job.pb.h"
+#include "worker/training/encoder_average.h"
 #include "worker/training/optimizer.h"
 
 namespace mimeo {
@@ -18,12 +19,18 @@ struct TrainPosition {
   LoaderPosition next;   // where the next step's batch begins
 };
 
-// Copies everything; from then on training may go on.
-std::string SerializeTrainState(const Parameters& parameters, const AdamW& optimizer, const JobSpec& spec,
-                                const TrainPosition& position);
+// Observed, not owned.
+struct TrainState {
+  const Parameters* parameters = nullptr;
+  const AdamW* optimizer = nullptr;
+  const EncoderAverage* average = nullptr;  // null: the job keeps none
+};
 
-// Writes the stream's tensors into `parameters` and `optimizer`. DataLoss: truncated or without position.
+// Copies everything; from then on training may go on.
+std::string SerializeTrainState(const TrainState& state, const JobSpec& spec, const TrainPosition& position);
+
+// Writes the stream's tensors into `state`. DataLoss: truncated or without position.
 // FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was changed.
-absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const Parameters& parameters, const AdamW& optimizer);
+absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state);
 
 }  // namespace mimeo

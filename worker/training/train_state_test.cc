@@ -34,7 +34,7 @@ class TrainStateTest : public ::testing::Test {
     position_.step = 2;
     position_.next.set_epoch(1);
     position_.next.set_batch(5);
-    stream_ = SerializeTrainState(model_.parameters, *model_.optimizer, spec_, position_);
+    stream_ = SerializeTrainState({&model_.parameters, model_.optimizer.get()}, spec_, position_);
   }
 
   const JobSpec spec_ = TinySpec();
@@ -48,7 +48,7 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   other.set_seed(77);
   const TinyModel restored(other);
   ASSERT_FALSE(at::equal(FlatParameters(restored.parameters), FlatParameters(model_.parameters)));
-  ASSERT_OK_AND_ASSIGN(const TrainPosition position, RestoreTrainState(stream_, restored.parameters, *restored.optimizer));
+  ASSERT_OK_AND_ASSIGN(const TrainPosition position, RestoreTrainState(stream_, {&restored.parameters, restored.optimizer.get()}));
   EXPECT_EQ(position.step, 2);
   EXPECT_EQ(position.next.epoch(), 1);
   EXPECT_EQ(position.next.batch(), 5);
@@ -56,7 +56,28 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   const auto state = restored.optimizer->State(), expected = model_.optimizer->State();
   ASSERT_EQ(state.size(), expected.size());
   for (size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(at::equal(state[i].second, expected[i].second)) << state[i].first;
-  EXPECT_EQ(SerializeTrainState(restored.parameters, *restored.optimizer, spec_, position), stream_);
+  EXPECT_EQ(SerializeTrainState({&restored.parameters, restored.optimizer.get()}, spec_, position), stream_);
+}
+
+TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
+  JobSpec spec = spec_;
+  spec.mutable_ema()->set_decay(0.5), spec.mutable_ema()->set_final_decay(0.5);
+  EncoderAverage average(spec, &model_.parameters);
+  {
+    const at::NoGradGuard no_grad;
+    model_.parameters.Find("encoder.norm.weight").add_(1);
+  }
+  average.Update(0, at::zeros({}));
+  const TrainState state = {&model_.parameters, model_.optimizer.get(), &average};
+  const std::string stream = SerializeTrainState(state, spec, position_);
+  const TinyModel fresh(spec);
+  const EncoderAverage restored(spec, &fresh.parameters);
+  ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), &restored}).status());
+  const auto expected = average.State(), found = restored.State();
+  ASSERT_EQ(found.size(), expected.size());
+  for (size_t i = 0; i < found.size(); ++i) EXPECT_TRUE(at::equal(found[i].second, expected[i].second)) << found[i].first;
+  EXPECT_THAT(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get()}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "ema.encoder.blocks.0.attn.proj.bias is unknown"));
 }
 
 TEST_F(TrainStateTest, IsAFileThatAPersonCanOpen) {
@@ -73,7 +94,7 @@ TEST_F(TrainStateTest, ATruncatedStreamIsRefusedAndNothingChanges) {
   const TinyModel fresh(spec_);
   const at::Tensor before = FlatParameters(fresh.parameters);
   for (const size_t bytes : {size_t{0}, size_t{7}, size_t{100}, stream_.size() / 2, stream_.size() - 1}) {
-    const auto restored = RestoreTrainState(absl::string_view(stream_).substr(0, bytes), fresh.parameters, *fresh.optimizer);
+    const auto restored = RestoreTrainState(absl::string_view(stream_).substr(0, bytes), {&fresh.parameters, fresh.optimizer.get()});
     EXPECT_THAT(restored, StatusIs(absl::StatusCode::kDataLoss)) << bytes;
   }
   EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
@@ -82,7 +103,7 @@ TEST_F(TrainStateTest, ATruncatedStreamIsRefusedAndNothingChanges) {
 TEST_F(TrainStateTest, AnotherModelsStreamIsRefusedByName) {
   const TinyModel wider(TinySpec(64));
   const at::Tensor before = FlatParameters(wider.parameters);
-  EXPECT_THAT(RestoreTrainState(stream_, wider.parameters, *wider.optimizer),
+  EXPECT_THAT(RestoreTrainState(stream_, {&wider.parameters, wider.optimizer.get()}),
               StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("encoder."), HasSubstr("32"), HasSubstr("64"))));
   EXPECT_TRUE(at::equal(FlatParameters(wider.parameters), before));
 }
@@ -91,14 +112,14 @@ TEST_F(TrainStateTest, MissingAndUnknownTensorsAreNamed) {
   Parameters others(1);
   others.Add("head.weight", {2, 2}, Init::kZeros);
   AdamW optimizer(&others, spec_.optimizer().adamw());
-  EXPECT_THAT(RestoreTrainState(stream_, others, optimizer),
+  EXPECT_THAT(RestoreTrainState(stream_, {&others, &optimizer}),
               StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("head.weight is missing"), HasSubstr("is unknown"))));
 }
 
 TEST_F(TrainStateTest, AStreamWithoutPositionIsDataLoss) {
   ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
   const std::string weights_only = SerializeSafetensors(view.tensors(), {{"job", "x"}});
-  EXPECT_THAT(RestoreTrainState(weights_only, model_.parameters, *model_.optimizer), StatusIs(absl::StatusCode::kDataLoss, "step"));
+  EXPECT_THAT(RestoreTrainState(weights_only, {&model_.parameters, model_.optimizer.get()}), StatusIs(absl::StatusCode::kDataLoss, "step"));
 }
 
 }  // namespace

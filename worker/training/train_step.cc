@@ -3,23 +3,33 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 
+#include <utility>
+
 #include "base/status_macros.h"
 
 namespace mimeo {
+namespace {
+
+void AddShare(const std::map<std::string, at::Tensor>& values, double share, std::map<std::string, at::Tensor>* sums) {
+  for (const auto& [name, value] : values) {
+    at::Tensor& sum = (*sums)[name];
+    sum = sum.defined() ? sum + value * share : value * share;
+  }
+}
+
+}  // namespace
 
 TrainStep::TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives,
                      GradientReducer* reducer, AdamW* optimizer, const Options& options)
     : parameters_(parameters), encoder_(encoder), objectives_(objectives), reducer_(reducer), optimizer_(optimizer),
       options_(options) {}
 
-ObjectiveSum::Result TrainStep::Forward(const std::vector<ViewInput>& views) const {
-  ForwardPass pass;
-  pass.views = views;
-  for (const ViewInput& view : views) pass.encodings.push_back(encoder_->Encode(view.images_BCHW, view.plan));
+ObjectiveSum::Result TrainStep::Forward(ForwardPass pass) const {
+  EncodeViews(*encoder_, *objectives_, &pass);
   return objectives_->Compute(pass);
 }
 
-absl::Status TrainStep::Settle(const std::vector<ViewInput>& views) {
+absl::Status TrainStep::Settle(const ForwardPass& views) {
   return CatchTorch([&] {
     ClearGradients(*parameters_);
     const at::Tensor loss = Forward(views).total;
@@ -30,31 +40,32 @@ absl::Status TrainStep::Settle(const std::vector<ViewInput>& views) {
   });
 }
 
-absl::StatusOr<StepResult> TrainStep::Run(absl::Span<const std::vector<ViewInput>> micro_batches, double learning_rate) {
+absl::StatusOr<StepResult> TrainStep::Run(absl::Span<const ForwardPass> micro_batches, double learning_rate, double progress) {
   StepResult result;
-  RETURN_IF_ERROR(CatchTorch([&] { result = RunOrThrow(micro_batches, learning_rate); }));
+  RETURN_IF_ERROR(CatchTorch([&] { result = RunOrThrow(micro_batches, learning_rate, progress); }));
   return result;
 }
 
-StepResult TrainStep::RunOrThrow(absl::Span<const std::vector<ViewInput>> micro_batches, double learning_rate) {
+StepResult TrainStep::RunOrThrow(absl::Span<const ForwardPass> micro_batches, double learning_rate, double progress) {
   StepResult result;
   ClearGradients(*parameters_);
   const double share = 1.0 / static_cast<double>(micro_batches.size());
   for (size_t i = 0; i < micro_batches.size(); ++i) {
-    const ObjectiveSum::Result forward = Forward(micro_batches[i]);
+    ForwardPass pass = micro_batches[i];
+    pass.progress = progress;
+    const ObjectiveSum::Result forward = Forward(std::move(pass));
     const at::Tensor loss = forward.total * share;
     // Gradients travel with the last backward pass only; the ones before accumulate here.
     if (i + 1 == micro_batches.size()) reducer_->PrepareForBackward(loss);
     loss.backward();
     result.loss = i == 0 ? loss.detach() : result.loss + loss.detach();
-    for (const auto& [name, term] : forward.terms) {
-      at::Tensor& sum = result.terms[name];
-      sum = sum.defined() ? sum + term * share : term * share;
-    }
+    AddShare(forward.terms, share, &result.terms);
+    AddShare(forward.stats, share, &result.stats);
   }
   result.grad_norm = ClipGradNorm(*parameters_, options_.max_grad_norm);
   result.skipped = at::isfinite(result.grad_norm).logical_not().to(at::kFloat);
   optimizer_->Step(learning_rate, result.skipped);
+  if (options_.average != nullptr) options_.average->Update(progress, result.skipped);
   return result;
 }
 

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "model/encoder.h"
 #include "objective/objective.h"
+#include "worker/training/encoder_average.h"
 #include "worker/training/gang.h"
 #include "worker/training/optimizer.h"
 
@@ -21,6 +22,7 @@ namespace mimeo {
 struct StepResult {
   at::Tensor loss;
   std::map<std::string, at::Tensor> terms;
+  std::map<std::string, at::Tensor> stats;
   at::Tensor grad_norm;  // of the global batch's gradient, before clipping
   at::Tensor skipped;    // 1 where the gradient was not finite and nothing was applied, else 0
 };
@@ -29,20 +31,22 @@ class TrainStep {
  public:
   struct Options {
     double max_grad_norm = 0;
+    EncoderAverage* average = nullptr;  // updated after the parameters; null: none
   };
   // Everything outlives the step.
   TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives, GradientReducer* reducer,
             AdamW* optimizer, const Options& options);
 
   // A backward pass over one image whose result is thrown away, after which every step uses the same gradient buckets.
-  absl::Status Settle(const std::vector<ViewInput>& views);
+  absl::Status Settle(const ForwardPass& views);
 
-  // Each element: the views of one micro-batch. Aborted: a member of the gang is gone, or libtorch threw.
-  absl::StatusOr<StepResult> Run(absl::Span<const std::vector<ViewInput>> micro_batches, double learning_rate);
+  // Each element: the views of one micro-batch, not encoded yet. `progress`: of training, in [0, 1].
+  // Aborted: a member of the gang is gone, or libtorch threw.
+  absl::StatusOr<StepResult> Run(absl::Span<const ForwardPass> micro_batches, double learning_rate, double progress);
 
  private:
-  ObjectiveSum::Result Forward(const std::vector<ViewInput>& views) const;
-  StepResult RunOrThrow(absl::Span<const std::vector<ViewInput>> micro_batches, double learning_rate);
+  ObjectiveSum::Result Forward(ForwardPass pass) const;
+  StepResult RunOrThrow(absl::Span<const ForwardPass> micro_batches, double learning_rate, double progress);
 
   const Parameters* const parameters_;
   const Encoder* const encoder_;

@@ -30,9 +30,9 @@ using testing::TinyViews;
 constexpr int64_t kGlobalBatch = 24;
 
 // The rows of this rank, by micro-batch: micro-batch i covers rows [i * W * B, (i + 1) * W * B) over all ranks.
-std::vector<std::vector<ViewInput>> Rows(const Gang& gang, int64_t step, int64_t accumulation, at::ScalarType type) {
+std::vector<ForwardPass> Rows(const Gang& gang, int64_t step, int64_t accumulation, at::ScalarType type) {
   const int64_t rows = kGlobalBatch / (gang.size() * accumulation);
-  std::vector<std::vector<ViewInput>> micro_batches;
+  std::vector<ForwardPass> micro_batches;
   for (int64_t i = 0; i < accumulation; ++i) {
     const int64_t begin = (i * gang.size() + gang.rank()) * rows;
     micro_batches.push_back(TinyViews(step, begin, begin + rows, type));
@@ -48,7 +48,7 @@ struct Rank {
     EXPECT_OK(step.Settle(TinyViews(0, 0, 2, type)));
   }
   StepResult Take(int64_t number, int64_t accumulation) {
-    auto result = step.Run(Rows(*gang, number, accumulation, type), 1e-3);
+    auto result = step.Run(Rows(*gang, number, accumulation, type), 1e-3, /*progress=*/0);
     EXPECT_OK(result.status());
     return *result;
   }
@@ -62,9 +62,8 @@ struct Rank {
 
 at::Tensor GradientOfTheWholeBatch(const JobSpec& spec, at::ScalarType type) {
   const TinyModel model(spec, type);
-  ForwardPass pass;
-  pass.views = TinyViews(0, 0, kGlobalBatch, type);
-  pass.encodings.push_back(model.encoder->Encode(pass.views[0].images_BCHW, pass.views[0].plan));
+  ForwardPass pass = TinyViews(0, 0, kGlobalBatch, type);
+  EncodeViews(*model.encoder, *model.objectives, &pass);
   model.objectives->Compute(pass).total.backward();
   return FlatGradients(model.parameters);
 }
@@ -142,8 +141,8 @@ TEST(TrainStepTest, OneRanksNotANumberIsAppliedByNone) {
     Rank rank(gang, TinySpec(), at::kFloat);
     const at::Tensor before = FlatParameters(rank.model.parameters);
     auto rows = Rows(*gang, 0, 1, at::kFloat);
-    if (gang->rank() == 1) rows[0][0].images_BCHW[0][0][3][3].fill_(std::numeric_limits<float>::quiet_NaN());
-    const auto result = rank.step.Run(rows, 1e-3);
+    if (gang->rank() == 1) rows[0].views[0].images_BCHW[0][0][3][3].fill_(std::numeric_limits<float>::quiet_NaN());
+    const auto result = rank.step.Run(rows, 1e-3, /*progress=*/0);
     ASSERT_OK(result.status());
     EXPECT_EQ(result->skipped.item<float>(), 1);
     EXPECT_TRUE(at::equal(FlatParameters(rank.model.parameters), before));
@@ -163,9 +162,9 @@ TEST(TrainStepTest, ClipsTheGlobalBatchsGradient) {
 TEST(TrainStepTest, WhatDoesNotFitTheModelIsAStatus) {
   RunAsGang(1, [](Gang* gang) {
     Rank rank(gang, TinySpec(), at::kFloat);
-    std::vector<ViewInput> views = TinyViews(0, 0, 2);
-    views[0].images_BCHW = views[0].images_BCHW.narrow(1, 0, 2);  // two channels
-    EXPECT_EQ(rank.step.Run({views}, 1e-3).status().code(), absl::StatusCode::kAborted);
+    ForwardPass pass = TinyViews(0, 0, 2);
+    pass.views[0].images_BCHW = pass.views[0].images_BCHW.narrow(1, 0, 2);  // two channels
+    EXPECT_EQ(rank.step.Run({pass}, 1e-3, /*progress=*/0).status().code(), absl::StatusCode::kAborted);
   });
 }
 

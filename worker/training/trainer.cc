@@ -11,7 +11,7 @@
 #include "absl/types/span.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "job/job_spec.h"
+#include "job/job_shape.h"
 #include "worker/training/schedule.h"
 
 namespace mimeo {
@@ -48,13 +48,17 @@ absl::Status Trainer::TakeStep() {
   ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
-  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, rate));
+  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, rate, Progress()));
   ++position_.step;
   position_.next = batch->next;
   ASSIGN_OR_RETURN(const Means means, Average(result));
   RETURN_IF_ERROR(CheckFinite(means.skipped));
   Report(means, result.grad_norm.item<double>(), rate, *batch, clock_->Now() - began);
   return absl::OkStatus();
+}
+
+double Trainer::Progress() const {
+  return total_steps_ > 1 ? static_cast<double>(position_.step) / static_cast<double>(total_steps_ - 1) : 0;
 }
 
 // Asked before a step's own collectives, by the ranks that wait for a teacher in vain too: so no rank stands in a collective
@@ -79,17 +83,18 @@ absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
     step.data_wait += waited - teacher;
     sample_ids_.insert(sample_ids_.end(), batch.sample_ids.begin(), batch.sample_ids.end());
     step.next = batch.next;
-    step.micro_batches.push_back(std::move(batch.views));
+    step.micro_batches.push_back(std::move(batch.pass));
   }
   return step;
 }
 
 absl::StatusOr<Trainer::Means> Trainer::Average(const StepResult& result) {
-  at::Tensor sums = at::zeros({static_cast<int64_t>(result.terms.size()) + 2}, at::kDouble);
+  at::Tensor sums = at::zeros({static_cast<int64_t>(result.terms.size() + result.stats.size()) + 2}, at::kDouble);
   RETURN_IF_ERROR(CatchTorch([&] {
     double* values = sums.mutable_data_ptr<double>();
     *values++ = result.loss.item<double>();
     for (const auto& [name, term] : result.terms) *values++ = term.item<double>();
+    for (const auto& [name, stat] : result.stats) *values++ = stat.item<double>();
     *values++ = result.skipped.item<double>();
   }));
   RETURN_IF_ERROR(parts_.gang->Sum(sums));
@@ -98,6 +103,7 @@ absl::StatusOr<Trainer::Means> Trainer::Average(const StepResult& result) {
   Means means;
   means.loss = *values++ / ranks;
   for (const auto& [name, term] : result.terms) means.terms[name] = *values++ / ranks;
+  for (const auto& [name, stat] : result.stats) means.stats[name] = *values++ / ranks;
   means.skipped = *values++ > 0;
   return means;
 }
@@ -150,6 +156,7 @@ StepMetrics Trainer::Describe(const Means& means, double grad_norm, double learn
   metrics.set_images(position_.step * spec_.data().global_batch());
   metrics.set_loss(means.loss);
   metrics.mutable_terms()->insert(means.terms.begin(), means.terms.end());
+  metrics.mutable_stats()->insert(means.stats.begin(), means.stats.end());
   metrics.set_learning_rate(learning_rate);
   metrics.set_grad_norm(grad_norm);
   metrics.set_images_per_second(images_per_second);
@@ -175,7 +182,7 @@ bool Trainer::EvaluationDue() const {
 void Trainer::Checkpoint() {
   if (parts_.coordinator == nullptr || checkpointed_step_ == position_.step) return;
   const absl::Time began = clock_->Now();
-  std::string stream = SerializeTrainState(*parts_.parameters, *parts_.optimizer, spec_, position_);
+  std::string stream = SerializeTrainState({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
   const double pause = absl::ToDoubleSeconds(clock_->Now() - began);
   parts_.agent->SetMetric("mimeo_worker_checkpoint_pause_seconds", pause);
   parts_.agent->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(stream.size()));
@@ -184,14 +191,15 @@ void Trainer::Checkpoint() {
   *manifest.mutable_position() = position_.next;
   manifest.set_dataset_digest(dataset_digest_);
   manifest.set_pause_seconds(pause);
+  manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(began));
   parts_.coordinator->SubmitCheckpoint(std::move(manifest), std::move(stream));
   checkpointed_step_ = position_.step;
 }
 
 absl::Status Trainer::Evaluate() {
   parts_.on_waiting("evaluation", true);
-  const auto result =
-      parts_.evaluation->Run(position_.step, *parts_.encoder, *parts_.objectives, parts_.evaluation_teachers, parts_.gang);
+  const EvaluatedModel model = {parts_.encoder, parts_.objectives, parts_.average == nullptr ? nullptr : &parts_.average->encoder()};
+  const auto result = parts_.evaluation->Run(position_.step, model, parts_.evaluation_teachers, parts_.gang);
   parts_.on_waiting("evaluation", false);
   RETURN_IF_ERROR(result.status());
   if (parts_.coordinator != nullptr) parts_.coordinator->ReportEvaluation(*result);

@@ -27,6 +27,7 @@ struct TrainerParts {
   const Encoder* encoder = nullptr;
   const ObjectiveSum* objectives = nullptr;
   AdamW* optimizer = nullptr;
+  const EncoderAverage* average = nullptr;  // null where the job keeps none
   TrainStep* step = nullptr;
   Gang* gang = nullptr;
   BatchPipeline* pipeline = nullptr;
@@ -58,17 +59,19 @@ class Trainer {
   struct Means {
     double loss = 0;
     std::map<std::string, double> terms;
+    std::map<std::string, double> stats;
     bool skipped = false;
   };
   // What a step works on, and how long it was waited for.
   struct StepBatch {
-    std::vector<std::vector<ViewInput>> micro_batches;
+    std::vector<ForwardPass> micro_batches;
     LoaderPosition next;
     absl::Duration data_wait, teacher_wait;
   };
 
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
+  double Progress() const;  // 0 at the first step, 1 at the last
   absl::StatusOr<bool> AnyRankStops(bool this_rank);
   absl::StatusOr<Means> Average(const StepResult& result);
   absl::Status CheckFinite(bool skipped);

@@ -43,14 +43,16 @@ JobSpec TinySpec(int width) {
   return *resolved;
 }
 
-TinyModel::TinyModel(const JobSpec& spec, at::ScalarType type) : parameters(spec.seed()) {
-  encoder = MakeEncoder(spec.encoder(), spec.data().image_px(), &parameters);
-  objectives = *ObjectiveSum::Create(spec, *encoder, {}, &parameters);
+TinyModel::TinyModel(const JobSpec& spec, at::ScalarType type, const RowGatherer& rows) : parameters(spec.seed()) {
+  encoder = MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), &parameters);
+  ObjectiveSum::Context context;
+  context.rows = rows;
+  objectives = *ObjectiveSum::Create(spec, *encoder, context, &parameters);
   parameters.To(at::kCPU, type);
   optimizer = std::make_unique<AdamW>(&parameters, spec.optimizer().adamw());
 }
 
-std::vector<ViewInput> TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType type) {
+ForwardPass TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType type) {
   std::vector<at::Tensor> rows;
   std::vector<RandomKey> keys;
   for (int64_t row = begin; row < end; ++row) {
@@ -59,7 +61,12 @@ std::vector<ViewInput> TinyViews(int64_t step, int64_t begin, int64_t end, at::S
     rows.push_back((at::sin(x * (0.011 + 0.001 * static_cast<double>(row)) + phase) + at::sin(x * 0.7 + phase)).view({1, 3, kImagePx, kImagePx}));
     keys.push_back(RandomKey(9).Fold(static_cast<uint64_t>(step)).Fold(static_cast<uint64_t>(row)));
   }
-  return {ViewInput{at::cat(rows).to(type), RandomMaskPlan(keys, kPatches, kVisible), {}}};
+  ViewInput view;
+  view.images_BCHW = at::cat(rows).to(type);
+  view.plan = RandomMaskPlan(keys, kPatches, kVisible);
+  ForwardPass pass;
+  pass.views.push_back(std::move(view));
+  return pass;
 }
 
 at::Tensor FlatParameters(const Parameters& parameters) { return Flatten(parameters, false); }

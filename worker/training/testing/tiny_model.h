@@ -17,7 +17,7 @@ namespace mimeo::testing {
 JobSpec TinySpec(int width = 32);
 
 struct TinyModel {
-  explicit TinyModel(const JobSpec& spec, at::ScalarType type = at::kFloat);
+  explicit TinyModel(const JobSpec& spec, at::ScalarType type = at::kFloat, const RowGatherer& rows = {});
   Parameters parameters;
   std::unique_ptr<Encoder> encoder;
   std::unique_ptr<ObjectiveSum> objectives;
@@ -25,7 +25,7 @@ struct TinyModel {
 };
 
 // Rows [begin, end) of the global batch of `step`: the same pixels and masks whoever asks.
-std::vector<ViewInput> TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType type = at::kFloat);
+ForwardPass TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType type = at::kFloat);
 
 // All values of all parameters, or of their gradients, as one vector of doubles.
 at::Tensor FlatParameters(const Parameters& parameters);

@@ -1,0 +1,80 @@
+#include "job/job_shape.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace mimeo {
+
+int NumVisible(int num_patches, double hidden_fraction) { return static_cast<int>(num_patches * (1 - hidden_fraction)); }
+
+int PatchPx(const JobSpec& spec) {
+  return spec.encoder().has_conv_vit() ? 4 * spec.encoder().conv_vit().stem_px() : spec.encoder().vit().patch_px();
+}
+
+int PatchRows(const JobSpec& spec) { return spec.data().image_px() / PatchPx(spec); }
+int PatchCols(const JobSpec& spec) { return spec.data().image_width_px() / PatchPx(spec); }
+int NumPatches(const JobSpec& spec) { return PatchRows(spec) * PatchCols(spec); }
+
+int GridStride(const JobSpec& spec) {
+  return static_cast<int>(std::lround(std::sqrt(1 / (1 - spec.mask().hidden_fraction()))));
+}
+
+int NumVisible(const JobSpec& spec) {
+  const int unit = spec.mask().unit_patches();
+  if (spec.mask().has_none()) return NumPatches(spec);
+  if (spec.mask().has_grid()) return NumPatches(spec) / (GridStride(spec) * GridStride(spec));
+  return NumVisible(NumPatches(spec) / (unit * unit), spec.mask().hidden_fraction()) * unit * unit;
+}
+
+bool MixesSamples(const JobSpec& spec) {
+  return std::any_of(spec.objective().begin(), spec.objective().end(),
+                     [](const ObjectiveSpec& objective) { return objective.has_contrastive(); });
+}
+
+int64_t StepsPerEpoch(const JobSpec& spec, int64_t num_samples) { return num_samples / spec.data().global_batch(); }
+
+int64_t TotalSteps(const JobSpec& spec, int64_t num_samples) {
+  if (spec.schedule().has_steps()) return spec.schedule().steps();
+  const double steps = spec.schedule().epochs() * static_cast<double>(StepsPerEpoch(spec, num_samples));
+  return std::max<int64_t>(1, static_cast<int64_t>(std::floor(steps)));
+}
+
+int64_t AccumulationSteps(const JobSpec& spec) {
+  return spec.data().global_batch() / (spec.resources().num_ranks() * spec.resources().micro_batch());
+}
+
+std::vector<std::string> TeacherNames(const JobSpec& spec) {
+  std::set<std::string> names;
+  for (const TeacherRequest& request : TeacherRequests(spec)) names.insert(request.teacher);
+  return {names.begin(), names.end()};
+}
+
+std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec) {
+  const std::string drawing = spec.mask().has_focused() ? spec.mask().focused().teacher() : "";
+  std::vector<TeacherRequest> requests;
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    if (!objective.has_mimic()) continue;
+    const MimicSpec& mimic = objective.mimic();
+    const auto same = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& request) {
+      return request.teacher == mimic.teacher() && request.layer == mimic.teacher_layer() &&
+             request.projected == mimic.projected() && request.class_token == mimic.class_token();
+    });
+    if (same != requests.end()) {
+      same->objectives.push_back(objective.name());
+    } else {
+      requests.push_back({mimic.teacher(), mimic.teacher_layer(), mimic.projected(), mimic.class_token(), {objective.name()}});
+    }
+  }
+  if (drawing.empty()) return requests;
+  auto first = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& r) { return r.teacher == drawing; });
+  if (first == requests.end()) {
+    first = requests.insert(requests.begin(), TeacherRequest());
+    first->teacher = drawing;
+  }
+  first->draws_masks = true;
+  std::rotate(requests.begin(), first, first + 1);
+  return requests;
+}
+
+}  // namespace mimeo

@@ -1,0 +1,46 @@
+// What follows from a resolved job: its grid of patches, counts, and what it wants of teachers. Pure; no torch.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+// K = int(L * (1 - hidden_fraction)) in IEEE double, truncated: MAE's own arithmetic (models_mae.py, random_masking).
+int NumVisible(int num_patches, double hidden_fraction);
+
+// Of a training crop. REQUIRES: a resolved spec.
+int PatchPx(const JobSpec& spec);
+int PatchRows(const JobSpec& spec);
+int PatchCols(const JobSpec& spec);
+int NumPatches(const JobSpec& spec);
+// s of mask.grid, which keeps one of every s x s units: the whole number nearest to 1 / sqrt(1 - hidden_fraction).
+int GridStride(const JobSpec& spec);
+// Patches that the encoder sees of each view and mask: whole units.
+int NumVisible(const JobSpec& spec);
+
+// Whether an objective computes with the samples of a batch together, so that data.contrast_group says which.
+bool MixesSamples(const JobSpec& spec);
+
+int64_t StepsPerEpoch(const JobSpec& spec, int64_t num_samples);
+int64_t TotalSteps(const JobSpec& spec, int64_t num_samples);
+int64_t AccumulationSteps(const JobSpec& spec);  // micro-batches of a rank per step
+
+// Names of the teachers that the objectives and the mask need, sorted, without repeats.
+std::vector<std::string> TeacherNames(const JobSpec& spec);
+
+// One kind of feature that a job wants of a teacher, and the objectives (by name) that mimic it.
+struct TeacherRequest {
+  std::string teacher;
+  int layer = 0;               // as MimicSpec.teacher_layer
+  bool projected = false;
+  bool class_token = false;
+  std::vector<std::string> objectives = {};  // none: only its attention is wanted, to draw masks
+  bool draws_masks = false;             // focused: at most one, the first
+};
+std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec);
+
+}  // namespace mimeo

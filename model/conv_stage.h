@@ -1,0 +1,98 @@
+// The layers of MCMAE's convolution stages (arXiv 2205.03892; Alpha-VL/ConvMAE, models_convmae.py and vision_transformer.py), on
+// channel-last features, where a 1 x 1 convolution is a linear product. Each adds its parameters at construction, under `name`.
+// Values; one thread.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "model/parameters.h"
+#include "model/stage_places.h"
+#include "model/transformer.h"
+
+namespace mimeo {
+
+// A convolution whose stride is its side: (N, h, w, in) -> (N, h / side, w / side, out). REQUIRES: `side` divides h and w.
+// The result is bfloat16 where the parameters' products are.
+class StridedConvolution {
+ public:
+  // The bias starts as torch's convolutions do, the weight as `weight_init` says.
+  StridedConvolution(const std::string& name, int64_t in, int64_t out, int64_t side, Parameters* parameters,
+                     Init weight_init = Init::kConvDefault);
+  at::Tensor operator()(const at::Tensor& x_NHWC) const;
+
+ private:
+  int64_t side_;
+  Products products_;
+  at::Tensor weight_;  // (out, in, side, side)
+  at::Tensor bias_;
+};
+
+// Convolution, norm, GELU (names proj, norm). The result has the type that came in.
+class PatchEmbedding {
+ public:
+  PatchEmbedding(const std::string& name, int64_t in, int64_t width, int64_t side, Parameters* parameters,
+                 Init weight_init = Init::kConvDefault);
+  at::Tensor operator()(const at::Tensor& x_NHWC) const;
+
+ private:
+  StridedConvolution proj_;
+  LayerNorm norm_;
+};
+
+// x + conv2(depthwise5x5(conv1(Norm(x)))), then x + Mlp(Norm(x)) (names norm1, conv1, conv2, attn (the depthwise convolution),
+// norm2, mlp.fc1, mlp.fc2; MCMAE's CBlock). The depthwise convolution sees zeros at hidden places.
+class ConvolutionBlock {
+ public:
+  ConvolutionBlock(const std::string& name, int64_t width, int64_t mlp_width, Parameters* parameters);
+  // `branch_scale_B2`, where defined, multiplies each image's two branches.
+  at::Tensor Forward(const at::Tensor& x_NHWC, const StagePlaces& places, const at::Tensor& branch_scale_B2) const;
+
+ private:
+  at::Tensor Depthwise(const at::Tensor& canvas_BHWC) const;
+
+  LayerNorm norm1_;
+  StridedConvolution conv1_;
+  StridedConvolution conv2_;
+  at::Tensor depthwise_weight_;  // (C, 1, 5, 5)
+  at::Tensor depthwise_bias_;
+  LayerNorm norm2_;
+  StridedConvolution fc1_;
+  StridedConvolution fc2_;
+};
+
+struct ConvStageShape {
+  int64_t in = 0;            // channels that come in
+  int64_t embed_side = 0;    // by how much the patch embedding shrinks
+  int64_t width = 0;
+  int64_t mlp_width = 0;
+  int depth = 0;
+  int64_t tile_side = 0;     // places of a patch along a side, after the embedding
+  int64_t output_width = 0;  // of what is added to the encoder's output
+};
+
+// One stage: patch embedding, blocks, and the convolution that takes its features to the encoder's output (names
+// encoder.patch_embedI, encoder.blocksI.J, encoder.stageI_output_decode).
+class ConvStage {
+ public:
+  ConvStage(int number, const ConvStageShape& shape, Parameters* parameters);
+
+  // (N, h, w, in) -> (N, h / embed_side, w / embed_side, width). The blocks' branches are columns [first_branch,
+  // first_branch + 2 * depth) of drop_path_BR, where it is defined.
+  at::Tensor Forward(const at::Tensor& x_NHWC, const StagePlaces& places, const at::Tensor& drop_path_BR,
+                     int64_t first_branch) const;
+
+  // What Forward gave -> (B, K, output_width): each visible patch's features as one token.
+  at::Tensor Output(const at::Tensor& x_NHWC, const StagePlaces& places) const;
+
+  int depth() const { return static_cast<int>(blocks_.size()); }
+
+ private:
+  PatchEmbedding embedding_;
+  std::vector<ConvolutionBlock> blocks_;
+  std::vector<StridedConvolution> output_;  // one; made after the blocks, in order of the forward pass
+};
+
+}  // namespace mimeo

@@ -1,0 +1,45 @@
+// What the files around the tensors say of an encoder: config.json and preprocessor_config.json (Hugging Face, timm), the file's
+// metadata, and the job in it. Pure functions; no torch.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+// A value and where it was read, for people.
+template <typename T>
+struct Said {
+  T value;
+  std::string where;
+};
+
+struct Stated {
+  std::optional<Said<int>> heads;
+  std::optional<Said<double>> norm_epsilon;
+  std::optional<Said<Activation>> activation;
+  std::optional<Said<std::pair<int, int>>> image_px;  // height, width
+  std::optional<Said<std::vector<double>>> mean;      // per channel
+  std::optional<Said<std::vector<double>>> std;
+  std::optional<Said<JobSpec>> job;
+  std::vector<std::string> problems;  // values that make no sense or ask for what VitEncoder lacks
+};
+
+struct WeightsSurroundings {
+  nlohmann::json config;        // config.json of the folder; an object, perhaps empty
+  nlohmann::json preprocessor;  // preprocessor_config.json, likewise
+  std::map<std::string, std::string> metadata;
+};
+
+// The first that speaks counts: config.json (its vision_config, its pretrained_cfg and model_args where it has them),
+// preprocessor_config.json; then the metadata's `num_heads`, `norm_epsilon`, `activation` (gelu, quick_gelu), `image_height_px` and
+// `image_width_px`; then the metadata's `job`, the text of a JobSpec.
+Stated ReadStated(const WeightsSurroundings& surroundings);
+
+}  // namespace mimeo
