@@ -94,12 +94,36 @@ TEST(RecoveryTest, AKilledTeacherIsWaitedForAndTrainingGoesOn) {
   for (const auto& [step, metrics] : steps) EXPECT_EQ(metrics.terms().count("mimic"), 1u) << step;
 }
 
-class ResumeTest : public testing::TestWithParam<int> {};
+TEST(TeachersTest, OneDrawsTheMasksOfTwoRanksAndTwoAreMimicked) {
+  LocalCluster cluster;
+  cluster.StartCoordinator();
+  cluster.StartWorker("w0", 2);
+  const std::string teacher_job = cluster.Submit(TinyJob(1, 2));
+  cluster.AwaitSuccess(teacher_job);
+  const std::string weights = cluster.dir() + "/weights";
+  cluster.Mimeo({"export", teacher_job, "--to", "hf", "--out", weights});
+  cluster.StartTeacher("one", weights);
+  cluster.StartTeacher("two", weights);
+  JobSpec spec = TinyJob(2, 6);
+  spec.mutable_mask()->mutable_focused()->set_teacher("one");
+  AddMimic("one", &spec);
+  AddMimic("two", &spec);
+  ObjectiveSpec* block = spec.mutable_objective(spec.objective_size() - 1);
+  block->set_name("block");
+  block->mutable_mimic()->set_teacher_layer(1);
+  block->mutable_mimic()->set_class_token(true);
+  const std::string id = cluster.Submit(spec);
+  cluster.AwaitSuccess(id);
+  const auto steps = cluster.Steps(id);
+  ExpectEveryStep(steps, 6);
+  for (const auto& [step, metrics] : steps) {
+    EXPECT_EQ(metrics.terms().count("mimic"), 1u) << step;
+    EXPECT_EQ(metrics.terms().count("block"), 1u) << step;
+  }
+}
 
 // The losses of a run that was killed as a whole and resumed are those of a run that was not, to the last bit.
-TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) {
-  const int ranks = GetParam();
-  const JobSpec spec = TinyJob(ranks, 40);
+void ExpectAResumeIsBitEqual(int ranks, const JobSpec& spec) {
   LocalCluster undisturbed;
   undisturbed.StartCoordinator();
   undisturbed.StartWorker("w0", ranks);
@@ -128,7 +152,20 @@ TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) {
   EXPECT_EQ(resumed.at(40).generation(), after.generation());
 }
 
+class ResumeTest : public testing::TestWithParam<int> {};
+
+TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) { ExpectAResumeIsBitEqual(GetParam(), TinyJob(GetParam(), 40)); }
+
 INSTANTIATE_TEST_SUITE_P(Ranks, ResumeTest, testing::Values(1, 2, 3));
+
+// Two ranks that gather each other's rows, with batch statistics, dropped paths and an average of the encoder.
+TEST(ResumeContrastTest, LossesAfterKillingEverythingAreBitEqual) {
+  JobSpec spec = TinyJob(2, 40);
+  AddContrast(&spec);
+  spec.mutable_encoder()->mutable_vit()->set_drop_path(0.2);
+  spec.mutable_ema()->set_decay(0.9);
+  ExpectAResumeIsBitEqual(2, spec);
+}
 
 }  // namespace
 }  // namespace mimeo

@@ -25,7 +25,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-WIDTH, HEADS, DEPTH, MLP, PATCH = 48, 3, 2, 96, 8
+WIDTH, HEADS, DEPTH, MLP, PATCH = 48, 3, 2, 48, 8
 SQUARE, WIDE = (48, 48), (40, 56)
 HF = dict(hidden_size=WIDTH, num_hidden_layers=DEPTH, num_attention_heads=HEADS, patch_size=PATCH, attn_implementation="eager")
 TIMM = dict(embed_dim=WIDTH, num_heads=HEADS, depth=DEPTH, mlp_ratio=MLP / WIDTH, patch_size=PATCH)
@@ -186,7 +186,7 @@ def make_clip(out):
 
 
 def make_dinov2(out):
-    config = transformers.Dinov2WithRegistersConfig(image_size=48, mlp_ratio=2, num_register_tokens=4, **HF)
+    config = transformers.Dinov2WithRegistersConfig(image_size=48, mlp_ratio=MLP // WIDTH, num_register_tokens=4, **HF)
     model = shake(transformers.Dinov2WithRegistersModel(config), 5, torch.float16)
     weights, text = saved(model)
     image = image_of(SQUARE)
@@ -196,7 +196,7 @@ def make_dinov2(out):
     (outputs["tokens"].square().sum() + outputs["class"].square().sum()).backward()
     write(out, "hf_dinov2_registers", weights, torch.float16, outputs, text, gradients=ours_from_hf_dinov2(with_gradients_saved(model)))
 
-    plain = shake(transformers.Dinov2Model(transformers.Dinov2Config(image_size=48, mlp_ratio=2, **HF)), 6, torch.float16)
+    plain = shake(transformers.Dinov2Model(transformers.Dinov2Config(image_size=48, mlp_ratio=MLP // WIDTH, **HF)), 6, torch.float16)
     wide = image_of(WIDE)
     outputs = {"image": wide} | hf_tokens(plain(wide, output_hidden_states=True, output_attentions=True))
     weights, text = saved(plain)
@@ -229,9 +229,9 @@ def main():
     make_clip(out)
     make_dinov2(out)
     make_timm(out, "timm_vit", "vit_base_patch16_224", WIDE, 11, torch.bfloat16, {"depth": 1, "qkv_bias": False})
-    make_timm(out, "timm_clip_quickgelu", "vit_base_patch16_clip_quickgelu_224", WIDE, 12, torch.float16, {})
+    make_timm(out, "timm_clip_quickgelu", "vit_base_patch16_clip_quickgelu_224", WIDE, 12, torch.float16, {"depth": 1})
     make_timm(out, "timm_dino", "vit_small_patch8_224", SQUARE, 13, torch.float16, {"depth": 1}, config=False)
-    make_timm(out, "timm_dinov2_registers", "vit_base_patch14_reg4_dinov2", WIDE, 14, torch.float16, {"init_values": 0.5})
+    make_timm(out, "timm_dinov2_registers", "vit_base_patch14_reg4_dinov2", WIDE, 14, torch.float16, {"depth": 1, "init_values": 0.5})
     make_timm(out, "timm_without_class_token", "vit_base_patch16_224", SQUARE, 15, torch.float16,
               {"depth": 1, "class_token": False, "global_pool": "avg", "fc_norm": False})
 
