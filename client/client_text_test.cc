@@ -83,6 +83,24 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
   EXPECT_EQ(text, "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\n[##----------------------] 11/100  1:29 left\nhello\n");
 }
 
+TEST(ProgressTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
+  testing::FakeClock clock;
+  std::FILE* const file = std::tmpfile();
+  {
+    Progress progress(file, &clock);
+    progress.Show(Running(0, 100), nullptr);
+    clock.Advance(absl::Seconds(300));  // it evaluates the untrained encoder
+    progress.Show(Running(1, 100), nullptr);
+    clock.Advance(absl::Seconds(10));
+    progress.Show(Running(11, 100), nullptr);
+  }
+  std::rewind(file);
+  std::string text(4096, '\0');
+  text.resize(std::fread(&text[0], 1, text.size(), file));
+  std::fclose(file);
+  EXPECT_EQ(text, "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
+}
+
 // A terminal of 40 columns, as a person has it.
 TEST(ProgressTest, OnATerminalTheBarNeverWraps) {
   int controller = -1, terminal = -1;

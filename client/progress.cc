@@ -71,8 +71,12 @@ absl::Duration Progress::Left(const Job& job) {
   if (job.generation() != generation_ || job.step() < first_step_) {
     generation_ = job.generation();
     first_step_ = job.step();
+    first_seen_ = absl::InfiniteFuture();
+  } else if (first_seen_ == absl::InfiniteFuture() && job.step() > first_step_) {
+    first_step_ = job.step();
     first_seen_ = now;
   }
+  if (first_seen_ == absl::InfiniteFuture()) return absl::InfiniteDuration();
   const int64_t done = job.step() - first_step_;
   if (done <= 0) return absl::InfiniteDuration();
   return (now - first_seen_) / done * std::max<int64_t>(0, job.total_steps() - job.step());

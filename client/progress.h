@@ -37,10 +37,11 @@ class Progress {
   int64_t last_step_ = -1;
   std::string last_text_;
   JobState last_state_ = JOB_STATE_UNSPECIFIED;
-  // Where the present generation was first seen: what is left is judged by its pace.
+  // Where the present generation was first seen, and when it first moved: what is left is judged by its pace from there on, for before
+  // its first step it starts and evaluates.
   int64_t generation_ = -1;
   int64_t first_step_ = 0;
-  absl::Time first_seen_;
+  absl::Time first_seen_ = absl::InfiniteFuture();
 };
 
 }  // namespace mimeo

@@ -1,0 +1,100 @@
+// What is refused of encoders, masks and objectives, each with the field and what would be right.
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "job/job_spec.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr char kVit[] = "encoder { vit { patch_px: 8 width: 64 depth: 4 heads: 2 } } ";
+constexpr char kConvVit[] = "encoder { conv_vit { stem_px: 2 stage_width: [16, 32] stage_depth: [1, 1] width: 64 depth: 2 heads: 2 } } ";
+constexpr char kPixels[] = "objective { reconstruction {} } ";
+constexpr char kContrast[] = "views { count: 2 } objective { contrastive { info_nce {} } } ";
+
+// The problems of a job on 32 x 32 px, or "" where there is none.
+std::string ProblemsOf(const std::string& parts) {
+  const std::string base = "data { path: \"photos\" global_batch: 64 image_px: 32 } schedule { epochs: 10 } ";
+  JobSpec spec;  // merged: parts may speak of the same message
+  EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(absl::StrCat(base, parts), &spec)) << parts;
+  return std::string(ResolveJobSpec(spec).status().message());
+}
+
+struct Case {
+  std::string parts;
+  std::string problem;
+};
+
+TEST(MethodChecksTest, WhatMakesSenseIsTaken) {
+  for (const std::string& parts : {
+           absl::StrCat(kVit, kPixels, "mask { unit_patches: 2 block {} } "), absl::StrCat(kVit, kPixels, "mask { grid {} unit_patches: 2 } "),
+           absl::StrCat(kVit, kPixels, "mask { groups: 4 } "), absl::StrCat(kVit, kPixels, "mask { focused { teacher: \"clip\" } } "),
+           absl::StrCat(kConvVit, kPixels), absl::StrCat(kVit, kContrast, "mask { none {} } "),
+           absl::StrCat(kVit, kContrast, "data { contrast_group: 16 } resources { num_ranks: 4 } "),
+           absl::StrCat(kVit, "mask { groups: 2 } objective { contrastive { cosine {} pooling: POOLING_CLASS } } "),
+           absl::StrCat(kVit, kPixels, "data { image_width_px: 64 channels: 1 } ")}) {
+    EXPECT_EQ(ProblemsOf(parts), "") << parts;
+  }
+}
+
+TEST(MethodChecksTest, EncodersAndMasks) {
+  const std::string pixels = absl::StrCat(kVit, kPixels);
+  for (const Case& c : std::vector<Case>{
+           {absl::StrCat(kPixels), "encoder: missing"},
+           {absl::StrCat(pixels, "data { channels: 2 } "), "data.channels: 2 is neither 3 (RGB) nor 1 (grey)"},
+           {absl::StrCat(pixels, "data { channels: 1 pixel_mean: [0.1, 0.2] } "), "data.pixel_mean: given 2 times; once per channel, 1"},
+           {absl::StrCat(pixels, "data { image_width_px: 36 } "), "encoder.vit.patch_px: 8 does not divide data.image_width_px 36; nearest image sizes that fit: 32, 40"},
+           {absl::StrCat(kConvVit, kPixels, "data { image_px: 36 image_width_px: 32 } "),
+            "encoder.conv_vit.stem_px: 2 makes patches of 8 px, which do not tile data.image_px 36"},
+           {absl::StrCat(kConvVit, kPixels, "encoder { conv_vit { stage_width: 8 } } "), "encoder.conv_vit.stage_width: given 3 times; there are two"},
+           {absl::StrCat(pixels, "mask { none {} hidden_fraction: 0.5 } "), "mask.hidden_fraction: 0.5 with mask.none; leave it out"},
+           {absl::StrCat(pixels, "mask { grid {} hidden_fraction: 0.7 } "), "mask.hidden_fraction: 0.7 is not 1 - 1/s^2"},
+           {absl::StrCat(pixels, "mask { grid {} hidden_fraction: 0.8888888888888888 } "), "mask.grid: 4 x 4 patches in units of 1 are not tiled by squares of 3"},
+           {absl::StrCat(pixels, "mask { unit_patches: 3 } "), "mask.unit_patches: 3 does not divide the grid of 4 x 4 patches"},
+           {absl::StrCat(pixels, "mask { focused { teacher: \"clip\" } unit_patches: 2 } "), "mask.unit_patches: 2 with mask.focused"},
+           {absl::StrCat(pixels, "mask { focused {} } "), "mask.focused.teacher: \"\" is not a teacher's name"},
+           {absl::StrCat(pixels, "mask { groups: 5 } "), "mask.groups: 5 disjoint masks of 4 of 16 patches cannot be; at most 4"},
+           {absl::StrCat(pixels, "mask { groups: 2 block {} } "), "mask.groups: 2 complementary masks go with mask.random only"}}) {
+    EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
+  }
+}
+
+TEST(MethodChecksTest, Objectives) {
+  const std::string mimic = absl::StrCat(kVit, kPixels, "objective { mimic { teacher: \"clip\" ");
+  for (const Case& c : std::vector<Case>{
+           {absl::StrCat(kVit, kPixels, "mask { none {} } "), "objective[reconstruction].reconstruction: nothing is hidden"},
+           {absl::StrCat(kVit, "objective { reconstruction { target_view: TARGET_VIEW_CROSS } } "), "TARGET_VIEW_CROSS needs views.count of 2 or more; it is 1"},
+           {absl::StrCat(mimic, "student_layer: 5 } } "), "objective[mimic].mimic.student_layer: 5 is not between 1 and 4"},
+           {absl::StrCat(mimic, "student_layer: [2, 2] } } "), "student_layer: 2 is named twice"},
+           {absl::StrCat(mimic, "projected: true teacher_layer: 3 } } "), "projected: goes with the teacher's last tokens"},
+           {absl::StrCat(kConvVit, "objective { mimic { teacher: \"clip\" class_token: true } } "), "mimic.class_token: this encoder has no class token"},
+           {absl::StrCat(kVit, "objective { mimic { teacher: \"clip\" student_layer: 2 } } "), "objective: every objective is a mimic of student_layer"},
+           {absl::StrCat(kVit, "views { count: 2 } objective { contrastive {} } "), "objective[contrastive].contrastive: says not which loss; one of info_nce {}, cosine {}"},
+           {absl::StrCat(kVit, "objective { contrastive { info_nce {} } } "), "views.count: 1 x mask.groups 1; objective[contrastive].contrastive contrasts two encodings"},
+           {absl::StrCat(kConvVit, "views { count: 2 } objective { contrastive { info_nce {} pooling: POOLING_CLASS } } "), "pooling: POOLING_CLASS, and this encoder has no class token"},
+           {absl::StrCat(kVit, "objective { reconstruction {} weight_schedule {} } "), "weight_schedule.final_weight: missing"},
+           {absl::StrCat(kVit, "objective { reconstruction {} weight_schedule { final_weight: 1 begin: 0.5 end: 0.5 } } "), "weight_schedule.end: 0.5 is not after begin 0.5"}}) {
+    EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
+  }
+}
+
+TEST(MethodChecksTest, ContrastGroups) {
+  const std::string contrast = absl::StrCat(kVit, kContrast);
+  for (const Case& c : std::vector<Case>{
+           {absl::StrCat(kVit, kPixels, "data { contrast_group: 32 } "), "data.contrast_group: 32, and no objective mixes samples; leave it out"},
+           {absl::StrCat(contrast, "data { contrast_group: 24 } "), "data.contrast_group: 24 does not divide data.global_batch 64"},
+           {absl::StrCat(contrast, "data { contrast_group: 32 } resources { num_ranks: 3 } "), "data.contrast_group: 32 is not a multiple of 3 ranks; nearest that fit: 30, 33"},
+           {absl::StrCat(contrast, "resources { num_ranks: 2 micro_batch: 8 } "), "resources.micro_batch: 8 x 2 ranks is not data.contrast_group 64"},
+           {absl::StrCat(kVit, kPixels, "ema { decay: 1.5 } "), "ema.decay: 1.5 is not between 0 and 1"}}) {
+    EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
+  }
+}
+
+}  // namespace
+}  // namespace mimeo
