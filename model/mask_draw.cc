@@ -114,6 +114,7 @@ std::vector<int64_t> VisibleFirst(const MaskSpec& spec, const UnitGrid& grid, in
     default: break;
   }
   ABSL_RAW_LOG(FATAL, "a mask of kind %d is not drawn from keys alone", static_cast<int>(spec.kind_case()));
+  return {};
 }
 
 std::vector<int64_t> PatchesOf(const std::vector<int64_t>& units, const UnitGrid& grid, int unit_patches) {
