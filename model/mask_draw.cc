@@ -95,8 +95,8 @@ std::vector<int64_t> BlockVisible(const MaskSpec& spec, const UnitGrid& grid, in
   return drawing.Visible();
 }
 
-std::vector<int64_t> GridVisible(double hidden_fraction, const UnitGrid& grid, int num_visible) {
-  const auto stride = static_cast<int>(std::lround(1 / std::sqrt(1 - hidden_fraction)));
+std::vector<int64_t> GridVisible(const UnitGrid& grid, int num_visible) {
+  const auto stride = static_cast<int>(std::lround(std::sqrt(grid.size() / num_visible)));  // one of every stride x stride
   std::vector<int64_t> visible;
   for (int row = 0; row < grid.rows; row += stride) {
     for (int col = 0; col < grid.cols; col += stride) visible.push_back(int64_t{row} * grid.cols + col);
@@ -110,7 +110,7 @@ std::vector<int64_t> VisibleFirst(const MaskSpec& spec, const UnitGrid& grid, in
   switch (spec.kind_case()) {
     case MaskSpec::kRandom: return key.Permutation(grid.size());
     case MaskSpec::kBlock: return BlockVisible(spec, grid, num_visible, key);
-    case MaskSpec::kGrid: return GridVisible(spec.hidden_fraction(), grid, num_visible);
+    case MaskSpec::kGrid: return GridVisible(grid, num_visible);
     default: break;
   }
   ABSL_RAW_LOG(FATAL, "a mask of kind %d is not drawn from keys alone", static_cast<int>(spec.kind_case()));

@@ -185,27 +185,19 @@ absl::StatusOr<std::vector<TeacherStream::Slice>> TeacherBatch::Cut(const Featur
 
 absl::StatusOr<MaskPlan> TeacherBatch::DrawnPlan(const at::Tensor& drawn_BK) const {
   const int64_t batch = drawn_BK.size(0), num_visible = drawn_BK.size(1), num_patches = options_.grid.num_patches();
-  MaskPlan plan{drawn_BK.to(at::kLong), at::empty({batch, num_patches - num_visible}, at::kLong)};
-  const int64_t* visible = plan.visible_BK.const_data_ptr<int64_t>();
-  int64_t* hidden = plan.hidden_BM.data_ptr<int64_t>();
+  const int32_t* visible = drawn_BK.const_data_ptr<int32_t>();
+  std::vector<std::vector<int64_t>> rows;
   for (int64_t b = 0; b < batch; ++b, visible += num_visible) {
-    for (int64_t k = 0; k < num_visible; ++k) {  // all of them first: only then is there room for what is hidden
+    for (int64_t k = 0; k < num_visible; ++k) {
       const int64_t lowest = k == 0 ? 0 : visible[k - 1] + 1;
       if (visible[k] < lowest || visible[k] >= num_patches) {
         return absl::DataLossError(absl::StrCat("teacher ", options_.request.teacher, " drew patch ", visible[k], " of image ", b,
                                                 " where ", lowest, " to ", num_patches - 1, " may come"));
       }
     }
-    int64_t k = 0;
-    for (int64_t patch = 0; patch < num_patches; ++patch) {
-      if (k < num_visible && visible[k] == patch) {
-        ++k;
-      } else {
-        *hidden++ = patch;
-      }
-    }
+    rows.emplace_back(visible, visible + num_visible);
   }
-  return plan;
+  return PlanOfVisible(rows, static_cast<int>(num_patches), static_cast<int>(num_visible));
 }
 
 at::Tensor TeacherBatch::FeaturesOf(const Crop& crop, const ViewInput& view) const {
