@@ -48,7 +48,7 @@ Rows CoordinatorRows() {
       {"mimeo_coordinator_job_loss_term", kGauge, kOwner,
        "Unweighted loss of one objective in a job's newest reported step.", {"job", "objective"}, {}},
       {"mimeo_coordinator_job_stat", kGauge, kOwner,
-       "What an objective shows of itself in a job's newest reported step, e.g. contrastive/embedding_std: near 0 it has collapsed.",
+       "What an objective or the encoder shows of itself, newest reported, e.g. encoder/effective_rank: near 1 it has collapsed.",
        {"job", "stat"}, {}},
   };
 }

@@ -222,7 +222,7 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
   absl::MutexLock lock(&mu_);
   const JobInfo& job = state_.jobs().at(request.job_id());
   if (!steps.empty()) {
-    metrics_->StepsReported(request.job_id(), request.steps_size(), steps.back());
+    metrics_->StepsReported(request.job_id(), steps);
     reports_.HearStep(job, request.generation(), steps.back().step());
   }
   Touch(request.job_id());

@@ -42,12 +42,17 @@ void CoordinatorMetrics::JobStep(const std::string& job_id, int64_t step) {
   metrics_->Set("mimeo_coordinator_job_step", static_cast<double>(step), {{"job", job_id}});
 }
 
-void CoordinatorMetrics::StepsReported(const std::string& job_id, int64_t steps, const StepMetrics& newest) {
-  metrics_->Add("mimeo_coordinator_steps_reported_total", static_cast<double>(steps));
-  for (const auto& [objective, loss] : newest.terms()) {
+void CoordinatorMetrics::StepsReported(const std::string& job_id, const std::vector<StepMetrics>& steps) {
+  metrics_->Add("mimeo_coordinator_steps_reported_total", static_cast<double>(steps.size()));
+  std::map<std::string, double> terms, stats;
+  for (const StepMetrics& step : steps) {
+    for (const auto& [objective, loss] : step.terms()) terms[objective] = loss;
+    for (const auto& [stat, value] : step.stats()) stats[stat] = value;
+  }
+  for (const auto& [objective, loss] : terms) {
     metrics_->Set("mimeo_coordinator_job_loss_term", loss, {{"job", job_id}, {"objective", objective}});
   }
-  for (const auto& [stat, value] : newest.stats()) {
+  for (const auto& [stat, value] : stats) {
     metrics_->Set("mimeo_coordinator_job_stat", value, {{"job", job_id}, {"stat", stat}});
   }
 }

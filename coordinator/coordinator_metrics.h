@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -38,7 +39,8 @@ class CoordinatorMetrics {
   void RpcFailed();
 
   void JobStep(const std::string& job_id, int64_t step);
-  void StepsReported(const std::string& job_id, int64_t steps, const StepMetrics& newest);
+  // In order of steps; not each need have all of a job's stats.
+  void StepsReported(const std::string& job_id, const std::vector<StepMetrics>& steps);
   // A job that is final stays visible to the next scrapes, until twenty others have ended after it.
   void JobEnded(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
 

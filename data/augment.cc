@@ -119,6 +119,9 @@ CropPlan RandomCropPlan(const ImageSize& size, const ViewSpec& spec, const Rando
 }
 
 CropShape CropShapeOf(const DataSpec& data) { return {data.channels(), data.image_px(), data.image_width_px()}; }
+CropShape CropShapeOf(const ViewSpec& view, const DataSpec& data) {
+  return {data.channels(), view.image_px(), view.image_width_px()};
+}
 
 std::vector<uint8_t> Luma(const Pixels& pixels) {
   std::vector<uint8_t> grey(pixels.rgb.size() / 3);

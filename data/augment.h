@@ -24,8 +24,9 @@ struct CropShape {
   int64_t bytes() const { return int64_t{channels} * height_px * width_px; }
 };
 
-// Of a job's training and evaluation crops. REQUIRES: resolved.
+// Of a job's training and evaluation crops, and of such a view. REQUIRES: resolved.
 CropShape CropShapeOf(const DataSpec& data);
+CropShape CropShapeOf(const ViewSpec& view, const DataSpec& data);
 
 struct CropPlan {
   Rect crop;

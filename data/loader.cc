@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "data/sample_reader.h"
+#include "job/job_shape.h"
 #include "spdlog/spdlog.h"
 
 namespace mimeo {
@@ -153,11 +154,12 @@ class PrefetchingLoader : public Loader {
     work->batch.sample_ids.assign(rows, -1);
     work->batch.keys.assign(rows, RandomKey(0));
     const DataSpec& data = spec_.data();
-    const std::vector<int64_t> shape = {rows, data.channels(), data.image_px(), data.image_width_px()};
-    for (int view = 0; view < std::max(1, spec_.views().count()); ++view) {
-      work->batch.views_BCHW.push_back(at::empty(shape, at::kByte));
+    for (const ViewSpec& view : EachView(spec_)) {
+      work->batch.views_BCHW.push_back(at::empty({rows, data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
     }
-    if (WantsSharedTarget(spec_)) work->batch.shared_BCHW = at::empty(shape, at::kByte);
+    if (WantsSharedTarget(spec_)) {
+      work->batch.shared_BCHW = at::empty({rows, data.channels(), data.image_px(), data.image_width_px()}, at::kByte);
+    }
     Advance();
     work->batch.next.set_epoch(cursor_.epoch);
     work->batch.next.set_batch(cursor_.step);

@@ -20,7 +20,7 @@ namespace mimeo {
 struct Batch {
   std::vector<int64_t> sample_ids;        // B; what was really read (a bad sample's replacement, not the bad one)
   std::vector<RandomKey> keys;            // B; key(seed).Fold("sample").Fold(epoch).Fold(sample): fold "mask", view into these
-  std::vector<at::Tensor> views_BCHW;     // one per view; uint8, of the job's channels, height and width, contiguous
+  std::vector<at::Tensor> views_BCHW;     // one per view; uint8, of the job's channels and the view's height and width, contiguous
   at::Tensor shared_BCHW;                 // the evaluation crops, where an objective reconstructs TARGET_VIEW_SHARED; else undefined
   // Of what Next gives after this batch. After the last micro-batch of a step it is the next step's: what a checkpoint stores.
   LoaderPosition next;

@@ -47,8 +47,10 @@ JobSpec MaeJob(const Flags& flags) {
   spec.mutable_data()->set_loader_threads(flags.threads);
   spec.mutable_data()->set_max_bad_samples(100);
   spec.mutable_data()->set_max_pixels(100000000);
-  ViewSpec* views = spec.mutable_views();
+  ViewSpec* views = spec.add_views();
   views->set_count(1);
+  views->set_image_px(flags.image_px);
+  views->set_image_width_px(flags.image_width_px);
   views->set_crop_scale_min(0.2);
   views->set_crop_scale_max(1);
   views->set_crop_ratio_min(3.0 / 4);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 #include "data/augment.h"
+#include "data/color.h"
 #include "data/decode.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -57,13 +58,35 @@ class LoaderTest : public ::testing::Test {
     spec_.mutable_data()->set_max_bad_samples(5);
     spec_.mutable_data()->set_max_pixels(10000);
     spec_.mutable_data()->set_loader_threads(1);
-    ViewSpec* views = spec_.mutable_views();
+    ViewSpec* views = spec_.add_views();
     views->set_count(1);
+    views->set_image_px(6);
+    views->set_image_width_px(6);
     views->set_crop_scale_min(0.2);
     views->set_crop_scale_max(1);
     views->set_crop_ratio_min(0.75);
     views->set_crop_ratio_max(4.0 / 3);
     views->set_flip_probability(0.5);
+  }
+
+  void SetWidth(int px) {
+    spec_.mutable_data()->set_image_width_px(px);
+    spec_.mutable_views(0)->set_image_width_px(px);
+  }
+
+  // Like the first group, but smaller and with every change of colour.
+  void AddSmallColoredViews(int count) {
+    ViewSpec* small = spec_.add_views();
+    *small = spec_.views(0);
+    small->set_count(count);
+    small->set_image_px(4);
+    small->set_image_width_px(5);
+    ColorSpec* color = small->mutable_color();
+    color->set_brightness(0.4), color->set_contrast(0.4), color->set_saturation(0.2), color->set_hue(0.1);
+    color->set_jitter_probability(0.8);
+    color->set_grey_probability(0.2);
+    color->set_blur_probability(0.5), color->set_blur_sigma_min(0.1), color->set_blur_sigma_max(2), color->set_blur_kernel_px(3);
+    color->set_solarize_probability(0.5), color->set_solarize_threshold(128);
   }
 
   void OpenDataset() {
@@ -120,7 +143,7 @@ TEST_F(LoaderTest, RowsAreTheEpochsOrderCroppedByTheirKeys) {
       const RandomKey key = RandomKey(3).Fold("sample").Fold(epoch).Fold(sample);
       EXPECT_TRUE(batches[step].keys[row] == key);
       const std::string encoded = dataset_->Read(sample).value();
-      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(), key.Fold("crop").Fold(uint64_t{0}));
+      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(0), key.Fold("crop").Fold(uint64_t{0}));
       const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {3, 6, 6}, plan.flip);
       const auto* bytes = static_cast<const uint8_t*>(batches[step].views_BCHW[0].data_ptr()) + row * 3 * 6 * 6;
       EXPECT_EQ(std::memcmp(bytes, expected.data_ptr(), 3 * 6 * 6), 0);
@@ -187,10 +210,10 @@ TEST_F(LoaderTest, SlicesOfRanksAndMicroBatchesJoinToTheGlobalBatch) {
 
 TEST_F(LoaderTest, ViewsAreIndependentCropsOfTheSameSample) {
   WriteImages(8);
-  spec_.mutable_views()->set_count(2);
+  spec_.mutable_views(0)->set_count(2);
   OpenDataset();
   const Batch two = All(Rank(0, 1, 8, 1))[0];
-  spec_.mutable_views()->set_count(1);
+  spec_.mutable_views(0)->set_count(1);
   const Batch one = All(Rank(0, 1, 8, 1))[0];
   ASSERT_EQ(two.views_BCHW.size(), 2u);
   // View 0 does not depend on how many there are, though both are cut from one decode.
@@ -200,9 +223,9 @@ TEST_F(LoaderTest, ViewsAreIndependentCropsOfTheSameSample) {
 
 TEST_F(LoaderTest, ViewsHaveTheHeightWidthAndChannelsOfTheJob) {
   WriteImages(8);
-  spec_.mutable_data()->set_image_width_px(10);
+  SetWidth(10);
   spec_.mutable_data()->set_channels(1);
-  spec_.mutable_views()->set_count(2);
+  spec_.mutable_views(0)->set_count(2);
   OpenDataset();
   const Batch batch = All(Rank(0, 1, 8, 1))[0];
   for (int view = 0; view < 2; ++view) {
@@ -210,12 +233,54 @@ TEST_F(LoaderTest, ViewsHaveTheHeightWidthAndChannelsOfTheJob) {
     for (int row = 0; row < 8; ++row) {
       const std::string encoded = dataset_->Read(batch.sample_ids[row]).value();
       const RandomKey key = batch.keys[row].Fold("crop").Fold(static_cast<uint64_t>(view));
-      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(), key);
+      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(0), key);
       const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {1, 6, 10}, plan.flip);
       EXPECT_TRUE(batch.views_BCHW[view][row].equal(expected));
     }
   }
   EXPECT_FALSE(batch.shared_BCHW.defined());
+}
+
+TEST_F(LoaderTest, EveryViewHasItsGroupsSizeAndColours) {
+  WriteImages(8);
+  spec_.mutable_views(0)->set_count(2);
+  OpenDataset();
+  const Batch before = All(Rank(0, 1, 8, 1))[0];
+  AddSmallColoredViews(3);
+  const Batch batch = All(Rank(0, 1, 8, 1))[0];
+  ASSERT_EQ(batch.views_BCHW.size(), 5u);
+  for (int view = 0; view < 2; ++view) EXPECT_TRUE(batch.views_BCHW[view].equal(before.views_BCHW[view])) << "as without the others";
+  int changed = 0;
+  for (int view = 2; view < 5; ++view) {
+    ASSERT_EQ(batch.views_BCHW[view].sizes(), at::IntArrayRef({8, 3, 4, 5}));
+    for (int row = 0; row < 8; ++row) {
+      const std::string encoded = dataset_->Read(batch.sample_ids[row]).value();
+      const RandomKey key = batch.keys[row].Fold("crop").Fold(static_cast<uint64_t>(view));
+      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(1), key);
+      at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {3, 4, 5}, plan.flip);
+      changed += batch.views_BCHW[view][row].equal(expected) ? 0 : 1;
+      ApplyColor(DrawColorPlan(spec_.views(1).color(), key.Fold("color")), {3, 4, 5}, expected.mutable_data_ptr<uint8_t>());
+      EXPECT_TRUE(batch.views_BCHW[view][row].equal(expected)) << view << " " << row;
+    }
+  }
+  EXPECT_GT(changed, 12) << "half of the 24 views at least";
+}
+
+TEST_F(LoaderTest, SmallColouredViewsAreTheSameForAnyThreadsAndRanks) {
+  WriteImages(20);
+  AddSmallColoredViews(2);
+  OpenDataset();
+  const std::vector<Batch> whole = All(Rank(0, 1, 8, 4));
+  spec_.mutable_data()->set_loader_threads(4);
+  const std::vector<Batch> threads = All(Rank(0, 1, 8, 4));
+  const std::vector<Batch> first = All(Rank(0, 2, 4, 4)), second = All(Rank(1, 2, 4, 4));
+  for (int step = 0; step < 4; ++step) {
+    EXPECT_TRUE(BytesOf(threads[step]) == BytesOf(whole[step])) << step;
+    for (int view = 0; view < 3; ++view) {
+      EXPECT_TRUE(first[step].views_BCHW[view].equal(whole[step].views_BCHW[view].slice(0, 0, 4))) << step << " " << view;
+      EXPECT_TRUE(second[step].views_BCHW[view].equal(whole[step].views_BCHW[view].slice(0, 4))) << step << " " << view;
+    }
+  }
 }
 
 // A photo beside the small images: only of a JPEG of some size is less decoded than all.
@@ -225,8 +290,8 @@ TEST_F(LoaderTest, TheSharedTargetIsTheEvaluationCropOfTheSampleInTheRow) {
   Write(Name(2), "text");
   spec_.mutable_data()->set_global_batch(11);
   spec_.mutable_data()->set_max_pixels(100000);
-  spec_.mutable_data()->set_image_width_px(10);
-  spec_.mutable_views()->set_count(2);
+  SetWidth(10);
+  spec_.mutable_views(0)->set_count(2);
   OpenDataset();
   const Batch without = All(Rank(0, 1, 11, 1))[0];
   spec_.add_objective()->mutable_reconstruction()->set_target_view(TARGET_VIEW_OWN);

@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "data/augment.h"
+#include "data/color.h"
 #include "data/decode.h"
 
 namespace mimeo {
@@ -42,22 +43,28 @@ absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector
   const RandomKey key = KeyOf(epoch, sample).Fold("crop");
   std::vector<CropPlan> plans;
   for (size_t view = 0; view < views_CHW.size(); ++view) {
-    plans.push_back(RandomCropPlan(size, spec_.views(), key.Fold(view)));
+    plans.push_back(RandomCropPlan(size, views_[view], key.Fold(view)));
   }
   const Rect around = shared_CHW != nullptr ? Rect{0, 0, size.width, size.height} : SmallestAround(plans);
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeCrop(encoded, around, spec_.data().max_pixels()));
-  const CropShape shape = CropShapeOf(spec_.data());
-  if (shared_CHW != nullptr) EvaluationCropInto(pixels, shape, shared_CHW);
+  if (shared_CHW != nullptr) EvaluationCropInto(pixels, CropShapeOf(spec_.data()), shared_CHW);
   for (size_t view = 0; view < plans.size(); ++view) {
-    const Rect& crop = plans[view].crop;
-    if (crop.width == around.width && crop.height == around.height) {  // the only view, or one that covers all: nothing to cut
-      ResizeCropInto(pixels, shape, plans[view].flip, views_CHW[view]);
-      continue;
-    }
-    const Pixels cut = CutPixels(pixels, {crop.left - around.left, crop.top - around.top, crop.width, crop.height});
-    ResizeCropInto(cut, shape, plans[view].flip, views_CHW[view]);
+    MakeView(view, pixels, around, plans[view], key.Fold(view), views_CHW[view]);
   }
   return absl::OkStatus();
+}
+
+void SampleReader::MakeView(size_t view, const Pixels& pixels, const Rect& around, const CropPlan& plan, const RandomKey& key,
+                            uint8_t* out_CHW) const {
+  const CropShape shape = CropShapeOf(views_[view], spec_.data());
+  const Rect& crop = plan.crop;
+  if (crop.width == around.width && crop.height == around.height) {  // the only view, or one that covers all: nothing to cut
+    ResizeCropInto(pixels, shape, plan.flip, out_CHW);
+  } else {
+    const Pixels cut = CutPixels(pixels, {crop.left - around.left, crop.top - around.top, crop.width, crop.height});
+    ResizeCropInto(cut, shape, plan.flip, out_CHW);
+  }
+  if (views_[view].has_color()) ApplyColor(DrawColorPlan(views_[view].color(), key.Fold("color")), shape, out_CHW);
 }
 
 }  // namespace mimeo

@@ -52,21 +52,6 @@ void CheckData(const DataSpec& data, ProblemList* problems) {
   problems->InRange("data.loader_threads", data.loader_threads(), 1, 256);
 }
 
-void CheckViews(const ViewSpec& views, ProblemList* problems) {
-  problems->InRange("views.count", views.count(), 1, 16);
-  problems->InRange("views.crop_scale_min", views.crop_scale_min(), 1e-4, 1.0);
-  problems->InRange("views.crop_scale_max", views.crop_scale_max(), 1e-4, 1.0);
-  if (views.crop_scale_min() > views.crop_scale_max()) {
-    problems->Add("views.crop_scale_min", views.crop_scale_min(), " is above crop_scale_max ", views.crop_scale_max());
-  }
-  problems->InRange("views.crop_ratio_min", views.crop_ratio_min(), 0.01, 100.0);
-  problems->InRange("views.crop_ratio_max", views.crop_ratio_max(), 0.01, 100.0);
-  if (views.crop_ratio_min() > views.crop_ratio_max()) {
-    problems->Add("views.crop_ratio_min", views.crop_ratio_min(), " is above crop_ratio_max ", views.crop_ratio_max());
-  }
-  problems->InRange("views.flip_probability", views.flip_probability(), 0.0, 1.0);
-}
-
 void CheckOptimizer(const OptimizerSpec& optimizer, ProblemList* problems) {
   const AdamWSpec& adamw = optimizer.adamw();
   problems->InRange("optimizer.adamw.base_rate", adamw.base_rate(), 0.0, 1e3);
@@ -74,6 +59,7 @@ void CheckOptimizer(const OptimizerSpec& optimizer, ProblemList* problems) {
   problems->InRange("optimizer.adamw.beta2", adamw.beta2(), 0.0, 0.9999999);
   problems->InRange("optimizer.adamw.epsilon", adamw.epsilon(), 1e-16, 1.0);
   problems->InRange("optimizer.adamw.weight_decay", adamw.weight_decay(), 0.0, 1e3);
+  problems->InRange("optimizer.adamw.final_weight_decay", adamw.final_weight_decay(), 0.0, 1e3);
   problems->InRange("optimizer.adamw.layer_decay", adamw.layer_decay(), 0.01, 1.0);
   problems->InRange("optimizer.max_grad_norm", optimizer.max_grad_norm(), 0.0, 1e12);
 }
@@ -169,7 +155,7 @@ void CheckResources(const JobSpec& spec, ProblemList* problems) {
 std::vector<std::string> Problems(const JobSpec& spec) {
   ProblemList problems;
   CheckData(spec.data(), &problems);
-  CheckViews(spec.views(), &problems);
+  CheckViews(spec, &problems);
   CheckEncoder(spec, &problems);
   CheckMask(spec, &problems);
   CheckObjectives(spec, &problems);

@@ -34,13 +34,37 @@ void FillData(DataSpec* data) {
   }
 }
 
-void FillViews(ViewSpec* views) {
+// A tenth of the view's height, to the next odd number.
+int BlurKernel(int height_px) {
+  const int tenth = (height_px + 9) / 10;
+  return tenth % 2 == 0 ? tenth + 1 : tenth;
+}
+
+void FillColor(int height_px, ColorSpec* color) {
+  MIMEO_DEFAULT(color, brightness, 0.0);
+  MIMEO_DEFAULT(color, contrast, 0.0);
+  MIMEO_DEFAULT(color, saturation, 0.0);
+  MIMEO_DEFAULT(color, hue, 0.0);
+  MIMEO_DEFAULT(color, jitter_probability, 1.0);
+  MIMEO_DEFAULT(color, grey_probability, 0.0);
+  MIMEO_DEFAULT(color, blur_probability, 0.0);
+  MIMEO_DEFAULT(color, blur_sigma_min, 0.1);
+  MIMEO_DEFAULT(color, blur_sigma_max, 2.0);
+  MIMEO_DEFAULT(color, blur_kernel_px, BlurKernel(height_px));
+  MIMEO_DEFAULT(color, solarize_probability, 0.0);
+  MIMEO_DEFAULT(color, solarize_threshold, 128);
+}
+
+void FillViews(const DataSpec& data, ViewSpec* views) {
   MIMEO_DEFAULT(views, count, 1);
   MIMEO_DEFAULT(views, crop_scale_min, 0.2);
   MIMEO_DEFAULT(views, crop_scale_max, 1.0);
   MIMEO_DEFAULT(views, crop_ratio_min, 3.0 / 4.0);
   MIMEO_DEFAULT(views, crop_ratio_max, 4.0 / 3.0);
   MIMEO_DEFAULT(views, flip_probability, 0.5);
+  MIMEO_DEFAULT(views, image_width_px, views->has_image_px() ? views->image_px() : data.image_width_px());
+  MIMEO_DEFAULT(views, image_px, data.image_px());
+  if (views->has_color()) FillColor(views->image_px(), views->mutable_color());
 }
 
 void FillMask(MaskSpec* mask) {
@@ -71,6 +95,8 @@ void FillEncoder(EncoderSpec* encoder) {
     MIMEO_DEFAULT(vit, qkv_bias, true);
     MIMEO_DEFAULT(vit, layer_scale, 0.0);
     MIMEO_DEFAULT(vit, register_tokens, 0);
+    MIMEO_DEFAULT(vit, mask_token, false);
+    MIMEO_DEFAULT(vit, frozen_patch_embedding, false);
   } else if (encoder->has_conv_vit()) {
     ConvVitSpec* conv = encoder->mutable_conv_vit();
     MIMEO_DEFAULT(conv, stem_px, 4);
@@ -82,9 +108,12 @@ void FillEncoder(EncoderSpec* encoder) {
 }
 
 void FillReconstruction(ReconstructionSpec* decoder) {
-  MIMEO_DEFAULT(decoder, decoder_width, 512);
-  MIMEO_DEFAULT(decoder, decoder_depth, 8);
-  MIMEO_DEFAULT(decoder, decoder_heads, 16);
+  MIMEO_DEFAULT(decoder, linear, false);
+  if (!decoder->linear()) {
+    MIMEO_DEFAULT(decoder, decoder_width, 512);
+    MIMEO_DEFAULT(decoder, decoder_depth, 8);
+    MIMEO_DEFAULT(decoder, decoder_heads, 16);
+  }
   MIMEO_DEFAULT(decoder, normalize_patches, true);
   MIMEO_DEFAULT(decoder, distance, PIXEL_DISTANCE_MSE);
   MIMEO_DEFAULT(decoder, target_view, TARGET_VIEW_OWN);
@@ -100,12 +129,30 @@ void FillMimic(MimicSpec* mimic) {
 
 void FillContrastive(ContrastiveSpec* contrastive) {
   if (contrastive->has_info_nce()) MIMEO_DEFAULT(contrastive->mutable_info_nce(), temperature, 0.1);
-  if (contrastive->has_cosine()) MIMEO_DEFAULT(contrastive->mutable_cosine(), predictor_width, 4096);
+  if (contrastive->has_cosine()) contrastive->mutable_predictor();
+  if (contrastive->has_predictor()) {
+    MIMEO_DEFAULT(contrastive->mutable_predictor(), hidden_width, 4096);
+    MIMEO_DEFAULT(contrastive->mutable_predictor(), final_norm, false);
+  }
+  MIMEO_DEFAULT(contrastive, average_target, false);
   MIMEO_DEFAULT(contrastive, pooling, POOLING_MEAN);
   ProjectorSpec* projector = contrastive->mutable_projector();
   if (projector->hidden_width().empty()) projector->add_hidden_width(4096), projector->add_hidden_width(4096);
   MIMEO_DEFAULT(projector, width, 128);
   MIMEO_DEFAULT(projector, batch_norm, true);
+}
+
+void FillSelfDistillation(SelfDistillationSpec* dino) {
+  MIMEO_DEFAULT(dino, pooling, POOLING_CLASS);
+  if (dino->hidden_width().empty()) dino->add_hidden_width(2048), dino->add_hidden_width(2048);
+  MIMEO_DEFAULT(dino, bottleneck_width, 256);
+  MIMEO_DEFAULT(dino, num_prototypes, 65536);
+  MIMEO_DEFAULT(dino, student_temperature, 0.1);
+  MIMEO_DEFAULT(dino, teacher_temperature, 0.04);
+  MIMEO_DEFAULT(dino, warmup_temperature, dino->teacher_temperature());
+  MIMEO_DEFAULT(dino, warmup, 0.0);
+  MIMEO_DEFAULT(dino, center_momentum, 0.9);
+  MIMEO_DEFAULT(dino, frozen_prototypes, 0.0);
 }
 
 void FillObjective(ObjectiveSpec* objective) {
@@ -124,6 +171,9 @@ void FillObjective(ObjectiveSpec* objective) {
   } else if (objective->has_contrastive()) {
     MIMEO_DEFAULT(objective, name, "contrastive");
     FillContrastive(objective->mutable_contrastive());
+  } else if (objective->has_self_distillation()) {
+    MIMEO_DEFAULT(objective, name, "self_distillation");
+    FillSelfDistillation(objective->mutable_self_distillation());
   }
 }
 
@@ -134,6 +184,7 @@ void FillOptimizer(OptimizerSpec* optimizer) {
   MIMEO_DEFAULT(adamw, beta2, 0.95);
   MIMEO_DEFAULT(adamw, epsilon, 1e-8);
   MIMEO_DEFAULT(adamw, weight_decay, 0.05);
+  MIMEO_DEFAULT(adamw, final_weight_decay, adamw->weight_decay());
   MIMEO_DEFAULT(adamw, layer_decay, 1.0);
   MIMEO_DEFAULT(optimizer, max_grad_norm, 0.0);
 }
@@ -172,7 +223,8 @@ void FillDefaults(JobSpec* spec) {
   MIMEO_DEFAULT(spec, name, "job");
   MIMEO_DEFAULT(spec, seed, 0);
   FillData(spec->mutable_data());
-  FillViews(spec->mutable_views());
+  if (spec->views().empty()) spec->add_views();
+  for (ViewSpec& views : *spec->mutable_views()) FillViews(spec->data(), &views);
   FillMask(spec->mutable_mask());
   FillEncoder(spec->mutable_encoder());
   for (ObjectiveSpec& objective : *spec->mutable_objective()) FillObjective(&objective);

@@ -76,9 +76,14 @@ absl::StatusOr<Message*> Descend(Message* message, absl::string_view step, absl:
     return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": ", parts.first, " is not a list; write it without [",
                                                    parts.second));
   }
+  const auto* reflection = message->GetReflection();
+  const int count = reflection->FieldSize(*message, *field);
+  if (parts.first.size() == step.size() && count <= 1) {  // then it is clear which one is meant
+    return count == 1 ? reflection->MutableRepeatedMessage(message, *field, 0) : reflection->AddMessage(message, *field);
+  }
   if (parts.second.empty() || parts.second.back() != ']') {
     return absl::InvalidArgumentError(
-        absl::StrCat("--set ", path, ": ", parts.first, " is a list; say which, e.g. ", parts.first, "[NAME].weight"));
+        absl::StrCat("--set ", path, ": ", parts.first, " is a list of ", count, "; say which, by name or by number from 0, e.g. ", parts.first, "[0]"));
   }
   return FindElement(message, *field, parts.second.substr(0, parts.second.size() - 1), path);
 }

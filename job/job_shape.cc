@@ -8,6 +8,16 @@ namespace mimeo {
 
 int NumVisible(int num_patches, double hidden_fraction) { return static_cast<int>(num_patches * (1 - hidden_fraction)); }
 
+std::vector<ViewSpec> EachView(const JobSpec& spec) {
+  std::vector<ViewSpec> views;
+  for (const ViewSpec& group : spec.views()) views.insert(views.end(), static_cast<size_t>(group.count()), group);
+  return views;
+}
+
+bool IsFullSize(const ViewSpec& view, const DataSpec& data) {
+  return view.image_px() == data.image_px() && view.image_width_px() == data.image_width_px();
+}
+
 int PatchPx(const JobSpec& spec) {
   return spec.encoder().has_conv_vit() ? 4 * spec.encoder().conv_vit().stem_px() : spec.encoder().vit().patch_px();
 }

@@ -12,6 +12,12 @@ namespace mimeo {
 // K = int(L * (1 - hidden_fraction)) in IEEE double, truncated: MAE's own arithmetic (models_mae.py, random_masking).
 int NumVisible(int num_patches, double hidden_fraction);
 
+// The views of each image by their numbers: element v is the group of JobSpec.views that view v belongs to. A resolved spec has one
+// at least.
+std::vector<ViewSpec> EachView(const JobSpec& spec);
+// Whether such a view has the size of a training crop, so that targets can be made of it.
+bool IsFullSize(const ViewSpec& view, const DataSpec& data);
+
 // Of a training crop. REQUIRES: a resolved spec.
 int PatchPx(const JobSpec& spec);
 int PatchRows(const JobSpec& spec);

@@ -4,6 +4,8 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -29,6 +31,21 @@ TEST(NumVisibleTest, CountsWholeUnitsSquaresOfAGridAndEverythingWithoutAMask) {
   EXPECT_EQ(NumVisible(Resolved(vit + "data { image_px: 192 } mask { grid {} hidden_fraction: 0.8888888889 }")), 16);
   EXPECT_EQ(NumVisible(Resolved("encoder { vit { width: 64 depth: 4 heads: 2 } } mask { none {} } "
                                 "objective { mimic { teacher: \"clip\" } }")), 196);
+}
+
+TEST(ViewsTest, NumbersRunThroughTheGroupsAndSizeTellsFullFromSmall) {
+  const JobSpec one = Resolved(kVit);
+  ASSERT_EQ(EachView(one).size(), 1u);
+  EXPECT_TRUE(IsFullSize(EachView(one)[0], one.data()));
+  const JobSpec crops = Resolved("data { image_px: 64 image_width_px: 96 } encoder { vit { width: 64 depth: 4 heads: 2 } } mask { none {} } ema {} "
+                                 "views { count: 2 } views { count: 3 image_px: 32 flip_probability: 0 } objective { self_distillation {} }");
+  const std::vector<ViewSpec> views = EachView(crops);
+  ASSERT_EQ(views.size(), 5u);
+  EXPECT_EQ(views[1].image_width_px(), 96) << "of the data";
+  EXPECT_TRUE(IsFullSize(views[1], crops.data()));
+  EXPECT_EQ(views[2].image_width_px(), 32) << "a square, where only the height is given";
+  EXPECT_EQ(views[4].flip_probability(), 0);
+  EXPECT_FALSE(IsFullSize(views[2], crops.data()));
 }
 
 TEST(PatchesTest, OfRectanglesAndOfMcmae) {

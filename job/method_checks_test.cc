@@ -18,6 +18,9 @@ constexpr char kConvVit[] = "encoder { conv_vit { stem_px: 2 stage_width: [16, 3
 constexpr char kPixels[] = "objective { reconstruction {} } ";
 constexpr char kContrast[] = "views { count: 2 } objective { contrastive { info_nce {} } } ";
 
+constexpr char kMoco[] = "views { count: 2 } ema {} objective { contrastive { info_nce {} predictor { final_norm: true } average_target: true } } ";
+constexpr char kDino[] = "views { count: 2 } ema {} objective { self_distillation {} } ";
+
 // The problems of a job on 32 x 32 px, or "" where there is none.
 std::string ProblemsOf(const std::string& parts) {
   const std::string base = "data { path: \"photos\" global_batch: 64 image_px: 32 } schedule { epochs: 10 } ";
@@ -38,7 +41,10 @@ TEST(MethodChecksTest, WhatMakesSenseIsTaken) {
            absl::StrCat(kConvVit, kPixels), absl::StrCat(kVit, kContrast, "mask { none {} } "),
            absl::StrCat(kVit, kContrast, "data { contrast_group: 16 } resources { num_ranks: 4 } "),
            absl::StrCat(kVit, "mask { groups: 2 } objective { contrastive { cosine {} pooling: POOLING_CLASS } } "),
-           absl::StrCat(kVit, kPixels, "data { image_width_px: 64 channels: 1 } ")}) {
+           absl::StrCat(kVit, kPixels, "data { image_width_px: 64 channels: 1 } "),
+           absl::StrCat(kVit, kMoco), absl::StrCat(kVit, kDino), absl::StrCat(kVit, kDino, "views { count: 6 image_px: 16 } mask { none {} } "),
+           absl::StrCat(kVit, "encoder { vit { mask_token: true } } objective { reconstruction { linear: true } } "),
+           absl::StrCat(kVit, "views { count: 2 } objective { contrastive { info_nce {} predictor {} } } ")}) {
     EXPECT_EQ(ProblemsOf(parts), "") << parts;
   }
 }
@@ -63,6 +69,51 @@ TEST(MethodChecksTest, EncodersAndMasks) {
            {absl::StrCat(pixels, "mask { groups: 2 block {} } "), "mask.groups: 2 complementary masks go with mask.random only"}}) {
     EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
   }
+}
+
+TEST(MethodChecksTest, GroupsOfViews) {
+  const std::string dino = absl::StrCat(kVit, kDino, "mask { none {} } "), pixels = absl::StrCat(kVit, kPixels);
+  for (const Case& c : std::vector<Case>{
+           {absl::StrCat(pixels, "views { count: 0 } "), "views.count: 0 is not between 1 and 16"},
+           {absl::StrCat(dino, "views { count: 15 } "), "views: 17 in all; at most 16"},
+           {absl::StrCat(dino, "views { crop_scale_min: 0.5 crop_scale_max: 0.4 } "), "views[1].crop_scale_min: 0.5 is above crop_scale_max 0.4"},
+           {absl::StrCat(dino, "views { image_px: 20 } "), "views[1].image_px: 20 is not a multiple of patches of 8 px; nearest that fit: 16, 24"},
+           {absl::StrCat(kVit, "views { image_px: 16 } ", kDino, "mask { none {} } "), "views[0].image_px: the first group is as large as data.image_px"},
+           {absl::StrCat(kVit, kDino, "views { image_px: 16 } "), "views[1].image_px: views of another size than data.image_px go with mask { none {} }"},
+           {absl::StrCat(dino, kPixels, "views { image_px: 16 } "), "have no patch for patch of objective[reconstruction]"},
+           {absl::StrCat(kConvVit, kDino, "views { image_px: 16 } "), "views of another size than data.image_px go with encoder.vit"},
+           {absl::StrCat(pixels, "views { color { hue: 0.6 } } "), "views.color.hue: 0.6 is not between 0 and 0.5"},
+           {absl::StrCat(pixels, "views { color { blur_kernel_px: 4 } } "), "views.color.blur_kernel_px: 4 is not an odd number from 1 to 63"},
+           {absl::StrCat(pixels, "views { color { blur_sigma_min: 3 } } "), "views.color.blur_sigma_min: 3 is above blur_sigma_max 2"},
+           {absl::StrCat(pixels, "views { color { solarize_threshold: 300 } } "), "views.color.solarize_threshold: 300 is not between 0 and 256"}}) {
+    EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
+  }
+}
+
+TEST(MethodChecksTest, AveragedTargetsAndMaskTokens) {
+  const std::string linear = absl::StrCat(kVit, "encoder { vit { mask_token: true } } objective { reconstruction { linear: true ");
+  for (const Case& c : std::vector<Case>{
+           {absl::StrCat(kVit, "views { count: 2 } objective { self_distillation {} } "), "compares with the averaged network; the job needs ema {}"},
+           {absl::StrCat(kVit, "views { count: 2 } objective { contrastive { cosine {} average_target: true } } "), "the job needs ema {}"},
+           {absl::StrCat(kVit, "ema {} objective { self_distillation {} } "), "views.count: 1; objective[self_distillation].self_distillation compares views of an image; at least 2"},
+           {absl::StrCat(kConvVit, kDino), "self_distillation.pooling: POOLING_CLASS, and this encoder has no class token"},
+           {absl::StrCat(kVit, "views { count: 2 } ema {} objective { self_distillation { num_prototypes: 1 } } "), "num_prototypes: 1 is not between 2 and"},
+           {absl::StrCat(kVit, "views { count: 2 } ema {} objective { self_distillation { teacher_temperature: 0 } } "), "teacher_temperature: 0 is not between"},
+           {absl::StrCat(kVit, "views { count: 2 } ema {} objective { self_distillation { warmup: 1.5 } } "), "warmup: 1.5 is not between 0 and 1"},
+           {absl::StrCat(kVit, "views { count: 2 } objective { contrastive { info_nce {} predictor { hidden_width: 0 } } } "), "predictor.hidden_width: 0 is not between"},
+           {absl::StrCat(kVit, "objective { reconstruction { linear: true } } "), "linear: reads the encoder's tokens of hidden patches; set encoder.vit.mask_token"},
+           {absl::StrCat(linear, "decoder_depth: 4 } } "), "reconstruction.decoder_depth: does nothing where linear is true; leave it out"},
+           {absl::StrCat(kVit, kContrast, "mask { none {} } encoder { vit { mask_token: true } } "), "encoder.vit.mask_token: stands for hidden patches, and nothing is hidden"},
+           {absl::StrCat(kVit, kPixels, "optimizer { adamw { final_weight_decay: -1 } } "), "optimizer.adamw.final_weight_decay: -1 is not between 0 and"}}) {
+    EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
+  }
+}
+
+// The centre is a mean over the whole step, so self-distillation accumulates; a contrast needs its group together.
+TEST(MethodChecksTest, WhatNeedsAContrastGroup) {
+  const std::string accumulate = "resources { micro_batch: 16 } ";
+  EXPECT_EQ(ProblemsOf(absl::StrCat(kVit, kDino, accumulate)), "");
+  EXPECT_THAT(ProblemsOf(absl::StrCat(kVit, kMoco, accumulate)), HasSubstr("resources.micro_batch: 16 x 1 ranks is not data.contrast_group 64"));
 }
 
 TEST(MethodChecksTest, Objectives) {

@@ -97,6 +97,9 @@ void CheckEncoder(const JobSpec& spec, ProblemList* problems) {
       problems->Add("encoder", "missing; e.g. encoder { vit { width: 768 depth: 12 heads: 12 } }");
       return;
   }
+  if (spec.encoder().vit().mask_token() && spec.mask().has_none()) {
+    problems->Add("encoder.vit.mask_token", "stands for hidden patches, and nothing is hidden (mask.none); leave it out");
+  }
   CheckTiling(spec, problems);
 }
 

@@ -2,8 +2,10 @@
 #include <cmath>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "job/job_shape.h"
 #include "job/problem_list.h"
 
 namespace mimeo {
@@ -18,17 +20,32 @@ bool HasClassToken(const JobSpec& spec) {
   return spec.encoder().has_conv_vit() ? spec.encoder().conv_vit().class_token() : spec.encoder().vit().class_token();
 }
 
+void CheckLinearDecoder(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path, ProblemList* problems) {
+  if (!spec.encoder().vit().mask_token()) {
+    problems->Add(path + "linear", "reads the encoder's tokens of hidden patches; set encoder.vit.mask_token, or leave linear out");
+  }
+  for (const auto& [field, given] : {std::make_pair("decoder_width", decoder.has_decoder_width()),
+                                     std::make_pair("decoder_depth", decoder.has_decoder_depth()),
+                                     std::make_pair("decoder_heads", decoder.has_decoder_heads())}) {
+    if (given) problems->Add(path + field, "does nothing where linear is true; leave it out");
+  }
+}
+
 void CheckReconstruction(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path, ProblemList* problems) {
-  CheckTransformer(path, {"decoder_width", "decoder_depth", "decoder_heads"}, decoder.decoder_width(), decoder.decoder_depth(),
-                   decoder.decoder_heads(), problems);
+  if (decoder.linear()) {
+    CheckLinearDecoder(spec, decoder, path, problems);
+  } else {
+    CheckTransformer(path, {"decoder_width", "decoder_depth", "decoder_heads"}, decoder.decoder_width(), decoder.decoder_depth(),
+                     decoder.decoder_heads(), problems);
+  }
   if (decoder.distance() == PIXEL_DISTANCE_UNSPECIFIED) {
     problems->Add(path + "distance", "one of PIXEL_DISTANCE_MSE, PIXEL_DISTANCE_L1");
   }
   if (decoder.target_view() == TARGET_VIEW_UNSPECIFIED) {
     problems->Add(path + "target_view", "one of TARGET_VIEW_OWN, TARGET_VIEW_CROSS, TARGET_VIEW_SHARED");
   }
-  if (decoder.target_view() == TARGET_VIEW_CROSS && spec.views().count() < 2) {
-    problems->Add(path + "target_view", "TARGET_VIEW_CROSS needs views.count of 2 or more; it is ", spec.views().count());
+  if (decoder.target_view() == TARGET_VIEW_CROSS && EachView(spec).size() < 2) {
+    problems->Add(path + "target_view", "TARGET_VIEW_CROSS needs views.count of 2 or more; it is ", EachView(spec).size());
   }
   if (spec.mask().has_none()) problems->Add(path.substr(0, path.size() - 1), "nothing is hidden (mask.none), so there is nothing to reconstruct");
 }
@@ -57,29 +74,60 @@ void CheckMimic(const JobSpec& spec, const MimicSpec& mimic, const std::string& 
   }
 }
 
+void CheckPooling(const JobSpec& spec, Pooling pooling, const std::string& path, ProblemList* problems) {
+  if (pooling == POOLING_UNSPECIFIED) problems->Add(path + "pooling", "one of POOLING_MEAN, POOLING_CLASS");
+  if (pooling == POOLING_CLASS && !HasClassToken(spec)) {
+    problems->Add(path + "pooling", "POOLING_CLASS, and this encoder has no class token; POOLING_MEAN, or set encoder's class_token");
+  }
+}
+
+// Of an objective that compares each view with the averaged network's of the other full-size views.
+void CheckAveragedTargets(const JobSpec& spec, const std::string& path, ProblemList* problems) {
+  const std::string objective = path.substr(0, path.size() - 1);
+  if (!spec.has_ema()) problems->Add(objective, "compares with the averaged network; the job needs ema {}");
+  const size_t num_views = EachView(spec).size();
+  if (num_views < 2) problems->Add("views.count", num_views, "; ", objective, " compares views of an image; at least 2");
+}
+
 void CheckContrastive(const JobSpec& spec, const ContrastiveSpec& contrastive, const std::string& path, ProblemList* problems) {
   switch (contrastive.loss_case()) {
     case ContrastiveSpec::kInfoNce:
       problems->InRange(path + "info_nce.temperature", contrastive.info_nce().temperature(), 1e-3, 1e3);
       break;
     case ContrastiveSpec::kCosine:
-      problems->InRange(path + "cosine.predictor_width", contrastive.cosine().predictor_width(), 1, 65536);
       break;
     case ContrastiveSpec::LOSS_NOT_SET:
       problems->Add(path.substr(0, path.size() - 1), "says not which loss; one of info_nce {}, cosine {}");
   }
-  if (contrastive.pooling() == POOLING_UNSPECIFIED) problems->Add(path + "pooling", "one of POOLING_MEAN, POOLING_CLASS");
-  if (contrastive.pooling() == POOLING_CLASS && !HasClassToken(spec)) {
-    problems->Add(path + "pooling", "POOLING_CLASS, and this encoder has no class token; POOLING_MEAN, or set encoder's class_token");
+  if (contrastive.has_predictor()) {
+    problems->InRange(path + "predictor.hidden_width", contrastive.predictor().hidden_width(), 1, 65536);
   }
+  CheckPooling(spec, contrastive.pooling(), path, problems);
   const ProjectorSpec& projector = contrastive.projector();
   problems->InRange(path + "projector.width", projector.width(), 1, 65536);
   if (projector.hidden_width_size() > 8) problems->Add(path + "projector.hidden_width", projector.hidden_width_size(), " layers; at most 8");
   for (const int width : projector.hidden_width()) problems->InRange(path + "projector.hidden_width", width, 1, 65536);
-  if (spec.views().count() * spec.mask().groups() != 2) {
-    problems->Add("views.count", spec.views().count(), " x mask.groups ", spec.mask().groups(), "; ", path.substr(0, path.size() - 1),
+  if (contrastive.average_target()) return CheckAveragedTargets(spec, path, problems);
+  const int num_views = static_cast<int>(EachView(spec).size());
+  if (num_views * spec.mask().groups() != 2) {
+    problems->Add("views.count", num_views, " x mask.groups ", spec.mask().groups(), "; ", path.substr(0, path.size() - 1),
                   " contrasts two encodings of each image");
   }
+}
+
+void CheckSelfDistillation(const JobSpec& spec, const SelfDistillationSpec& dino, const std::string& path, ProblemList* problems) {
+  CheckPooling(spec, dino.pooling(), path, problems);
+  if (dino.hidden_width_size() > 8) problems->Add(path + "hidden_width", dino.hidden_width_size(), " layers; at most 8");
+  for (const int width : dino.hidden_width()) problems->InRange(path + "hidden_width", width, 1, 65536);
+  problems->InRange(path + "bottleneck_width", dino.bottleneck_width(), 1, 65536);
+  problems->InRange(path + "num_prototypes", dino.num_prototypes(), 2, 1 << 20);
+  problems->InRange(path + "student_temperature", dino.student_temperature(), 1e-3, 1e3);
+  problems->InRange(path + "teacher_temperature", dino.teacher_temperature(), 1e-3, 1e3);
+  problems->InRange(path + "warmup_temperature", dino.warmup_temperature(), 1e-3, 1e3);
+  problems->InRange(path + "warmup", dino.warmup(), 0.0, 1.0);
+  problems->InRange(path + "center_momentum", dino.center_momentum(), 0.0, 1.0);
+  problems->InRange(path + "frozen_prototypes", dino.frozen_prototypes(), 0.0, 1.0);
+  CheckAveragedTargets(spec, path, problems);
 }
 
 void CheckWeight(const ObjectiveSpec& objective, const std::string& path, ProblemList* problems) {
@@ -109,8 +157,10 @@ void CheckObjective(const JobSpec& spec, const ObjectiveSpec& objective, const s
       return CheckMimic(spec, objective.mimic(), path + ".mimic.", problems);
     case ObjectiveSpec::kContrastive:
       return CheckContrastive(spec, objective.contrastive(), path + ".contrastive.", problems);
+    case ObjectiveSpec::kSelfDistillation:
+      return CheckSelfDistillation(spec, objective.self_distillation(), path + ".self_distillation.", problems);
     case ObjectiveSpec::KIND_NOT_SET:
-      problems->Add(path, "says not what it is; one of reconstruction {}, mimic {}, contrastive {}");
+      problems->Add(path, "says not what it is; one of reconstruction {}, mimic {}, contrastive {}, self_distillation {}");
   }
 }
 

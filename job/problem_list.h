@@ -48,6 +48,7 @@ struct TransformerFields {
 };
 void CheckTransformer(const std::string& path, const TransformerFields& names, int width, int depth, int heads, ProblemList* problems);
 
+void CheckViews(const JobSpec& spec, ProblemList* problems);       // views.*
 void CheckEncoder(const JobSpec& spec, ProblemList* problems);     // encoder.*
 void CheckMask(const JobSpec& spec, ProblemList* problems);        // mask.*
 void CheckObjectives(const JobSpec& spec, ProblemList* problems);  // objective[*].*

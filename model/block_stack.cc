@@ -9,10 +9,11 @@
 namespace mimeo {
 namespace {
 
-// Class token and patches of (B, class + registers + K, D).
-at::Tensor WithoutRegisters(const at::Tensor& x_BND, const BlockStack::Extra& extra) {
-  if (extra.registers == 0) return x_BND;
-  return at::cat({x_BND.slice(1, 0, extra.class_tokens), x_BND.slice(1, extra.class_tokens + extra.registers)}, 1);
+// Class token and visible patches of (B, class + registers + K + hidden, D).
+at::Tensor Shown(const at::Tensor& x_BND, const BlockStack::Extra& extra) {
+  const at::Tensor without_hidden = x_BND.slice(1, 0, x_BND.size(1) - extra.hidden);
+  if (extra.registers == 0) return without_hidden;
+  return at::cat({without_hidden.slice(1, 0, extra.class_tokens), without_hidden.slice(1, extra.class_tokens + extra.registers)}, 1);
 }
 
 bool Contains(const std::vector<int>& numbers, int number) {
@@ -30,12 +31,13 @@ at::Tensor BlockStack::Forward(at::Tensor x_BND, const Extra& extra, const Encod
                                Encoding* encoding) const {
   for (int i = 0; i < depth(); ++i) {
     if (options.class_attention && i + 1 == depth()) {
-      encoding->class_attention_BK = blocks_[i].FirstRowAttention(x_BND).slice(1, extra.class_tokens + extra.registers);
+      encoding->class_attention_BK =
+          blocks_[i].FirstRowAttention(x_BND).slice(1, extra.class_tokens + extra.registers, x_BND.size(1) - extra.hidden);
     }
     at::Tensor branches_B2;
     if (options.drop_path_BR.defined()) branches_B2 = options.drop_path_BR.narrow(1, first_branch + 2 * i, 2);
     x_BND = blocks_[i].Forward(x_BND, 0, branches_B2);
-    if (Contains(options.blocks, i + 1)) encoding->blocks_BND[i + 1] = WithoutRegisters(x_BND, extra);
+    if (Contains(options.blocks, i + 1)) encoding->blocks_BND[i + 1] = Shown(x_BND, extra);
   }
   return x_BND;
 }

@@ -15,10 +15,12 @@ class BlockStack {
   // Adds PREFIX0.norm1.weight, ..., PREFIX<depth - 1>....
   BlockStack(const std::string& prefix, int depth, const BlockShape& shape, Parameters* parameters);
 
-  // Tokens that stand before the patches: a class token (0 or 1), then registers, which no tap shows.
+  // Tokens beside the visible patches: before them a class token (0 or 1), then registers; after them those of hidden patches. No tap
+  // shows registers and hidden patches.
   struct Extra {
     int64_t class_tokens = 0;
     int64_t registers = 0;
+    int64_t hidden = 0;
   };
   // (B, N, D) -> (B, N, D). Fills blocks_BND and class_attention_BK of `encoding` as `options` asks. The blocks' branches are
   // columns [first_branch, first_branch + 2 * depth) of options.drop_path_BR.

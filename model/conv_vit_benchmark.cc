@@ -30,7 +30,7 @@ void BM_StagesForwardAndBackward(benchmark::State& state, StageEvaluation stages
   const at::Tensor images_BCHW = at::randn({kBatch, kImage.channels, kImage.height_px, kImage.width_px});
   for (auto _ : state) {
     encoder->Encode(images_BCHW, plan).visible_BKD.sin().mean().backward();
-    for (const at::Tensor& parameter : parameters.tensors()) parameter.mutable_grad().reset();
+    for (const auto& [name, parameter] : parameters.trained()) parameter.mutable_grad().reset();
   }
   state.SetItemsProcessed(state.iterations() * kBatch);
 }

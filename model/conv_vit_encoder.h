@@ -29,6 +29,7 @@ class ConvVitEncoder final : public Encoder {
   PatchGrid grid() const override { return grid_; }
   int width() const override { return width_; }
   int num_blocks() const override { return blocks_.front().depth(); }
+  bool has_mask_token() const override { return false; }
   bool has_class_token() const override { return class_token_.defined(); }
   // Linear over the blocks of all stages, which the branches follow.
   std::vector<double> drop_path_rates() const override;

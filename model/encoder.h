@@ -28,6 +28,8 @@ struct EncodeOptions {
 struct Encoding {
   at::Tensor visible_BKD;  // after the last norm; row k belongs to plan.visible_BK[:, k]
   at::Tensor class_BD;     // undefined for an encoder without class token
+  // After the last norm; row m belongs to plan.hidden_BM[:, m]. Undefined where nothing is hidden, and for an encoder without mask token.
+  at::Tensor hidden_BMD;
   std::map<int, at::Tensor> blocks_BND;  // by number: class token, where there is one, then the visible patches
   // The class token's attention to the visible patches in the last block, softmax over all tokens, mean over heads.
   at::Tensor class_attention_BK;
@@ -37,7 +39,8 @@ struct Encoding {
 class Encoder {
  public:
   virtual ~Encoder() = default;
-  // `images_BCHW`: normalised floats of image().
+  // `images_BCHW`: normalised floats of image(); a VitEncoder takes other sizes too that its patches tile, with its positions
+  // interpolated to their grid (multi-crop).
   virtual Encoding Encode(const at::Tensor& images_BCHW, const MaskPlan& plan, const EncodeOptions& options) const = 0;
   Encoding Encode(const at::Tensor& images_BCHW, const MaskPlan& plan) const { return Encode(images_BCHW, plan, {}); }
 
@@ -46,6 +49,7 @@ class Encoder {
   virtual int width() const = 0;           // D
   virtual int num_blocks() const = 0;      // transformer blocks
   virtual bool has_class_token() const = 0;
+  virtual bool has_mask_token() const = 0;  // encodes hidden patches too, as one learned token each
   // Probability that residual branch r is dropped in training; R of them, in order of the forward pass.
   virtual std::vector<double> drop_path_rates() const = 0;
 };

@@ -1,5 +1,7 @@
 #include "model/flops.h"
 
+#include <vector>
+
 namespace mimeo {
 namespace {
 
@@ -62,35 +64,83 @@ double DecoderMultiplyAdds(const ReconstructionSpec& decoder, const EncoderShape
          tokens * width * image.channels * Square(encoder.patch_px);
 }
 
-// Projector and predictor, one encoding.
-double ContrastiveMultiplyAdds(const ContrastiveSpec& contrastive, double width) {
+// Layers of these widths, one row.
+double LayersMultiplyAdds(const std::vector<double>& widths) {
   double sum = 0;
-  for (const int hidden : contrastive.projector().hidden_width()) {
-    sum += width * hidden;
-    width = hidden;
-  }
-  const double projection = contrastive.projector().width();
-  sum += width * projection;
-  if (contrastive.has_cosine()) sum += 2 * projection * contrastive.cosine().predictor_width();
+  for (size_t i = 1; i < widths.size(); ++i) sum += widths[i - 1] * widths[i];
   return sum;
+}
+
+template <typename Hidden>
+std::vector<double> Widths(double in, const Hidden& hidden, double out) {
+  std::vector<double> widths = {in};
+  widths.insert(widths.end(), hidden.begin(), hidden.end());
+  widths.push_back(out);
+  return widths;
+}
+
+// The head of one encoding; without `predictor` that of a target.
+double HeadMultiplyAdds(const ObjectiveSpec& objective, double width, bool predictor) {
+  if (objective.has_self_distillation()) {
+    const SelfDistillationSpec& dino = objective.self_distillation();
+    const double bottleneck = dino.bottleneck_width();
+    return LayersMultiplyAdds(Widths(width, dino.hidden_width(), bottleneck)) + bottleneck * dino.num_prototypes();
+  }
+  if (!objective.has_contrastive()) return 0;
+  const ContrastiveSpec& contrastive = objective.contrastive();
+  const double projection = contrastive.projector().width();
+  const double projector = LayersMultiplyAdds(Widths(width, contrastive.projector().hidden_width(), projection));
+  return projector + (predictor && contrastive.has_predictor() ? 2 * projection * contrastive.predictor().hidden_width() : 0);
+}
+
+bool WantsAverages(const ObjectiveSpec& objective) {
+  return objective.has_self_distillation() || objective.contrastive().average_target();
+}
+
+// One view, all of its masks, of what is trained.
+double ViewMultiplyAdds(const JobSpec& spec, const ImageShape& image, double visible) {
+  const EncoderShape encoder = ShapeOf(spec.encoder());
+  const double masks = spec.mask().groups(), patches = GridOf(image, encoder.patch_px).num_patches();
+  const double encoded = spec.encoder().vit().mask_token() ? patches : visible;
+  double sum = EncoderMultiplyAdds(spec.encoder(), image, encoded, masks);
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    sum += masks * HeadMultiplyAdds(objective, encoder.width, /*predictor=*/true);
+    if (!objective.has_reconstruction()) continue;
+    const ReconstructionSpec& decoder = objective.reconstruction();
+    sum += masks * (decoder.linear() ? (patches - visible) * encoder.width * image.channels * Square(encoder.patch_px)
+                                     : DecoderMultiplyAdds(decoder, encoder, image, visible));
+  }
+  return sum;
+}
+
+// The averaged network's forward pass over one whole view; 0 where no objective compares with it.
+double TargetMultiplyAdds(const JobSpec& spec, const ImageShape& image) {
+  const EncoderShape encoder = ShapeOf(spec.encoder());
+  double heads = 0;
+  bool wanted = false;
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    if (!WantsAverages(objective)) continue;
+    wanted = true;
+    heads += HeadMultiplyAdds(objective, encoder.width, /*predictor=*/false);
+  }
+  const double patches = GridOf(image, encoder.patch_px).num_patches();
+  return wanted ? EncoderMultiplyAdds(spec.encoder(), image, patches, /*masks=*/1) + heads : 0;
 }
 
 }  // namespace
 
 double TrainGflopPerImage(const JobSpec& spec, int num_visible) {
-  const ImageShape image = {spec.data().channels(), spec.data().image_px(), spec.data().image_width_px()};
-  const EncoderShape encoder = ShapeOf(spec.encoder());
-  const double masks = spec.mask().groups();
-  double per_view = EncoderMultiplyAdds(spec.encoder(), image, num_visible, masks);
-  for (const ObjectiveSpec& objective : spec.objective()) {
-    if (objective.has_reconstruction()) {
-      per_view += masks * DecoderMultiplyAdds(objective.reconstruction(), encoder, image, num_visible);
-    } else if (objective.has_contrastive()) {
-      per_view += masks * ContrastiveMultiplyAdds(objective.contrastive(), encoder.width);
-    }
-  }
+  const ImageShape full = {spec.data().channels(), spec.data().image_px(), spec.data().image_width_px()};
   constexpr double kForwardAndBackward = 3;
-  return per_view * spec.views().count() * kForwardAndBackward * kFlopPerMultiplyAdd / kGiga;
+  double sum = 0;
+  for (const ViewSpec& views : spec.views()) {
+    const ImageShape image = {full.channels, views.image_px(), views.image_width_px()};
+    const bool is_full = image == full;
+    const double visible = is_full ? num_visible : GridOf(image, ShapeOf(spec.encoder()).patch_px).num_patches();
+    const double target = is_full ? TargetMultiplyAdds(spec, image) : 0;
+    sum += views.count() * (kForwardAndBackward * ViewMultiplyAdds(spec, image, visible) + target);
+  }
+  return sum * kFlopPerMultiplyAdd / kGiga;
 }
 
 double TeacherGflopPerImage(const EncoderSpec& spec, const ImageShape& image) {

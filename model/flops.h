@@ -10,8 +10,8 @@
 
 namespace mimeo {
 
-// GFLOP per image (all of its views and masks), forward and backward: three times the forward pass. Mimic heads (under 0.5 %)
-// and teachers are not counted, a contrastive projector once per view.
+// GFLOP per image (all of its views and masks), forward and backward: three times the forward pass; and the averaged network's forward
+// pass over each full-size view, where objectives compare with it. Mimic heads (under 0.5 %) and teachers are not counted.
 //
 // Of conv_vit, the stages are counted as its spec evaluates them: at visible patches only (STAGES_AT_VISIBLE_TILES), once per
 // mask; or over the whole image (STAGES_DENSE), under G complementary masks as FastConvMAE publishes it, whose masks share all

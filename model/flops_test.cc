@@ -22,12 +22,19 @@ EncoderSpec McmaeB(StageEvaluation stages) {
   return spec;
 }
 
+// Of the training crops, and so of full-size views.
+void Resize(int height_px, int width_px, JobSpec* spec) {
+  spec->mutable_data()->set_image_px(height_px), spec->mutable_data()->set_image_width_px(width_px);
+  spec->mutable_views(0)->set_image_px(height_px), spec->mutable_views(0)->set_image_width_px(width_px);
+}
+
 // With MAE's decoder.
 JobSpec Job(const EncoderSpec& encoder, int views = 1, int groups = 1) {
   JobSpec spec;
   *spec.mutable_data() = testing::PlainData(224);
   *spec.mutable_encoder() = encoder;
-  spec.mutable_views()->set_count(views);
+  spec.add_views()->set_count(views);
+  Resize(224, 224, &spec);
   spec.mutable_mask()->set_groups(groups);
   ReconstructionSpec* decoder = spec.add_objective()->mutable_reconstruction();
   decoder->set_decoder_width(512), decoder->set_decoder_depth(8), decoder->set_decoder_heads(16);
@@ -59,8 +66,40 @@ TEST(FlopsTest, AContrastiveProjectorPerView) {
   contrastive->mutable_projector()->set_width(128);
   EXPECT_NEAR(TrainGflopPerImage(spec, 39), 106.9 + kTrain * 2 * 0.0204, 0.05);
   const double without_predictor = TrainGflopPerImage(spec, 39);
-  contrastive->mutable_cosine()->set_predictor_width(4096);
+  contrastive->mutable_cosine();
+  contrastive->mutable_predictor()->set_hidden_width(4096);
   EXPECT_NEAR(TrainGflopPerImage(spec, 39) - without_predictor, kTrain * 2 * 2 * 128 * 4096 / 1e9, 1e-6);
+}
+
+// MoCo-v3: two views forward and backward, and forward once more through the averages. DINO: small views have no target.
+TEST(FlopsTest, AveragedTargetsAndSmallViews) {
+  JobSpec moco = Job(Vit(16, 768, 12), 2);
+  moco.clear_objective();
+  const double encoder = TrainGflopPerImage(moco, 196) / 2;
+  ContrastiveSpec* contrastive = moco.add_objective()->mutable_contrastive();
+  contrastive->mutable_projector()->add_hidden_width(4096), contrastive->mutable_projector()->set_width(256);
+  contrastive->mutable_predictor()->set_hidden_width(4096);
+  contrastive->set_average_target(true);
+  const double projector = 2 * (768.0 * 4096 + 4096 * 256) / 1e9, predictor = 2 * 2 * 256.0 * 4096 / 1e9;
+  EXPECT_NEAR(TrainGflopPerImage(moco, 196), 2 * (encoder + 3 * (projector + predictor) + encoder / 3 + projector), 1e-6);
+
+  JobSpec dino = Job(Vit(16, 384, 12), 2);
+  dino.clear_objective();
+  SelfDistillationSpec* head = dino.add_objective()->mutable_self_distillation();
+  head->set_bottleneck_width(256), head->set_num_prototypes(65536);
+  const double full = TrainGflopPerImage(dino, 196);
+  ViewSpec* small = dino.add_views();
+  small->set_count(8), small->set_image_px(96), small->set_image_width_px(96);
+  const double student = 3 * (TeacherGflopPerImage(Vit(16, 384, 12), {3, 96, 96}) + 2 * (384.0 * 256 + 256 * 65536) / 1e9);
+  EXPECT_NEAR(TrainGflopPerImage(dino, 196) - full, 8 * student, 1e-6);
+}
+
+TEST(FlopsTest, AMaskTokensEncoderSeesEveryPatchAndALinearDecoderTheHiddenOnes) {
+  JobSpec simmim = Job(Vit(16, 768, 12));
+  simmim.mutable_encoder()->mutable_vit()->set_mask_token(true);
+  simmim.mutable_objective(0)->mutable_reconstruction()->Clear();
+  simmim.mutable_objective(0)->mutable_reconstruction()->set_linear(true);
+  EXPECT_NEAR(TrainGflopPerImage(simmim, 76), 3 * (2 * 17.564 + 2 * 120.0 * 768 * 768 / 1e9), 0.02);
 }
 
 TEST(FlopsTest, Teachers) {
@@ -96,11 +135,11 @@ TEST(FlopsTest, ComplementaryMasks) {
 TEST(FlopsTest, RectanglesOfAnyChannels) {
   for (const EncoderSpec& encoder : {Vit(16, 768, 12), McmaeB(STAGES_DENSE)}) {
     JobSpec wide = Job(encoder), tall = Job(encoder), square = Job(encoder);
-    wide.mutable_data()->set_image_px(112), wide.mutable_data()->set_image_width_px(448);
-    tall.mutable_data()->set_image_px(448), tall.mutable_data()->set_image_width_px(112);
+    Resize(112, 448, &wide);
+    Resize(448, 112, &tall);
     EXPECT_DOUBLE_EQ(TrainGflopPerImage(wide, 49), TrainGflopPerImage(square, 49));
     EXPECT_DOUBLE_EQ(TrainGflopPerImage(tall, 49), TrainGflopPerImage(square, 49));
-    wide.mutable_data()->set_image_width_px(224);
+    Resize(112, 224, &wide);
     EXPECT_LT(TrainGflopPerImage(wide, 49), TrainGflopPerImage(square, 49));
   }
   JobSpec grey = Job(Vit(16, 768, 12));

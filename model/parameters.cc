@@ -78,11 +78,14 @@ at::Tensor Parameters::AddConstant(const std::string& name, const at::Tensor& va
   return constants_.back().second;
 }
 
-std::vector<at::Tensor> Parameters::tensors() const {
-  std::vector<at::Tensor> tensors;
-  tensors.reserve(all_.size());
-  for (const auto& [name, tensor] : all_) tensors.push_back(tensor);
-  return tensors;
+void Parameters::Freeze(const std::string& name) { Find(name).requires_grad_(false); }
+
+std::vector<std::pair<std::string, at::Tensor>> Parameters::trained() const {
+  std::vector<std::pair<std::string, at::Tensor>> trained;
+  for (const auto& parameter : all_) {
+    if (parameter.second.requires_grad()) trained.push_back(parameter);
+  }
+  return trained;
 }
 
 bool Parameters::Has(const std::string& name) const {

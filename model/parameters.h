@@ -37,21 +37,23 @@ class Parameters {
   // A leaf that starts as a copy of `value`.
   at::Tensor AddAs(const std::string& name, const at::Tensor& value);
 
+  // The parameter stays what it is: it requires no gradient, and optimizer and reducer pass it over. Call before they are made.
+  void Freeze(const std::string& name);
+
   // A tensor that is not trained (positions) but lives where the parameters live.
   at::Tensor AddConstant(const std::string& name, const at::Tensor& value);
 
   const std::vector<std::pair<std::string, at::Tensor>>& all() const { return all_; }   // in order of Add
   const std::vector<std::pair<std::string, at::Tensor>>& constants() const { return constants_; }
-  std::vector<at::Tensor> tensors() const;
+  std::vector<std::pair<std::string, at::Tensor>> trained() const;  // all() but the frozen
   at::Tensor Find(const std::string& name) const;   // CHECK: a parameter or a constant
+  bool Has(const std::string& name) const;
   Products products() const { return products_; }
 
   // In place: handles that Add gave see the change. Call before any optimizer or reducer is made.
   void To(at::Device device, at::ScalarType dtype);
 
  private:
-  bool Has(const std::string& name) const;
-
   RandomKey key_;
   Products products_;
   bool initialises_ = true;

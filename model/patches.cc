@@ -53,6 +53,13 @@ at::Tensor SinCosPositions(const PatchGrid& grid, int width) {
   return positions_LD;
 }
 
+at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to) {
+  if (from.rows == to.rows && from.cols == to.cols) return positions_LD;
+  const at::Tensor image_1DHW = positions_LD.slice(0, 1).t().reshape({1, positions_LD.size(1), from.rows, from.cols});
+  const at::Tensor resized_1DHW = at::upsample_bicubic2d(image_1DHW, {to.rows, to.cols}, /*align_corners=*/false);
+  return at::cat({positions_LD.slice(0, 0, 1), resized_1DHW.flatten(2).squeeze(0).t()});
+}
+
 at::Tensor NormalizePatches(const at::Tensor& patches_BLP) {
   const auto [variance, mean] = at::var_mean(patches_BLP, /*dim=*/at::IntArrayRef{-1}, /*unbiased=*/true, /*keepdim=*/true);
   return (patches_BLP - mean) / (variance + 1e-6).sqrt();

@@ -7,6 +7,7 @@
 #include <ATen/ops/sin.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -77,6 +78,45 @@ TEST(PatchesTest, NormalizePatchesAgainstLoops) {
 
 TEST(PatchesTest, AConstantPatchNormalizesToZero) {
   EXPECT_EQ(NormalizePatches(at::full({1, 2, 12}, 0.25, at::kFloat)).abs().max().item<float>(), 0);
+}
+
+// Cubic convolution (Keys, 1981) with a = -0.75, pixel centres at halves, edges repeated: what torch calls bicubic.
+double CubicWeight(double x) {
+  x = std::abs(x);
+  constexpr double kA = -0.75;
+  if (x <= 1) return ((kA + 2) * x - (kA + 3)) * x * x + 1;
+  return x < 2 ? ((x - 5) * x + 8) * kA * x - 4 * kA : 0;
+}
+
+double InterpolatedByLoops(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to, int row, int col, int64_t d) {
+  const double y = (row + 0.5) * from.rows / to.rows - 0.5, x = (col + 0.5) * from.cols / to.cols - 0.5;
+  double sum = 0;
+  for (int i = -1; i <= 2; ++i) {
+    for (int j = -1; j <= 2; ++j) {
+      const int at_y = static_cast<int>(std::floor(y)) + i, at_x = static_cast<int>(std::floor(x)) + j;
+      const int r = std::min(from.rows - 1, std::max(0, at_y)), c = std::min(from.cols - 1, std::max(0, at_x));
+      sum += CubicWeight(y - at_y) * CubicWeight(x - at_x) * positions_LD[1 + r * from.cols + c][d].item<double>();
+    }
+  }
+  return sum;
+}
+
+TEST(PatchesTest, InterpolatedPositionsAgainstLoops) {
+  const PatchGrid from = {5, 4, 8};
+  const at::Tensor positions_LD = at::sin(at::arange(21 * 3, at::kDouble) * 1.7).view({21, 3});
+  for (const PatchGrid to : {PatchGrid{2, 3, 8}, PatchGrid{7, 9, 8}, PatchGrid{5, 2, 8}}) {
+    const at::Tensor resized_LD = InterpolatePositions(positions_LD, from, to);
+    ASSERT_EQ(resized_LD.size(0), 1 + to.rows * to.cols);
+    EXPECT_TRUE(at::equal(resized_LD[0], positions_LD[0])) << "the class token's";
+    for (int row = 0; row < to.rows; ++row) {
+      for (int col = 0; col < to.cols; ++col) {
+        for (int64_t d = 0; d < 3; ++d) {
+          EXPECT_NEAR(resized_LD[1 + row * to.cols + col][d].item<double>(), InterpolatedByLoops(positions_LD, from, to, row, col, d), 1e-12);
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(InterpolatePositions(positions_LD, from, {5, 4, 16}).is_same(positions_LD));
 }
 
 TEST(PatchesTest, PixelsAreNormalizedPerChannel) {

@@ -50,35 +50,52 @@ VitEncoder::VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters*
   if (spec.register_tokens() > 0) {
     registers_ = parameters->Add("encoder.reg_token", {1, spec.register_tokens(), width_}, Init::kNormal002);
   }
+  if (spec.mask_token()) mask_token_ = parameters->Add("encoder.mask_token", {1, 1, width_}, Init::kNormal002);
   patch_weight_ = parameters->Add("encoder.patch_embed.proj.weight", {width_, image.channels, p, p}, Init::kXavierUniform);
   if (spec.patch_bias()) patch_bias_ = parameters->Add("encoder.patch_embed.proj.bias", {width_}, Init::kConvDefault, fan_in);
+  if (spec.frozen_patch_embedding()) {
+    parameters->Freeze("encoder.patch_embed.proj.weight");
+    if (spec.patch_bias()) parameters->Freeze("encoder.patch_embed.proj.bias");
+  }
   if (spec.pre_norm()) pre_norm_.emplace_back("encoder.norm_pre", width_, spec.norm_epsilon(), parameters);
   blocks_.emplace_back("encoder.blocks.", spec.depth(), ShapeOf(spec), parameters);
   norm_.emplace_back("encoder.norm", width_, spec.norm_epsilon(), parameters);
 }
 
-at::Tensor VitEncoder::EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK) const {
-  const at::Tensor patches = GatherPatches(images_BCHW, visible_BK, grid_).to(patch_weight_.scalar_type());
-  const at::Tensor place = positions_.slice(0, 1).index({visible_BK});
+at::Tensor VitEncoder::EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK, const PatchGrid& grid,
+                                    const at::Tensor& positions_LD) const {
+  const at::Tensor patches = GatherPatches(images_BCHW, visible_BK, grid).to(patch_weight_.scalar_type());
+  const at::Tensor place = positions_LD.slice(0, 1).index({visible_BK});
   return LinearProduct(patches, patch_weight_.flatten(1), patch_bias_, products_) + place;
 }
 
 at::Tensor VitEncoder::Tokens(const at::Tensor& images_BCHW, const MaskPlan& plan) const {
   const int64_t batch = images_BCHW.size(0);
+  const ImageShape image = {image_.channels, static_cast<int>(images_BCHW.size(2)), static_cast<int>(images_BCHW.size(3))};
+  const PatchGrid grid = GridOf(image, grid_.patch_px);
+  const at::Tensor positions_LD = InterpolatePositions(positions_, grid_, grid);
   std::vector<at::Tensor> tokens;
-  if (class_token_.defined()) tokens.push_back((class_token_ + positions_.slice(0, 0, 1)).expand({batch, 1, width_}));
+  if (class_token_.defined()) tokens.push_back((class_token_ + positions_LD.slice(0, 0, 1)).expand({batch, 1, width_}));
   if (registers_.defined()) tokens.push_back(registers_.expand({batch, registers_.size(1), width_}));
-  tokens.push_back(EmbedVisible(images_BCHW, plan.visible_BK));
+  tokens.push_back(EmbedVisible(images_BCHW, plan.visible_BK, grid, positions_LD));
+  if (HidesFrom(plan)) tokens.push_back(mask_token_ + positions_LD.slice(0, 1).index({plan.hidden_BM}));
   const at::Tensor x = tokens.size() == 1 ? tokens.front() : at::cat(tokens, 1);
   return pre_norm_.empty() ? x : pre_norm_.front()(x);
 }
 
+bool VitEncoder::HidesFrom(const MaskPlan& plan) const { return mask_token_.defined() && plan.hidden_BM.size(1) > 0; }
+
 Encoding VitEncoder::Encode(const at::Tensor& images_BCHW, const MaskPlan& plan, const EncodeOptions& options) const {
-  const BlockStack::Extra extra = {class_token_.defined() ? 1 : 0, registers_.defined() ? registers_.size(1) : 0};
+  BlockStack::Extra extra;
+  extra.class_tokens = class_token_.defined() ? 1 : 0;
+  extra.registers = registers_.defined() ? registers_.size(1) : 0;
+  extra.hidden = HidesFrom(plan) ? plan.hidden_BM.size(1) : 0;
   Encoding encoding;
   const at::Tensor tokens = blocks_.front().Forward(Tokens(images_BCHW, plan), extra, options, 0, &encoding);
   const at::Tensor x = norm_.front()(tokens);
-  encoding.visible_BKD = x.slice(1, extra.class_tokens + extra.registers);
+  const int64_t first_hidden = x.size(1) - extra.hidden;
+  encoding.visible_BKD = x.slice(1, extra.class_tokens + extra.registers, first_hidden);
+  if (extra.hidden > 0) encoding.hidden_BMD = x.slice(1, first_hidden);
   if (extra.class_tokens > 0) encoding.class_BD = x.select(1, 0);
   return encoding;
 }

@@ -30,12 +30,16 @@ class VitEncoder final : public Encoder {
   int width() const override { return width_; }
   int num_blocks() const override { return blocks_.front().depth(); }
   bool has_class_token() const override { return class_token_.defined(); }
+  bool has_mask_token() const override { return mask_token_.defined(); }
   std::vector<double> drop_path_rates() const override { return DropPathRates(drop_path_, num_blocks()); }
 
  private:
-  at::Tensor EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK) const;
-  // [class token], register tokens, visible patches; positions added.
+  // `positions_LD`: of the images' own grid.
+  at::Tensor EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK, const PatchGrid& grid,
+                          const at::Tensor& positions_LD) const;
+  // [class token], register tokens, visible patches, hidden ones where there is a mask token; positions added.
   at::Tensor Tokens(const at::Tensor& images_BCHW, const MaskPlan& plan) const;
+  bool HidesFrom(const MaskPlan& plan) const;  // whether tokens of hidden patches are among them
 
   const ImageShape image_;
   const PatchGrid grid_;
@@ -45,6 +49,7 @@ class VitEncoder final : public Encoder {
   at::Tensor positions_;     // (L + 1, D)
   at::Tensor class_token_;   // undefined: none
   at::Tensor registers_;     // (1, R, D); undefined: none
+  at::Tensor mask_token_;    // (1, 1, D); undefined: none
   at::Tensor patch_weight_;
   at::Tensor patch_bias_;    // undefined: none
   std::vector<LayerNorm> pre_norm_;  // one or none

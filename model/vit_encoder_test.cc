@@ -1,6 +1,7 @@
 #include "model/vit_encoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/equal.h>
@@ -15,6 +16,7 @@
 
 #include <limits>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "model/patches.h"
@@ -25,9 +27,10 @@ namespace {
 
 constexpr int kImagePx = 32, kPatches = 16, kVisible = 5, kWidth = 24, kHeads = 3;
 
-EncoderSpec TinySpec() {
+EncoderSpec TinySpec(bool mask_token = false) {
   EncoderSpec spec;
   *spec.mutable_vit() = testing::PlainVit(/*patch_px=*/8, kWidth, /*depth=*/2, kHeads);
+  spec.mutable_vit()->set_mask_token(mask_token);
   return spec;
 }
 
@@ -51,11 +54,12 @@ at::Tensor ReplaceHidden(const at::Tensor& images, const at::Tensor& others, con
   return Unpatchify(patches, {4, 4, 8});
 }
 
-class NeverLooks : public ::testing::TestWithParam<Products> {};
+class NeverLooks : public ::testing::TestWithParam<std::tuple<Products, bool>> {};
 
 TEST_P(NeverLooks, HiddenPixelsDoNotMatter) {
-  Parameters parameters(1, GetParam());
-  const auto encoder = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &parameters);
+  const auto [products, mask_token] = GetParam();
+  Parameters parameters(1, products);
+  const auto encoder = MakeEncoder(TinySpec(mask_token), {3, kImagePx, kImagePx}, &parameters);
   const MaskPlan plan = Plan(3);
   const at::Tensor images = Images(3, 0);
   const Encoding encoding = encoder->Encode(images, plan);
@@ -64,10 +68,14 @@ TEST_P(NeverLooks, HiddenPixelsDoNotMatter) {
     const Encoding other = encoder->Encode(ReplaceHidden(images, others, plan), plan);
     EXPECT_TRUE(at::equal(other.visible_BKD, encoding.visible_BKD));
     EXPECT_TRUE(at::equal(other.class_BD, encoding.class_BD));
+    EXPECT_EQ(other.hidden_BMD.defined(), mask_token);
+    if (mask_token) {
+      EXPECT_TRUE(at::equal(other.hidden_BMD, encoding.hidden_BMD));
+    }
   }
   EXPECT_FALSE(at::equal(encoder->Encode(Images(3, 2), plan).visible_BKD, encoding.visible_BKD));
 }
-INSTANTIATE_TEST_SUITE_P(Precisions, NeverLooks, ::testing::Values(Products::kAsStored, Products::kBFloat16));
+INSTANTIATE_TEST_SUITE_P(Precisions, NeverLooks, ::testing::Combine(::testing::Values(Products::kAsStored, Products::kBFloat16), ::testing::Bool()));
 
 // The same encoder by the book: a convolution over all patches, attention as softmax(q k^T / sqrt(d)) v, in double.
 class Naive {
@@ -77,7 +85,12 @@ class Naive {
   at::Tensor Encode(const at::Tensor& images, const MaskPlan& plan) const {
     at::Tensor x = at::conv2d(images, Find("patch_embed.proj.weight"), Find("patch_embed.proj.bias"), 8).flatten(2).transpose(1, 2);
     const at::Tensor positions = SinCosPositions({4, 4, 8}, kWidth).to(at::kDouble);
-    x = TakePatches(x + positions.slice(0, 1), plan.visible_BK);
+    const at::Tensor visible = TakePatches(x + positions.slice(0, 1), plan.visible_BK);
+    x = visible;
+    if (parameters_.Has("encoder.mask_token")) {
+      const at::Tensor places = positions.slice(0, 1).unsqueeze(0).expand({x.size(0), kPatches, kWidth});
+      x = at::cat({visible, Find("mask_token") + TakePatches(places, plan.hidden_BM)}, 1);
+    }
     x = at::cat({Find("cls_token").expand({x.size(0), 1, kWidth}), x}, 1);
     for (int i = 0; i < 2; ++i) {
       const std::string block = "blocks." + std::to_string(i) + ".";
@@ -113,6 +126,68 @@ TEST(VitEncoderTest, EqualsTheEncoderByTheBook) {
   const at::Tensor expected = Naive(parameters).Encode(images.to(at::kDouble), Plan(2));
   EXPECT_LT((encoding.class_BD - expected.select(1, 0)).abs().max().item<double>(), 1e-12);
   EXPECT_LT((encoding.visible_BKD - expected.slice(1, 1)).abs().max().item<double>(), 1e-12);
+}
+
+TEST(VitEncoderTest, WithAMaskTokenHiddenPatchesAreEncodedAtTheirPlaces) {
+  Parameters parameters(1);
+  const auto encoder = MakeEncoder(TinySpec(/*mask_token=*/true), {3, kImagePx, kImagePx}, &parameters);
+  parameters.To(at::kCPU, at::kDouble);
+  const at::Tensor images = Images(2, 0);
+  EncodeOptions options;
+  options.blocks = {1};
+  options.class_attention = true;
+  const Encoding encoding = encoder->Encode(images, Plan(2), options);
+  const at::Tensor expected = Naive(parameters).Encode(images.to(at::kDouble), Plan(2));
+  EXPECT_LT((encoding.class_BD - expected.select(1, 0)).abs().max().item<double>(), 1e-12);
+  EXPECT_LT((encoding.visible_BKD - expected.slice(1, 1, 1 + kVisible)).abs().max().item<double>(), 1e-12);
+  EXPECT_LT((encoding.hidden_BMD - expected.slice(1, 1 + kVisible)).abs().max().item<double>(), 1e-12);
+  EXPECT_EQ(encoding.blocks_BND.at(1).size(1), 1 + kVisible) << "taps show visible patches";
+  EXPECT_EQ(encoding.class_attention_BK.size(1), kVisible);
+}
+
+TEST(VitEncoderTest, AMaskTokenIsNotReadWhereNothingIsHidden) {
+  Parameters with(1), without(1);
+  const auto masked = MakeEncoder(TinySpec(/*mask_token=*/true), {3, kImagePx, kImagePx}, &with);
+  const auto plain = MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &without);
+  const MaskPlan all = AllVisible(2, kPatches, at::kCPU);
+  const Encoding encoding = masked->Encode(Images(2, 0), all);
+  EXPECT_TRUE(at::equal(encoding.visible_BKD, plain->Encode(Images(2, 0), all).visible_BKD));
+  EXPECT_FALSE(encoding.hidden_BMD.defined());
+}
+
+TEST(VitEncoderTest, AFrozenPatchEmbeddingIsDrawnAlikeAndStays) {
+  EncoderSpec frozen = TinySpec();
+  frozen.mutable_vit()->set_frozen_patch_embedding(true);
+  Parameters with(1), without(1);
+  const auto encoder = MakeEncoder(frozen, {3, kImagePx, kImagePx}, &with);
+  MakeEncoder(TinySpec(), {3, kImagePx, kImagePx}, &without);
+  const std::string name = "encoder.patch_embed.proj.weight";
+  EXPECT_TRUE(at::equal(with.Find(name), without.Find(name)));
+  EXPECT_EQ(with.all().size(), without.all().size()) << "a checkpoint has it";
+  EXPECT_EQ(with.trained().size(), with.all().size() - 2) << "nobody moves it";
+  encoder->Encode(Images(2, 0), Plan(2)).visible_BKD.sum().backward();
+  EXPECT_FALSE(with.Find(name).grad().defined());
+  EXPECT_TRUE(with.Find("encoder.norm.bias").grad().defined());
+}
+
+// Multi-crop: an encoder of the smaller size whose positions are the interpolated ones gives the same.
+TEST(VitEncoderTest, OfImagesOfAnotherSizePositionsAreInterpolated) {
+  EncoderSpec spec = TinySpec();
+  spec.mutable_vit()->set_positions(POSITIONS_LEARNED);
+  Parameters parameters(1), small_parameters(1);
+  const auto encoder = MakeEncoder(spec, {3, kImagePx, kImagePx}, &parameters);
+  const auto small = MakeEncoder(spec, {3, 16, 24}, &small_parameters);
+  {
+    const at::NoGradGuard no_grad;
+    const at::Tensor positions = parameters.Find("encoder.pos_embed");
+    small_parameters.Find("encoder.pos_embed").copy_(InterpolatePositions(positions, {4, 4, 8}, {2, 3, 8}));
+  }
+  const at::Tensor images = Images(2, 0).slice(2, 0, 16).slice(3, 0, 24);
+  const MaskPlan all = AllVisible(2, 6, at::kCPU);
+  const at::Tensor tokens = encoder->Encode(images, all).visible_BKD;
+  EXPECT_TRUE(at::equal(tokens, small->Encode(images, all).visible_BKD));
+  tokens.square().sum().backward();
+  EXPECT_GT(parameters.Find("encoder.pos_embed").grad().abs().max().item<double>(), 0) << "learned positions learn from small views too";
 }
 
 TEST(VitEncoderTest, BFloat16ProductsStayNearFloat32) {
@@ -166,7 +241,7 @@ TEST(TransformerBlockTest, WantedRowsEqualThoseOfTheWholeBlock) {
   const at::Tensor all = block.Forward(x);
   all.slice(1, 3).square().sum().backward();
   std::vector<at::Tensor> gradients;
-  for (const at::Tensor& parameter : parameters.tensors()) {
+  for (const auto& [name, parameter] : parameters.all()) {
     gradients.push_back(parameter.grad().clone());
     parameter.mutable_grad().reset();
   }
@@ -174,7 +249,7 @@ TEST(TransformerBlockTest, WantedRowsEqualThoseOfTheWholeBlock) {
   EXPECT_LT((wanted - all.slice(1, 3)).abs().max().item<double>(), 1e-12);
   wanted.square().sum().backward();
   for (size_t i = 0; i < gradients.size(); ++i) {
-    EXPECT_LT((parameters.tensors()[i].grad() - gradients[i]).abs().max().item<double>(), 1e-11) << parameters.all()[i].first;
+    EXPECT_LT((parameters.all()[i].second.grad() - gradients[i]).abs().max().item<double>(), 1e-11) << parameters.all()[i].first;
   }
 }
 

@@ -60,7 +60,8 @@ struct LoadOptions {
 absl::StatusOr<LoadedEncoder> LoadEncoder(const std::string& path, const LoadOptions& options = {});
 
 // Copies the encoder weights of a file into parameters named "encoder.*" (--init), which MakeEncoder(spec, image) made; gives
-// LoadedEncoder::notes. Learned positions are interpolated where the grid differs; fixed ones stay as they are. Errors as
+// LoadedEncoder::notes. Learned positions are interpolated where the grid differs; fixed ones stay as they are. A mask token stays as it was drawn: no file's
+// encoder has one. Errors as
 // LoadEncoder; also InvalidArgument: another architecture (each field of the spec named), or positions that are not sine-cosine
 // for an encoder that keeps those fixed. Nothing is copied then.
 absl::StatusOr<std::vector<std::string>> LoadEncoderInto(const std::string& path, const EncoderSpec& spec, const ImageShape& image,
@@ -73,6 +74,9 @@ const std::vector<std::string>& WeightsLayoutNames();
 // InvalidArgument: no such layout; names them all.
 absl::StatusOr<WeightsLayout> ParseWeightsLayout(const std::string& name, const EncoderSpec& spec);
 
+// What exported weights are stored as; bfloat16 is rounded to nearest even and half as large.
+enum class ExportedType { kFloat32, kBFloat16 };
+
 // Writes OUT/model.safetensors, positions included, and beside it config.json and preprocessor_config.json (Hugging Face:
 // AutoModel takes the folder as is), or timm's config.json (timm.create_model("local-dir:OUT", pretrained=True)). LoadEncoder
 // takes every one of them.
@@ -80,7 +84,8 @@ absl::StatusOr<WeightsLayout> ParseWeightsLayout(const std::string& name, const 
 // holds it where there is one.
 // InvalidArgument: a layout that cannot hold the encoder, with the reasons; missing and misshapen keys, all named. Nothing is
 // written then.
-absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_dir);
+absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_dir,
+                           ExportedType type = ExportedType::kFloat32);
 // An encoder from anywhere as the checkpoint of a job that says nothing else: what both exports take. CLIP's projection is not
 // part of it.
 struct EncoderCheckpoint {
@@ -89,6 +94,7 @@ struct EncoderCheckpoint {
 };
 EncoderCheckpoint CheckpointOf(const LoadedEncoder& loaded);
 // Whole model under Mimeo's names (encoder.*, objective.*), without optimizer state.
-absl::Status ExportSafetensors(const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_path);
+absl::Status ExportSafetensors(const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_path,
+                               ExportedType type = ExportedType::kFloat32);
 
 }  // namespace mimeo

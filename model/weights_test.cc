@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "base/file.h"
+#include "base/safetensors.h"
 #include "model/testing/vit_spec.h"
 
 namespace mimeo {
@@ -102,6 +103,23 @@ TEST_F(WeightsTest, SafetensorsKeepTypesShapesAndStrides) {
     EXPECT_EQ(read->at(name).scalar_type(), tensor.scalar_type()) << name;
     EXPECT_TRUE(at::equal(read->at(name), tensor)) << name;
   }
+}
+
+TEST_F(WeightsTest, InBfloat16AFileIsHalfAsLargeAndItsFeaturesDifferLittle) {
+  ExportHfVit();
+  ASSERT_TRUE(ExportEncoder(WeightsLayout::kHfVit, trained_.checkpoint, TinyJob(), Path("rounded"), ExportedType::kBFloat16).ok());
+  const auto config = ReadFile(Path("rounded/config.json"));
+  ASSERT_TRUE(config.ok());
+  EXPECT_TRUE(absl::StrContains(*config, "\"torch_dtype\": \"bfloat16\""));
+  const auto file = SafetensorsFile::Open(Path("rounded/model.safetensors"));
+  ASSERT_TRUE(file.ok()) << file.status();
+  for (const auto& [name, tensor] : (*file)->view().tensors()) EXPECT_EQ(tensor.dtype, "BF16") << name;
+  const auto loaded = LoadEncoder(Path("rounded"));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const at::Tensor exact = trained_.Features(*trained_.encoder);
+  const double error = (trained_.Features(*loaded->encoder) - exact).abs().max().item<double>();
+  EXPECT_GT(error, 0);
+  EXPECT_LT(error, 0.05 * exact.abs().max().item<double>());
 }
 
 TEST_F(WeightsTest, HuggingFaceRoundTrip) {

@@ -130,8 +130,10 @@ TEST(ContrastiveTest, ABatchNormsLayerHasNoBiasAndTheLastBatchNormNoAffine) {
 
 TEST(ContrastiveTest, InBfloat16TheHeadsOutputIsFloat32) {
   Parameters stored(3), rounded(3, Products::kBFloat16);
-  const ProjectionHead expected("", {8, 10, 6}, /*batch_norm=*/true, HeadEnd::kBatchNorm, &stored);
-  const ProjectionHead head("", {8, 10, 6}, /*batch_norm=*/true, HeadEnd::kBatchNorm, &rounded);
+  HeadShape shape;
+  shape.widths = {8, 10, 6}, shape.batch_norm = true, shape.end = HeadEnd::kBatchNorm;
+  const ProjectionHead expected("", shape, &stored);
+  const ProjectionHead head("", shape, &rounded);
   const at::Tensor x = Images(1, 0).flatten().slice(0, 0, 64).view({8, 8}).to(at::kFloat);
   const at::Tensor z = head.Forward(x, RowGatherer());
   EXPECT_EQ(z.scalar_type(), at::kFloat);
@@ -217,7 +219,7 @@ TEST(ContrastiveTest, ALonePassAsksNobody) {
   int calls = 0;
   rows.gather = [&](const at::Tensor& own) { return ++calls, at::cat({own, own}); };
   Parameters parameters(3);
-  const Contrastive contrastive(model.spec.objective(0).contrastive(), *model.encoder, rows, "objective.views.", &parameters);
+  const Contrastive contrastive(model.spec.objective(0).contrastive(), *model.encoder, rows, "objective.views.", &parameters, /*averaged=*/nullptr);
   parameters.To(at::kCPU, at::kDouble);
   ForwardPass pass = TwoViews(model);
   pass.alone = true;

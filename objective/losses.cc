@@ -35,8 +35,9 @@ at::Tensor Similarity(const ContrastRows& rows) {
   return at::matmul(AtLeastFloat(rows.anchors_NE), AtLeastFloat(rows.candidates_RE).t());
 }
 
-// Each anchor's own column to minus infinity: no candidate.
+// Each anchor's own column, where it has one, to minus infinity: no candidate.
 at::Tensor WithoutSelf(const at::Tensor& similarity_NR, const ContrastRows& rows) {
+  if (!rows.self_N.defined()) return similarity_NR;
   return at::scatter(similarity_NR, 1, rows.self_N.unsqueeze(1), -std::numeric_limits<double>::infinity());
 }
 
@@ -90,7 +91,9 @@ at::Tensor Alignment(const ContrastRows& rows) {
 at::Tensor Uniformity(const ContrastRows& rows) {
   const at::NoGradGuard no_grad;
   // |z - z'|^2 = 2 - 2 s on the unit sphere.
-  const at::Tensor exponents_NR = 4 * WithoutSelf(Similarity(rows), rows) - 4;
+  ContrastRows others = rows;
+  if (!rows.self_N.defined()) others.self_N = rows.positive_N;
+  const at::Tensor exponents_NR = 4 * WithoutSelf(Similarity(rows), others) - 4;
   const double pairs = static_cast<double>(rows.anchors_NE.size(0)) * static_cast<double>(rows.candidates_RE.size(0) - 1);
   return at::logsumexp(exponents_NR, at::IntArrayRef{0, 1}) - std::log(pairs);
 }
@@ -103,7 +106,8 @@ at::Tensor Retrieval(const ContrastRows& rows) {
 
 at::Tensor EffectiveRank(const at::Tensor& rows_NE) {
   const at::Tensor rows = rows_NE.detach().to(at::kDouble);
-  const at::Tensor singular_E = at::linalg_eigvalsh(at::matmul(rows.t(), rows)).clamp_min(0).sqrt();
+  const at::Tensor gram = rows.size(0) < rows.size(1) ? at::matmul(rows, rows.t()) : at::matmul(rows.t(), rows);
+  const at::Tensor singular_E = at::linalg_eigvalsh(gram).clamp_min(0).sqrt();
   const at::Tensor share_E = singular_E / singular_E.sum().clamp_min(1e-12);
   return (-(share_E * share_E.clamp_min(1e-300).log()).sum()).exp();
 }

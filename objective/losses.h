@@ -23,16 +23,16 @@ at::Tensor ReconstructionLoss(const at::Tensor& predicted_BMP, const at::Tensor&
 // over values, the cosine distance over tokens. No gradient reaches the teacher.
 at::Tensor MimicLoss(const at::Tensor& student_BKT, const at::Tensor& teacher_BKT, MimicDistance distance, TeacherNorm norm);
 
-// Embeddings of unit length of both views of each image. Anchor i stands among the candidates at self_N[i], and its image's other
-// view at positive_N[i].
+// Embeddings of unit length. Among the candidates, anchor i's image's other view stands at positive_N[i], and where anchors are
+// candidates too, i itself at self_N[i].
 struct ContrastRows {
   at::Tensor anchors_NE;     // this rank's
   at::Tensor candidates_RE;  // the contrast group's
-  at::Tensor self_N;         // int64
+  at::Tensor self_N;         // int64; undefined: no anchor is a candidate
   at::Tensor positive_N;     // int64
 };
 
-// NT-Xent (SimCLR, arXiv 2002.05709, equation 1): the mean over anchors of -log(exp(s_positive / t) / sum over all candidates but
+// NT-Xent (SimCLR, arXiv 2002.05709, equation 1; where no anchor is a candidate, MoCo's InfoNCE, arXiv 1911.05722): the mean over anchors of -log(exp(s_positive / t) / sum over all candidates but
 // the anchor itself of exp(s / t)), s the cosine similarity.
 at::Tensor InfoNce(const ContrastRows& rows, double temperature);
 
@@ -46,15 +46,15 @@ at::Tensor NegativeFreeLoss(const at::Tensor& predicted_NE, const at::Tensor& ta
 at::Tensor EmbeddingStd(const at::Tensor& rows_NE);
 
 // Wang and Isola, arXiv 2005.10242: E |z - z_positive|^2 and log E exp(-2 |z - z_other|^2), over anchors and all candidates but
-// themselves. Smaller is better, both.
+// themselves (where no anchor is a candidate: but their positives). Smaller is better, both.
 at::Tensor Alignment(const ContrastRows& rows);
 at::Tensor Uniformity(const ContrastRows& rows);
 
 // The share of anchors whose nearest candidate is their positive.
 at::Tensor Retrieval(const ContrastRows& rows);
 
-// exp of the entropy of the singular values, normalised to sum 1 (RankMe, arXiv 2210.02885): between 1 and E. From the E x E Gram
-// matrix in float64. Reading its decomposition makes a GPU wait: not for every step.
+// exp of the entropy of the singular values, normalised to sum 1 (RankMe, arXiv 2210.02885): between 1 and E. From the
+// smaller Gram matrix, of rows or of dimensions, in float64. Reading its decomposition makes a GPU wait: not for every step.
 at::Tensor EffectiveRank(const at::Tensor& rows_NE);
 
 }  // namespace mimeo

@@ -17,7 +17,7 @@ class Mimic final : public Objective {
   // `spec` has a mimic.
   Mimic(const ObjectiveSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix, Parameters* parameters);
 
-  Needs needs() const override { return {/*shared_target=*/false, blocks_}; }
+  Needs needs() const override { return {/*shared_target=*/false, /*average_targets=*/false, blocks_}; }
   // CHECK: every view has this objective's teacher tokens.
   LossTerm Compute(const ForwardPass& pass) const override;
 

@@ -1,17 +1,20 @@
 #include "objective/objective.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <utility>
 
+#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/half_cosine.h"
 #include "objective/contrastive.h"
 #include "objective/mimic.h"
 #include "objective/reconstruction.h"
+#include "objective/self_distillation.h"
 
 namespace mimeo {
 
@@ -65,7 +68,11 @@ absl::StatusOr<std::unique_ptr<ObjectiveSum>> ObjectiveSum::Create(const JobSpec
         break;
       }
       case ObjectiveSpec::kContrastive:
-        term->objective = std::make_unique<Contrastive>(wanted.contrastive(), encoder, context.rows, prefix, parameters);
+        term->objective = std::make_unique<Contrastive>(wanted.contrastive(), encoder, context.rows, prefix, parameters, context.averaged);
+        break;
+      case ObjectiveSpec::kSelfDistillation:
+        term->objective = std::make_unique<SelfDistillation>(wanted.self_distillation(), encoder, context.rows, prefix, parameters,
+                                                             context.averaged);
         break;
       case ObjectiveSpec::KIND_NOT_SET:
         problems.push_back(absl::StrCat("objective[", wanted.name(), "]: no kind"));
@@ -87,6 +94,7 @@ Needs ObjectiveSum::needs() const {
   for (const auto& term : terms_) {
     const Needs one = term->objective->needs();
     all.shared_target |= one.shared_target;
+    all.average_targets |= one.average_targets;
     blocks.insert(one.blocks.begin(), one.blocks.end());
   }
   all.blocks.assign(blocks.begin(), blocks.end());
@@ -100,13 +108,31 @@ ObjectiveSum::Result ObjectiveSum::Compute(const ForwardPass& pass) const {
     const LossTerm loss = term->objective->Compute(pass);
     result.terms[name] = loss.value.detach();
     for (const auto& [stat, value] : loss.stats) result.stats[name + "/" + stat] = value;
+    result.means.insert(loss.means.begin(), loss.means.end());
     const at::Tensor weighted = loss.value * WeightAt(term->spec, pass.progress);
     result.total = result.total.defined() ? result.total + weighted : weighted;
   }
   return result;
 }
 
-void EncodeViews(const Encoder& encoder, const ObjectiveSum& objectives, ForwardPass* pass) {
+namespace {
+
+void EncodeTargets(const Encoder& average, ForwardPass* pass) {
+  const at::NoGradGuard no_grad;
+  const ImageShape& image = average.image();
+  pass->targets.clear();
+  for (const ViewInput& view : pass->views) {
+    const at::Tensor& images_BCHW = view.images_BCHW;
+    const bool full_size = images_BCHW.size(2) == image.height_px && images_BCHW.size(3) == image.width_px;
+    if (!full_size || pass->targets.count(view.view) > 0) continue;
+    const MaskPlan everything = AllVisible(images_BCHW.size(0), average.grid().num_patches(), images_BCHW.device());
+    pass->targets[view.view] = average.Encode(images_BCHW, everything);
+  }
+}
+
+}  // namespace
+
+void EncodeViews(const Encoder& encoder, const Encoder* average, const ObjectiveSum& objectives, ForwardPass* pass) {
   EncodeOptions options;
   options.blocks = objectives.needs().blocks;
   pass->encodings.clear();
@@ -114,15 +140,17 @@ void EncodeViews(const Encoder& encoder, const ObjectiveSum& objectives, Forward
     options.drop_path_BR = view.drop_path_BR;
     pass->encodings.push_back(encoder.Encode(view.images_BCHW, view.plan, options));
   }
+  if (!objectives.needs().average_targets) return;
+  ABSL_RAW_CHECK(average != nullptr, "an objective compares with averages, and there are none");
+  EncodeTargets(*average, pass);
 }
 
 double WeightAt(const ObjectiveSpec& objective, double progress) {
   if (!objective.has_weight_schedule()) return objective.weight();
   const WeightSchedule& schedule = objective.weight_schedule();
   const double along = std::min(1.0, std::max(0.0, (progress - schedule.begin()) / (schedule.end() - schedule.begin())));
-  constexpr double kPi = 3.14159265358979323846;
-  const double share = schedule.shape() == SCHEDULE_SHAPE_COSINE ? (1 - std::cos(kPi * along)) / 2 : along;
-  return objective.weight() + (schedule.final_weight() - objective.weight()) * share;
+  if (schedule.shape() == SCHEDULE_SHAPE_COSINE) return HalfCosine(objective.weight(), schedule.final_weight(), along);
+  return objective.weight() + (schedule.final_weight() - objective.weight()) * along;
 }
 
 const PixelDecoder* ObjectiveSum::pixel_decoder() const {

@@ -30,6 +30,9 @@ struct ViewInput {
 struct ForwardPass {
   std::vector<ViewInput> views;
   std::vector<Encoding> encodings;  // one per element of views
+  // By view: of the averaged encoder, which sees the whole view; for views of the encoder's own image size, where
+  // needs().average_targets. Without gradient.
+  std::map<int, Encoding> targets;
   at::Tensor shared_BCHW;           // the evaluation crops, normalised; defined where needs().shared_target
   double progress = 0;              // of training, in [0, 1]: weights may follow it
   // The other ranks do not compute such a pass now, or not with as many rows (evaluation): nothing is gathered from them.
@@ -38,12 +41,21 @@ struct ForwardPass {
 
 struct Needs {
   bool shared_target = false;
-  std::vector<int> blocks;  // of the encoder, as EncodeOptions
+  bool average_targets = false;  // ForwardPass::targets
+  std::vector<int> blocks = {};  // of the encoder, as EncodeOptions
+};
+
+// What a batch adds to a running mean: after the update, mean = momentum * mean + (1 - momentum) * value. The average over
+// micro-batches where there are several; the same on all ranks.
+struct BatchMean {
+  at::Tensor value;  // detached
+  double momentum = 0;
 };
 
 struct LossTerm {
   at::Tensor value;                         // float32 scalar, the mean over this rank's rows
   std::map<std::string, at::Tensor> stats;  // detached scalars to watch, on the device: the same names on each call
+  std::map<std::string, BatchMean> means = {};  // by the name of the parameter of Context::averaged that keeps the mean
 };
 
 // Stateless between calls but for parameters. One thread.
@@ -76,6 +88,9 @@ class ObjectiveSum {
   struct Context {
     std::map<std::string, int> teacher_widths;  // T by the name of the objective that mimics
     RowGatherer rows;
+    // Where objectives that compare with averages add the averaged twins of their heads, under the same names, and their running
+    // means. Null: the job keeps no average, and no objective wants one (job/objective_checks.cc).
+    Parameters* averaged = nullptr;
   };
   // Adds each head's parameters under "objective.<name>.". InvalidArgument: a mimic objective that is not in `teacher_widths`;
   // no objective that reads the encoder's output, so that its last layers would have no gradient.
@@ -86,6 +101,7 @@ class ObjectiveSum {
     at::Tensor total;                         // sum of weight * term
     std::map<std::string, at::Tensor> terms;  // detached, by name, unweighted
     std::map<std::string, at::Tensor> stats;  // "<objective>/<stat>"
+    std::map<std::string, BatchMean> means;   // of all terms
   };
   Result Compute(const ForwardPass& pass) const;
   // The first reconstruction objective's decoder, or null.
@@ -99,8 +115,9 @@ class ObjectiveSum {
   std::vector<std::unique_ptr<Term>> terms_;
 };
 
-// Encodes every view as the objectives need it; fills `encodings`.
-void EncodeViews(const Encoder& encoder, const ObjectiveSum& objectives, ForwardPass* pass);
+// Encodes every view as the objectives need it; fills `encodings` and `targets`. `average`: the averaged encoder, or null where no
+// objective needs it.
+void EncodeViews(const Encoder& encoder, const Encoder* average, const ObjectiveSum& objectives, ForwardPass* pass);
 
 // `weight` at `progress` in [0, 1] of training; without a schedule, itself.
 double WeightAt(const ObjectiveSpec& objective, double progress);

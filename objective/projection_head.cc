@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/gelu.h>
 #include <ATen/ops/relu.h>
 
 #include "objective/losses.h"
@@ -33,11 +34,12 @@ at::Tensor BatchNorm::Forward(const at::Tensor& x_NX, const RowGatherer& rows) c
   return weight_X_.defined() ? normalised * weight_X_ + bias_X_ : normalised;
 }
 
-ProjectionHead::ProjectionHead(const std::string& prefix, const std::vector<int64_t>& widths, bool batch_norm, HeadEnd end,
-                               Parameters* parameters) {
+ProjectionHead::ProjectionHead(const std::string& prefix, const HeadShape& shape, Parameters* parameters)
+    : activation_(shape.activation) {
+  const std::vector<int64_t>& widths = shape.widths;
   for (size_t i = 1; i < widths.size(); ++i) {
     const bool last = i + 1 == widths.size();
-    const bool normed = batch_norm && (!last || end == HeadEnd::kBatchNorm);
+    const bool normed = shape.batch_norm && (!last || shape.end == HeadEnd::kBatchNorm);
     const std::string number = std::to_string(i);
     linears_.emplace_back(prefix + "fc" + number, widths[i - 1], widths[i], parameters, /*bias=*/!normed);
     if (normed) norms_.emplace_back(prefix + "norm" + number, widths[i], /*affine=*/!last, parameters);
@@ -49,7 +51,7 @@ at::Tensor ProjectionHead::Forward(const at::Tensor& x_NX, const RowGatherer& ro
   for (size_t i = 0; i < linears_.size(); ++i) {
     x = AtLeastFloat(linears_[i](x));
     if (i < norms_.size()) x = norms_[i].Forward(x, rows);
-    if (i + 1 < linears_.size()) x = at::relu(x);
+    if (i + 1 < linears_.size()) x = activation_ == HeadActivation::kRelu ? at::relu(x) : at::gelu(x);
   }
   return x;
 }

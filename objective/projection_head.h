@@ -1,4 +1,4 @@
-// The heads of contrastive learning: linear layers with BatchNorm and ReLU between them. One thread.
+// The heads of methods that compare views: linear layers with BatchNorm and an activation between them. One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,19 +29,27 @@ class BatchNorm {
 
 // What follows the last linear layer.
 enum class HeadEnd { kLinear, kBatchNorm };
+enum class HeadActivation { kRelu, kGelu };
+
+struct HeadShape {
+  std::vector<int64_t> widths;  // input, hidden layers, output
+  bool batch_norm = false;
+  HeadEnd end = HeadEnd::kLinear;
+  HeadActivation activation = HeadActivation::kRelu;
+};
 
 class ProjectionHead {
  public:
-  // `widths`: input, hidden layers, output. Adds PREFIXfc1.weight, PREFIXnorm1.{weight, bias}, PREFIXfc2.weight, ...: a linear
+  // Adds PREFIXfc1.weight, PREFIXnorm1.{weight, bias}, PREFIXfc2.weight, ...: a linear
   // layer whose output a BatchNorm centres has no bias. Without `batch_norm` there is none anywhere, whatever `end` says. The
   // BatchNorm at the end has no affine.
-  ProjectionHead(const std::string& prefix, const std::vector<int64_t>& widths, bool batch_norm, HeadEnd end,
-                 Parameters* parameters);
+  ProjectionHead(const std::string& prefix, const HeadShape& shape, Parameters* parameters);
 
   // (N, in) -> (N, out), float32 or wider.
   at::Tensor Forward(const at::Tensor& x_NX, const RowGatherer& rows) const;
 
  private:
+  const HeadActivation activation_;
   std::vector<Linear> linears_;
   std::vector<BatchNorm> norms_;  // of the first layers; none without batch norm
 };

@@ -6,7 +6,9 @@
 
 #include "absl/base/internal/raw_logging.h"
 #include "model/patches.h"
+#include "objective/linear_decoder.h"
 #include "objective/losses.h"
+#include "objective/pixel_decoder.h"
 
 namespace mimeo {
 namespace {
@@ -21,6 +23,12 @@ const at::Tensor& NextView(const ForwardPass& pass, size_t i) {
   return found->images_BCHW;
 }
 
+std::unique_ptr<PixelDecoder> MakeDecoder(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
+                                          Parameters* parameters) {
+  if (spec.linear()) return std::make_unique<LinearPixelDecoder>(encoder, prefix, parameters);
+  return std::make_unique<VitPixelDecoder>(spec, encoder, prefix, parameters);
+}
+
 }  // namespace
 
 Reconstruction::Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
@@ -29,7 +37,7 @@ Reconstruction::Reconstruction(const ReconstructionSpec& spec, const Encoder& en
       normalizes_patches_(spec.normalize_patches()),
       distance_(spec.distance()),
       target_view_(spec.target_view()),
-      decoder_(spec, encoder, prefix, parameters) {}
+      decoder_(MakeDecoder(spec, encoder, prefix, parameters)) {}
 
 at::Tensor Reconstruction::Target(const ForwardPass& pass, size_t i) const {
   at::Tensor images_BCHW = pass.views[i].images_BCHW;
@@ -43,7 +51,7 @@ LossTerm Reconstruction::Compute(const ForwardPass& pass) const {
   ABSL_RAW_CHECK(target_view_ != TARGET_VIEW_SHARED || pass.shared_BCHW.defined(), "needs().shared_target was not met");
   at::Tensor sum;
   for (size_t i = 0; i < pass.views.size(); ++i) {
-    const at::Tensor predicted_BMP = decoder_.Predict(pass.encodings[i], pass.views[i].plan);
+    const at::Tensor predicted_BMP = decoder_->Predict(pass.encodings[i], pass.views[i].plan);
     const at::Tensor loss = ReconstructionLoss(predicted_BMP, Target(pass, i), distance_);
     sum = sum.defined() ? sum + loss : loss;
   }

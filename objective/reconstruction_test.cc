@@ -4,6 +4,7 @@
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <vector>
 
 #include "model/patches.h"
@@ -18,6 +19,7 @@ using testing::Images;
 using testing::kPatchPx;
 using testing::kVisible;
 using testing::SmallModel;
+using testing::SmallModelOptions;
 
 JobSpec Pixels(TargetView target_view, PixelDistance distance = PIXEL_DISTANCE_MSE) {
   JobSpec spec;
@@ -103,6 +105,36 @@ TEST(ReconstructionTest, VisiblePixelsOfTheTargetDoNotMatter) {
   patches[0][pass.views[0].plan.hidden_BM[0][0].item<int64_t>()][0] += 1;
   pass.shared_BCHW = Unpatchify(patches, model.encoder->grid());
   EXPECT_NE(model.Term(pass, "pixels"), before);
+}
+
+// SimMIM: the encoder's tokens of hidden patches through one linear layer, against their pixels as they are.
+TEST(ReconstructionTest, LinearIsTheL1OfALayerOnTheHiddenTokensAgainstLoops) {
+  JobSpec spec = Pixels(TARGET_VIEW_OWN, PIXEL_DISTANCE_L1);
+  ReconstructionSpec* pixels = spec.mutable_objective(0)->mutable_reconstruction();
+  pixels->set_linear(true), pixels->set_normalize_patches(false);
+  SmallModelOptions options;
+  options.mask_token = true;
+  const SmallModel model(spec, options);
+  const ForwardPass pass = model.Forward({Images(2, 0)});
+  const at::Tensor weight = model.parameters.Find("objective.pixels.pred.weight").detach();
+  const at::Tensor bias = model.parameters.Find("objective.pixels.pred.bias").detach();
+  const at::Tensor tokens = pass.encodings[0].hidden_BMD.detach();
+  double sum = 0, count = 0;
+  for (int64_t b = 0; b < tokens.size(0); ++b) {
+    for (int64_t m = 0; m < tokens.size(1); ++m) {
+      const int64_t patch = pass.views[0].plan.hidden_BM[b][m].item<int64_t>();
+      const int64_t top = patch / 4 * kPatchPx, left = patch % 4 * kPatchPx;
+      for (int64_t value = 0; value < weight.size(0); ++value) {
+        double predicted = bias[value].item<double>();
+        for (int64_t d = 0; d < weight.size(1); ++d) predicted += weight[value][d].item<double>() * tokens[b][m][d].item<double>();
+        const int64_t channel = value % 3, col = value / 3 % kPatchPx, row = value / 3 / kPatchPx;
+        sum += std::abs(predicted - Images(2, 0)[b][channel][top + row][left + col].item<double>());
+        ++count;
+      }
+    }
+  }
+  EXPECT_NEAR(model.Term(pass, "pixels"), sum / count, 1e-12);
+  ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
 }
 
 TEST(ReconstructionTest, GradientsAgainstFiniteDifferences) {

@@ -33,6 +33,7 @@ struct Flags {
   int64_t batch = 16;
   int steps = 10;
   int threads = static_cast<int>(std::thread::hardware_concurrency());
+  bool feature_stats = false;
   std::vector<std::string> sets;
 };
 
@@ -56,14 +57,15 @@ absl::StatusOr<JobSpec> ReadSpec(const Flags& flags) {
 // Features have the student's width.
 ForwardPass MadeUpViews(const JobSpec& spec, int width) {
   const DataSpec& data = spec.data();
-  const std::vector<int64_t> shape = {data.global_batch(), data.channels(), data.image_px(), data.image_width_px()};
   Batch batch;
   for (int64_t row = 0; row < data.global_batch(); ++row) batch.keys.push_back(RandomKey(1).Fold(static_cast<uint64_t>(row)));
-  batch.views_BCHW.assign(static_cast<size_t>(spec.views().count()), at::zeros(shape, at::kByte));
+  for (const ViewSpec& view : EachView(spec)) {
+    batch.views_BCHW.push_back(at::zeros({data.global_batch(), data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
+  }
   ForwardPass pass = ViewMaker(spec, at::kCPU).Make(batch, {});
-  pass.shared_BCHW = at::randn(shape);
+  pass.shared_BCHW = at::randn(batch.views_BCHW[0].sizes());
   for (ViewInput& view : pass.views) {
-    view.images_BCHW = at::randn(shape);
+    view.images_BCHW = at::randn(view.images_BCHW.sizes());
     for (const ObjectiveSpec& objective : spec.objective()) {
       const int64_t tokens = NumVisible(spec) + (objective.mimic().class_token() ? 1 : 0);
       if (objective.has_mimic()) view.teacher_BKT[objective.name()] = at::randn({data.global_batch(), tokens, width});
@@ -98,7 +100,7 @@ absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
   std::vector<double> seconds;
   absl::Status status;
   for (int i = 0; i < kWarmUpSteps + flags.steps && status.ok(); ++i) {
-    seconds.push_back(SecondsOf([&] { status = step.Run(views, PeakRate(spec), 0).status(); }));
+    seconds.push_back(SecondsOf([&] { status = step.Run(views, {PeakRate(spec), 0, flags.feature_stats}).status(); }));
   }
   RETURN_IF_ERROR(status);
   seconds.erase(seconds.begin(), seconds.begin() + kWarmUpSteps);
@@ -124,6 +126,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch", flags.batch, "images a step")->check(CLI::Range(1, 65536));
   app.add_option("--steps", flags.steps, "measured steps, after two that are not")->check(CLI::Range(1, 100000));
   app.add_option("--threads", flags.threads, "compute threads (default: all cores)")->check(CLI::Range(1, 1024));
+  app.add_flag("--feature_stats", flags.feature_stats, "what every tenth step of a job computes beside");
   app.add_option("--set", flags.sets, "FIELD=VALUE of the recipe")->allow_extra_args(false);
   CLI11_PARSE(app, argc, argv);
   const auto measured = mimeo::Measure(flags);

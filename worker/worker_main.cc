@@ -9,13 +9,14 @@
 
 namespace {
 
-constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn [--help] FLAGS...
+constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn|linear [--help] FLAGS...
   agent        runs the rank processes that a coordinator assigns to this host
   rank         trains one rank of one job's gang (started by the agent)
   embed        features of images by an encoder
   reconstruct  image | masked | reconstruction, as PNG
   export       an encoder out of a checkpoint
-  knn          how well an encoder's features classify
+  knn          how well an encoder's features classify, by their neighbours
+  linear       the same, by a linear probe
 Example:
   worker agent --coordinator=127.0.0.1:7070 --id=w0 --slots=2 --dir=/tmp/w0
 )";
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, Verb> verbs = {
       {"agent", mimeo::RunAgent},   {"rank", mimeo::RunRank},      {"embed", mimeo::RunEmbed},
       {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},        {"reconstruct", mimeo::RunReconstruct},
+      {"linear", mimeo::RunLinear},
   };
   const std::string name = argc > 1 ? argv[1] : "";
   const auto verb = verbs.find(name);

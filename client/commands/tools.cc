@@ -36,13 +36,13 @@ int RunWorker(std::vector<std::string> args) {
 }
 
 struct ExportFlags {
-  std::string source, to = "hf", out;
+  std::string source, to = "hf", out, dtype = "fp32";
   int64_t step = 0;
   bool average = false;
 };
 
 int ExportFile(const ExportFlags& flags, const std::string& file) {
-  std::vector<std::string> args = {"export", "--checkpoint", file, "--to", flags.to, "--out", flags.out};
+  std::vector<std::string> args = {"export", "--checkpoint", file, "--to", flags.to, "--out", flags.out, "--dtype", flags.dtype};
   if (flags.average) args.push_back("--average");
   return RunWorker(args);
 }
@@ -100,6 +100,7 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
       ->check(CLI::IsMember({"hf", "safetensors", "hf-vit", "hf-vit-mae", "hf-dinov2", "hf-clip", "timm", "mae", "dinov2", "openai-clip", "mcmae"}));
   exports->add_option("--out", flags->out, "the folder or file to write")->required();
   exports->add_option("--step", flags->step, "of the checkpoint (default: the newest)")->check(CLI::PositiveNumber);
+  exports->add_option("--dtype", flags->dtype, "what weights are stored as: fp32, or bf16, half as large")->check(CLI::IsMember({"fp32", "bf16"}));
   exports->add_flag("--average", flags->average, "the moving average of the encoder's weights (ema) in place of the encoder");
   exports->callback([flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
 
@@ -121,6 +122,10 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
                 invocation, "knn", {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
                 {{"bank", "labelled images that vote (default: DATA/train, and DATA/validation is classified)"}, {"k", "neighbours"},
                  {"temperature", "a neighbour votes exp(similarity / temperature)"}, {"max_images", "of either set"}}, {});
+  AddWorkerVerb(AddVerb(evaluate, "linear", "Accuracy of a linear probe, as one JSON object",
+                        "mimeo evaluate linear --weights out/mae/encoder --data photos/validation --bank photos/train"),
+                invocation, "linear", {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
+                {{"bank", "labelled images to learn from (default: DATA/train, and DATA/validation is classified)"}, {"max_images", "of either set"}}, {});
 }
 
 }  // namespace mimeo

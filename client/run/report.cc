@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "client/run/curve.h"
 
 namespace mimeo {
@@ -42,6 +45,29 @@ std::string Facts(const RunReport& report) {
                          "Rank 0 waited %.1f s for images and %.1f s for its teacher. %s.</p>",
                          static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
                          report.seconds, data_wait, teacher_wait, EscapeHtml(report.machine));
+}
+
+// A chart for each statistic, with a line for each objective that has it, and for the encoder; a step need not have all of them.
+std::string Watched(const std::vector<StepMetrics>& steps) {
+  std::map<std::string, std::map<std::string, Series>> charts;  // by statistic, by whose
+  for (const StepMetrics& step : steps) {
+    for (const auto& [path, value] : step.stats()) {
+      const std::pair<std::string, std::string> parts = absl::StrSplit(path, absl::MaxSplits('/', 1));
+      Series& series = charts[parts.second][parts.first];
+      series.name = parts.first;
+      series.points.emplace_back(static_cast<double>(step.step()), value);
+    }
+  }
+  if (charts.empty()) return "";
+  std::string html = "<h2>Watched for collapse</h2><p class=\"dim\">An encoder that gives all images one feature has an embedding_std "
+                     "near 0, an effective_rank near 1 and a uniformity near 0, however well its losses look.</p><div class=\"grid\">";
+  for (const auto& [stat, lines] : charts) {
+    std::vector<Series> all;
+    for (const auto& [whose, series] : lines) all.push_back(series);
+    // Of several lines the legend says whose they are.
+    absl::StrAppend(&html, CurveSvg(all.size() == 1 ? absl::StrCat(all[0].name, "/", stat) : stat, "step", all));
+  }
+  return html + "</div>";
 }
 
 std::string Curves(const std::vector<StepMetrics>& steps) {
@@ -114,7 +140,7 @@ std::string HtmlReport(const RunReport& report) {
   const std::string name = EscapeHtml(report.job.spec().name());
   return absl::StrCat("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
                       name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
-                      Curves(report.steps), report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
+                      Curves(report.steps), Watched(report.steps), report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
                       Reconstructions(report), "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text),
                       "</pre></body></html>\n");
 }

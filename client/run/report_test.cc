@@ -50,6 +50,19 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, Not(HasSubstr("http")));
 }
 
+// What is watched need not be in every step.
+TEST(HtmlReportTest, DrawsWhatIsWatchedForCollapse) {
+  RunReport report = Sample();
+  EXPECT_THAT(HtmlReport(report), Not(HasSubstr("Watched for collapse")));
+  (*report.steps[0].mutable_stats())["encoder/effective_rank"] = 7.5;
+  (*report.steps[2].mutable_stats())["encoder/effective_rank"] = 8.5;
+  (*report.steps[1].mutable_stats())["contrast/uniformity"] = -2;
+  const std::string html = HtmlReport(report);
+  EXPECT_THAT(html, HasSubstr("Watched for collapse"));
+  EXPECT_THAT(html, HasSubstr("encoder/effective_rank</figcaption>"));
+  EXPECT_THAT(html, HasSubstr("contrast/uniformity</figcaption>"));
+}
+
 TEST(HtmlReportTest, EscapesWhatPeopleNamed) {
   const std::string html = HtmlReport(Sample());
   EXPECT_THAT(html, Not(HasSubstr("<script>")));

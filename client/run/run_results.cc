@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kReconstructions = 8;
 constexpr absl::string_view kHeldOut = "held_out_loss/";
+constexpr absl::string_view kTeacher = "knn_teacher/";
 constexpr absl::Duration kToolPatience = absl::Hours(1);
 
 // Runs `worker ARGS...` to its end; its words go to OUT/logs/tools.log.
@@ -80,6 +81,25 @@ absl::Status ExportEncoders(const RunPlan& plan, const std::string& checkpoint) 
   return RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--average", "--out", JoinPath(plan.out, "encoder_average")});
 }
 
+// k-NN of the encoder and of everything to judge it by, one under the other. `before`: of the untrained one, or empty.
+std::string Accuracies(const std::map<std::string, double>& before, const std::map<std::string, double>& after, int64_t steps) {
+  if (after.count("knn_accuracy") == 0) return "";
+  std::string text = "k-NN accuracy on held-out images\n";
+  const auto add = [&](const std::string& title, const std::map<std::string, double>& values, const std::string& name) {
+    const auto found = values.find(name);
+    if (found != values.end()) absl::StrAppendFormat(&text, "  %-28s %.3f\n", title, found->second);
+  };
+  add(absl::StrCat("encoder, after ", steps, " steps"), after, "knn_accuracy");
+  add("its average", after, "ema_knn_accuracy");
+  for (const auto& [name, value] : after) {
+    if (absl::StartsWith(name, kTeacher)) add(absl::StrCat("teacher of ", absl::StripPrefix(name, kTeacher)), after, name);
+  }
+  add("encoder, untrained", before, "knn_accuracy");
+  add("raw pixels", after, "knn_raw_pixels");
+  add("majority class", after, "majority_rate");
+  return text;
+}
+
 }  // namespace
 
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint) {
@@ -112,22 +132,12 @@ std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations) 
   const bool has_before = first.step() == 0 && last.step() != 0;
   const std::map<std::string, double> before(first.values().begin(), first.values().end());
   const std::map<std::string, double> after(last.values().begin(), last.values().end());
-  std::string text;
-  const auto add = [&](const std::string& name, const std::string& title) {
-    const auto found = after.find(name);
-    if (found == after.end()) return;
-    absl::StrAppend(&text, title, ": ");
-    if (has_before && before.count(name) > 0) absl::StrAppendFormat(&text, "%.3f untrained, ", before.at(name));
-    absl::StrAppendFormat(&text, "%.3f after %d steps\n", found->second, last.step());
-  };
-  add("knn_accuracy", "k-NN accuracy on held-out images");
-  if (after.count("majority_rate") > 0 && after.count("knn_raw_pixels") > 0) {
-    absl::StrAppendFormat(&text, "  beside it: majority class %.3f, k-NN on raw pixels %.3f (which a few minutes of masked autoencoding "
-                                 "need not beat)\n",
-                          after.at("majority_rate"), after.at("knn_raw_pixels"));
-  }
+  std::string text = Accuracies(has_before ? before : std::map<std::string, double>(), after, last.step());
   for (const auto& [name, value] : after) {
-    if (absl::StartsWith(name, kHeldOut)) add(name, absl::StrCat("held-out loss of ", absl::StripPrefix(name, kHeldOut)));
+    if (!absl::StartsWith(name, kHeldOut)) continue;
+    absl::StrAppend(&text, "held-out loss of ", absl::StripPrefix(name, kHeldOut), ": ");
+    if (has_before && before.count(name) > 0) absl::StrAppendFormat(&text, "%.3f untrained, ", before.at(name));
+    absl::StrAppendFormat(&text, "%.3f after %d steps\n", value, last.step());
   }
   return text;
 }

@@ -17,14 +17,19 @@ EvaluationResult Evaluation(int64_t step, const std::map<std::string, double>& v
   return evaluation;
 }
 
-TEST(EvaluationSummaryTest, SetsBeforeBesideAfterAndBaselinesBesideThem) {
-  const EvaluationResult before =
-      Evaluation(0, {{"knn_accuracy", 0.22}, {"majority_rate", 0.2}, {"knn_raw_pixels", 0.45}, {"held_out_loss/pixels", 1.6}});
-  const EvaluationResult after = Evaluation(90, {{"knn_accuracy", 0.29}, {"majority_rate", 0.2}, {"knn_raw_pixels", 0.45},
-                                                 {"held_out_loss/pixels", 0.7}, {"held_out_loss/mimic", 0.5}});
+TEST(EvaluationSummaryTest, SetsWhatToJudgeByBesideTheEncoder) {
+  const EvaluationResult before = Evaluation(
+      0, {{"knn_accuracy", 0.22}, {"knn_teacher/mimic", 0.41}, {"majority_rate", 0.2}, {"knn_raw_pixels", 0.45}, {"held_out_loss/pixels", 1.6}});
+  const EvaluationResult after = Evaluation(90, {{"knn_accuracy", 0.29}, {"ema_knn_accuracy", 0.3}, {"knn_teacher/mimic", 0.41}, {"majority_rate", 0.2},
+                                                 {"knn_raw_pixels", 0.45}, {"held_out_loss/pixels", 0.7}, {"held_out_loss/mimic", 0.5}});
   EXPECT_EQ(EvaluationSummary({before, after}),
-            "k-NN accuracy on held-out images: 0.220 untrained, 0.290 after 90 steps\n"
-            "  beside it: majority class 0.200, k-NN on raw pixels 0.450 (which a few minutes of masked autoencoding need not beat)\n"
+            "k-NN accuracy on held-out images\n"
+            "  encoder, after 90 steps      0.290\n"
+            "  its average                  0.300\n"
+            "  teacher of mimic             0.410\n"
+            "  encoder, untrained           0.220\n"
+            "  raw pixels                   0.450\n"
+            "  majority class               0.200\n"
             "held-out loss of mimic: 0.500 after 90 steps\n"
             "held-out loss of pixels: 1.600 untrained, 0.700 after 90 steps\n");
 }

@@ -159,7 +159,19 @@ class Exporter {
 
 }  // namespace
 
-absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_dir) {
+namespace {
+
+NamedTensors AsType(const NamedTensors& tensors, ExportedType type) {
+  if (type == ExportedType::kFloat32) return tensors;
+  NamedTensors rounded;
+  for (const auto& [name, tensor] : tensors) rounded.emplace(name, tensor.to(at::kBFloat16));
+  return rounded;
+}
+
+}  // namespace
+
+absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_dir,
+                           ExportedType type) {
   const at::NoGradGuard no_grad;
   const std::vector<std::string> reasons = WhyNotExported(layout, spec);
   if (!reasons.empty()) {
@@ -169,12 +181,12 @@ absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint,
   Exporter exporter(layout, checkpoint, spec);
   ASSIGN_OR_RETURN(const NamedTensors tensors, exporter.Run());
   RETURN_IF_ERROR(MakeDirs(out_dir));
-  const std::string config = ConfigJson(layout, spec, exporter.no_embed_class());
+  const std::string config = ConfigJson(layout, spec, exporter.no_embed_class(), type);
   if (!config.empty()) RETURN_IF_ERROR(WriteFileAtomic(JoinPath(out_dir, "config.json"), config));
   if (!config.empty() && layout != WeightsLayout::kTimm) {
     RETURN_IF_ERROR(WriteFileAtomic(JoinPath(out_dir, "preprocessor_config.json"), PreprocessorJson(spec.data())));
   }
-  return WriteSafetensors(JoinPath(out_dir, "model.safetensors"), tensors, {{"format", "pt"}, {"job", JobText(spec)}});
+  return WriteSafetensors(JoinPath(out_dir, "model.safetensors"), AsType(tensors, type), {{"format", "pt"}, {"job", JobText(spec)}});
 }
 
 EncoderCheckpoint CheckpointOf(const LoadedEncoder& loaded) {
@@ -191,12 +203,13 @@ EncoderCheckpoint CheckpointOf(const LoadedEncoder& loaded) {
   return checkpoint;
 }
 
-absl::Status ExportSafetensors(const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_path) {
+absl::Status ExportSafetensors(const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_path,
+                               ExportedType type) {
   NamedTensors model;
   for (const auto& [name, tensor] : checkpoint) {
     if (absl::StartsWith(name, "encoder.") || absl::StartsWith(name, "objective.")) model.emplace(name, tensor);
   }
-  return WriteSafetensors(out_path, model, {{"format", "pt"}, {"job", JobText(spec)}});
+  return WriteSafetensors(out_path, AsType(model, type), {{"format", "pt"}, {"job", JobText(spec)}});
 }
 
 }  // namespace mimeo

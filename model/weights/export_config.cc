@@ -41,7 +41,6 @@ ordered_json HfConfig(const JobSpec& spec, const char* architecture, const char*
       {"image_size", ImageSize(spec.data())},
       {"patch_size", vit.patch_px()},
       {"num_channels", spec.data().channels()},
-      {"torch_dtype", "float32"},
   };
 }
 
@@ -124,7 +123,7 @@ PixelStatistics ExportedStatistics(const DataSpec& data) {
   return data.pixel_mean_size() > 0 && data.pixel_std_size() > 0 ? StatisticsOf(data) : ImageNetStatistics();
 }
 
-std::string ConfigJson(WeightsLayout layout, const JobSpec& spec, bool no_embed_class) {
+std::string ConfigJson(WeightsLayout layout, const JobSpec& spec, bool no_embed_class, ExportedType type) {
   ordered_json config;
   switch (layout) {
     case WeightsLayout::kHfVit:
@@ -144,6 +143,7 @@ std::string ConfigJson(WeightsLayout layout, const JobSpec& spec, bool no_embed_
     case WeightsLayout::kOpenAiClip:
     case WeightsLayout::kMcmae: return "";
   }
+  if (layout != WeightsLayout::kTimm) config["torch_dtype"] = type == ExportedType::kBFloat16 ? "bfloat16" : "float32";
   return config.dump(2) + "\n";
 }
 

@@ -70,7 +70,7 @@ void NeedVit(WeightsLayout layout, const JobSpec& spec, Reasons* reasons) {
       NeedPlainVit(vit, reasons);
       NeedSquare(spec.data(), reasons);
       return reasons->Need(OnlyReconstruction(spec) != nullptr,
-                           "its decoder is that of the one reconstruction objective, of which the job has none or several");
+                           "its decoder is that of the one reconstruction objective that is not linear, of which the job has none or several");
     case WeightsLayout::kHfDinov2:
       NeedDinov2(vit, reasons);
       NeedSquare(spec.data(), reasons);
@@ -152,7 +152,7 @@ const ObjectiveSpec* OnlyReconstruction(const JobSpec& spec) {
     if (only != nullptr) return nullptr;
     only = &objective;
   }
-  return only;
+  return only != nullptr && only->reconstruction().linear() ? nullptr : only;
 }
 
 }  // namespace mimeo

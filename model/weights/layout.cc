@@ -188,7 +188,7 @@ std::vector<KeyRule> Layout::Rules(const VitParts& parts) const {
 }
 
 bool Layout::PassesOver(absl::string_view key) const {
-  if (family == "mimeo") return absl::StartsWith(key, "objective.");
+  if (family == "mimeo") return absl::StartsWith(key, "objective.") || key == "encoder.mask_token";
   if (!MaskToken().empty() && key == MaskToken()) return true;
   switch (naming) {
     case Naming::kTimm:

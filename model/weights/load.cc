@@ -164,7 +164,7 @@ absl::StatusOr<std::vector<std::string>> LoadEncoderInto(const std::string& path
   ASSIGN_OR_RETURN(LoadedEncoder loaded, Load(weights, description, {image.height_px, image.width_px}));
   const at::NoGradGuard no_grad;
   for (const auto& [name, parameter] : parameters->all()) {
-    if (absl::StartsWith(name, "encoder.")) parameter.copy_(loaded.parameters->Find(name));
+    if (absl::StartsWith(name, "encoder.") && loaded.parameters->Has(name)) at::Tensor(parameter).copy_(loaded.parameters->Find(name));
   }
   loaded.notes.insert(loaded.notes.end(), comparison.notes.begin(), comparison.notes.end());
   return loaded.notes;

@@ -7,11 +7,6 @@
 
 namespace mimeo {
 
-// (1 + L, D) of grid `from` -> (1 + L', D) of grid `to`: row 0, the class token's, is kept; the rest is interpolated bicubically
-// with align_corners=False and no antialiasing, as facebookresearch/mae (util/pos_embed.py) and transformers' CLIP do. The same
-// tensor where the grids have the same rows and columns. REQUIRES: float32.
-at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to);
-
 // As (1 + L, D): `stored` may lack the class token's row, which is then zeros, and may have rows of `registers` register tokens
 // between it and the patches, which are dropped. Undefined: it has another number of rows.
 at::Tensor PositionsWithClassRow(const at::Tensor& stored_ND, int num_patches, int registers);

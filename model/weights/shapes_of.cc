@@ -54,6 +54,7 @@ class ShapeReader {
     vit->set_mlp_ratio(MlpRatio(vit->width())), vit->set_drop_path(0);
     vit->set_class_token(parts.class_token), vit->set_pre_norm(parts.pre_norm), vit->set_patch_bias(parts.patch_bias);
     vit->set_qkv_bias(parts.qkv_bias), vit->set_layer_scale(parts.layer_scale ? 1 : 0), vit->set_register_tokens(NumRegisters());
+    vit->set_mask_token(false), vit->set_frozen_patch_embedding(false);
     if (layout_.family == "mimeo") FollowJob(vit);
     if (parts.depth == 0 || static_cast<size_t>(parts.depth) > keys.size()) {
       return Problem(absl::StrCat("its ", keys.size(), " keys speak of ", parts.depth, " transformer blocks"));
@@ -92,6 +93,7 @@ class ShapeReader {
     }
     VitSpec job = stated_.job->value.encoder().vit();
     if (job.depth() != vit->depth()) Problem(absl::StrCat("it has ", vit->depth(), " blocks; its job says ", job.depth()));
+    job.clear_mask_token(), job.clear_frozen_patch_embedding();  // of pre-training alone
     // These the tensors tell.
     job.clear_depth(), job.clear_width(), job.clear_patch_px(), job.clear_mlp_ratio(), job.clear_register_tokens();
     vit->MergeFrom(job);

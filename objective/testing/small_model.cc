@@ -63,20 +63,35 @@ ContrastiveSpec* AddInfoNce(const std::string& name, double weight, JobSpec* spe
 
 ContrastiveSpec* AddCosine(const std::string& name, double weight, JobSpec* spec) {
   ContrastiveSpec* contrastive = AddContrastive(name, weight, spec);
-  contrastive->mutable_cosine()->set_predictor_width(7);
+  contrastive->mutable_cosine();
+  contrastive->mutable_predictor()->set_hidden_width(7);
   return contrastive;
 }
 
+SelfDistillationSpec* AddSelfDistillation(const std::string& name, double weight, JobSpec* spec) {
+  SelfDistillationSpec* dino = AddObjective(name, weight, spec)->mutable_self_distillation();
+  dino->set_pooling(POOLING_CLASS), dino->add_hidden_width(10), dino->set_bottleneck_width(5), dino->set_num_prototypes(7);
+  dino->set_student_temperature(0.1), dino->set_teacher_temperature(0.07), dino->set_warmup_temperature(0.04), dino->set_warmup(0.5);
+  dino->set_center_momentum(0.9), dino->set_frozen_prototypes(0);
+  spec->mutable_ema()->set_decay(0.99), spec->mutable_ema()->set_final_decay(0.99);
+  return dino;
+}
+
 SmallModel::SmallModel(JobSpec objectives, const SmallModelOptions& options)
-    : spec(std::move(objectives)), options(options), parameters(options.seed) {
+    : spec(std::move(objectives)), options(options), parameters(options.seed), averaged(options.seed + 100) {
   VitSpec* vit = spec.mutable_encoder()->mutable_vit();
   *vit = PlainVit(kPatchPx, /*width=*/8, options.depth, /*heads=*/2);
-  vit->set_class_token(options.class_token);
+  vit->set_class_token(options.class_token), vit->set_mask_token(options.mask_token);
   encoder = MakeEncoder(spec.encoder(), {3, kImagePx, kImagePx}, &parameters);
   ObjectiveSum::Context context;
   for (const std::string& name : options.taught) context.teacher_widths[name] = kTeacherWidth;
+  if (spec.has_ema()) {
+    average = MakeEncoder(spec.encoder(), {3, kImagePx, kImagePx}, &averaged);
+    context.averaged = &averaged;
+  }
   sum = ObjectiveSum::Create(spec, *encoder, context, &parameters);
   parameters.To(at::kCPU, at::kDouble);
+  if (average != nullptr) averaged.To(at::kCPU, at::kDouble);
 }
 
 ViewInput SmallModel::Input(const at::Tensor& images_BCHW, int view, int mask) const {
@@ -101,7 +116,7 @@ ForwardPass SmallModel::Forward(const std::vector<at::Tensor>& views, int masks)
   for (size_t v = 0; v < views.size(); ++v) {
     for (int mask = 0; mask < masks; ++mask) pass.views.push_back(Input(views[v], static_cast<int>(v), mask));
   }
-  EncodeViews(*encoder, **sum, &pass);
+  EncodeViews(*encoder, average.get(), **sum, &pass);
   return pass;
 }
 
@@ -117,7 +132,7 @@ void ExpectGradientsAreSlopes(const Parameters& parameters, const std::function<
   total().backward();
   const at::NoGradGuard no_grad;
   constexpr double kStep = 2e-6;  // the loss is steep in the class token, so that a larger step sees its curvature
-  for (const auto& [name, parameter] : parameters.all()) {
+  for (const auto& [name, parameter] : parameters.trained()) {
     ASSERT_TRUE(parameter.grad().defined()) << name;
     const at::Tensor gradient = parameter.grad().view(-1);
     const int64_t place = gradient.abs().argmax().item<int64_t>();

@@ -23,15 +23,18 @@ ReconstructionSpec* AddPixels(const std::string& name, double weight, JobSpec* s
 MimicSpec* AddMimic(const std::string& name, const std::string& teacher, double weight, JobSpec* spec);
 ContrastiveSpec* AddInfoNce(const std::string& name, double weight, JobSpec* spec);
 ContrastiveSpec* AddCosine(const std::string& name, double weight, JobSpec* spec);
+SelfDistillationSpec* AddSelfDistillation(const std::string& name, double weight, JobSpec* spec);
 
 struct SmallModelOptions {
   uint64_t seed = 3;
   int depth = 1;
   bool class_token = true;
+  bool mask_token = false;
   std::vector<std::string> taught = {"clip_tokens"};  // objectives that have a teacher
 };
 
-// An encoder of width 8 on 4 x 4 patches of 4 px with the objectives of `spec`.
+// An encoder of width 8 on 4 x 4 patches of 4 px with the objectives of `spec`; where it has ema, an averaged one beside it, of
+// other weights, so that a test can tell them apart.
 struct SmallModel {
   explicit SmallModel(JobSpec objectives, const SmallModelOptions& options = {});
 
@@ -44,8 +47,8 @@ struct SmallModel {
 
   JobSpec spec;
   SmallModelOptions options;
-  Parameters parameters;
-  std::unique_ptr<Encoder> encoder;
+  Parameters parameters, averaged;
+  std::unique_ptr<Encoder> encoder, average;
   absl::StatusOr<std::unique_ptr<ObjectiveSum>> sum;
 
  private:

@@ -63,7 +63,7 @@ void AddMimic(const std::string& name, JobSpec* spec) {
 }
 
 void AddContrast(JobSpec* spec) {
-  spec->mutable_views()->set_count(2);
+  spec->add_views()->set_count(2);
   ObjectiveSpec* contrast = spec->add_objective();
   contrast->set_name("contrast");
   contrast->mutable_contrastive()->mutable_info_nce();

@@ -158,12 +158,14 @@ TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) { ExpectAResumeIsBit
 
 INSTANTIATE_TEST_SUITE_P(Ranks, ResumeTest, testing::Values(1, 2, 3));
 
-// Two ranks that gather each other's rows, with batch statistics, dropped paths and an average of the encoder.
+// Two ranks that gather each other's rows, with batch statistics, dropped paths, and targets of averaged heads and a running mean.
 TEST(ResumeContrastTest, LossesAfterKillingEverythingAreBitEqual) {
   JobSpec spec = TinyJob(2, 40);
   AddContrast(&spec);
   spec.mutable_encoder()->mutable_vit()->set_drop_path(0.2);
   spec.mutable_ema()->set_decay(0.9);
+  SelfDistillationSpec* dino = spec.add_objective()->mutable_self_distillation();
+  dino->add_hidden_width(16), dino->set_bottleneck_width(8), dino->set_num_prototypes(32);
   ExpectAResumeIsBitEqual(2, spec);
 }
 

@@ -45,9 +45,11 @@ TEST(RunTest, TrainsATeacherThenAJobThatMimicsItAndWritesTheWholeOutDirectory) {
   no_cluster.Mimeo(Tiny("quickstart_mae.textproto", teacher));
   std::vector<std::string> args = Tiny("quickstart_mr_mae.textproto", out);
   args.push_back("--teacher");
-  args.push_back("quickstart=" + teacher + "/encoder");
+  args.push_back("clothing_mv=" + teacher + "/encoder");
   const std::string said = no_cluster.Mimeo(args);
-  EXPECT_TRUE(absl::StrContains(said, "majority")) << said;
+  for (const char* row : {"encoder, after", "teacher of mimic", "encoder, untrained", "raw pixels", "majority class"}) {
+    EXPECT_TRUE(absl::StrContains(said, row)) << said;
+  }
 
   const auto lines = JsonLines(out + "/metrics.jsonl");
   ASSERT_GE(lines.size(), 10u);

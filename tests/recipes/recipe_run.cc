@@ -12,9 +12,8 @@
 #include "job/job_spec.h"
 #include "tests/recipes/random_teacher.h"
 #include "worker/training/batch_pipeline.h"
-#include "worker/training/encoder_average.h"
 #include "worker/training/gang.h"
-#include "worker/training/optimizer.h"
+#include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/schedule.h"
 #include "worker/training/train_step.h"
@@ -31,11 +30,7 @@ struct Parts {
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Gang> gang;
   std::vector<std::unique_ptr<RandomTeacher>> teachers;
-  std::unique_ptr<Parameters> parameters;
-  std::unique_ptr<Encoder> encoder;
-  std::unique_ptr<ObjectiveSum> objectives;
-  std::unique_ptr<AdamW> optimizer;
-  std::unique_ptr<EncoderAverage> average;
+  ModelParts model;
   std::unique_ptr<GradientReducer> reducer;
   std::unique_ptr<TrainStep> step;
   std::unique_ptr<ViewMaker> views;
@@ -52,15 +47,11 @@ absl::Status MakeModel(Parts* parts) {
   }
   ASSIGN_OR_RETURN(parts->gang, Gang::Join(GangOptions()));
   context.rows = MakeRowGatherer(parts->gang.get());
-  parts->parameters = std::make_unique<Parameters>(spec.seed());
-  parts->encoder = MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), parts->parameters.get());
-  ASSIGN_OR_RETURN(parts->objectives, ObjectiveSum::Create(spec, *parts->encoder, context, parts->parameters.get()));
-  parts->optimizer = std::make_unique<AdamW>(parts->parameters.get(), spec.optimizer().adamw());
-  if (spec.has_ema()) parts->average = std::make_unique<EncoderAverage>(spec, parts->parameters.get());
-  parts->reducer = std::make_unique<GradientReducer>(parts->gang.get(), *parts->parameters);
-  parts->step = std::make_unique<TrainStep>(parts->parameters.get(), parts->encoder.get(), parts->objectives.get(), parts->reducer.get(),
-                                            parts->optimizer.get(),
-                                            TrainStep::Options{spec.optimizer().max_grad_norm(), parts->average.get()});
+  ASSIGN_OR_RETURN(parts->model, MakeModelParts(spec, context, at::kCPU));
+  parts->reducer = std::make_unique<GradientReducer>(parts->gang.get(), *parts->model.parameters);
+  parts->step = std::make_unique<TrainStep>(parts->model.parameters.get(), parts->model.encoder.get(), parts->model.objectives.get(), parts->reducer.get(),
+                                            parts->model.optimizer.get(),
+                                            TrainStep::Options{spec.optimizer().max_grad_norm(), parts->model.average.get()});
   return absl::OkStatus();
 }
 
@@ -74,7 +65,7 @@ absl::Status OpenData(int64_t steps, Parts* parts) {
   parts->views = std::make_unique<ViewMaker>(spec, at::kCPU);
   BatchPipeline::Options preparing;
   preparing.views = parts->views.get();
-  preparing.drop_path_rates = parts->encoder->drop_path_rates();
+  preparing.drop_path_rates = parts->model.encoder->drop_path_rates();
   preparing.micro_batches_per_step = AccumulationSteps(spec);
   std::vector<FeatureSource*> sources;
   for (const auto& teacher : parts->teachers) sources.push_back(teacher.get());
@@ -110,7 +101,7 @@ absl::StatusOr<RecipeRun> RunRecipe(JobSpec spec, int64_t steps) {
     ASSIGN_OR_RETURN(const std::vector<ForwardPass> micro_batches, NextStep(parts));
     const double rate = LearningRate(parts.spec, step, parts.dataset->size());
     const double progress = static_cast<double>(step) / static_cast<double>(total);
-    ASSIGN_OR_RETURN(const StepResult result, parts.step->Run(micro_batches, rate, progress));
+    ASSIGN_OR_RETURN(const StepResult result, parts.step->Run(micro_batches, {rate, progress, /*feature_stats=*/true}));
     run.losses.push_back(result.loss.item<double>());
     for (const auto& [name, term] : result.terms) run.terms[name].push_back(term.item<double>());
     for (const auto& [name, stat] : result.stats) run.stats[name].push_back(stat.item<double>());

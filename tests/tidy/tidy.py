@@ -17,7 +17,7 @@ FUNCTION_LINES, FILE_LINES, DATA_BYTES = 70, 600, 32 << 20
 LAYERS = {
     "base": set(),
     "job": set(),
-    "data": set(),
+    "data": {"job"},
     "model": set(),
     "store": set(),
     "objective": {"model"},

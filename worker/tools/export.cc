@@ -22,6 +22,7 @@ struct Flags {
   std::string checkpoint;
   std::string to;
   std::string out;
+  std::string dtype = "fp32";
   bool average = false;
   int threads = 0;
 };
@@ -58,12 +59,13 @@ absl::Status Export(const Flags& flags) {
   std::unique_ptr<SafetensorsFile> file;  // the tensors look into it
   ASSIGN_OR_RETURN(EncoderCheckpoint checkpoint, Open(flags.checkpoint, &file));
   if (flags.average) RETURN_IF_ERROR(TakeAverage(flags.checkpoint, &checkpoint));
+  const ExportedType type = flags.dtype == "bf16" ? ExportedType::kBFloat16 : ExportedType::kFloat32;
   if (flags.to == "safetensors") {
     const std::string out = IsDirectory(flags.out) ? JoinPath(flags.out, "model.safetensors") : flags.out;
-    return ExportSafetensors(checkpoint.tensors, checkpoint.spec, out);
+    return ExportSafetensors(checkpoint.tensors, checkpoint.spec, out, type);
   }
   ASSIGN_OR_RETURN(const WeightsLayout layout, ParseWeightsLayout(flags.to, checkpoint.spec.encoder()));
-  return ExportEncoder(layout, checkpoint.tensors, checkpoint.spec, flags.out);
+  return ExportEncoder(layout, checkpoint.tensors, checkpoint.spec, flags.out, type);
 }
 
 }  // namespace
@@ -80,6 +82,7 @@ int RunExport(int argc, char** argv) {
       ->required()
       ->check(CLI::IsMember(layouts));
   app.add_option("--out", flags.out, "The folder to write; with safetensors, the file")->required();
+  app.add_option("--dtype", flags.dtype, "What weights are stored as: fp32 (default), or bf16, half as large")->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_flag("--average", flags.average, "The moving average of the encoder's weights in place of the encoder");
   app.footer("Example:\n  worker export --checkpoint=out/checkpoint.safetensors --to=hf --out=encoder");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Export(flags); });

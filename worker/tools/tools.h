@@ -1,5 +1,5 @@
 // The verbs of `worker` that compute on this machine and talk to nobody: what `mimeo embed`, `reconstruct`, `export` and
-// `evaluate knn` run as a child. Results of `knn` go to stdout as one JSON object; progress and errors to stderr.
+// `evaluate knn|linear` run as a child. Results of `knn` and `linear` go to stdout as one JSON object; progress and errors to stderr.
 //
 // argv[0] is the verb's own name. They return the process's exit code: 0 done, 1 failed, 2 the request was wrong.
 #pragma once
@@ -19,5 +19,8 @@ int RunExport(int argc, char** argv);
 //     [--threads N]
 // Images of `data` are classified by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.
 int RunKnn(int argc, char** argv);
+
+// linear --weights FILE|DIR --data PATH [--bank PATH] [--batch N] [--image_px N] [--max_images N] [--threads N]
+int RunLinear(int argc, char** argv);
 
 }  // namespace mimeo

@@ -17,6 +17,7 @@
 #include "job/job_shape.h"
 #include "model/patches.h"
 #include "objective/losses.h"
+#include "worker/training/teacher_features.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
@@ -94,27 +95,44 @@ absl::StatusOr<Evaluation::Features> Evaluation::Embed(const Dataset& dataset, c
   return Gather(dataset, own, gang);
 }
 
-absl::Status Evaluation::AddBaselines(Gang* gang) {
+absl::StatusOr<double> Evaluation::Neighbours(const Features& bank, const Features& held_out) const {
+  const std::vector<int> labels = LabelsAmong(held_out.labels, held_out_->class_names(), bank_->class_names());
+  const KnnOptions knn = {spec_.evaluation().knn_k(), spec_.evaluation().knn_temperature()};
+  return KnnAccuracy(bank.mean_ND, bank.labels, held_out.mean_ND, labels, knn);
+}
+
+absl::Status Evaluation::AddTeacher(FeatureSource* teacher, Gang* gang) {
+  const TeacherRequest& request = teacher->request();
+  // One that draws masks would draw here too.
+  if (request.objectives.empty() || request.draws_masks) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Embeddings bank_own, EmbedByTeacher(*bank_, spec_, Share(*bank_, *gang), teacher));
+  ASSIGN_OR_RETURN(const Embeddings own, EmbedByTeacher(*held_out_, spec_, Share(*held_out_, *gang), teacher));
+  ASSIGN_OR_RETURN(const Features bank, Gather(*bank_, bank_own, gang));
+  ASSIGN_OR_RETURN(const Features held_out, Gather(*held_out_, own, gang));
+  ASSIGN_OR_RETURN(baselines_[absl::StrCat("knn_teacher/", request.objectives.front())], Neighbours(bank, held_out));
+  return absl::OkStatus();
+}
+
+absl::Status Evaluation::AddBaselines(const std::vector<FeatureSource*>& teachers, Gang* gang) {
+  for (FeatureSource* teacher : teachers) RETURN_IF_ERROR(AddTeacher(teacher, gang));
   ASSIGN_OR_RETURN(const Embeddings bank_own, RawPixelFeatures(*bank_, kRawPixels, Share(*bank_, *gang)));
   ASSIGN_OR_RETURN(const Embeddings own, RawPixelFeatures(*held_out_, kRawPixels, Share(*held_out_, *gang)));
   ASSIGN_OR_RETURN(const Features bank, Gather(*bank_, bank_own, gang));
   ASSIGN_OR_RETURN(const Features held_out, Gather(*held_out_, own, gang));
   const std::vector<int> labels = LabelsAmong(held_out.labels, held_out_->class_names(), bank_->class_names());
-  const KnnOptions knn = {spec_.evaluation().knn_k(), spec_.evaluation().knn_temperature()};
-  ASSIGN_OR_RETURN(baselines_["knn_raw_pixels"], KnnAccuracy(bank.mean_ND, bank.labels, held_out.mean_ND, labels, knn));
+  ASSIGN_OR_RETURN(baselines_["knn_raw_pixels"], Neighbours(bank, held_out));
   baselines_["majority_rate"] = MajorityRate(labels);
   return absl::OkStatus();
 }
 
 absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang, EvaluationResult* result) {
-  if (baselines_.empty()) RETURN_IF_ERROR(AddBaselines(gang));
   ASSIGN_OR_RETURN(const Features bank, Embed(*bank_, encoder, gang));
   ASSIGN_OR_RETURN(const Features held_out, Embed(*held_out_, encoder, gang));
   const std::vector<int> labels = LabelsAmong(held_out.labels, held_out_->class_names(), bank_->class_names());
   const KnnOptions knn = {spec_.evaluation().knn_k(), spec_.evaluation().knn_temperature()};
   auto& values = *result->mutable_values();
   values.insert(baselines_.begin(), baselines_.end());
-  ASSIGN_OR_RETURN(const double mean, KnnAccuracy(bank.mean_ND, bank.labels, held_out.mean_ND, labels, knn));
+  ASSIGN_OR_RETURN(const double mean, Neighbours(bank, held_out));
   values[prefix + "knn_accuracy"] = values[prefix + "knn_accuracy_patch_mean"] = mean;
   values[prefix + "effective_rank"] = EffectiveRank(held_out.mean_ND).item<double>();
   if (bank.class_ND.defined()) {
@@ -125,22 +143,28 @@ absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder&
 
 absl::StatusOr<Batch> Evaluation::ReadBatch(int64_t begin, int64_t end) const {
   Batch batch;
+  const std::vector<ViewSpec> views = EachView(spec_);
   std::vector<at::Tensor> crops;
+  std::vector<std::vector<at::Tensor>> views_of(views.size());
   for (int64_t sample = begin; sample < end; ++sample) {
     const auto bytes = held_out_->Read(sample);
     const auto pixels = bytes.ok() ? DecodeImage(*bytes, spec_.data().max_pixels()) : absl::StatusOr<Pixels>(bytes.status());
     if (!pixels.ok()) continue;  // EmbedImages has named it
     crops.push_back(EvaluationCrop(*pixels, CropShapeOf(spec_.data())));
+    for (size_t v = 0; v < views.size(); ++v) {
+      const bool full = IsFullSize(views[v], spec_.data());
+      views_of[v].push_back(full ? crops.back() : EvaluationCrop(*pixels, CropShapeOf(views[v], spec_.data())));
+    }
     batch.sample_ids.push_back(sample);
     batch.keys.push_back(RandomKey(spec_.seed()).Fold("evaluation").Fold(static_cast<uint64_t>(sample)));
   }
   if (crops.empty()) return batch;
   batch.shared_BCHW = at::stack(crops);
-  batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), batch.shared_BCHW);
+  for (const std::vector<at::Tensor>& view : views_of) batch.views_BCHW.push_back(at::stack(view));
   return batch;
 }
 
-absl::Status Evaluation::AddHeldOutLosses(const Encoder& encoder, const ObjectiveSum& objectives,
+absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model,
                                           const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result) {
   const at::NoGradGuard no_grad;
   const EmbedOptions share = Share(*held_out_, *gang);
@@ -157,9 +181,9 @@ absl::Status Evaluation::AddHeldOutLosses(const Encoder& encoder, const Objectiv
     pass.alone = true;  // ranks have different numbers of rows here
     for (FeatureSource* teacher : teachers) RETURN_IF_ERROR(teacher->Attach(batch, absl::InfiniteFuture(), &pass.views));
     RETURN_IF_ERROR(CatchTorch([&] {
-      EncodeViews(encoder, objectives, &pass);
+      EncodeViews(*model.encoder, model.average, *model.objectives, &pass);
       const double rows = static_cast<double>(batch.sample_ids.size());
-      for (const auto& [name, term] : objectives.Compute(pass).terms) sums[name] += term.item<double>() * rows;
+      for (const auto& [name, term] : model.objectives->Compute(pass).terms) sums[name] += term.item<double>() * rows;
       images += rows;
     }));
   }
@@ -180,9 +204,10 @@ absl::StatusOr<EvaluationResult> Evaluation::Run(int64_t step, const EvaluatedMo
                                                  const std::vector<FeatureSource*>& teachers, Gang* gang) {
   EvaluationResult result;
   result.set_step(step);
+  if (labelled() && baselines_.empty()) RETURN_IF_ERROR(AddBaselines(teachers, gang));
   if (labelled()) RETURN_IF_ERROR(AddNeighbours("", *model.encoder, gang, &result));
   if (labelled() && model.average != nullptr) RETURN_IF_ERROR(AddNeighbours("ema_", *model.average, gang, &result));
-  RETURN_IF_ERROR(AddHeldOutLosses(*model.encoder, *model.objectives, teachers, gang, &result));
+  RETURN_IF_ERROR(AddHeldOutLosses(model, teachers, gang, &result));
   const absl::Time now = Clock::Real()->Now();
   result.mutable_time()->set_seconds(absl::ToUnixSeconds(now));
   return result;

@@ -31,7 +31,8 @@ class Evaluation {
   static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device);
 
   // Every rank calls it; every rank gets the same values. Without labels there is no k-NN among them. `teachers` serve the
-  // held-out mimic loss. Keys: knn_accuracy (= knn_accuracy_patch_mean), knn_accuracy_class, knn_raw_pixels, majority_rate,
+  // held-out mimic loss, and are measured themselves. Keys: knn_accuracy (= knn_accuracy_patch_mean), knn_accuracy_class, knn_raw_pixels, majority_rate,
+  // knn_teacher/<objective> (what that mimics, of all patches; not of a teacher that draws masks),
   // held_out_loss/<objective>, images; effective_rank of the held-out mean features (1: collapsed, at
   // most D); ema_ before a key: of the average.
   absl::StatusOr<EvaluationResult> Run(int64_t step, const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
@@ -41,11 +42,12 @@ class Evaluation {
   struct Features;
   Evaluation(const JobSpec& spec, at::Device device) : spec_(spec), device_(device) {}
   absl::Status AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang, EvaluationResult* result);
-  absl::Status AddBaselines(Gang* gang);
+  absl::Status AddTeacher(FeatureSource* teacher, Gang* gang);
+  absl::Status AddBaselines(const std::vector<FeatureSource*>& teachers, Gang* gang);
+  absl::StatusOr<double> Neighbours(const Features& bank, const Features& held_out) const;  // k-NN of the mean patch tokens
   absl::StatusOr<Features> Embed(const Dataset& dataset, const Encoder& encoder, Gang* gang) const;
   absl::StatusOr<Features> Gather(const Dataset& dataset, const Embeddings& own, Gang* gang) const;
-  absl::Status AddHeldOutLosses(const Encoder& encoder, const ObjectiveSum& objectives,
-                                const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result);
+  absl::Status AddHeldOutLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result);
   absl::StatusOr<Batch> ReadBatch(int64_t begin, int64_t end) const;
   int64_t Images(const Dataset& dataset) const;
   EmbedOptions Share(const Dataset& dataset, const Gang& gang) const;

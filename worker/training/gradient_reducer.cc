@@ -18,11 +18,14 @@ struct GradientReducer::Impl {
 };
 
 GradientReducer::GradientReducer(Gang* gang, const Parameters& parameters) : impl_(std::make_unique<Impl>()) {
-  const std::vector<at::Tensor> tensors = parameters.tensors();
+  std::vector<at::Tensor> tensors;
+  std::unordered_map<size_t, std::string> names;
+  for (const auto& [name, tensor] : parameters.trained()) {
+    names[tensors.size()] = name;
+    tensors.push_back(tensor);
+  }
   auto [buckets, limits] = c10d::compute_bucket_assignment_by_size(tensors, {kFirstBucketBytes, kBucketBytes});
   std::reverse(buckets.begin(), buckets.end());  // gradients arrive last layer first
-  std::unordered_map<size_t, std::string> names;
-  for (size_t i = 0; i < parameters.all().size(); ++i) names[i] = parameters.all()[i].first;
   impl_->reducer = std::make_unique<c10d::Reducer>(
       tensors, std::move(buckets), gang->impl_->group, std::vector<bool>(tensors.size(), false), kBucketBytes,
       /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true, std::move(names), kFirstBucketBytes,

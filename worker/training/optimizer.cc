@@ -13,6 +13,7 @@
 #include <map>
 #include <utility>
 
+#include "base/half_cosine.h"
 #include "worker/training/parameter_groups.h"
 
 namespace mimeo {
@@ -20,13 +21,13 @@ namespace mimeo {
 AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec) {
   const at::NoGradGuard no_grad;
   const int num_blocks = NumEncoderBlocks(*parameters);
-  std::map<std::pair<double, double>, Group> groups;
-  for (const auto& [name, tensor] : parameters->all()) {
+  std::map<std::pair<bool, double>, Group> groups;
+  for (const auto& [name, tensor] : parameters->trained()) {
     if (!steps_.defined()) steps_ = at::zeros({}, tensor.options().dtype(at::kFloat).requires_grad(false));
-    const double weight_decay = IsDecayed(name, tensor) ? spec.weight_decay() : 0;
+    const bool decayed = IsDecayed(name, tensor);
     const double rate_scale = RateScale(name, num_blocks, spec.layer_decay());
-    Group& group = groups[{weight_decay, rate_scale}];
-    group.weight_decay = weight_decay, group.rate_scale = rate_scale;
+    Group& group = groups[{decayed, rate_scale}];
+    group.decayed = decayed, group.rate_scale = rate_scale;
     group.names.push_back(name);
     group.parameters.push_back(tensor);
     group.exp_avg.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
@@ -36,15 +37,16 @@ AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec) 
   for (auto& [key, group] : groups) groups_.push_back(std::move(group));
 }
 
-void AdamW::Step(double learning_rate, const at::Tensor& found_inf) {
+void AdamW::Step(double learning_rate, double progress, const at::Tensor& found_inf) {
   const at::NoGradGuard no_grad;
+  const double weight_decay = WeightDecayAt(spec_, progress);
   // The kernel skips the update when found_inf is set, but leaves counting to its caller.
   steps_.add_(1 - found_inf);
   for (Group& group : groups_) {
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& parameter : group.parameters) gradients.push_back(parameter.grad());
     at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, learning_rate * group.rate_scale,
-                      spec_.beta1(), spec_.beta2(), group.weight_decay, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
+                      spec_.beta1(), spec_.beta2(), group.decayed ? weight_decay : 0, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
                       /*grad_scale=*/std::nullopt, found_inf);
   }
 }
@@ -60,6 +62,10 @@ std::vector<std::pair<std::string, at::Tensor>> AdamW::State() const {
   return state;
 }
 
+double WeightDecayAt(const AdamWSpec& spec, double progress) {
+  return HalfCosine(spec.weight_decay(), spec.final_weight_decay(), progress);
+}
+
 void ClearGradients(const Parameters& parameters) {
   for (const auto& [name, tensor] : parameters.all()) tensor.mutable_grad() = at::Tensor();
 }
@@ -67,7 +73,7 @@ void ClearGradients(const Parameters& parameters) {
 at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> gradients;
-  for (const auto& [name, tensor] : parameters.all()) gradients.push_back(tensor.grad());
+  for (const auto& [name, tensor] : parameters.trained()) gradients.push_back(tensor.grad());
   const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
   if (max_norm > 0) at::_foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp_max(1.0));
   return norm;

@@ -18,18 +18,18 @@ class AdamW {
   // Moments start at zero. `parameters` outlives the optimizer.
   AdamW(const Parameters* parameters, const AdamWSpec& spec);
 
-  // Applies the gradients that stand in the parameters, unless `found_inf` (float scalar, on the device) is not zero: then
-  // nothing changes, moments and step count included. Every parameter has a gradient.
-  void Step(double learning_rate, const at::Tensor& found_inf);
+  // Applies the gradients that stand in the parameters with the weight decay of `progress` (WeightDecayAt), unless `found_inf` (float scalar, on the device) is not zero: then
+  // nothing changes, moments and step count included. Every parameter that is not frozen has a gradient.
+  void Step(double learning_rate, double progress, const at::Tensor& found_inf);
 
   // Under "exp_avg.<parameter>" and "exp_avg_sq.<parameter>", and "steps" (float scalar): what a checkpoint keeps. Handles:
   // writing into them restores the state.
   std::vector<std::pair<std::string, at::Tensor>> State() const;
 
  private:
-  // Parameters of one weight decay and one rate.
+  // Parameters that decay alike, of one rate.
   struct Group {
-    double weight_decay = 0;
+    bool decayed = false;
     double rate_scale = 1;
     std::vector<at::Tensor> parameters, exp_avg, exp_avg_sq, steps;
     std::vector<std::string> names;
@@ -38,6 +38,10 @@ class AdamW {
   at::Tensor steps_;  // applied so far; one scalar for all parameters
   std::vector<Group> groups_;
 };
+
+// From weight_decay at progress 0 of training to final_weight_decay at 1 by half a cosine (facebookresearch/dino, utils.py,
+// cosine_scheduler).
+double WeightDecayAt(const AdamWSpec& spec, double progress);
 
 // Drops the gradients, so that the next backward pass gives new ones in place of a sum.
 void ClearGradients(const Parameters& parameters);

@@ -20,6 +20,7 @@
 #include "model/encoder.h"
 #include "model/mask_plan.h"
 #include "model/weights.h"
+#include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/views.h"
 
@@ -162,8 +163,6 @@ class Run {
   }
 
   absl::Status BuildModel() {
-    const bool bf16 = spec_.resources().precision() == PRECISION_BF16;
-    parameters_ = std::make_unique<Parameters>(spec_.seed(), bf16 ? Products::kBFloat16 : Products::kAsStored);
     ObjectiveSum::Context context;
     for (const auto& teacher : teachers_) {
       for (const std::string& objective : teacher->request().objectives) context.teacher_widths[objective] = teacher->width();
@@ -171,23 +170,9 @@ class Run {
     // The gang is joined later, when all that can fail on one rank alone is done; nothing is gathered before.
     context.rows = {assignment_.rank(), assignment_.num_ranks(),
                     [this](const at::Tensor& rows_BX) { return MakeRowGatherer(gang_.get()).gather(rows_BX); }};
-    absl::StatusOr<std::unique_ptr<ObjectiveSum>> objectives;
-    RETURN_IF_ERROR(CatchTorch([&] {
-      encoder_ = MakeEncoder(spec_.encoder(), ImageShapeOf(spec_.data()), parameters_.get());
-      objectives = ObjectiveSum::Create(spec_, *encoder_, context, parameters_.get());
-    }));
-    RETURN_IF_ERROR(objectives.status());
-    objectives_ = *std::move(objectives);
-    if (spec_.has_init_weights()) {
-      ASSIGN_OR_RETURN(const std::vector<std::string> notes,
-                       LoadEncoderInto(spec_.init_weights(), spec_.encoder(), ImageShapeOf(spec_.data()), parameters_.get()));
-      for (const std::string& note : notes) spdlog::info("init_weights {}", note);
-    }
-    return CatchTorch([&] {
-      parameters_->To(device_, at::kFloat);
-      optimizer_ = std::make_unique<AdamW>(parameters_.get(), spec_.optimizer().adamw());
-      if (spec_.has_ema()) average_ = std::make_unique<EncoderAverage>(spec_, parameters_.get());
-    });
+    ASSIGN_OR_RETURN(model_, MakeModelParts(spec_, context, device_));
+    for (const std::string& note : model_.notes) spdlog::info("init_weights {}", note);
+    return absl::OkStatus();
   }
 
   absl::Status Restore() {
@@ -196,7 +181,7 @@ class Run {
     ASSIGN_OR_RETURN(const std::string stream, DownloadCheckpoint(options_.coordinator_address, assignment_.resume(),
                                                                   Clock::Real()->Now() + kDownloadTimeout));
     waiting_.Set("coordinator", false);
-    ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {parameters_.get(), optimizer_.get(), average_.get()}));
+    ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
     return absl::OkStatus();
   }
@@ -221,19 +206,19 @@ class Run {
       return ready.store_address();
     };
     ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
-    return CatchTorch([&] { reducer_ = std::make_unique<GradientReducer>(gang_.get(), *parameters_); });
+    return CatchTorch([&] { reducer_ = std::make_unique<GradientReducer>(gang_.get(), *model_.parameters); });
   }
 
   // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
   // warns of the strides of a gradient that is not summed over a batch.)
   ForwardPass BlankViews() const {
     const DataSpec& data = spec_.data();
-    const std::vector<int64_t> shape = {2, data.channels(), data.image_px(), data.image_width_px()};
+    const auto black = [&](int height, int width) { return at::zeros({2, data.channels(), height, width}, at::kByte); };
     Batch batch;
     batch.keys = {RandomKey(0), RandomKey(1)};
-    batch.views_BCHW.assign(static_cast<size_t>(spec_.views().count()), at::zeros(shape, at::kByte));
-    if (objectives_->needs().shared_target) batch.shared_BCHW = at::zeros(shape, at::kByte);
-    ForwardPass pass = views_->Make(batch, encoder_->drop_path_rates());
+    for (const ViewSpec& view : EachView(spec_)) batch.views_BCHW.push_back(black(view.image_px(), view.image_width_px()));
+    if (model_.objectives->needs().shared_target) batch.shared_BCHW = black(data.image_px(), data.image_width_px());
+    ForwardPass pass = views_->Make(batch, model_.encoder->drop_path_rates());
     for (ViewInput& view : pass.views) {
       if (!view.plan.visible_BK.defined()) {
         view.plan = ToDevice(RandomMaskPlan(batch.keys, NumPatches(spec_), NumVisible(spec_)), device_);
@@ -250,8 +235,8 @@ class Run {
 
   absl::StatusOr<TrainEnd> Train() {
     views_ = std::make_unique<ViewMaker>(spec_, device_);
-    step_ = std::make_unique<TrainStep>(parameters_.get(), encoder_.get(), objectives_.get(), reducer_.get(), optimizer_.get(),
-                                        TrainStep::Options{spec_.optimizer().max_grad_norm(), average_.get()});
+    step_ = std::make_unique<TrainStep>(model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), reducer_.get(),
+                                        model_.optimizer.get(), TrainStep::Options{spec_.optimizer().max_grad_norm(), model_.average.get()});
     RETURN_IF_ERROR(step_->Settle(BlankViews()));
     Loader::Options loading;
     loading.rank = assignment_.rank();
@@ -262,7 +247,7 @@ class Run {
     ASSIGN_OR_RETURN(loader_, Loader::Open(dataset_.get(), spec_, loading));
     BatchPipeline::Options preparing;
     preparing.views = views_.get();
-    preparing.drop_path_rates = encoder_->drop_path_rates();
+    preparing.drop_path_rates = model_.encoder->drop_path_rates();
     preparing.micro_batches_per_step = AccumulationSteps(spec_);
     preparing.stop_wanted = [this] { return stop_.wanted().load(); };
     pipeline_ = std::make_unique<BatchPipeline>(loader_.get(), Observe(teachers_), preparing);
@@ -271,8 +256,8 @@ class Run {
       status->set_phase(RANK_PHASE_TRAINING);
       status->set_step(position_.step);
     });
-    TrainerParts parts = {parameters_.get(), encoder_.get(), objectives_.get(), optimizer_.get(), average_.get(), step_.get(), gang_.get(),
-                          pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+    TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
+                          model_.average.get(), step_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
                           &stop_.wanted()};
@@ -296,11 +281,7 @@ class Run {
   std::unique_ptr<Evaluation> evaluation_;
   std::vector<std::unique_ptr<FeatureSource>> teachers_;
   std::vector<std::unique_ptr<FeatureSource>> evaluation_teachers_;
-  std::unique_ptr<Parameters> parameters_;
-  std::unique_ptr<Encoder> encoder_;
-  std::unique_ptr<ObjectiveSum> objectives_;
-  std::unique_ptr<AdamW> optimizer_;
-  std::unique_ptr<EncoderAverage> average_;
+  ModelParts model_;
   TrainPosition position_;
   std::unique_ptr<ViewMaker> views_;
   std::unique_ptr<Gang> gang_;

@@ -1,7 +1,6 @@
 #include "worker/training/schedule.h"
 
-#include <cmath>
-
+#include "base/half_cosine.h"
 #include "job/job_shape.h"
 
 namespace mimeo {
@@ -19,8 +18,7 @@ double LearningRate(const JobSpec& spec, int64_t steps_done, int64_t num_samples
   const double total = schedule.has_steps() ? static_cast<double>(schedule.steps()) : schedule.epochs();
   const double peak = PeakRate(spec);
   if (now < warmup) return peak * now / warmup;
-  const double turn = std::acos(-1.0) * (now - warmup) / (total - warmup);
-  return schedule.min_rate() + (peak - schedule.min_rate()) * 0.5 * (1 + std::cos(turn));
+  return HalfCosine(peak, schedule.min_rate(), (now - warmup) / (total - warmup));
 }
 
 }  // namespace mimeo

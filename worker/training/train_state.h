@@ -9,7 +9,7 @@
 #include "model/parameters.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/job.pb.h"
-#include "worker/training/encoder_average.h"
+#include "worker/training/model_average.h"
 #include "worker/training/optimizer.h"
 
 namespace mimeo {
@@ -23,7 +23,7 @@ struct TrainPosition {
 struct TrainState {
   const Parameters* parameters = nullptr;
   const AdamW* optimizer = nullptr;
-  const EncoderAverage* average = nullptr;  // null: the job keeps none
+  const ModelAverage* average = nullptr;  // null: the job keeps none
 };
 
 // Copies everything; from then on training may go on.

@@ -29,7 +29,7 @@ class TrainStateTest : public ::testing::Test {
   TrainStateTest() {
     for (int step = 0; step < 2; ++step) {
       for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = (tensor.detach() + 0.1 * step).clone();
-      model_.optimizer->Step(1e-2, at::zeros({}, at::kFloat));
+      model_.optimizer->Step(1e-2, 0, at::zeros({}, at::kFloat));
     }
     position_.step = 2;
     position_.next.set_epoch(1);
@@ -59,19 +59,34 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   EXPECT_EQ(SerializeTrainState({&restored.parameters, restored.optimizer.get()}, spec_, position), stream_);
 }
 
+TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
+  const JobSpec spec = testing::TinyDinoSpec();
+  testing::TinyModel model(spec), fresh(spec);
+  BatchMean mean;
+  mean.value = at::zeros({40}) + 3;
+  model.average->Update(0, at::zeros({}), {{"objective.dino.center", mean}});
+  const std::string stream =
+      SerializeTrainState({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition());
+  ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), fresh.average.get()}).status());
+  EXPECT_TRUE(at::equal(testing::FlatAverage(*fresh.average), testing::FlatAverage(*model.average)));
+  EXPECT_EQ(testing::FlatAverage(*fresh.average).max().item<double>(), 3);
+}
+
 TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
   JobSpec spec = spec_;
   spec.mutable_ema()->set_decay(0.5), spec.mutable_ema()->set_final_decay(0.5);
-  EncoderAverage average(spec, &model_.parameters);
+  ModelAverage average(spec, Products::kAsStored);
+  average.Start(model_.parameters);
   {
     const at::NoGradGuard no_grad;
     model_.parameters.Find("encoder.norm.weight").add_(1);
   }
-  average.Update(0, at::zeros({}));
+  average.Update(0, at::zeros({}), {});
   const TrainState state = {&model_.parameters, model_.optimizer.get(), &average};
   const std::string stream = SerializeTrainState(state, spec, position_);
   const TinyModel fresh(spec);
-  const EncoderAverage restored(spec, &fresh.parameters);
+  ModelAverage restored(spec, Products::kAsStored);
+  restored.Start(fresh.parameters);
   ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), &restored}).status());
   const auto expected = average.State(), found = restored.State();
   ASSERT_EQ(found.size(), expected.size());

@@ -12,17 +12,25 @@
 #include "absl/types/span.h"
 #include "model/encoder.h"
 #include "objective/objective.h"
-#include "worker/training/encoder_average.h"
+#include "worker/training/model_average.h"
 #include "worker/training/gang.h"
 #include "worker/training/optimizer.h"
 
 namespace mimeo {
+
+// What a step is taken with. The same on all ranks.
+struct StepSettings {
+  double learning_rate = 0;
+  double progress = 0;          // of training, in [0, 1]
+  bool feature_stats = false;   // whether the result shall have FeatureStats (objective/feature_stats.h) of the first micro-batch
+};
 
 // Means over this rank's rows and micro-batches; scalars on the device, so that asking costs nothing until somebody reads.
 struct StepResult {
   at::Tensor loss;
   std::map<std::string, at::Tensor> terms;
   std::map<std::string, at::Tensor> stats;
+  std::map<std::string, BatchMean> means;
   at::Tensor grad_norm;  // of the global batch's gradient, before clipping
   at::Tensor skipped;    // 1 where the gradient was not finite and nothing was applied, else 0
 };
@@ -31,7 +39,7 @@ class TrainStep {
  public:
   struct Options {
     double max_grad_norm = 0;
-    EncoderAverage* average = nullptr;  // updated after the parameters; null: none
+    ModelAverage* average = nullptr;  // updated after the parameters; null: none
   };
   // Everything outlives the step.
   TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives, GradientReducer* reducer,
@@ -40,13 +48,12 @@ class TrainStep {
   // A backward pass over one image whose result is thrown away, after which every step uses the same gradient buckets.
   absl::Status Settle(const ForwardPass& views);
 
-  // Each element: the views of one micro-batch, not encoded yet. `progress`: of training, in [0, 1].
-  // Aborted: a member of the gang is gone, or libtorch threw.
-  absl::StatusOr<StepResult> Run(absl::Span<const ForwardPass> micro_batches, double learning_rate, double progress);
+  // Each element: the views of one micro-batch, not encoded yet. Aborted: a member of the gang is gone, or libtorch threw.
+  absl::StatusOr<StepResult> Run(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 
  private:
-  ObjectiveSum::Result Forward(ForwardPass pass) const;
-  StepResult RunOrThrow(absl::Span<const ForwardPass> micro_batches, double learning_rate, double progress);
+  ObjectiveSum::Result Forward(ForwardPass pass, std::map<std::string, at::Tensor>* feature_stats) const;
+  StepResult RunOrThrow(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 
   const Parameters* const parameters_;
   const Encoder* const encoder_;

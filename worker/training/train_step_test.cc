@@ -48,7 +48,7 @@ struct Rank {
     EXPECT_OK(step.Settle(TinyViews(0, 0, 2, type)));
   }
   StepResult Take(int64_t number, int64_t accumulation) {
-    auto result = step.Run(Rows(*gang, number, accumulation, type), 1e-3, /*progress=*/0);
+    auto result = step.Run(Rows(*gang, number, accumulation, type), StepSettings{1e-3});
     EXPECT_OK(result.status());
     return *result;
   }
@@ -63,7 +63,7 @@ struct Rank {
 at::Tensor GradientOfTheWholeBatch(const JobSpec& spec, at::ScalarType type) {
   const TinyModel model(spec, type);
   ForwardPass pass = TinyViews(0, 0, kGlobalBatch, type);
-  EncodeViews(*model.encoder, *model.objectives, &pass);
+  EncodeViews(*model.encoder, nullptr, *model.objectives, &pass);
   model.objectives->Compute(pass).total.backward();
   return FlatGradients(model.parameters);
 }
@@ -142,7 +142,7 @@ TEST(TrainStepTest, OneRanksNotANumberIsAppliedByNone) {
     const at::Tensor before = FlatParameters(rank.model.parameters);
     auto rows = Rows(*gang, 0, 1, at::kFloat);
     if (gang->rank() == 1) rows[0].views[0].images_BCHW[0][0][3][3].fill_(std::numeric_limits<float>::quiet_NaN());
-    const auto result = rank.step.Run(rows, 1e-3, /*progress=*/0);
+    const auto result = rank.step.Run(rows, StepSettings{1e-3});
     ASSERT_OK(result.status());
     EXPECT_EQ(result->skipped.item<float>(), 1);
     EXPECT_TRUE(at::equal(FlatParameters(rank.model.parameters), before));
@@ -164,7 +164,20 @@ TEST(TrainStepTest, WhatDoesNotFitTheModelIsAStatus) {
     Rank rank(gang, TinySpec(), at::kFloat);
     ForwardPass pass = TinyViews(0, 0, 2);
     pass.views[0].images_BCHW = pass.views[0].images_BCHW.narrow(1, 0, 2);  // two channels
-    EXPECT_EQ(rank.step.Run({pass}, 1e-3, /*progress=*/0).status().code(), absl::StatusCode::kAborted);
+    EXPECT_EQ(rank.step.Run({pass}, StepSettings{1e-3}).status().code(), absl::StatusCode::kAborted);
+  });
+}
+
+TEST(TrainStepTest, FeatureStatisticsComeWhereAskedFor) {
+  RunAsGang(1, [](Gang* gang) {
+    Rank rank(gang, TinySpec(), at::kFloat);
+    StepSettings settings{1e-3};
+    const std::vector<ForwardPass> rows = Rows(*gang, 0, 2, at::kFloat);
+    EXPECT_TRUE(rank.step.Run(rows, settings)->stats.empty());
+    settings.feature_stats = true;
+    const auto stats = rank.step.Run(rows, settings)->stats;
+    ASSERT_EQ(stats.size(), 2u);
+    EXPECT_GT(stats.at("encoder/effective_rank").item<double>(), 1);
   });
 }
 

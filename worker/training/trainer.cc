@@ -18,6 +18,7 @@ namespace mimeo {
 namespace {
 
 constexpr absl::Duration kDrainPatience = absl::Minutes(1);
+constexpr int64_t kFeatureStatsEverySteps = 10;
 
 }  // namespace
 
@@ -48,13 +49,19 @@ absl::Status Trainer::TakeStep() {
   ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
-  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, rate, Progress()));
+  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Progress(), FeatureStatsDue()}));
   ++position_.step;
   position_.next = batch->next;
   ASSIGN_OR_RETURN(const Means means, Average(result));
   RETURN_IF_ERROR(CheckFinite(means.skipped));
   Report(means, result.grad_norm.item<double>(), rate, *batch, clock_->Now() - began);
   return absl::OkStatus();
+}
+
+// Not on each step: the effective rank is a decomposition.
+bool Trainer::FeatureStatsDue() const {
+  const int64_t step = position_.step + 1;
+  return step == 1 || step == total_steps_ || step % kFeatureStatsEverySteps == 0;
 }
 
 double Trainer::Progress() const {

@@ -27,7 +27,7 @@ struct TrainerParts {
   const Encoder* encoder = nullptr;
   const ObjectiveSum* objectives = nullptr;
   AdamW* optimizer = nullptr;
-  const EncoderAverage* average = nullptr;  // null where the job keeps none
+  const ModelAverage* average = nullptr;  // null where the job keeps none
   TrainStep* step = nullptr;
   Gang* gang = nullptr;
   BatchPipeline* pipeline = nullptr;
@@ -71,7 +71,8 @@ class Trainer {
 
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
-  double Progress() const;  // 0 at the first step, 1 at the last
+  double Progress() const;
+  bool FeatureStatsDue() const;  // 0 at the first step, 1 at the last
   absl::StatusOr<bool> AnyRankStops(bool this_rank);
   absl::StatusOr<Means> Average(const StepResult& result);
   absl::Status CheckFinite(bool skipped);

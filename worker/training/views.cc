@@ -16,6 +16,11 @@ RandomKey ViewMaker::MaskKey(const MaskSpec& mask, const RandomKey& row, int vie
 
 std::vector<MaskPlan> ViewMaker::Plans(const Batch& batch, int view) const {
   if (mask_.has_focused()) return {MaskPlan()};
+  if (mask_.has_none()) {
+    const at::Tensor& images_BCHW = batch.views_BCHW[static_cast<size_t>(view)];
+    const int64_t patches = (images_BCHW.size(2) / grid_.patch_px) * (images_BCHW.size(3) / grid_.patch_px);
+    return {AllVisible(images_BCHW.size(0), static_cast<int>(patches), device_)};
+  }
   std::vector<RandomKey> keys;
   for (const RandomKey& key : batch.keys) keys.push_back(MaskKey(mask_, key, view));
   std::vector<MaskPlan> plans;

@@ -27,10 +27,10 @@ class ViewMaker {
   static RandomKey MaskKey(const MaskSpec& mask, const RandomKey& row, int view);
 
  private:
-  std::vector<MaskPlan> Plans(const Batch& batch, int view) const;
+  std::vector<MaskPlan> Plans(const Batch& batch, int view) const;  // undefined where a teacher draws
 
   const MaskSpec mask_;
-  const PatchGrid grid_;
+  const PatchGrid grid_;  // of a full-size view
   const int num_visible_;
   const PixelStatistics statistics_;
   const at::Device device_;

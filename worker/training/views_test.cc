@@ -20,7 +20,7 @@ JobSpec Spec() {
   spec.mutable_data()->set_path("photos");
   spec.mutable_data()->set_global_batch(2);
   spec.mutable_data()->set_image_px(kPx);
-  spec.mutable_views()->set_count(2);
+  spec.add_views()->set_count(2);
   VitSpec* vit = spec.mutable_encoder()->mutable_vit();
   vit->set_patch_px(8), vit->set_width(8), vit->set_depth(2), vit->set_heads(2);
   spec.add_objective()->mutable_reconstruction();
@@ -127,6 +127,24 @@ TEST(ViewMakerTest, GreyRectanglesHaveTheirOwnStatisticsAndGrid) {
   EXPECT_NEAR(pass.views[0].images_BCHW[1][0][5][5].item<float>(), (0.2 - 0.449) / 0.226, 1e-5);
   ASSERT_EQ(pass.views[1].plan.visible_BK.sizes(), at::IntArrayRef({2, 8}));  // of 8 x 4 patches
   EXPECT_EQ(pass.views[1].plan.visible_BK[1][2].item<int64_t>(), 8) << "the first of the next row of squares";
+}
+
+TEST(ViewMakerTest, SmallViewsAreSeenWholeOnTheirOwnGrid) {
+  JobSpec spec = Spec();
+  spec.clear_objective();
+  spec.mutable_mask()->mutable_none();
+  spec.mutable_ema();
+  spec.add_objective()->mutable_self_distillation();
+  ViewSpec* small = spec.add_views();
+  small->set_image_px(24), small->set_image_width_px(16);
+  Batch batch = Black({RandomKey(1), RandomKey(2)});
+  batch.views_BCHW.push_back(at::zeros({2, 3, 24, 16}, at::kByte));
+  const ForwardPass pass = ViewMaker(ResolveJobSpec(spec).value(), at::kCPU).Make(batch, {});
+  ASSERT_EQ(pass.views.size(), 3u);
+  EXPECT_EQ(pass.views[0].plan.visible_BK.size(1), 100);
+  EXPECT_EQ(pass.views[2].plan.visible_BK.sizes(), at::IntArrayRef({2, 6}));  // 3 x 2 patches of 8 px
+  EXPECT_EQ(pass.views[2].plan.hidden_BM.size(1), 0);
+  EXPECT_EQ(pass.views[2].view, 2);
 }
 
 TEST(ViewMakerTest, ATeacherDrawsFocusedMasks) {

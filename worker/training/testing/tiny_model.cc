@@ -16,7 +16,7 @@ constexpr int kImagePx = 32, kPatches = 16, kVisible = 4;
 
 at::Tensor Flatten(const Parameters& parameters, bool gradients) {
   std::vector<at::Tensor> flat;
-  for (const auto& [name, tensor] : parameters.all()) {
+  for (const auto& [name, tensor] : gradients ? parameters.trained() : parameters.all()) {
     flat.push_back((gradients ? tensor.grad() : tensor.detach()).to(at::kDouble).flatten());
   }
   return at::cat(flat);
@@ -43,13 +43,31 @@ JobSpec TinySpec(int width) {
   return *resolved;
 }
 
+JobSpec TinyDinoSpec() {
+  JobSpec spec = TinySpec();
+  spec.mutable_views(0)->set_count(2);
+  spec.mutable_ema()->set_decay(0.9);
+  ObjectiveSpec* objective = spec.add_objective();
+  objective->set_name("dino");
+  SelfDistillationSpec* dino = objective->mutable_self_distillation();
+  dino->add_hidden_width(24), dino->set_bottleneck_width(12), dino->set_num_prototypes(40);
+  const auto resolved = ResolveJobSpec(spec);
+  if (!resolved.ok()) ADD_FAILURE() << resolved.status();
+  return *resolved;
+}
+
 TinyModel::TinyModel(const JobSpec& spec, at::ScalarType type, const RowGatherer& rows) : parameters(spec.seed()) {
   encoder = MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), &parameters);
   ObjectiveSum::Context context;
   context.rows = rows;
+  if (spec.has_ema()) {
+    average = std::make_unique<ModelAverage>(spec, Products::kAsStored);
+    context.averaged = average->parameters();
+  }
   objectives = *ObjectiveSum::Create(spec, *encoder, context, &parameters);
   parameters.To(at::kCPU, type);
   optimizer = std::make_unique<AdamW>(&parameters, spec.optimizer().adamw());
+  if (average != nullptr) average->Start(parameters);
 }
 
 ForwardPass TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType type) {
@@ -71,5 +89,11 @@ ForwardPass TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType t
 
 at::Tensor FlatParameters(const Parameters& parameters) { return Flatten(parameters, false); }
 at::Tensor FlatGradients(const Parameters& parameters) { return Flatten(parameters, true); }
+
+at::Tensor FlatAverage(const ModelAverage& average) {
+  std::vector<at::Tensor> flat;
+  for (const auto& [name, tensor] : average.State()) flat.push_back(tensor.to(at::kDouble).flatten());
+  return at::cat(flat);
+}
 
 }  // namespace mimeo::testing

@@ -1,4 +1,4 @@
-#include "worker/training/encoder_average.h"
+#include "worker/training/model_average.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -33,17 +33,19 @@ struct Model {
 
 const at::Tensor kApplied = at::zeros({}), kSkipped = at::zeros({}) + 1;
 
-TEST(EncoderAverageTest, StartsAsTheEncoderAndGivesItsFeatures) {
+TEST(ModelAverageTest, StartsAsTheEncoderAndGivesItsFeatures) {
   Model model;
-  const EncoderAverage average(model.spec, &model.parameters);
+  ModelAverage average(model.spec, Products::kAsStored);
+  average.Start(model.parameters);
   const at::Tensor images = at::zeros({2, 3, 16, 16}) + 0.5;
   const MaskPlan plan = AllVisible(2, 4, at::kCPU);
   EXPECT_TRUE(at::equal(average.encoder().Encode(images, plan).visible_BKD, model.encoder->Encode(images, plan).visible_BKD));
 }
 
-TEST(EncoderAverageTest, MovesByItsDecayAndNotAtAllWhenTheStepWasSkipped) {
+TEST(ModelAverageTest, MovesByItsDecayAndNotAtAllWhenTheStepWasSkipped) {
   Model model;
-  EncoderAverage average(model.spec, &model.parameters);
+  ModelAverage average(model.spec, Products::kAsStored);
+  average.Start(model.parameters);
   const at::Tensor weight = model.parameters.Find("encoder.norm.weight");  // ones
   {
     const at::NoGradGuard no_grad;
@@ -55,17 +57,18 @@ TEST(EncoderAverageTest, MovesByItsDecayAndNotAtAllWhenTheStepWasSkipped) {
     }
     return -1.0f;
   };
-  average.Update(0, kSkipped);
+  average.Update(0, kSkipped, {});
   EXPECT_EQ(state(), 1);
-  average.Update(0, kApplied);
+  average.Update(0, kApplied, {});
   EXPECT_NEAR(state(), 2, 1e-6);            // 0.9 * 1 + 0.1 * 11
-  average.Update(0, kApplied);
+  average.Update(0, kApplied, {});
   EXPECT_NEAR(state(), 0.9 * 2 + 1.1, 1e-6);
 }
 
-TEST(EncoderAverageTest, KeepsTheEncoderAloneAndTrainsNothing) {
+TEST(ModelAverageTest, KeepsTheEncoderAloneAndTrainsNothing) {
   Model model;
-  const EncoderAverage average(model.spec, &model.parameters);
+  ModelAverage average(model.spec, Products::kAsStored);
+  average.Start(model.parameters);
   EXPECT_EQ(average.State().size() + 1, model.parameters.all().size());
   for (const auto& [name, tensor] : average.State()) {
     EXPECT_EQ(name.rfind("ema.encoder.", 0), 0u);

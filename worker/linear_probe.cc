@@ -1,0 +1,96 @@
+#include "worker/linear_probe.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <torch/optim/lbfgs.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace mimeo {
+namespace {
+
+constexpr double kStrengths[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1};
+
+double AccuracyOf(const LogisticFit& fit, const at::Tensor& x_ND, const at::Tensor& labels_N) {
+  return at::linear(x_ND, fit.weight_CD, fit.bias_C).argmax(1).eq(labels_N).to(at::kDouble).mean().item<double>();
+}
+
+absl::Status CheckRows(const char* which, const at::Tensor& rows_ND, const std::vector<int>& labels) {
+  if (rows_ND.size(0) != static_cast<int64_t>(labels.size())) {
+    return absl::InvalidArgumentError(absl::StrCat(which, ": ", rows_ND.size(0), " rows and ", labels.size(), " labels"));
+  }
+  if (std::any_of(labels.begin(), labels.end(), [](int label) { return label < 0; })) {
+    return absl::InvalidArgumentError(absl::StrCat(which, ": some images have no label; a linear probe needs one each"));
+  }
+  return absl::OkStatus();
+}
+
+at::Tensor LabelTensor(const std::vector<int>& labels) { return at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong); }
+
+double ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes) {
+  const at::Tensor held_out_N = at::arange(x_ND.size(0)).remainder(5).eq(4);
+  const at::Tensor kept = held_out_N.logical_not().nonzero().squeeze(1), fifth = held_out_N.nonzero().squeeze(1);
+  double best = -1, chosen = 0;
+  for (const double strength : kStrengths) {
+    const LogisticFit fit = FitLogistic(x_ND.index_select(0, kept), labels_N.index_select(0, kept), num_classes, strength);
+    const double accuracy = AccuracyOf(fit, x_ND.index_select(0, fifth), labels_N.index_select(0, fifth));
+    if (accuracy >= best) best = accuracy, chosen = strength;
+  }
+  return chosen;
+}
+
+}  // namespace
+
+LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength) {
+  LogisticFit fit;
+  fit.weight_CD = at::zeros({num_classes, x_ND.size(1)}, x_ND.options()).requires_grad_();
+  fit.bias_C = at::zeros({num_classes}, x_ND.options()).requires_grad_();
+  torch::optim::LBFGSOptions options(/*lr=*/1);
+  options.max_iter(300).tolerance_grad(1e-7).tolerance_change(1e-12).history_size(20).line_search_fn("strong_wolfe");
+  torch::optim::LBFGS optimizer({fit.weight_CD, fit.bias_C}, options);
+  const auto loss = [&] {
+    const at::AutoGradMode with_gradient(true);
+    optimizer.zero_grad();
+    at::Tensor value = at::cross_entropy_loss(at::linear(x_ND, fit.weight_CD, fit.bias_C), labels_N) +
+                       strength / 2 * fit.weight_CD.square().sum();
+    value.backward();
+    return value;
+  };
+  optimizer.step(loss);
+  fit.loss = loss().item<double>();
+  fit.weight_CD = fit.weight_CD.detach();
+  fit.bias_C = fit.bias_C.detach();
+  return fit;
+}
+
+absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels, const at::Tensor& query_MD,
+                                          const std::vector<int>& query_labels) {
+  constexpr int64_t kFewest = 10;
+  if (bank_ND.size(0) < kFewest) return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_ND.size(0), " rows; at least ", kFewest));
+  if (query_MD.size(0) == 0) return absl::InvalidArgumentError("no rows to classify");
+  if (bank_ND.size(1) != query_MD.size(1)) {
+    return absl::InvalidArgumentError(absl::StrCat("the bank's rows are ", bank_ND.size(1), " wide, the queries' ", query_MD.size(1)));
+  }
+  for (const absl::Status& status : {CheckRows("bank", bank_ND, bank_labels), CheckRows("queries", query_MD, query_labels)}) {
+    if (!status.ok()) return status;
+  }
+  const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
+  const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
+  const at::Tensor x_ND = (bank - mean_D) / deviation_D;
+  const int64_t num_classes = *std::max_element(bank_labels.begin(), bank_labels.end()) + 1;
+  LinearProbe probe;
+  probe.strength = ChooseStrength(x_ND, labels_N, num_classes);
+  const LogisticFit fit = FitLogistic(x_ND, labels_N, num_classes, probe.strength);
+  probe.bank_loss = fit.loss;
+  probe.accuracy = AccuracyOf(fit, (query_MD.to(at::kDouble) - mean_D) / deviation_D, LabelTensor(query_labels));
+  return probe;
+}
+
+}  // namespace mimeo

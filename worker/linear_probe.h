@@ -1,0 +1,34 @@
+// How well a linear classifier does on frozen features. Pure.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace mimeo {
+
+struct LinearProbe {
+  double accuracy = 0;        // of the queries, in [0, 1]
+  double strength = 0;        // of the L2 penalty that was chosen
+  double bank_loss = 0;       // what was minimised, at the end
+};
+
+// Multinomial logistic regression on features that are standardised by the bank's mean and deviation: the mean cross-entropy plus
+// strength / 2 * |weights|^2 (biases are free), minimised over all rows at once by L-BFGS. The strength is the one of 1e-5, 1e-4, ..., 1
+// whose classifier, fitted to four fifths of the bank, is right most often on the fifth (of equals the strongest), as CLIP chooses
+// it (arXiv 2103.00020, appendix A.3); then the whole bank is fitted. Deterministic: the fifth is every fifth row.
+// InvalidArgument: fewer than ten rows in the bank, no queries, rows without label (a query's label that the bank lacks is a wrong
+// answer, never an error), other widths.
+absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels, const at::Tensor& query_MD,
+                                          const std::vector<int>& query_labels);
+
+// The fitted weights (C, D) and biases (C) for one strength: for tests.
+struct LogisticFit {
+  at::Tensor weight_CD, bias_C;
+  double loss = 0;
+};
+LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength);
+
+}  // namespace mimeo

@@ -1,0 +1,93 @@
+#include "worker/linear_probe.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/sin.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/testing/status_matchers.h"
+
+namespace mimeo {
+namespace {
+
+using testing::StatusIs;
+
+// Rows of three classes around three corners, `noise` away from them.
+at::Tensor Corners(int64_t rows, double noise, double phase) {
+  at::Tensor x = noise * at::sin(at::arange(rows * 4, at::kDouble) * 2.3 + phase).view({rows, 4});
+  for (int64_t n = 0; n < rows; ++n) x[n][n % 3] += 1;
+  return x;
+}
+
+std::vector<int> LabelsOf(int64_t rows) {
+  std::vector<int> labels;
+  for (int64_t n = 0; n < rows; ++n) labels.push_back(static_cast<int>(n % 3));
+  return labels;
+}
+
+TEST(LinearProbeTest, SeparatesWhatIsSeparable) {
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), Corners(30, 0.2, 1), LabelsOf(30)));
+  EXPECT_EQ(probe.accuracy, 1);
+  // Scale and place of the features do not matter.
+  ASSERT_OK_AND_ASSIGN(const LinearProbe moved,
+                       ProbeLinearly(Corners(60, 0.2, 0) * 1e3 + 7, LabelsOf(60), Corners(30, 0.2, 1) * 1e3 + 7, LabelsOf(30)));
+  EXPECT_EQ(moved.accuracy, 1);
+}
+
+// The same minimum by plain gradient descent, written out in doubles.
+TEST(LinearProbeTest, FindsTheMinimumThatGradientDescentFinds) {
+  constexpr int64_t kRows = 24, kClasses = 3, kWidth = 4;
+  constexpr double kStrength = 0.01;
+  const at::Tensor x = Corners(kRows, 0.9, 0);
+  const std::vector<int> labels = LabelsOf(kRows);
+  double w[kClasses][kWidth + 1] = {};
+  double loss = 0;
+  for (int iteration = 0; iteration < 20000; ++iteration) {
+    double gradient[kClasses][kWidth + 1] = {};
+    loss = 0;
+    for (int64_t n = 0; n < kRows; ++n) {
+      double scores[kClasses], sum = 0;
+      const auto value = [&](int64_t d) { return d < kWidth ? x.const_data_ptr<double>()[n * kWidth + d] : 1.0; };
+      for (int64_t c = 0; c < kClasses; ++c) {
+        scores[c] = 0;
+        for (int64_t d = 0; d <= kWidth; ++d) scores[c] += w[c][d] * value(d);
+        sum += std::exp(scores[c]);
+      }
+      loss -= (scores[labels[n]] - std::log(sum)) / kRows;
+      for (int64_t c = 0; c < kClasses; ++c) {
+        const double error = std::exp(scores[c]) / sum - (labels[n] == c ? 1 : 0);
+        for (int64_t d = 0; d <= kWidth; ++d) gradient[c][d] += error * value(d) / kRows;
+      }
+    }
+    for (int64_t c = 0; c < kClasses; ++c) {
+      for (int64_t d = 0; d < kWidth; ++d) loss += kStrength / 2 * w[c][d] * w[c][d], gradient[c][d] += kStrength * w[c][d];
+      for (int64_t d = 0; d <= kWidth; ++d) w[c][d] -= gradient[c][d];
+    }
+  }
+  const at::Tensor label_tensor = at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong);
+  const LogisticFit fit = FitLogistic(x, label_tensor, kClasses, kStrength);
+  EXPECT_NEAR(fit.loss, loss, 1e-9);
+  for (int64_t c = 0; c < kClasses; ++c) {
+    for (int64_t d = 0; d < kWidth; ++d) EXPECT_NEAR(fit.weight_CD[c][d].item<double>(), w[c][d], 1e-5);
+  }
+}
+
+TEST(LinearProbeTest, AClassThatTheBankLacksIsAWrongAnswer) {
+  std::vector<int> labels = LabelsOf(30);
+  labels[0] = 9;
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), Corners(30, 0.2, 1), labels));
+  EXPECT_NEAR(probe.accuracy, 29.0 / 30, 1e-12);
+}
+
+TEST(LinearProbeTest, SaysWhatItCannotUse) {
+  const at::Tensor rows = Corners(30, 0.2, 0);
+  EXPECT_THAT(ProbeLinearly(rows.slice(0, 0, 5), LabelsOf(5), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("5 rows; at least 10")));
+  EXPECT_THAT(ProbeLinearly(rows, std::vector<int>(30, -1), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("no label")));
+  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), rows.slice(1, 0, 3), LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("4 wide, the queries' 3")));
+}
+
+}  // namespace
+}  // namespace mimeo

@@ -1,0 +1,58 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/status_macros.h"
+#include "worker/linear_probe.h"
+#include "worker/tools/labelled_features.h"
+#include "worker/tools/tools.h"
+#include "worker/tools/verb.h"
+
+namespace mimeo {
+namespace {
+
+absl::StatusOr<LinearProbe> Probe(const at::Tensor& bank, const at::Tensor& query, const LabelledSplit& split) {
+  return ProbeLinearly(bank, split.bank.labels, query, split.query.labels);
+}
+
+absl::Status Linear(const LabelledFlags& flags) {
+  ASSIGN_OR_RETURN(const LabelledFeatures features, EmbedLabelled(flags, "linear"));
+  const LabelledSplit& encoder = features.encoder;
+  const LabelledSplit& raw = features.raw_pixels;
+  nlohmann::ordered_json result;
+  ASSIGN_OR_RETURN(const LinearProbe by_mean, Probe(encoder.bank.patch_mean_ND, encoder.query.patch_mean_ND, encoder));
+  double best = by_mean.accuracy;
+  if (encoder.bank.class_token_ND.defined()) {
+    ASSIGN_OR_RETURN(const LinearProbe by_class, Probe(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder));
+    result["linear_accuracy_class"] = by_class.accuracy;
+    result["strength_class"] = by_class.strength;
+    best = std::max(best, by_class.accuracy);
+  }
+  ASSIGN_OR_RETURN(const LinearProbe by_pixels, Probe(raw.bank.patch_mean_ND, raw.query.patch_mean_ND, raw));
+  result["linear_accuracy"] = best;
+  result["linear_accuracy_patch_mean"] = by_mean.accuracy;
+  result["strength_patch_mean"] = by_mean.strength;
+  result["majority_rate"] = MajorityRate(encoder.query.labels);
+  result["linear_raw_pixels"] = by_pixels.accuracy;
+  result["images"] = encoder.query.samples.size();
+  result["bank_images"] = encoder.bank.samples.size();
+  result["image_px"] = features.image.height_px;
+  result["image_width_px"] = features.image.width_px;
+  std::printf("%s\n", result.dump().c_str());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int RunLinear(int argc, char** argv) {
+  LabelledFlags flags;
+  CLI::App app("A linear probe: logistic regression on an encoder's features, which stay as they are; its L2 penalty chosen on a fifth of "
+               "the bank. One JSON object on stdout: linear_accuracy is the better of class token and mean patch token, both beside "
+               "it, and the rates of the majority class and of the same on raw pixels.", "linear");
+  AddLabelledFlags(&app, &flags);
+  app.footer("Example:\n  worker linear --weights=out/encoder --data=examples/clothing");
+  return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Linear(flags); });
+}
+
+}  // namespace mimeo

@@ -1,0 +1,17 @@
+// A teacher's own features of whole images, to judge its students by. One thread.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "data/dataset.h"
+#include "proto/job.pb.h"
+#include "worker/embedding.h"
+#include "worker/feature_source.h"
+
+namespace mimeo {
+
+// What `teacher` gives an objective to mimic (its layer, projected or not), of all patches of the evaluation crop: the mean over
+// patches as patch_mean_ND, nothing else. `options` as of EmbedImages, `spec` resolved. A bad image is skipped. REQUIRES: the request has
+// objectives. InvalidArgument: no image can be decoded; others: as FeatureSource::Attach.
+absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec& spec, const EmbedOptions& options, FeatureSource* teacher);
+
+}  // namespace mimeo
