@@ -60,9 +60,8 @@ struct LoadOptions {
 absl::StatusOr<LoadedEncoder> LoadEncoder(const std::string& path, const LoadOptions& options = {});
 
 // Copies the encoder weights of a file into parameters named "encoder.*" (--init), which MakeEncoder(spec, image) made; gives
-// LoadedEncoder::notes. Learned positions are interpolated where the grid differs; fixed ones stay as they are. A mask token stays as it was drawn: no file's
-// encoder has one. Errors as
-// LoadEncoder; also InvalidArgument: another architecture (each field of the spec named), or positions that are not sine-cosine
+// LoadedEncoder::notes. Learned positions are interpolated where the grid differs; fixed ones stay as they are. A mask token stays
+// as it was drawn: no file's encoder has one. Errors as LoadEncoder; also InvalidArgument: another architecture (each field of the spec named), or positions that are not sine-cosine
 // for an encoder that keeps those fixed. Nothing is copied then.
 absl::StatusOr<std::vector<std::string>> LoadEncoderInto(const std::string& path, const EncoderSpec& spec, const ImageShape& image,
                                                          Parameters* parameters);

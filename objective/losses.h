@@ -32,8 +32,8 @@ struct ContrastRows {
   at::Tensor positive_N;     // int64
 };
 
-// NT-Xent (SimCLR, arXiv 2002.05709, equation 1; where no anchor is a candidate, MoCo's InfoNCE, arXiv 1911.05722): the mean over anchors of -log(exp(s_positive / t) / sum over all candidates but
-// the anchor itself of exp(s / t)), s the cosine similarity.
+// NT-Xent (SimCLR, arXiv 2002.05709, equation 1; where no anchor is a candidate, MoCo's InfoNCE, arXiv 1911.05722): the mean over
+// anchors of -log(exp(s_positive / t) / sum over all candidates but the anchor itself of exp(s / t)), s the cosine similarity.
 at::Tensor InfoNce(const ContrastRows& rows, double temperature);
 
 // Negative-free (SimSiam, arXiv 2011.10566): the mean of 2 - 2 cos(predicted, target), row by row. No gradient reaches the

@@ -9,8 +9,8 @@
 namespace mimeo {
 
 // The mean over encodings (views, and each view's complementary masks) of ReconstructionLoss. Whose pixels are the target,
-// `target_view` says; the places are always this encoding's hidden ones. Parameters: those of VitPixelDecoder, or with `linear` of LinearPixelDecoder, under
-// `prefix`.
+// `target_view` says; the places are always this encoding's hidden ones. Parameters: those of
+// VitPixelDecoder, or with `linear` of LinearPixelDecoder, under `prefix`.
 class Reconstruction final : public Objective {
  public:
   Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix, Parameters* parameters);

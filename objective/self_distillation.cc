@@ -6,8 +6,6 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/softmax.h>
 
-#include <algorithm>
-#include <map>
 #include <vector>
 
 #include "absl/base/internal/raw_logging.h"
@@ -36,26 +34,32 @@ SelfDistillation::SelfDistillation(const SelfDistillationSpec& spec, const Encod
 LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
   ABSL_RAW_CHECK(!pass.targets.empty(), "needs().average_targets was not met");
   const RowGatherer rows = pass.alone ? RowGatherer() : rows_;
-  std::map<int, at::Tensor> targets_NP;  // by view
-  std::vector<at::Tensor> scores;
+  // All views go through a head together, so that its prototypes are scaled to length 1 once. M rows: those of each view in turn.
+  std::vector<int> target_views;
+  std::vector<at::Tensor> pooled_targets, pooled;
+  for (const auto& [view, encoding] : pass.targets) {
+    target_views.push_back(view);
+    pooled_targets.push_back(Pool(encoding, spec_.pooling()));
+  }
+  for (const Encoding& encoding : pass.encodings) pooled.push_back(Pool(encoding, spec_.pooling()));
+  const int64_t num_images = pooled.front().size(0);
+  const auto part = [num_images](const at::Tensor& rows_MP, size_t i) {
+    return rows_MP.narrow(0, static_cast<int64_t>(i) * num_images, num_images);
+  };
+  at::Tensor target_scores_MP, targets_MP;
   {
     const at::NoGradGuard no_grad;
-    const double temperature = TeacherTemperatureAt(spec_, pass.progress);
-    for (const auto& [view, encoding] : pass.targets) {
-      scores.push_back(averaged_head_.Forward(Pool(encoding, spec_.pooling()), false).scores_NP);
-      targets_NP[view] = at::softmax((scores.back() - center_P_) / temperature, -1);
-    }
+    target_scores_MP = averaged_head_.Forward(at::cat(pooled_targets), /*frozen_prototypes=*/false).scores_NP;
+    targets_MP = at::softmax((target_scores_MP - center_P_) / TeacherTemperatureAt(spec_, pass.progress), -1);
   }
-  const bool frozen = pass.progress < spec_.frozen_prototypes();
-  at::Tensor sum, embedding_std;
+  const PrototypeHead::Output output = head_.Forward(at::cat(pooled), pass.progress < spec_.frozen_prototypes());
+  const at::Tensor log_predicted_MP = at::log_softmax(output.scores_NP / spec_.student_temperature(), -1);
+  at::Tensor sum;
   double pairs = 0;
   for (size_t i = 0; i < pass.encodings.size(); ++i) {
-    const PrototypeHead::Output output = head_.Forward(Pool(pass.encodings[i], spec_.pooling()), frozen);
-    const at::Tensor log_predicted_NP = at::log_softmax(output.scores_NP / spec_.student_temperature(), -1);
-    if (i == 0) embedding_std = EmbeddingStd(output.bottleneck_NE);
-    for (const auto& [view, target_NP] : targets_NP) {
-      if (view == pass.views[i].view) continue;
-      const at::Tensor loss = -(target_NP * log_predicted_NP).sum(-1).mean();
+    for (size_t t = 0; t < target_views.size(); ++t) {
+      if (target_views[t] == pass.views[i].view) continue;
+      const at::Tensor loss = -(part(targets_MP, t) * part(log_predicted_MP, i)).sum(-1).mean();
       sum = sum.defined() ? sum + loss : loss;
       ++pairs;
     }
@@ -64,16 +68,12 @@ LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
   LossTerm term;
   term.value = sum / pairs;
   const at::NoGradGuard no_grad;
-  const at::Tensor own_mean_1P = at::cat(scores).mean(0, /*keepdim=*/true);
-  term.means[center_name_] = {rows.gather(own_mean_1P).mean(0), spec_.center_momentum()};
+  term.means[center_name_] = {rows.gather(target_scores_MP.mean(0, /*keepdim=*/true)).mean(0), spec_.center_momentum()};
   // Each target is compared with equally many encodings, so their plain mean belongs to the loss's.
-  std::vector<at::Tensor> all_targets;
-  for (const auto& [view, target_NP] : targets_NP) all_targets.push_back(target_NP);
-  const at::Tensor probabilities_NP = at::cat(all_targets);
-  term.stats["target_entropy"] = Entropy(probabilities_NP).mean();
+  term.stats["target_entropy"] = Entropy(targets_MP).mean();
   term.stats["target_divergence"] = term.value.detach() - term.stats["target_entropy"];
-  term.stats["prototypes"] = Entropy(probabilities_NP.mean(0)).exp();
-  term.stats["embedding_std"] = embedding_std;
+  term.stats["prototypes"] = Entropy(targets_MP.mean(0)).exp();
+  term.stats["embedding_std"] = EmbeddingStd(part(output.bottleneck_NE, 0));
   return term;
 }
 

@@ -5,7 +5,6 @@
 // is subtracted (centring, against one prototype for all), and a low temperature (sharpening, against the uniform one).
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "objective/objective.h"

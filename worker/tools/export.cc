@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -46,7 +47,7 @@ absl::Status TakeAverage(const std::string& path, EncoderCheckpoint* checkpoint)
   NamedTensors average;
   for (const auto& [name, tensor] : checkpoint->tensors) {
     absl::string_view rest = name;
-    if (absl::ConsumePrefix(&rest, "ema.")) average[std::string(rest)] = tensor;
+    if (absl::ConsumePrefix(&rest, "ema.") && absl::StartsWith(rest, "encoder.")) average[std::string(rest)] = tensor;
   }
   if (average.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": holds no average of the encoder's weights; a job keeps one with ema { decay: 0.9999 }"));

@@ -126,12 +126,14 @@ TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
   for (const auto& [name, tensor] : tensors) {
     if (name.rfind("encoder.", 0) == 0) kept["ema." + name] = tensor + 1;
   }
+  kept["ema.objective.dino.center"] = tensors.at("encoder.norm.weight");
   ASSERT_OK(WriteSafetensors(Path("kept.safetensors"), kept, {{"job", JobSpecText(spec_)}}));
   ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("kept.safetensors"), "--to=safetensors", "--average", "--out",
                              Path("average.safetensors")}), 0);
   ASSERT_OK_AND_ASSIGN(const auto exported, SafetensorsFile::Open(Path("average.safetensors")));
   const NamedTensors found = ReadTensors(exported->view()).value();
   EXPECT_EQ(found.count("objective.pixels.mask_token"), 0u);
+  EXPECT_EQ(found.count("objective.dino.center"), 0u) << "what objectives keep beside it is no part of the encoder";
   EXPECT_TRUE(at::equal(found.at("encoder.norm.weight"), tensors.at("encoder.norm.weight") + 1));
 }
 

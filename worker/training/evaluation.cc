@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <spdlog/spdlog.h>
 
@@ -12,11 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "data/augment.h"
-#include "data/decode.h"
 #include "job/job_shape.h"
 #include "model/patches.h"
 #include "objective/losses.h"
+#include "worker/training/evaluation_batch.h"
 #include "worker/training/teacher_features.h"
 #include "worker/training/views.h"
 
@@ -141,29 +139,6 @@ absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder&
   return absl::OkStatus();
 }
 
-absl::StatusOr<Batch> Evaluation::ReadBatch(int64_t begin, int64_t end) const {
-  Batch batch;
-  const std::vector<ViewSpec> views = EachView(spec_);
-  std::vector<at::Tensor> crops;
-  std::vector<std::vector<at::Tensor>> views_of(views.size());
-  for (int64_t sample = begin; sample < end; ++sample) {
-    const auto bytes = held_out_->Read(sample);
-    const auto pixels = bytes.ok() ? DecodeImage(*bytes, spec_.data().max_pixels()) : absl::StatusOr<Pixels>(bytes.status());
-    if (!pixels.ok()) continue;  // EmbedImages has named it
-    crops.push_back(EvaluationCrop(*pixels, CropShapeOf(spec_.data())));
-    for (size_t v = 0; v < views.size(); ++v) {
-      const bool full = IsFullSize(views[v], spec_.data());
-      views_of[v].push_back(full ? crops.back() : EvaluationCrop(*pixels, CropShapeOf(views[v], spec_.data())));
-    }
-    batch.sample_ids.push_back(sample);
-    batch.keys.push_back(RandomKey(spec_.seed()).Fold("evaluation").Fold(static_cast<uint64_t>(sample)));
-  }
-  if (crops.empty()) return batch;
-  batch.shared_BCHW = at::stack(crops);
-  for (const std::vector<at::Tensor>& view : views_of) batch.views_BCHW.push_back(at::stack(view));
-  return batch;
-}
-
 absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model,
                                           const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result) {
   const at::NoGradGuard no_grad;
@@ -174,7 +149,7 @@ absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model,
   for (const ObjectiveSpec& objective : spec_.objective()) sums[objective.name()] = 0;
   double images = 0;
   for (int64_t begin = share.begin; begin < share.end; begin += kBatch) {
-    ASSIGN_OR_RETURN(const Batch batch, ReadBatch(begin, std::min(begin + kBatch, share.end)));
+    const Batch batch = ReadEvaluationBatch(*held_out_, spec_, begin, std::min(begin + kBatch, share.end));
     if (batch.sample_ids.empty()) continue;
     ForwardPass pass;
     RETURN_IF_ERROR(CatchTorch([&] { pass = views.Make(batch, /*drop_path_rates=*/{}); }));

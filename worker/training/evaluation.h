@@ -48,7 +48,6 @@ class Evaluation {
   absl::StatusOr<Features> Embed(const Dataset& dataset, const Encoder& encoder, Gang* gang) const;
   absl::StatusOr<Features> Gather(const Dataset& dataset, const Embeddings& own, Gang* gang) const;
   absl::Status AddHeldOutLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result);
-  absl::StatusOr<Batch> ReadBatch(int64_t begin, int64_t end) const;
   int64_t Images(const Dataset& dataset) const;
   EmbedOptions Share(const Dataset& dataset, const Gang& gang) const;
   bool labelled() const;

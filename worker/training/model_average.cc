@@ -27,7 +27,6 @@ void ModelAverage::Start(const Parameters& parameters) {
     weights_.push_back(parameters.Find(name));
     handle.copy_(weights_.back());
   }
-  for (const auto& [name, constant] : parameters_.constants()) constant.copy_(parameters.Find(name));
 }
 
 void ModelAverage::Update(double progress, const at::Tensor& skipped, const std::map<std::string, BatchMean>& means) {
