@@ -13,6 +13,7 @@
 #include "client/metrics_json.h"
 #include "client/progress.h"
 #include "client/table.h"
+#include "client/utilization_text.h"
 
 namespace mimeo {
 namespace {
@@ -128,6 +129,32 @@ TEST(StepJsonTest, HasTheFieldsOfMetricsJsonl) {
   EXPECT_EQ(StepJson(Step(2)),
             R"({"step":2,"epoch":0.5,"images":64,"loss":0.75,"loss/mimic":0.25,"loss/pixels":0.5,"learning_rate":0.0001,"grad_norm":0.0,)"
             R"("images_per_second":512.0,"data_wait":0.125,"teacher_wait":0.0})");
+}
+
+Utilization OneStep() {
+  Utilization utilization;
+  utilization.set_step_seconds(2);
+  utilization.set_communication_seconds(0.25);
+  utilization.set_data_wait_seconds(0.5);
+  utilization.set_gflop_per_second(300e3);
+  utilization.set_peak_memory_bytes(1500000000);
+  return utilization;
+}
+
+TEST(UtilizationTextTest, SplitsAStepAndSaysUnknownWhereNoPeakIsKnown) {
+  EXPECT_EQ(UtilizationText(OneStep()),
+            "step 2.000s: compute 1.250s, communication 0.250s, images 0.500s, teacher 0.000s; 300000.0 GFLOP/s, MFU unknown; 1500 MB at most");
+  Utilization known = OneStep();
+  known.set_peak_gflop_per_second(1e6);
+  EXPECT_THAT(UtilizationText(known), HasSubstr("MFU 30.0%"));
+}
+
+TEST(StepJsonTest, MfuIsThereWhereThePeakIsKnown) {
+  StepMetrics step = Step(2);
+  *step.mutable_utilization() = OneStep();
+  EXPECT_THAT(StepJson(step), HasSubstr(R"("step_seconds":2.0,"communication":0.25,"gflop_per_second":300000.0,"peak_memory_bytes":1500000000})"));
+  step.mutable_utilization()->set_peak_gflop_per_second(1e6);
+  EXPECT_THAT(StepJson(step), HasSubstr(R"("mfu":0.3,)"));
 }
 
 TEST(StepJsonTest, ALossThatIsNotFiniteIsNull) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "client/utilization_text.h"
+
 namespace mimeo {
 
 std::string StepJson(const StepMetrics& step) {
@@ -15,6 +17,14 @@ std::string StepJson(const StepMetrics& step) {
   json["images_per_second"] = step.images_per_second();
   json["data_wait"] = step.data_wait_seconds();
   json["teacher_wait"] = step.teacher_wait_seconds();
+  if (step.has_utilization()) {
+    const Utilization& rank = step.utilization();
+    json["step_seconds"] = rank.step_seconds();
+    json["communication"] = rank.communication_seconds();
+    json["gflop_per_second"] = rank.gflop_per_second();
+    if (const double share = ModelFlopsUtilization(rank); share > 0) json["mfu"] = share;
+    json["peak_memory_bytes"] = rank.peak_memory_bytes();
+  }
   return json.dump();
 }
 

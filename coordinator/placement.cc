@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
 
 namespace mimeo {
 namespace {
@@ -12,9 +13,11 @@ std::vector<std::string> Fill(int num_ranks, std::vector<SlotOffer> offers) {
   absl::c_sort(offers, [](const SlotOffer& a, const SlotOffer& b) {
     return std::make_tuple(-a.free, a.worker_id) < std::make_tuple(-b.free, b.worker_id);
   });
+  // NVLink is for gangs: a single rank leaves it to them.
+  const auto cost = [&](const SlotOffer& offer) { return std::make_tuple(offer.has_nvlink != (num_ranks > 1), offer.free); };
   const SlotOffer* whole = nullptr;
   for (const SlotOffer& offer : offers) {
-    if (offer.free >= num_ranks && (whole == nullptr || offer.free < whole->free)) whole = &offer;
+    if (offer.free >= num_ranks && (whole == nullptr || cost(offer) < cost(*whole))) whole = &offer;
   }
   if (whole != nullptr) return std::vector<std::string>(num_ranks, whole->worker_id);
   std::vector<std::string> placement;
@@ -34,9 +37,18 @@ std::vector<SlotOffer> WithCuda(const std::vector<SlotOffer>& offers, bool has_c
 
 }  // namespace
 
-std::vector<std::string> PlaceGang(const ResourceSpec& resources, const std::vector<SlotOffer>& offers) {
+bool Suits(const ResourceSpec& resources, const SlotOffer& offer) {
+  if (resources.device() == DEVICE_CUDA && !offer.has_cuda) return false;
+  if (resources.precision() != PRECISION_BF16) return true;
+  // What a CUDA worker says of bfloat16 is said of its GPUs.
+  return offer.has_bfloat16 && (resources.device() != DEVICE_CPU || !offer.has_cuda);
+}
+
+std::vector<std::string> PlaceGang(const ResourceSpec& resources, const std::vector<SlotOffer>& all) {
+  std::vector<SlotOffer> offers;
+  absl::c_copy_if(all, std::back_inserter(offers), [&](const SlotOffer& offer) { return Suits(resources, offer); });
   const int num_ranks = resources.num_ranks();
-  if (resources.device() == DEVICE_CUDA) return Fill(num_ranks, WithCuda(offers, true));
+  if (resources.device() == DEVICE_CUDA) return Fill(num_ranks, offers);
   const bool cpu = resources.device() == DEVICE_CPU;
   std::vector<std::string> placement = Fill(num_ranks, WithCuda(offers, !cpu));
   if (placement.empty()) placement = Fill(num_ranks, cpu ? offers : WithCuda(offers, false));
@@ -48,8 +60,9 @@ bool FitsWhenIdle(const ResourceSpec& resources, std::vector<SlotOffer> offers) 
   return !PlaceGang(resources, offers).empty();
 }
 
-absl::string_view WorkersWanted(const ResourceSpec& resources) {
-  return resources.device() == DEVICE_CUDA ? "CUDA workers" : "workers";
+std::string WorkersWanted(const ResourceSpec& resources) {
+  return absl::StrCat(resources.device() == DEVICE_CUDA ? "CUDA workers" : "workers",
+                      resources.precision() == PRECISION_BF16 ? " with bfloat16" : "");
 }
 
 }  // namespace mimeo

@@ -43,6 +43,25 @@ TEST(PlacementTest, AGangIsOfOneKind) {
   EXPECT_EQ(PlaceGang(Ranks(3, DEVICE_CPU), offers).size(), 3u) << "a CUDA worker has a CPU";
 }
 
+SlotOffer Gpus(const std::string& id, int free, bool bfloat16, bool nvlink) { return {id, 8, free, true, bfloat16, nvlink}; }
+
+TEST(PlacementTest, ABfloat16JobTakesDevicesThatHaveIt) {
+  ResourceSpec resources = Ranks(2);
+  resources.set_precision(PRECISION_BF16);
+  EXPECT_EQ(PlaceGang(resources, {Gpus("volta", 8, false, true), Gpus("ampere", 8, true, false)}), Placement({"ampere", "ampere"}));
+  EXPECT_EQ(PlaceGang(resources, {Gpus("volta", 8, false, true), {"cpu", 2, 2, false, true, false}}), Placement({"cpu", "cpu"}));
+  resources.set_device(DEVICE_CPU);
+  EXPECT_EQ(PlaceGang(resources, {Gpus("ampere", 8, true, false)}), Placement()) << "its CPU may not have what its GPUs have";
+  EXPECT_EQ(WorkersWanted(resources), "workers with bfloat16");
+}
+
+TEST(PlacementTest, NvLinkIsForGangsOfSeveralRanks) {
+  const std::vector<SlotOffer> offers = {Gpus("a_joined", 8, true, true), Gpus("b_apart", 4, true, false), Gpus("c_joined", 6, true, true)};
+  EXPECT_EQ(PlaceGang(Ranks(2), offers), Placement({"c_joined", "c_joined"}));
+  EXPECT_EQ(PlaceGang(Ranks(1), offers), Placement({"b_apart"}));
+  EXPECT_EQ(PlaceGang(Ranks(1), {offers[0], offers[2]}), Placement({"c_joined"}));
+}
+
 TEST(PlacementTest, FitsWhenIdleCountsBusySlots) {
   EXPECT_TRUE(FitsWhenIdle(Ranks(4), {{"w0", 4, 0, false}}));
   EXPECT_FALSE(FitsWhenIdle(Ranks(5), {{"w0", 4, 0, false}}));

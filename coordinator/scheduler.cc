@@ -27,8 +27,15 @@ std::vector<const JobInfo*> QueueOrder(const ClusterState& state) {
   return jobs;
 }
 
-bool HasCuda(const WorkerIdentity& worker) {
-  return absl::c_any_of(worker.devices(), [](const DeviceInfo& d) { return d.device() == DEVICE_CUDA; });
+SlotOffer OfferOf(const WorkerIdentity& worker, int slots_busy) {
+  SlotOffer offer;
+  offer.worker_id = worker.id();
+  offer.total = worker.slots();
+  offer.free = worker.slots() - slots_busy;
+  offer.has_cuda = absl::c_any_of(worker.devices(), [](const DeviceInfo& d) { return d.device() == DEVICE_CUDA; });
+  offer.has_bfloat16 = !worker.devices().empty() && absl::c_all_of(worker.devices(), [](const DeviceInfo& d) { return d.bfloat16(); });
+  offer.has_nvlink = absl::c_any_of(worker.devices(), [](const DeviceInfo& d) { return d.nvlink(); });
+  return offer;
 }
 
 std::string WorkersText(const std::vector<std::string>& placement) {
@@ -49,8 +56,7 @@ class Round {
       : state_(state), liveness_(liveness), now_(now), options_(options) {
     for (const auto& [id, worker] : state.workers()) {
       if (!Heard(liveness.worker_heard, id)) continue;
-      const int slots = worker.identity.slots();
-      offers_.push_back({id, slots, slots - state.SlotsBusy(id), HasCuda(worker.identity)});
+      offers_.push_back(OfferOf(worker.identity, state.SlotsBusy(id)));
     }
   }
 
@@ -169,7 +175,7 @@ class Round {
     }
     std::vector<std::string> free;
     for (const SlotOffer& offer : offers) {
-      if (resources.device() == DEVICE_CUDA && !offer.has_cuda) continue;
+      if (!Suits(resources, offer)) continue;
       const std::string holders = HoldersText(state_, offer.worker_id);
       free.push_back(absl::StrCat(offer.worker_id, " ", offer.free, " of ", offer.total,
                                   holders.empty() ? "" : absl::StrCat(" (", holders, ")")));

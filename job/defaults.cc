@@ -215,6 +215,7 @@ void FillResources(const DataSpec& data, ResourceSpec* resources) {
   if (ranks > 0 && together % ranks == 0) MIMEO_DEFAULT(resources, micro_batch, together / ranks);
   MIMEO_DEFAULT(resources, priority, 0);
   MIMEO_DEFAULT(resources, max_restarts, 3);
+  MIMEO_DEFAULT(resources, activation_checkpointing, false);
 }
 
 }  // namespace

@@ -50,12 +50,18 @@ class Parameters {
   bool Has(const std::string& name) const;
   Products products() const { return products_; }
 
+  // Whether transformer blocks made over these parameters keep only their input for the backward pass, and compute themselves again
+  // there (model/recompute.h). Set before they are made.
+  void set_recompute_blocks(bool recompute) { recompute_blocks_ = recompute; }
+  bool recompute_blocks() const { return recompute_blocks_; }
+
   // In place: handles that Add gave see the change. Call before any optimizer or reducer is made.
   void To(at::Device device, at::ScalarType dtype);
 
  private:
   RandomKey key_;
   Products products_;
+  bool recompute_blocks_ = false;
   bool initialises_ = true;
   std::vector<std::pair<std::string, at::Tensor>> all_;
   std::vector<std::pair<std::string, at::Tensor>> constants_;

@@ -12,6 +12,8 @@
 #include <cmath>
 #include <vector>
 
+#include "model/recompute.h"
+
 namespace mimeo {
 namespace {
 
@@ -67,9 +69,14 @@ TransformerBlock::TransformerBlock(const std::string& name, const BlockShape& sh
       norm2_(name + ".norm2", shape.width, shape.norm_epsilon, parameters),
       fc1_(name + ".mlp.fc1", shape.width, shape.mlp_width, parameters),
       fc2_(name + ".mlp.fc2", shape.mlp_width, shape.width, parameters) {
-  if (shape.layer_scale == 0) return;
-  for (const auto& [scale, suffix] : {std::make_pair(&scale1_D_, ".ls1.gamma"), std::make_pair(&scale2_D_, ".ls2.gamma")}) {
-    *scale = parameters->AddAs(name + suffix, at::full({shape.width}, shape.layer_scale, at::kFloat));
+  if (shape.layer_scale != 0) {
+    for (const auto& [scale, suffix] : {std::make_pair(&scale1_D_, ".ls1.gamma"), std::make_pair(&scale2_D_, ".ls2.gamma")}) {
+      *scale = parameters->AddAs(name + suffix, at::full({shape.width}, shape.layer_scale, at::kFloat));
+    }
+  }
+  if (!parameters->recompute_blocks()) return;
+  for (const auto& [parameter, tensor] : parameters->all()) {
+    if (parameter.compare(0, name.size() + 1, name + ".") == 0) recomputed_.push_back(tensor);
   }
 }
 
@@ -101,6 +108,11 @@ at::Tensor TransformerBlock::FirstRowAttention(const at::Tensor& x_BND) const {
 at::Tensor TransformerBlock::Mlp(const at::Tensor& x_BND) const { return fc2_(Activate(fc1_(norm2_(x_BND)), activation_)); }
 
 at::Tensor TransformerBlock::Forward(const at::Tensor& x_BND, int64_t first_row, const at::Tensor& branch_scale_B2) const {
+  if (recomputed_.empty()) return Compute(x_BND, first_row, branch_scale_B2);
+  return Recomputed(x_BND, recomputed_, [=](const at::Tensor& x) { return Compute(x, first_row, branch_scale_B2); });
+}
+
+at::Tensor TransformerBlock::Compute(const at::Tensor& x_BND, int64_t first_row, const at::Tensor& branch_scale_B2) const {
   const at::Tensor attention = proj_(Attend(norm1_(x_BND), first_row));
   const at::Tensor attended = x_BND.slice(1, first_row) + Scaled(attention, scale1_D_, branch_scale_B2, 0);
   return attended + Scaled(Mlp(attended), scale2_D_, branch_scale_B2, 1);

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <string>
+#include <vector>
 
 #include "model/parameters.h"
 #include "proto/job.pb.h"
@@ -66,6 +67,7 @@ class TransformerBlock {
   at::Tensor FirstRowAttention(const at::Tensor& x_BND) const;
 
  private:
+  at::Tensor Compute(const at::Tensor& x_BND, int64_t first_row, const at::Tensor& branch_scale_B2) const;
   at::Tensor Attend(const at::Tensor& x_BND, int64_t first_row) const;
   at::Tensor Mlp(const at::Tensor& x_BND) const;
 
@@ -78,6 +80,7 @@ class TransformerBlock {
   Linear fc1_;
   Linear fc2_;
   at::Tensor scale1_D_, scale2_D_;  // undefined without layer scale
+  std::vector<at::Tensor> recomputed_;  // the block's parameters, where it is computed again in the backward pass; else empty
 };
 
 }  // namespace mimeo

@@ -45,7 +45,7 @@ RankLaunchOptions LaunchOptions(const AgentOptions& options, const AgentDir& dir
   launch.coordinator_address = options.coordinator_address;
   launch.host = options.identity.host();
   for (const DeviceInfo& device : options.identity.devices()) {
-    if (device.device() == DEVICE_CUDA) ++launch.num_cuda_devices;
+    if (device.device() == DEVICE_CUDA) launch.cuda_devices.push_back(device.uuid());
   }
   return launch;
 }

@@ -31,7 +31,8 @@ void PrepareCall(absl::Duration timeout, grpc::ClientContext* context) {
 
 struct Snapshot {
   CheckpointManifest manifest;
-  std::string stream;
+  std::function<std::string()> serialize;
+  std::string stream;  // what it gave
 };
 
 class GrpcCoordinatorLink : public CoordinatorLink {
@@ -67,7 +68,7 @@ class GrpcCoordinatorLink : public CoordinatorLink {
     evaluations_.Push(evaluation);
   }
 
-  void SubmitCheckpoint(CheckpointManifest manifest, std::string stream) override ABSL_LOCKS_EXCLUDED(mu_) {
+  void SubmitCheckpoint(CheckpointManifest manifest, std::function<std::string()> serialize) override ABSL_LOCKS_EXCLUDED(mu_) {
     manifest.set_job_id(job_id_);
     manifest.set_generation(generation_);
     absl::MutexLock lock(&mu_);
@@ -77,7 +78,7 @@ class GrpcCoordinatorLink : public CoordinatorLink {
                    manifest.step());
     }
     refused_ = absl::OkStatus();
-    waiting_ = Snapshot{std::move(manifest), std::move(stream)};
+    waiting_ = Snapshot{std::move(manifest), std::move(serialize), ""};
   }
 
   int64_t committed_step() const override ABSL_LOCKS_EXCLUDED(mu_) {
@@ -126,6 +127,7 @@ class GrpcCoordinatorLink : public CoordinatorLink {
   absl::Status SendReport(const ReportStepsRequest& request, grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_);
   void UploadLoop() ABSL_LOCKS_EXCLUDED(mu_);
   void Upload(Snapshot snapshot) ABSL_LOCKS_EXCLUDED(mu_);
+  static absl::Status Write(Snapshot* snapshot);
   absl::Status UploadOnce(const Snapshot& snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   bool Settled(const absl::Status& status, int64_t step) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Fence(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
@@ -239,8 +241,22 @@ void GrpcCoordinatorLink::UploadLoop() {
   }
 }
 
+absl::Status GrpcCoordinatorLink::Write(Snapshot* snapshot) {
+  try {
+    snapshot->stream = snapshot->serialize();
+  } catch (const std::exception& error) {
+    return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", error.what()));
+  }
+  snapshot->serialize = nullptr;  // and with it the copy that it holds
+  return absl::OkStatus();
+}
+
 // Until it is committed, refused for good, or overtaken by a newer one.
 void GrpcCoordinatorLink::Upload(Snapshot snapshot) {
+  if (const absl::Status written = Write(&snapshot); !written.ok()) {
+    Settled(written, snapshot.manifest.step());
+    return;
+  }
   const std::string content_id =
       absl::StrCat("g", generation_, "-p", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Now()));
   DescribeChunks(snapshot.stream, content_id, &snapshot.manifest);

@@ -2,6 +2,7 @@
 // everything waits here, within bounds, and training goes on. Thread-safe; its threads end in the destructor.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,9 +22,10 @@ class CoordinatorLink {
   virtual void ReportStep(const StepMetrics& step) = 0;
   virtual void ReportEvaluation(const EvaluationResult& evaluation) = 0;
 
-  // Takes a snapshot (a safetensors stream) for upload; the link fills in chunks, digests and content id. Never blocks: one
-  // upload is in flight, one waits, and a newer one replaces the one that waits.
-  virtual void SubmitCheckpoint(CheckpointManifest manifest, std::string stream) = 0;
+  // Takes a snapshot for upload; the link fills in chunks, digests and content id. `serialize` gives its safetensors stream: it is
+  // called at most once, on a thread of the link, and may throw, which refuses the checkpoint. Never blocks: one upload is in
+  // flight, one waits, and a newer one replaces the one that waits.
+  virtual void SubmitCheckpoint(CheckpointManifest manifest, std::function<std::string()> serialize) = 0;
   virtual int64_t committed_step() const = 0;  // 0: none by this process
 
   // Waits until everything given so far was sent and committed. FailedPrecondition: this generation is fenced (nothing

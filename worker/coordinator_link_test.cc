@@ -41,6 +41,10 @@ std::string Stream(int64_t bytes) {
   return stream;
 }
 
+std::function<std::string()> Giving(const std::string& stream) {
+  return [stream] { return stream; };
+}
+
 class CoordinatorLinkTest : public ::testing::Test {
  protected:
   std::unique_ptr<CoordinatorLink> Open(int64_t generation = 1) {
@@ -72,7 +76,7 @@ TEST_F(CoordinatorLinkTest, ACheckpointIsCommittedAndComesBackByteForByte) {
   const auto link = Open();
   EXPECT_EQ(link->committed_step(), 0);
   const std::string stream = Stream(2 * limits::kChunkBytes + 12345);
-  link->SubmitCheckpoint(Manifest(10), stream);
+  link->SubmitCheckpoint(Manifest(10), Giving(stream));
   EXPECT_OK(link->Drain(Soon()));
   EXPECT_EQ(link->committed_step(), 10);
   const auto manifests = coordinator_.Checkpoints(job_);
@@ -92,7 +96,7 @@ TEST_F(CoordinatorLinkTest, WhatHappensWhileTheCoordinatorIsAwayArrivesAfterward
   coordinator_.Kill();
   for (int64_t step = 2; step <= 40; ++step) {
     link->ReportStep(Step(step));
-    if (step % 10 == 0) link->SubmitCheckpoint(Manifest(step), Stream(limits::kChunkBytes + step));
+    if (step % 10 == 0) link->SubmitCheckpoint(Manifest(step), Giving(Stream(limits::kChunkBytes + step)));
   }
   EXPECT_THAT(link->Drain(Clock::Real()->Now() + absl::Milliseconds(100)), StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_OK(link->status());
@@ -109,7 +113,7 @@ TEST_F(CoordinatorLinkTest, WhatHappensWhileTheCoordinatorIsAwayArrivesAfterward
 TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
   const auto link = Open();
   const std::string stream = Stream(32 * limits::kChunkBytes);
-  link->SubmitCheckpoint(Manifest(10), stream);
+  link->SubmitCheckpoint(Manifest(10), Giving(stream));
   coordinator_.Kill();  // before, amid or after the chunks: the promise is the same
   coordinator_.Start();
   EXPECT_OK(link->Drain(Soon()));
@@ -117,6 +121,15 @@ TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
   ASSERT_EQ(manifests.size(), 1u);
   ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifests[0], Soon()));
   EXPECT_TRUE(bytes == stream);
+}
+
+TEST_F(CoordinatorLinkTest, ASnapshotThatCannotBeWrittenIsRefusedAndTheNextOneIsTaken) {
+  const auto link = Open();
+  link->SubmitCheckpoint(Manifest(10), []() -> std::string { throw std::runtime_error("out of memory"); });
+  EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kInvalidArgument, "out of memory"));
+  link->SubmitCheckpoint(Manifest(20), Giving(Stream(1000)));
+  EXPECT_OK(link->Drain(Soon()));
+  EXPECT_EQ(link->committed_step(), 20);
 }
 
 TEST_F(CoordinatorLinkTest, AFencedGenerationLearnsItFromItsNumbers) {
@@ -138,7 +151,7 @@ TEST_F(CoordinatorLinkTest, AFencedGenerationLearnsItFromItsNumbers) {
 TEST_F(CoordinatorLinkTest, AFencedGenerationCannotCommit) {
   coordinator_.ReplaceGang(job_, 1);
   const auto link = Open();
-  link->SubmitCheckpoint(Manifest(10), Stream(1000));
+  link->SubmitCheckpoint(Manifest(10), Giving(Stream(1000)));
   EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(link->status(), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_EQ(link->committed_step(), 0);
@@ -149,7 +162,7 @@ TEST_F(CoordinatorLinkTest, ItEndsAtOnceAlthoughTheCoordinatorIsAway) {
   coordinator_.Kill();
   auto link = Open();
   link->ReportStep(Step(1));
-  link->SubmitCheckpoint(Manifest(10), Stream(1000));
+  link->SubmitCheckpoint(Manifest(10), Giving(Stream(1000)));
   const absl::Time begin = Clock::Real()->Now();
   link.reset();
   EXPECT_LT(Clock::Real()->Now() - begin, absl::Seconds(5));
@@ -158,7 +171,7 @@ TEST_F(CoordinatorLinkTest, ItEndsAtOnceAlthoughTheCoordinatorIsAway) {
 TEST_F(CoordinatorLinkTest, ADownloadOutlivesTheCoordinatorsAbsence) {
   const auto link = Open();
   const std::string stream = Stream(3 * limits::kChunkBytes);
-  link->SubmitCheckpoint(Manifest(10), stream);
+  link->SubmitCheckpoint(Manifest(10), Giving(stream));
   EXPECT_OK(link->Drain(Soon()));
   const CheckpointManifest manifest = coordinator_.Checkpoints(job_).at(0);
   coordinator_.Kill();
@@ -171,7 +184,7 @@ TEST_F(CoordinatorLinkTest, ADownloadOutlivesTheCoordinatorsAbsence) {
 
 TEST_F(CoordinatorLinkTest, AWrongCheckpointIsRefusedByName) {
   const auto link = Open();
-  link->SubmitCheckpoint(Manifest(10), Stream(2 * limits::kChunkBytes));
+  link->SubmitCheckpoint(Manifest(10), Giving(Stream(2 * limits::kChunkBytes)));
   EXPECT_OK(link->Drain(Soon()));
   const CheckpointManifest manifest = coordinator_.Checkpoints(job_).at(0);
   CheckpointManifest other = manifest;

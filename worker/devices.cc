@@ -1,7 +1,6 @@
 #include "worker/devices.h"
 
-#include <ATen/detail/CUDAHooksInterface.h>
-#include <dlfcn.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -9,6 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/cuda_library.h"
+#include "worker/cuda/driver.h"
 
 namespace mimeo {
 namespace {
@@ -25,46 +26,40 @@ std::string CpuName() {
   return "CPU";
 }
 
-DeviceInfo Cpu() {
+bool CpuHasBfloat16() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+DeviceInfo CpuDevice() {
   DeviceInfo cpu;
   cpu.set_device(DEVICE_CPU);
   cpu.set_name(CpuName());
   cpu.set_memory_bytes(int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE));
+  cpu.set_bfloat16(CpuHasBfloat16());
   return cpu;
 }
-
-// Name and memory by the driver's own interface, which creates no context; left empty where it does not answer.
-void Describe(int index, DeviceInfo* device) {
-  void* const driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (driver == nullptr) return;
-  const auto init = reinterpret_cast<int (*)(unsigned)>(dlsym(driver, "cuInit"));
-  const auto get_name = reinterpret_cast<int (*)(char*, int, int)>(dlsym(driver, "cuDeviceGetName"));
-  const auto get_memory = reinterpret_cast<int (*)(size_t*, int)>(dlsym(driver, "cuDeviceTotalMem_v2"));
-  char name[256] = {};
-  size_t bytes = 0;
-  if (init != nullptr && init(0) == 0) {
-    if (get_name != nullptr && get_name(name, sizeof(name), index) == 0) device->set_name(name);
-    if (get_memory != nullptr && get_memory(&bytes, index) == 0) device->set_memory_bytes(static_cast<int64_t>(bytes));
-  }
-}
-
-}  // namespace
 
 absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device) {
   if (device != "auto" && device != "cpu" && device != "cuda") {
     return absl::InvalidArgumentError(absl::StrCat("--device=", device, ": one of auto, cpu, cuda"));
   }
-  const int count = device == "cpu" ? 0 : at::detail::getCUDAHooks().deviceCount();
-  if (count == 0 && device == "cuda") {
-    return absl::NotFoundError("--device=cuda: this build or this host has no CUDA device");
+  if (device == "cpu") return std::vector<DeviceInfo>{CpuDevice()};
+  std::vector<DeviceInfo> devices = CudaDevices();
+  if (devices.empty() && device == "cuda") {
+    return absl::NotFoundError("--device=cuda: this host has no CUDA device (NVIDIA's driver finds none; see nvidia-smi)");
   }
-  if (count == 0) return std::vector<DeviceInfo>{Cpu()};
-  std::vector<DeviceInfo> devices(count);
-  for (int i = 0; i < count; ++i) {
-    devices[i].set_device(DEVICE_CUDA);
-    Describe(i, &devices[i]);
-  }
-  return devices;
+  if (devices.empty()) return std::vector<DeviceInfo>{CpuDevice()};
+  const absl::Status loaded = CudaLibrary::Load().status();
+  if (loaded.ok()) return devices;
+  if (device == "cuda") return loaded;
+  spdlog::warn("{} CUDA devices are here and not used: {}", devices.size(), std::string(loaded.message()));
+  return std::vector<DeviceInfo>{CpuDevice()};
 }
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// What a worker computes on, for its identity: the CUDA devices that this build can use, or the host's CPU.
+// What a worker computes on, for its identity: the CUDA devices that it can use, or the host's CPU.
 #pragma once
 
 #include <string>
@@ -10,7 +10,11 @@
 namespace mimeo {
 
 // `device`: "auto" (CUDA where there is one), "cpu" or "cuda". The CPU is one device, whatever its cores.
-// InvalidArgument: another word. NotFound: "cuda", and this build or this host has none.
+// InvalidArgument: another word. NotFound: "cuda", and this host has none. FailedPrecondition: "cuda", and CUDA cannot be loaded
+// (base/cuda_library.h); under "auto" that is a warning, and the CPU is taken.
 absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device);
+
+// The host's CPU, with what it can.
+DeviceInfo CpuDevice();
 
 }  // namespace mimeo

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <utility>
 #include <vector>
@@ -18,6 +18,7 @@
 #include "base/status_macros.h"
 #include "google/protobuf/text_format.h"
 #include "spdlog/spdlog.h"
+#include "worker/rank_environment.h"
 
 namespace mimeo {
 namespace {
@@ -28,29 +29,8 @@ std::string StartFilePath(const std::string& dir, const RankKey& key) {
   return JoinPath(RanksDir(dir), ToString(key) + ".textproto");
 }
 
-// Training frees and asks for the same tensors each step: an allocator that keeps every page (dirty_decay_ms:-1), in huge
-// ones, needs no more memory at its peak and spares the kernel from clearing them again (docs/benchmarks/allocator.md). Empty where jemalloc is not installed, or where whoever started the agent chose an allocator.
-std::vector<std::string> AllocatorEnvironment() {
-  if (std::getenv("LD_PRELOAD") != nullptr) return {};
-  for (const char* path : {"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2",
-                           "/usr/lib64/libjemalloc.so.2", "/usr/lib/libjemalloc.so.2", "/usr/local/lib/libjemalloc.so.2"}) {
-    if (!FileExists(path)) continue;
-    return {absl::StrCat("LD_PRELOAD=", path), "MALLOC_CONF=thp:always,dirty_decay_ms:-1"};
-  }
-  return {};
-}
-
-std::vector<std::string> RankEnvironment(const RankLaunchOptions& options, const GangAssignment& assignment, int slot) {
-  const int threads = std::max(1, assignment.spec().resources().threads_per_rank());
-  const int devices = options.num_cuda_devices;
-  std::vector<std::string> env = {
-      absl::StrCat("OMP_NUM_THREADS=", threads),
-      absl::StrCat("MKL_NUM_THREADS=", threads),
-      absl::StrCat("CUDA_VISIBLE_DEVICES=", devices == 0 ? "" : absl::StrCat(slot % devices)),
-  };
-  for (std::string& variable : AllocatorEnvironment()) env.push_back(std::move(variable));
-  return env;
-}
+// libtorch adds the rank's number.
+std::string FlightRecordPath(const std::string& log_path, absl::string_view rank) { return absl::StrCat(log_path, ".nccl.", rank); }
 
 // Up to `bytes` from the end of a file; empty when it cannot be read.
 std::string EndOf(const std::string& path, int64_t bytes) {
@@ -104,8 +84,13 @@ absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& 
   process.argv = {options.rank_binary, "rank", absl::StrCat("--assignment=", start_file),
                   absl::StrCat("--agent=", options.agent_address),
                   absl::StrCat("--coordinator=", options.coordinator_address), absl::StrCat("--host=", options.host)};
-  process.extra_env = RankEnvironment(options, assignment, slot);
   process.output_path = RankLogPath(options.dir, key);
+  RankEnvironmentOptions environment;
+  environment.threads = std::max(1, assignment.spec().resources().threads_per_rank());
+  environment.host = options.host;
+  environment.flight_record_prefix = FlightRecordPath(process.output_path, "");
+  environment.cuda_devices = options.cuda_devices;
+  process.extra_env = RankEnvironment(environment, slot);
   return Subprocess::Start(process);
 }
 
@@ -132,6 +117,8 @@ void CleanRankFiles(const std::string& dir, const RankKey& key) {
   for (size_t i = limits::kRankLogsKept; i < logs.size(); ++i) {
     unlink(logs[i].path.c_str());
     unlink((logs[i].path + ".old").c_str());
+    const std::string name = logs[i].path.substr(0, logs[i].path.size() - strlen(".log"));
+    unlink(FlightRecordPath(logs[i].path, absl::string_view(name).substr(name.rfind("-r") + 2)).c_str());
   }
 }
 

@@ -1,11 +1,13 @@
 // How a rank process is started: its files in the worker's directory, its command line and its environment.
 //
 // Files below `dir`: ranks/<job>-g<generation>-r<rank>.textproto (the start file), .log (what it prints; when over
-// limits::kRankLogBytes it starts anew and the end of the old text is kept as .log.old). Free functions; one thread.
+// limits::kRankLogBytes it starts anew and the end of the old text is kept as .log.old), .log.nccl.<r> (where its collectives stood
+// when NCCL gave up). Free functions; one thread.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,7 +23,7 @@ struct RankLaunchOptions {
   std::string agent_address;        // "unix:/path"
   std::string coordinator_address;
   std::string host;                 // the interface that ranks listen on
-  int num_cuda_devices = 0;         // of the worker; slot s gets device s modulo their number. 0: ranks see none
+  std::vector<std::string> cuda_devices;  // as RankEnvironmentOptions
 };
 
 std::string RankLogPath(const std::string& dir, const RankKey& key);

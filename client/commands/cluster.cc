@@ -19,7 +19,8 @@ std::string Silence(const google::protobuf::Duration& silent) {
 
 std::string Devices(const WorkerIdentity& worker) {
   if (worker.devices().empty()) return "";
-  return absl::StrCat(worker.devices_size(), "x ", worker.devices(0).name());
+  const DeviceInfo& first = worker.devices(0);
+  return absl::StrCat(worker.devices_size(), "x ", first.name(), first.bfloat16() ? ", bfloat16" : "", first.nvlink() ? ", NVLink" : "");
 }
 
 std::string WorkerTable(const ListWorkersReply& reply) {

@@ -10,6 +10,7 @@
 #include "client/exit_code.h"
 #include "client/metrics_json.h"
 #include "client/table.h"
+#include "client/utilization_text.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -45,6 +46,7 @@ std::string JobText(const Job& job) {
   for (const RankStatus& rank : job.ranks()) {
     absl::StrAppend(&text, "rank ", rank.rank(), ": ", absl::AsciiStrToLower(absl::StripPrefix(RankPhase_Name(rank.phase()), "RANK_PHASE_")),
                     " pid ", rank.pid(), " step ", rank.step(), rank.waiting_for().empty() ? "" : ", waits for " + rank.waiting_for(), "\n");
+    if (rank.has_utilization()) absl::StrAppend(&text, "  ", UtilizationText(rank.utilization()), "\n");
   }
   return absl::StrCat(text, "\n", JobSpecText(job.spec()));
 }

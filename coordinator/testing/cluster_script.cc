@@ -187,7 +187,12 @@ std::string ClusterScript::RegisterWorker(const Command& command) {
   worker.set_incarnation(command.Option("incarnation", "1"));
   worker.set_slots(static_cast<int>(command.Number("slots")));
   worker.set_host("127.0.0.1");
-  if (command.Number("cuda") > 0) worker.add_devices()->set_device(DEVICE_CUDA);
+  if (command.Number("cuda") > 0) {
+    DeviceInfo* device = worker.add_devices();
+    device->set_device(DEVICE_CUDA);
+    device->set_bfloat16(command.Number("bf16") > 0);
+    device->set_nvlink(command.Number("nvlink") > 0);
+  }
   const absl::Status status = core_->RegisterWorker(worker);
   if (status.ok()) incarnations_[worker.id()] = worker.incarnation();
   return StatusText(status);
@@ -207,6 +212,7 @@ std::string ClusterScript::Submit(const Command& command) {
   spec.mutable_checkpoint()->set_keep_last(static_cast<int>(command.Number("keep", 3)));
   if (command.Option("device") == "cuda") spec.mutable_resources()->set_device(DEVICE_CUDA);
   if (command.Option("device") == "cpu") spec.mutable_resources()->set_device(DEVICE_CPU);
+  if (command.Option("precision") == "bf16") spec.mutable_resources()->set_precision(PRECISION_BF16);
   if (!command.Option("teacher").empty()) {
     spec.add_objective()->mutable_mimic()->set_teacher(command.Option("teacher"));
   }

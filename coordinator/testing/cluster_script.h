@@ -1,9 +1,9 @@
 // A cluster in words, for tests: each command goes to a real CoordinatorCore on a fake clock, and what happened comes back as
 // text. One thread.
 //
-//   worker W slots=N [cuda=1] [incarnation=I]      registers
+//   worker W slots=N [cuda=1 [bf16=1] [nvlink=1]] [incarnation=I]      registers
 //   teacher T [incarnation=I] [address=A]          heartbeats
-//   submit J ranks=N [priority=P] [device=cuda|cpu] [teacher=T] [restarts=N] [keep=N]
+//   submit J ranks=N [priority=P] [device=cuda|cpu] [precision=bf16] [teacher=T] [restarts=N] [keep=N]
 //   pause J · resume J · cancel J · explain J
 //   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS]   its agent's next heartbeat says so, and comes now
 //   heartbeat W                                    answers what W should run

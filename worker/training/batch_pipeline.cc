@@ -12,10 +12,19 @@ namespace {
 // How often a pipeline that waits for a teacher looks whether it should end.
 constexpr absl::Duration kStopPoll = absl::Seconds(1);
 
+// The stream that trains reads what the pipeline's stream made.
+void HandOverPass(const ForwardPass& pass) {
+  HandOver(pass.shared_BCHW);
+  for (const ViewInput& view : pass.views) {
+    for (const at::Tensor& tensor : {view.images_BCHW, view.plan.visible_BK, view.plan.hidden_BM, view.drop_path_BR}) HandOver(tensor);
+    for (const auto& [objective, tensor] : view.teacher_BKT) HandOver(tensor);
+  }
+}
+
 }  // namespace
 
 BatchPipeline::BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options)
-    : loader_(loader), teachers_(std::move(teachers)), options_(options),
+    : loader_(loader), teachers_(std::move(teachers)), options_(options), stream_(options.device),
       queue_(static_cast<size_t>(limits::kBatchesPrefetched * options.micro_batches_per_step)),
       thread_([this] { Run(); }) {}
 
@@ -37,15 +46,28 @@ void BatchPipeline::Run() {
 absl::StatusOr<PreparedBatch> BatchPipeline::Prepare() {
   ASSIGN_OR_RETURN(const Batch batch, loader_->Next());
   PreparedBatch prepared;
+  absl::Status attached;
   RETURN_IF_ERROR(CatchTorch([&] {
-    prepared.pass = options_.views->Make(batch, options_.drop_path_rates);
+    prepared.ready = stream_.Run(DeviceMark(), [&] {
+      prepared.pass = options_.views->Make(batch, options_.drop_path_rates);
+      const absl::Time began = clock_->Now();
+      attached = AttachFeatures(batch, &prepared.pass.views);
+      prepared.teacher_time = clock_->Now() - began;
+    });
   }));
-  const absl::Time began = clock_->Now();
-  RETURN_IF_ERROR(AttachFeatures(batch, &prepared.pass.views));
-  prepared.teacher_time = clock_->Now() - began;
+  RETURN_IF_ERROR(attached);
   prepared.sample_ids = batch.sample_ids;
   prepared.next = batch.next;
   return prepared;
+}
+
+absl::StatusOr<PreparedBatch> BatchPipeline::Next() {
+  ASSIGN_OR_RETURN(PreparedBatch batch, queue_.Pop());
+  RETURN_IF_ERROR(CatchTorch([&] {
+    batch.ready.AwaitOnStream();
+    HandOverPass(batch.pass);
+  }));
+  return batch;
 }
 
 absl::Status BatchPipeline::AttachFeatures(const Batch& batch, std::vector<ViewInput>* views) {

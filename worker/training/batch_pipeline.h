@@ -17,6 +17,7 @@
 #include "data/loader.h"
 #include "objective/objective.h"
 #include "worker/feature_source.h"
+#include "worker/training/side_stream.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
@@ -26,11 +27,13 @@ struct PreparedBatch {
   std::vector<int64_t> sample_ids;
   LoaderPosition next;          // as Batch::next
   absl::Duration teacher_time;  // how long the teachers took
+  DeviceMark ready;             // passed when the tensors of `pass` are there
 };
 
 class BatchPipeline {
  public:
   struct Options {
+    at::Device device = at::kCPU;      // the views', where the work is done on a stream of its own
     const ViewMaker* views = nullptr;  // outlives the pipeline
     std::vector<double> drop_path_rates;
     int64_t micro_batches_per_step = 1;
@@ -41,8 +44,8 @@ class BatchPipeline {
   BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options);
   ~BatchPipeline();  // closes the loader
 
-  // Errors are the loader's and the teachers'; after one, always the same.
-  absl::StatusOr<PreparedBatch> Next() { return queue_.Pop(); }
+  // Errors are the loader's and the teachers'; after one, always the same. The caller's stream waits for the tensors, not the caller.
+  absl::StatusOr<PreparedBatch> Next();
 
  private:
   void Run();
@@ -53,6 +56,7 @@ class BatchPipeline {
   const std::vector<FeatureSource*> teachers_;
   const Options options_;
   Clock* const clock_ = Clock::Real();
+  SideStream stream_;
   BoundedQueue<PreparedBatch> queue_;
   std::atomic<bool> closing_{false};
   std::thread thread_;

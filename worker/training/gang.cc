@@ -7,10 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <cstring>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -146,6 +144,7 @@ absl::StatusOr<std::unique_ptr<Gang>> Gang::Join(const GangOptions& options) {
   group.size = options.size;
   group.host = options.host;
   group.timeout = options.collective_timeout;
+  group.nccl_timeout = options.nccl_timeout;
   group.device = options.device;
   ASSIGN_OR_RETURN(impl->group, MakeProcessGroup(impl->store, group));
   return std::unique_ptr<Gang>(new Gang(options, std::move(impl)));
@@ -170,9 +169,8 @@ void Gang::Leave() {
 absl::Status Gang::Sum(at::Tensor tensor) {
   if (options_.size == 1) return absl::OkStatus();
   return CatchTorch([&] {
-    std::vector<at::Tensor> tensors = {tensor.to(options_.device)};
+    std::vector<at::Tensor> tensors = {tensor};
     impl_->group->allreduce(tensors)->wait();
-    if (!tensors[0].is_same(tensor)) tensor.copy_(tensors[0]);
   });
 }
 

@@ -28,9 +28,12 @@ struct GangOptions {
   int size = 1;
   int64_t generation = 1;
   std::string host = "127.0.0.1";          // the interface that this rank listens on
-  at::Device device = at::kCPU;            // CPU: Gloo; CUDA: NCCL
+  at::Device device = at::kCPU;            // CPU: Gloo; CUDA: NCCL too
   absl::Duration join_timeout = absl::Minutes(5);
   absl::Duration collective_timeout = absl::Hours(24);  // above any wait for a teacher; hangs are the agent's to find
+  // Of collectives between GPUs, which begin only when no rank waits for a teacher any more. Over it a rank writes a flight record and
+  // ends itself.
+  absl::Duration nccl_timeout = absl::Minutes(10);
   std::function<void(const std::string& address)> publish_store;            // rank 0: tells the others, host:port
   std::function<absl::StatusOr<std::string>()> await_store;                 // other ranks: waits for that address
   std::function<bool()> stop_wanted = [] { return false; };                 // polled while members are missing
@@ -46,7 +49,8 @@ class Gang {
   int rank() const { return options_.rank; }
   int size() const { return options_.size; }
 
-  // Sums `tensor`, wherever it is, over the ranks, in place. Every rank calls it, with one shape. Aborted: a member is gone.
+  // Sums `tensor` over the ranks, in place, by Gloo or NCCL as it lies on the CPU or a GPU; with NCCL the host does not wait. Every
+  // rank calls it, with one shape. Aborted: a member is gone.
   absl::Status Sum(at::Tensor tensor);
 
   // Waits until every rank has called it, at most a minute: after that no collective is in flight, and closing a connection
@@ -74,6 +78,10 @@ class GradientReducer {
   // Before the backward pass of `loss`: it returns with averaged gradients. A backward pass without it accumulates locally.
   void PrepareForBackward(const at::Tensor& loss);
   void Settle();
+
+  // How long the newest measured backward pass was done with its arithmetic and waited for the other ranks' gradients. Measured are the
+  // first steps and then every tenth (on a GPU the host waits for those).
+  absl::Duration exposed_communication() const;
 
  private:
   struct Impl;

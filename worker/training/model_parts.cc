@@ -14,6 +14,7 @@ absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Con
   absl::StatusOr<std::unique_ptr<ObjectiveSum>> objectives;
   RETURN_IF_ERROR(CatchTorch([&] {
     parts.parameters = std::make_unique<Parameters>(spec.seed(), products);
+    parts.parameters->set_recompute_blocks(spec.resources().activation_checkpointing());
     if (spec.has_ema()) {
       parts.average = std::make_unique<ModelAverage>(spec, products);
       context.averaged = parts.average->parameters();

@@ -1,16 +1,19 @@
 #include "worker/training/process_group.h"
 
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/cuda_library.h"
+#include "base/status_macros.h"
+#include "worker/cuda/nccl.h"
 #include "worker/training/gang.h"
-#ifdef MIMEO_NCCL
-#include "worker/training/process_group_nccl.h"
-#endif
 
 namespace mimeo {
 namespace {
+
+using BackendType = c10d::ProcessGroup::BackendType;
 
 c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>& store, const ProcessGroupOptions& options) {
   auto gloo = c10d::ProcessGroupGloo::Options::create(absl::ToChronoMilliseconds(options.timeout));
@@ -18,26 +21,29 @@ c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, options.rank, options.size, gloo);
 }
 
+c10::intrusive_ptr<c10d::Backend> MakeNccl(const CudaLibrary& cuda, const c10::intrusive_ptr<c10d::Store>& store,
+                                           const ProcessGroupOptions& options) {
+  const auto make = reinterpret_cast<MakeNcclBackend*>(cuda.Find(kMakeNcclBackend));
+  const auto prefixed = c10::make_intrusive<c10d::PrefixStore>("nccl", store);
+  return c10::intrusive_ptr<c10d::Backend>::reclaim(
+      make(prefixed.get(), options.rank, options.size, absl::ToInt64Milliseconds(options.nccl_timeout)));
+}
+
 }  // namespace
 
 absl::StatusOr<c10::intrusive_ptr<c10d::ProcessGroup>> MakeProcessGroup(const c10::intrusive_ptr<c10d::Store>& store,
                                                                         const ProcessGroupOptions& options) {
-#ifndef MIMEO_NCCL
+  const CudaLibrary* cuda = nullptr;
   if (options.device.is_cuda()) {
-    return absl::FailedPreconditionError("this worker was built without NCCL: build it with --config=cuda, or set resources.device to DEVICE_CPU");
+    ASSIGN_OR_RETURN(cuda, CudaLibrary::Load());
   }
-#endif
   auto group = c10::make_intrusive<c10d::ProcessGroup>(store, options.rank, options.size);
   const absl::Status status = CatchTorch([&] {
-#ifdef MIMEO_NCCL
-    if (options.device.is_cuda()) {
-      group->setBackend(c10::DeviceType::CUDA, c10d::ProcessGroup::BackendType::NCCL, MakeNccl(store, options));
-      group->setDefaultBackend(c10d::ProcessGroup::BackendType::NCCL);
-      return;
-    }
-#endif
-    group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, MakeGloo(store, options));
-    group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+    group->setBackend(c10::DeviceType::CPU, BackendType::GLOO, MakeGloo(store, options));
+    group->setDefaultBackend(BackendType::GLOO);
+    if (cuda == nullptr) return;
+    group->setBackend(c10::DeviceType::CUDA, BackendType::NCCL, MakeNccl(*cuda, store, options));
+    group->setDefaultBackend(BackendType::NCCL);
   });
   if (!status.ok()) return absl::UnavailableError(absl::StrCat("the ranks cannot reach each other: ", status.message()));
   return group;

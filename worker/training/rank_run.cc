@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <set>
 #include <thread>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "model/encoder.h"
 #include "model/mask_plan.h"
 #include "model/weights.h"
+#include "worker/devices.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/views.h"
@@ -77,16 +79,16 @@ class StopWatch {
   std::thread thread_;
 };
 
-absl::StatusOr<at::Device> ChooseDevice(const ResourceSpec& resources) {
-  const bool cuda = at::globalContext().hasCUDA();
-  if (resources.device() == DEVICE_CUDA && !cuda) {
-    return absl::FailedPreconditionError("resources.device: DEVICE_CUDA, and this worker sees no CUDA device");
+// The agent showed this rank one device, or none.
+absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
+  const char* const shown = std::getenv("CUDA_VISIBLE_DEVICES");
+  const bool cuda = resources.device() == DEVICE_CUDA || (resources.device() != DEVICE_CPU && shown != nullptr && *shown != '\0');
+  ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(cuda ? "cuda" : "cpu"));
+  if (resources.precision() == PRECISION_BF16 && !devices.front().bfloat16()) {
+    return absl::FailedPreconditionError(absl::StrCat("resources.precision: PRECISION_BF16, and ", devices.front().name(),
+                                                      " has no bfloat16 products; use PRECISION_FP32"));
   }
-  const bool use_cuda = cuda && resources.device() != DEVICE_CPU;
-  if (!use_cuda && resources.precision() == PRECISION_BF16 && !__builtin_cpu_supports("avx512bf16")) {
-    return absl::FailedPreconditionError("resources.precision: PRECISION_BF16, and this CPU has no bfloat16 products; use PRECISION_FP32");
-  }
-  return use_cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  return devices.front();
 }
 
 // The parts of a run, in the order in which they are made.
@@ -96,7 +98,8 @@ class Run {
       : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), waiting_(agent), stop_(agent) {}
 
   absl::StatusOr<TrainEnd> Go() {
-    ASSIGN_OR_RETURN(device_, ChooseDevice(spec_.resources()));
+    ASSIGN_OR_RETURN(device_info_, ChooseDevice(spec_.resources()));
+    if (device_info_.device() == DEVICE_CUDA) device_ = at::Device(at::kCUDA, 0);
     at::set_num_threads(spec_.resources().threads_per_rank());
     // Denormals cost a hundred times a product's time, and nothing here is that small and matters.
     at::globalContext().setFlushDenormal(true);
@@ -246,6 +249,7 @@ class Run {
     loading.start = position_.next;
     ASSIGN_OR_RETURN(loader_, Loader::Open(dataset_.get(), spec_, loading));
     BatchPipeline::Options preparing;
+    preparing.device = device_;
     preparing.views = views_.get();
     preparing.drop_path_rates = model_.encoder->drop_path_rates();
     preparing.micro_batches_per_step = AccumulationSteps(spec_);
@@ -256,8 +260,10 @@ class Run {
       status->set_phase(RANK_PHASE_TRAINING);
       status->set_step(position_.step);
     });
+    reporter_ = std::make_unique<StepReporter>(spec_, StepsPerEpoch(spec_, dataset_->size()), device_, UtilizationMeter(spec_, device_info_, device_),
+                                               StepReporter::Parts{gang_.get(), reducer_.get(), agent_, coordinator_.get()});
     TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
-                          model_.average.get(), step_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+                          model_.average.get(), step_.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
                           &stop_.wanted()};
@@ -276,6 +282,7 @@ class Run {
   RankLink* const agent_;
   Waiting waiting_;
   StopWatch stop_;
+  DeviceInfo device_info_;
   at::Device device_ = at::kCPU;
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<Evaluation> evaluation_;
@@ -290,6 +297,7 @@ class Run {
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchPipeline> pipeline_;
   std::unique_ptr<CoordinatorLink> coordinator_;
+  std::unique_ptr<StepReporter> reporter_;
 };
 
 }  // namespace

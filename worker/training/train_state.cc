@@ -59,19 +59,44 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
 
 }  // namespace
 
-std::string SerializeTrainState(const TrainState& state, const JobSpec& spec, const TrainPosition& position) {
-  std::vector<at::Tensor> alive;
-  std::map<std::string, TensorBytes> bytes;
+std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state, const JobSpec& spec, const TrainPosition& position) {
+  const std::shared_ptr<TrainSnapshot> snapshot(new TrainSnapshot());
   for (const auto& [name, tensor] : NamedState(state)) {
-    alive.push_back(tensor.detach().cpu().contiguous());
-    const at::Tensor& host = alive.back();
-    bytes[name] = {host.scalar_type() == at::kDouble ? "F64" : "F32", host.sizes().vec(),
-                   {static_cast<const char*>(host.const_data_ptr()), static_cast<size_t>(host.nbytes())}};
+    snapshot->device_ = tensor.device();
+    snapshot->tensors_[name] = tensor.detach().clone(at::MemoryFormat::Contiguous);
   }
-  return SerializeSafetensors(bytes, {{"step", absl::StrCat(position.step)},
-                                      {"epoch", absl::StrCat(position.next.epoch())},
-                                      {"batch", absl::StrCat(position.next.batch())},
-                                      {"job", JobSpecText(spec)}});
+  snapshot->taken_ = DeviceMark::Here(snapshot->device_);
+  snapshot->metadata_ = {{"step", absl::StrCat(position.step)},
+                         {"epoch", absl::StrCat(position.next.epoch())},
+                         {"batch", absl::StrCat(position.next.batch())},
+                         {"job", JobSpecText(spec)}};
+  return snapshot;
+}
+
+std::string TrainSnapshot::Serialize() const {
+  std::map<std::string, at::Tensor> host = tensors_;
+  if (!device_.is_cpu()) {
+    SideStream stream(device_);
+    const DeviceMark copied = stream.Run(taken_, [&] {
+      for (auto& [name, tensor] : host) {
+        HandOver(tensor);
+        tensor = CopyToHost(tensor);
+      }
+    });
+    copied.AwaitOnHost();
+  }
+  std::map<std::string, TensorBytes> bytes;
+  for (const auto& [name, tensor] : host) {
+    bytes[name] = {tensor.scalar_type() == at::kDouble ? "F64" : "F32", tensor.sizes().vec(),
+                   {static_cast<const char*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
+  }
+  return SerializeSafetensors(bytes, metadata_);
+}
+
+int64_t TrainSnapshot::bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors_) bytes += static_cast<int64_t>(tensor.nbytes());
+  return bytes;
 }
 
 absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state) {

@@ -1,7 +1,9 @@
 // Everything that a resumed run needs, as one safetensors stream: parameters under their own names, AdamW's moments under
-// "optimizer.", the encoder's average under "ema.", and position and resolved job as text metadata (docs/decisions/0005). One thread.
+// "optimizer.", the encoder's average under "ema.", and position and resolved job as text metadata (docs/decisions/0005). One thread, but for snapshots.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -11,6 +13,7 @@
 #include "proto/job.pb.h"
 #include "worker/training/model_average.h"
 #include "worker/training/optimizer.h"
+#include "worker/training/side_stream.h"
 
 namespace mimeo {
 
@@ -26,8 +29,24 @@ struct TrainState {
   const ModelAverage* average = nullptr;  // null: the job keeps none
 };
 
-// Copies everything; from then on training may go on.
-std::string SerializeTrainState(const TrainState& state, const JobSpec& spec, const TrainPosition& position);
+// The state at one moment.
+class TrainSnapshot {
+ public:
+  // Copies everything, where it is (a GPU's stays on the GPU: its memory must hold it twice for a while); from then on training
+  // may go on. That is the pause that training makes.
+  static std::shared_ptr<const TrainSnapshot> Take(const TrainState& state, const JobSpec& spec, const TrainPosition& position);
+
+  // The stream. Any thread, beside training: a GPU's copy comes to the host on a stream of its own. May throw (libtorch).
+  std::string Serialize() const;
+  int64_t bytes() const;  // of tensors
+
+ private:
+  TrainSnapshot() = default;
+  std::map<std::string, at::Tensor> tensors_;
+  std::map<std::string, std::string> metadata_;
+  DeviceMark taken_;
+  at::Device device_ = at::kCPU;
+};
 
 // Writes the stream's tensors into `state`. DataLoss: truncated or without position.
 // FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was changed.

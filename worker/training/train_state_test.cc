@@ -34,7 +34,7 @@ class TrainStateTest : public ::testing::Test {
     position_.step = 2;
     position_.next.set_epoch(1);
     position_.next.set_batch(5);
-    stream_ = SerializeTrainState({&model_.parameters, model_.optimizer.get()}, spec_, position_);
+    stream_ = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_)->Serialize();
   }
 
   const JobSpec spec_ = TinySpec();
@@ -56,7 +56,15 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   const auto state = restored.optimizer->State(), expected = model_.optimizer->State();
   ASSERT_EQ(state.size(), expected.size());
   for (size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(at::equal(state[i].second, expected[i].second)) << state[i].first;
-  EXPECT_EQ(SerializeTrainState({&restored.parameters, restored.optimizer.get()}, spec_, position), stream_);
+  EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position)->Serialize(), stream_);
+}
+
+TEST_F(TrainStateTest, ASnapshotIsOfItsMomentHoweverLateItIsWritten) {
+  const auto snapshot = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_);
+  for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = tensor.detach().clone();
+  model_.optimizer->Step(1e-2, 0, at::zeros({}, at::kFloat));
+  EXPECT_EQ(snapshot->Serialize(), stream_);
+  EXPECT_GT(snapshot->bytes(), 3 * FlatParameters(model_.parameters).numel() * 4 - 1);
 }
 
 TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
@@ -66,7 +74,7 @@ TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
   mean.value = at::zeros({40}) + 3;
   model.average->Update(0, at::zeros({}), {{"objective.dino.center", mean}});
   const std::string stream =
-      SerializeTrainState({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition());
+      TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())->Serialize();
   ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), fresh.average.get()}).status());
   EXPECT_TRUE(at::equal(testing::FlatAverage(*fresh.average), testing::FlatAverage(*model.average)));
   EXPECT_EQ(testing::FlatAverage(*fresh.average).max().item<double>(), 3);
@@ -83,7 +91,7 @@ TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
   }
   average.Update(0, at::zeros({}), {});
   const TrainState state = {&model_.parameters, model_.optimizer.get(), &average};
-  const std::string stream = SerializeTrainState(state, spec, position_);
+  const std::string stream = TrainSnapshot::Take(state, spec, position_)->Serialize();
   const TinyModel fresh(spec);
   ModelAverage restored(spec, Products::kAsStored);
   restored.Start(fresh.parameters);

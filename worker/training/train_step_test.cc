@@ -116,6 +116,40 @@ TEST(TrainStepTest, AllRanksHaveTheSameParametersToTheLastBit) {
   EXPECT_TRUE(at::equal(parameters[0], parameters[2]));
 }
 
+// Two views, so that a block is used twice in a pass, and three ranks, so that a reducer waits for each parameter once.
+at::Tensor ParametersAfterThreeStepsOfTwoViews(Gang* gang, const JobSpec& spec) {
+  Rank rank(gang, spec, at::kDouble);
+  for (int64_t step = 0; step < 3; ++step) {
+    std::vector<ForwardPass> rows = Rows(*gang, step, 1, at::kDouble);
+    rows[0].views.push_back(Rows(*gang, step + 100, 1, at::kDouble)[0].views[0]);
+    rows[0].views[1].view = 1;
+    EXPECT_OK(rank.step.Run(rows, StepSettings{1e-3}).status());
+  }
+  return FlatParameters(rank.model.parameters);
+}
+
+TEST(TrainStepTest, ActivationCheckpointingTakesTheSameSteps) {
+  JobSpec spec = TinySpec();
+  spec.mutable_views(0)->set_count(2);
+  JobSpec checkpointing = spec;
+  checkpointing.mutable_resources()->set_activation_checkpointing(true);
+  RunAsGang(3, [&](Gang* gang) {
+    const at::Tensor expected = ParametersAfterThreeStepsOfTwoViews(gang, spec);
+    const at::Tensor got = ParametersAfterThreeStepsOfTwoViews(gang, checkpointing);
+    EXPECT_LT((got - expected).abs().max().item<double>(), 1e-12);
+  });
+}
+
+TEST(TrainStepTest, CommunicationThatTheBackwardPassDoesNotHideIsMeasured) {
+  RunAsGang(2, [&](Gang* gang) {
+    Rank rank(gang, TinySpec(128), at::kFloat);
+    const absl::Time began = absl::Now();
+    for (int64_t step = 0; step < 3; ++step) rank.Take(step, 1);
+    EXPECT_GT(rank.reducer.exposed_communication(), absl::ZeroDuration());
+    EXPECT_LT(rank.reducer.exposed_communication(), absl::Now() - began);
+  });
+}
+
 TEST(TrainStepTest, SettlingChangesNoParameter) {
   RunAsGang(1, [](Gang* gang) {
     const TinyModel fresh(TinySpec());

@@ -1,15 +1,10 @@
 #include "worker/training/trainer.h"
 
 #include <ATen/ops/zeros.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/types/span.h"
-#include "base/limits.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "worker/training/schedule.h"
@@ -29,21 +24,21 @@ Trainer::Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_d
 
 absl::StatusOr<TrainEnd> Trainer::Run() {
   // After a resume this may measure again what was measured already; that it was heard of is not in the checkpoint.
-  if (EvaluationDue()) RETURN_IF_ERROR(Evaluate());
+  RETURN_IF_ERROR(EvaluateIfDue());
+  parts_.reporter->RestartClock();
   while (position_.step < total_steps_) {
     const absl::Status status = TakeStep();
     if (absl::IsCancelled(status)) return Finish(TrainEnd::kStopped);
     RETURN_IF_ERROR(status);
-    if (CheckpointDue()) Checkpoint();
-    if (EvaluationDue()) RETURN_IF_ERROR(Evaluate());
+    RETURN_IF_ERROR(CheckpointIfDue());
+    RETURN_IF_ERROR(EvaluateIfDue());
     if (parts_.coordinator != nullptr) RETURN_IF_ERROR(parts_.coordinator->status());
   }
   return Finish(TrainEnd::kCompleted);
 }
 
 absl::Status Trainer::TakeStep() {
-  const absl::Time began = clock_->Now();
-  const absl::StatusOr<StepBatch> batch = NextBatch();
+  absl::StatusOr<StepBatch> batch = NextBatch();
   const bool cancelled = absl::IsCancelled(batch.status());
   if (!cancelled) RETURN_IF_ERROR(batch.status());
   ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted));
@@ -52,10 +47,8 @@ absl::Status Trainer::TakeStep() {
   ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Progress(), FeatureStatsDue()}));
   ++position_.step;
   position_.next = batch->next;
-  ASSIGN_OR_RETURN(const Means means, Average(result));
-  RETURN_IF_ERROR(CheckFinite(means.skipped));
-  Report(means, result.grad_norm.item<double>(), rate, *batch, clock_->Now() - began);
-  return absl::OkStatus();
+  StepFacts facts = {position_.step, rate, batch->data_wait, batch->teacher_wait, std::move(batch->sample_ids), parts_.loader->bad_samples()};
+  return parts_.reporter->Add(result, std::move(facts));
 }
 
 // Not on each step: the effective rank is a decomposition.
@@ -79,7 +72,6 @@ absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank) {
 
 absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
   StepBatch step;
-  sample_ids_.clear();
   for (int64_t i = 0; i < AccumulationSteps(spec_); ++i) {
     const absl::Time asked = clock_->Now();
     ASSIGN_OR_RETURN(PreparedBatch batch, parts_.pipeline->Next());
@@ -88,89 +80,11 @@ absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
     const absl::Duration teacher = std::min(waited, batch.teacher_time);
     step.teacher_wait += teacher;
     step.data_wait += waited - teacher;
-    sample_ids_.insert(sample_ids_.end(), batch.sample_ids.begin(), batch.sample_ids.end());
+    step.sample_ids.insert(step.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
     step.next = batch.next;
     step.micro_batches.push_back(std::move(batch.pass));
   }
   return step;
-}
-
-absl::StatusOr<Trainer::Means> Trainer::Average(const StepResult& result) {
-  at::Tensor sums = at::zeros({static_cast<int64_t>(result.terms.size() + result.stats.size()) + 2}, at::kDouble);
-  RETURN_IF_ERROR(CatchTorch([&] {
-    double* values = sums.mutable_data_ptr<double>();
-    *values++ = result.loss.item<double>();
-    for (const auto& [name, term] : result.terms) *values++ = term.item<double>();
-    for (const auto& [name, stat] : result.stats) *values++ = stat.item<double>();
-    *values++ = result.skipped.item<double>();
-  }));
-  RETURN_IF_ERROR(parts_.gang->Sum(sums));
-  const double* values = sums.const_data_ptr<double>();
-  const double ranks = parts_.gang->size();
-  Means means;
-  means.loss = *values++ / ranks;
-  for (const auto& [name, term] : result.terms) means.terms[name] = *values++ / ranks;
-  for (const auto& [name, stat] : result.stats) means.stats[name] = *values++ / ranks;
-  means.skipped = *values++ > 0;
-  return means;
-}
-
-absl::Status Trainer::CheckFinite(bool skipped) {
-  skipped_in_a_row_ = skipped ? skipped_in_a_row_ + 1 : 0;
-  if (!skipped) return absl::OkStatus();
-  ++skipped_steps_;
-  const size_t named = std::min<size_t>(sample_ids_.size(), 64);
-  const std::string what =
-      absl::StrCat("step ", position_.step, ": the gradient is not finite, so the update was not applied; samples of rank ",
-                   parts_.gang->rank(), ": ", absl::StrJoin(absl::MakeSpan(sample_ids_).subspan(0, named), " "));
-  spdlog::warn("step skipped {}", what);
-  if (skipped_in_a_row_ < limits::kNonFiniteStepsInARow) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(what, "; that was ", skipped_in_a_row_,
-                                                    " steps in a row. A lower optimizer.adamw.base_rate, a longer warm-up or "
-                                                    "optimizer.max_grad_norm may help"));
-}
-
-void Trainer::Report(const Means& means, double grad_norm, double learning_rate, const StepBatch& batch, absl::Duration took) {
-  const double seconds = absl::ToDoubleSeconds(took);
-  const double global_batch = static_cast<double>(spec_.data().global_batch());
-  const double images_per_second = global_batch / seconds;
-  RankLink* const agent = parts_.agent;
-  agent->SetMetric("mimeo_worker_step", static_cast<double>(position_.step));
-  agent->SetMetric("mimeo_worker_loss", means.loss);
-  agent->SetMetric("mimeo_worker_learning_rate", learning_rate);
-  agent->SetMetric("mimeo_worker_grad_norm", grad_norm);
-  agent->SetMetric("mimeo_worker_images_total", static_cast<double>(position_.step) * global_batch / parts_.gang->size());
-  agent->SetMetric("mimeo_worker_images_per_second", images_per_second);
-  agent->SetMetric("mimeo_worker_step_seconds", seconds);
-  agent->SetMetric("mimeo_worker_data_wait_seconds", absl::ToDoubleSeconds(batch.data_wait));
-  agent->SetMetric("mimeo_worker_teacher_wait_seconds", absl::ToDoubleSeconds(batch.teacher_wait));
-  agent->SetMetric("mimeo_worker_bad_samples_total", static_cast<double>(parts_.loader->bad_samples()));
-  agent->SetMetric("mimeo_worker_skipped_steps_total", static_cast<double>(skipped_steps_));
-  agent->Update([&](RankStatus* status) {
-    status->set_step(position_.step);
-    status->set_images_per_second(images_per_second);
-  });
-  if (parts_.coordinator == nullptr) return;
-  agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
-  parts_.coordinator->ReportStep(Describe(means, grad_norm, learning_rate, batch, images_per_second));
-}
-
-StepMetrics Trainer::Describe(const Means& means, double grad_norm, double learning_rate, const StepBatch& batch,
-                              double images_per_second) const {
-  StepMetrics metrics;
-  metrics.set_step(position_.step);
-  metrics.set_epoch(static_cast<double>(position_.step) / static_cast<double>(StepsPerEpoch(spec_, num_samples_)));
-  metrics.set_images(position_.step * spec_.data().global_batch());
-  metrics.set_loss(means.loss);
-  metrics.mutable_terms()->insert(means.terms.begin(), means.terms.end());
-  metrics.mutable_stats()->insert(means.stats.begin(), means.stats.end());
-  metrics.set_learning_rate(learning_rate);
-  metrics.set_grad_norm(grad_norm);
-  metrics.set_images_per_second(images_per_second);
-  metrics.set_data_wait_seconds(absl::ToDoubleSeconds(batch.data_wait));
-  metrics.set_teacher_wait_seconds(absl::ToDoubleSeconds(batch.teacher_wait));
-  metrics.mutable_time()->set_seconds(absl::ToUnixSeconds(clock_->Now()));
-  return metrics;
 }
 
 bool Trainer::CheckpointDue() const {
@@ -186,21 +100,41 @@ bool Trainer::EvaluationDue() const {
   return evaluation.every_steps() > 0 && position_.step % evaluation.every_steps() == 0;
 }
 
-void Trainer::Checkpoint() {
-  if (parts_.coordinator == nullptr || checkpointed_step_ == position_.step) return;
+absl::Status Trainer::CheckpointIfDue() {
+  if (!CheckpointDue()) return absl::OkStatus();
+  RETURN_IF_ERROR(parts_.reporter->Flush());
+  RETURN_IF_ERROR(Checkpoint());
+  parts_.reporter->RestartClock();
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::EvaluateIfDue() {
+  if (!EvaluationDue()) return absl::OkStatus();
+  RETURN_IF_ERROR(parts_.reporter->Flush());
+  RETURN_IF_ERROR(Evaluate());
+  parts_.reporter->RestartClock();
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Checkpoint() {
+  if (parts_.coordinator == nullptr || checkpointed_step_ == position_.step) return absl::OkStatus();
   const absl::Time began = clock_->Now();
-  std::string stream = SerializeTrainState({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
+  std::shared_ptr<const TrainSnapshot> snapshot;
+  RETURN_IF_ERROR(CatchTorch([&] {
+    snapshot = TrainSnapshot::Take({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
+  }));
   const double pause = absl::ToDoubleSeconds(clock_->Now() - began);
   parts_.agent->SetMetric("mimeo_worker_checkpoint_pause_seconds", pause);
-  parts_.agent->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(stream.size()));
+  parts_.agent->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(snapshot->bytes()));
   CheckpointManifest manifest;
   manifest.set_step(position_.step);
   *manifest.mutable_position() = position_.next;
   manifest.set_dataset_digest(dataset_digest_);
   manifest.set_pause_seconds(pause);
   manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(began));
-  parts_.coordinator->SubmitCheckpoint(std::move(manifest), std::move(stream));
+  parts_.coordinator->SubmitCheckpoint(std::move(manifest), [snapshot] { return snapshot->Serialize(); });
   checkpointed_step_ = position_.step;
+  return absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate() {
@@ -214,7 +148,8 @@ absl::Status Trainer::Evaluate() {
 }
 
 absl::StatusOr<TrainEnd> Trainer::Finish(TrainEnd end) {
-  Checkpoint();
+  RETURN_IF_ERROR(parts_.reporter->Flush());
+  RETURN_IF_ERROR(Checkpoint());
   parts_.gang->Leave();
   if (parts_.coordinator == nullptr) return end;
   parts_.on_waiting("coordinator", true);

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "worker/rank_link.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/evaluation.h"
+#include "worker/training/step_reporter.h"
 #include "worker/training/train_state.h"
 #include "worker/training/train_step.h"
 
@@ -29,6 +29,7 @@ struct TrainerParts {
   AdamW* optimizer = nullptr;
   const ModelAverage* average = nullptr;  // null where the job keeps none
   TrainStep* step = nullptr;
+  StepReporter* reporter = nullptr;
   Gang* gang = nullptr;
   BatchPipeline* pipeline = nullptr;
   const Loader* loader = nullptr;
@@ -55,33 +56,24 @@ class Trainer {
   absl::StatusOr<TrainEnd> Run();
 
  private:
-  // Over the global batch.
-  struct Means {
-    double loss = 0;
-    std::map<std::string, double> terms;
-    std::map<std::string, double> stats;
-    bool skipped = false;
-  };
   // What a step works on, and how long it was waited for.
   struct StepBatch {
     std::vector<ForwardPass> micro_batches;
     LoaderPosition next;
     absl::Duration data_wait, teacher_wait;
+    std::vector<int64_t> sample_ids;
   };
 
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
-  double Progress() const;
-  bool FeatureStatsDue() const;  // 0 at the first step, 1 at the last
+  double Progress() const;  // 0 at the first step, 1 at the last
+  bool FeatureStatsDue() const;
   absl::StatusOr<bool> AnyRankStops(bool this_rank);
-  absl::StatusOr<Means> Average(const StepResult& result);
-  absl::Status CheckFinite(bool skipped);
-  void Report(const Means& means, double grad_norm, double learning_rate, const StepBatch& batch, absl::Duration took);
-  StepMetrics Describe(const Means& means, double grad_norm, double learning_rate, const StepBatch& batch,
-                       double images_per_second) const;
   bool CheckpointDue() const;
   bool EvaluationDue() const;
-  void Checkpoint();
+  absl::Status CheckpointIfDue();
+  absl::Status EvaluateIfDue();
+  absl::Status Checkpoint();
   absl::Status Evaluate();
   absl::StatusOr<TrainEnd> Finish(TrainEnd end);
 
@@ -93,9 +85,6 @@ class Trainer {
   Clock* const clock_ = Clock::Real();
   TrainPosition position_;
   int64_t checkpointed_step_;
-  std::vector<int64_t> sample_ids_;  // of the step in work
-  int64_t skipped_steps_ = 0;
-  int skipped_in_a_row_ = 0;
 };
 
 }  // namespace mimeo

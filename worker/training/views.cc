@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "job/job_shape.h"
+#include "worker/training/side_stream.h"
 
 namespace mimeo {
 
@@ -32,7 +33,7 @@ ForwardPass ViewMaker::Make(const Batch& batch, const std::vector<double>& drop_
   ForwardPass pass;
   for (size_t v = 0; v < batch.views_BCHW.size(); ++v) {
     const int view = static_cast<int>(v);
-    const at::Tensor images_BCHW = NormalizePixels(batch.views_BCHW[v].to(device_), statistics_);
+    const at::Tensor images_BCHW = NormalizePixels(CopyToDevice(batch.views_BCHW[v], device_), statistics_);
     const std::vector<MaskPlan> plans = Plans(batch, view);
     for (size_t g = 0; g < plans.size(); ++g) {
       std::vector<RandomKey> keys;
@@ -46,7 +47,7 @@ ForwardPass ViewMaker::Make(const Batch& batch, const std::vector<double>& drop_
       pass.views.push_back(std::move(input));
     }
   }
-  if (batch.shared_BCHW.defined()) pass.shared_BCHW = NormalizePixels(batch.shared_BCHW.to(device_), statistics_);
+  if (batch.shared_BCHW.defined()) pass.shared_BCHW = NormalizePixels(CopyToDevice(batch.shared_BCHW, device_), statistics_);
   return pass;
 }
 

@@ -57,6 +57,7 @@ JobSpec TinyDinoSpec() {
 }
 
 TinyModel::TinyModel(const JobSpec& spec, at::ScalarType type, const RowGatherer& rows) : parameters(spec.seed()) {
+  parameters.set_recompute_blocks(spec.resources().activation_checkpointing());
   encoder = MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), &parameters);
   ObjectiveSum::Context context;
   context.rows = rows;
