@@ -40,12 +40,16 @@ struct LoadedEncoder {
   std::unique_ptr<Encoder> encoder;
   at::Tensor projection_DE;        // CLIP's `proj`: final tokens @ projection_DE; undefined: the file has none
   std::vector<std::string> notes;  // for people, a line each: "heads: 12, assumed from the width"
+  at::Device device() const { return parameters->all().front().second.device(); }
 };
 struct LoadOptions {
   // The size of the images that the encoder shall take, a multiple of its patches; positions are interpolated (bicubic, as MAE and
   // CLIP do). 0: the file's own.
   int height_px = 0;
   int width_px = 0;
+  // Where the encoder shall compute, and in what arithmetic.
+  at::Device device = at::kCPU;
+  Products products = Products::kAsStored;
 };
 // `path`: a safetensors file, a zip archive of torch.save (a state dict, or one under "model", "state_dict" or "teacher"), or a
 // folder with model.safetensors or else pytorch_model.bin. The family is found from the keys. What tensors do not say is read

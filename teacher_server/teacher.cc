@@ -46,7 +46,7 @@ at::Tensor TokensOf(const Encoding& encoding, const FeatureWish& wish, const Loa
 }
 
 void AppendBytes(const at::Tensor& tensor, std::string* bytes) {
-  const at::Tensor dense = tensor.contiguous();
+  const at::Tensor dense = tensor.cpu().contiguous();
   bytes->append(static_cast<const char*>(dense.const_data_ptr()), dense.nbytes());
 }
 
@@ -55,7 +55,7 @@ std::string AnswerTo(const FeatureTask& task, const at::Tensor& tokens_BNT, cons
   std::string answer;
   at::Tensor index_BK;  // undefined: all patches
   if (task.wish.focused) {
-    index_BK = FocusedMaskPlan(task.keys, attention_BL, task.num_visible, task.wish.most_attended).visible_BK;
+    index_BK = FocusedMaskPlan(task.keys, attention_BL.cpu(), task.num_visible, task.wish.most_attended).visible_BK;
     AppendBytes(index_BK.to(at::kInt), &answer);
   } else if (!task.indices.empty()) {
     index_BK = at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_visible}, at::kInt).to(at::kLong);
@@ -65,7 +65,7 @@ std::string AnswerTo(const FeatureTask& task, const at::Tensor& tokens_BNT, cons
   if (index_BK.defined() && task.wish.class_token) {
     index_BK = at::cat({at::zeros({task.num_images, 1}, index_BK.options()), index_BK + 1}, 1);
   }
-  if (index_BK.defined()) tokens = TakePatches(tokens, index_BK);
+  if (index_BK.defined()) tokens = TakePatches(tokens, index_BK.to(tokens.device()));
   AppendBytes(tokens.to(at::kFloat), &answer);
   return answer;
 }
@@ -73,7 +73,7 @@ std::string AnswerTo(const FeatureTask& task, const at::Tensor& tokens_BNT, cons
 std::vector<std::string> Answer(absl::Span<const FeatureTask> tasks, const LoadedEncoder& loaded) {
   const FeatureWish& wish = tasks.front().wish;
   const c10::InferenceMode no_gradients;
-  const at::Tensor images_BCHW = NormalizePixels(ImagesOf(tasks, loaded.image), loaded.statistics);
+  const at::Tensor images_BCHW = NormalizePixels(ImagesOf(tasks, loaded.image).to(loaded.device()), loaded.statistics);
   EncodeOptions options;
   if (wish.features && wish.layer > 0) options.blocks = {wish.layer};
   options.class_attention = wish.focused;
@@ -92,9 +92,12 @@ std::vector<std::string> Answer(absl::Span<const FeatureTask> tasks, const Loade
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Load(const std::string& name,
-                                                                   const std::string& weights) {
-  return Create(name, [weights](const LoadOptions& options) { return LoadEncoder(weights, options); });
+absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Load(const std::string& name, const std::string& weights, at::Device device,
+                                                                   Products products) {
+  return Create(name, [=](LoadOptions options) {
+    options.device = device, options.products = products;
+    return LoadEncoder(weights, options);
+  });
 }
 
 absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Create(const std::string& name, GridEncoders::Loader load) {

@@ -19,8 +19,9 @@ namespace mimeo {
 class FrozenTeacher {
  public:
   // `weights`: a safetensors file, or a folder that holds model.safetensors; it is read again for grids other than its own.
-  // Errors as LoadEncoder.
-  static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Load(const std::string& name, const std::string& weights);
+  // Computes on `device` with matrix products in `products`; features leave it as float32. Errors as LoadEncoder.
+  static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Load(const std::string& name, const std::string& weights, at::Device device = at::kCPU,
+                                                             Products products = Products::kAsStored);
   // Of weights that `load` reads.
   static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Create(const std::string& name, GridEncoders::Loader load);
 

@@ -14,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
+#include "base/devices.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
@@ -33,6 +34,8 @@ struct Flags {
   std::string coordinator;
   std::string metrics_listen = "127.0.0.1:0";
   std::string announce;
+  std::string device = "auto";
+  std::string precision = "auto";
   int threads = 0;
   int max_batch_images = 64;
 };
@@ -67,6 +70,9 @@ absl::Status Check(const Flags& flags) {
     add(absl::InvalidArgumentError(
         absl::StrCat("--advertise is needed: ranks cannot connect to --listen ", flags.listen)));
   }
+  if (flags.precision != "auto" && flags.precision != "fp32" && flags.precision != "bf16") {
+    add(absl::InvalidArgumentError(absl::StrCat("--precision is \"", flags.precision, "\", must be auto, fp32 or bf16")));
+  }
   if (flags.threads < 0) {
     add(absl::InvalidArgumentError(absl::StrCat("--threads is ", flags.threads, ", must be 0 or more")));
   }
@@ -77,10 +83,24 @@ absl::Status Check(const Flags& flags) {
   return problems.empty() ? absl::OkStatus() : absl::InvalidArgumentError(problems);
 }
 
+// auto: bfloat16 on a GPU that has it, where it is the faster one; float32 elsewhere.
+absl::StatusOr<Products> ChooseProducts(const std::string& precision, const DeviceInfo& device) {
+  if (precision == "bf16" && !device.bfloat16()) {
+    return absl::FailedPreconditionError(absl::StrCat("--precision is bf16, and ", device.name(), " has no bfloat16 products; use fp32"));
+  }
+  const bool bfloat16 = precision == "bf16" || (precision == "auto" && device.device() == DEVICE_CUDA && device.bfloat16());
+  return bfloat16 ? Products::kBFloat16 : Products::kAsStored;
+}
+
 absl::Status Serve(const Flags& flags) {
   RETURN_IF_ERROR(Check(flags));
   if (flags.threads > 0) at::set_num_threads(flags.threads);
-  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher, FrozenTeacher::Load(flags.name, flags.weights));
+  ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
+  const DeviceInfo& found = devices.front();
+  const bool cuda = found.device() == DEVICE_CUDA;
+  ASSIGN_OR_RETURN(const Products products, ChooseProducts(flags.precision, found));
+  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher,
+                   FrozenTeacher::Load(flags.name, flags.weights, cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU), products));
   TeacherContract contract = teacher->contract();
   SetServingLimits(flags.max_batch_images, &contract);
 
@@ -94,9 +114,9 @@ absl::Status Serve(const Flags& flags) {
                    ServingTeacher::Start(options, contract, compute, &metrics, Clock::Real()));
   const std::string bound = absl::StrCat(HostOf(flags.listen), ":", server->port());
   for (const std::string& note : teacher->notes()) spdlog::info("weights assumed name={} note=\"{}\"", flags.name, note);
-  spdlog::info("teacher serves name={} address={} family={} digest={} image={}x{}x{} patch_px={} width={} projected_width={} "
+  spdlog::info("teacher serves name={} address={} device=\"{}\" precision={} family={} digest={} image={}x{}x{} patch_px={} width={} projected_width={} "
                "blocks={} block_width={} class_token={} mean={} std={}",
-               flags.name, bound, contract.family(), contract.weights_digest(), contract.channels(),
+               flags.name, bound, found.name(), products == Products::kBFloat16 ? "bf16" : "fp32", contract.family(), contract.weights_digest(), contract.channels(),
                contract.image_height_px(), contract.image_width_px(), contract.patch_px(), contract.feature_width(),
                contract.projected_width(), contract.num_blocks(), contract.block_width(), contract.has_class_token(),
                absl::StrJoin(contract.mean(), "/"), absl::StrJoin(contract.std(), "/"));
@@ -133,6 +153,8 @@ int Main(int argc, char** argv) {
   app.add_option("--coordinator", flags.coordinator, "HOST:PORT to register at; default: registers nowhere");
   app.add_option("--metrics_listen", flags.metrics_listen, "HOST:PORT of /metrics")->capture_default_str();
   app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
+  app.add_option("--device", flags.device, "auto (the first CUDA device where there is one), cpu or cuda")->capture_default_str();
+  app.add_option("--precision", flags.precision, "of matrix products: fp32, bf16, or auto (bf16 on a GPU that has it)")->capture_default_str();
   app.add_option("--threads", flags.threads, "compute threads; 0: all cores")->capture_default_str();
   app.add_option("--max_batch_images", flags.max_batch_images, "images in one forward pass")->capture_default_str();
   try {

@@ -164,6 +164,17 @@ TEST_F(FrozenTeacherTest, ContractSaysWhatTheWeightsAre) {
   EXPECT_FLOAT_EQ(contract.std(2), 0.225f);
 }
 
+TEST_F(FrozenTeacherTest, Bfloat16ProductsGiveTheSameFeaturesRounded) {
+  auto exact = FrozenTeacher::Load("tiny", path_), rounded = FrozenTeacher::Load("tiny", path_, at::kCPU, Products::kBFloat16);
+  ASSERT_TRUE(exact.ok() && rounded.ok());
+  const at::Tensor images = RandomImages(2, 1);
+  const std::vector<FeatureTask> tasks = {Task(images, kPatches, {})};
+  const at::Tensor expected = FloatsOf((*(*exact)->Compute(tasks))[0], {2, kPatches, kWidth});
+  const at::Tensor got = FloatsOf((*(*rounded)->Compute(tasks))[0], {2, kPatches, kWidth});
+  EXPECT_FALSE(at::equal(got, expected));
+  EXPECT_LT((got - expected).norm().item<float>(), 0.02 * expected.norm().item<float>());
+}
+
 TEST_F(FrozenTeacherTest, GivesTheEncodersTokensAtVisiblePatches) {
   auto teacher = FrozenTeacher::Load("tiny", path_);
   ASSERT_TRUE(teacher.ok()) << teacher.status();

@@ -11,13 +11,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/devices.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
 #include "base/status_macros.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
-#include "worker/devices.h"
 
 namespace mimeo {
 namespace {

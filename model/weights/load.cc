@@ -132,7 +132,7 @@ absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description
   loaded.family = weights.layout.family;
   loaded.statistics = description.statistics;
   loaded.notes = description.notes;
-  loaded.parameters = std::make_shared<Parameters>(Parameters::Unset());
+  loaded.parameters = std::make_shared<Parameters>(Parameters::Unset(options.products));
   loaded.encoder = MakeEncoder(loaded.spec, loaded.image, loaded.parameters.get());
   RETURN_IF_ERROR(CopyWeights(weights, loaded.spec, *loaded.parameters));
   const PatchGrid own = GridOf(description.image, patch_px), wanted = loaded.encoder->grid();
@@ -144,6 +144,8 @@ absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description
   }
   ASSIGN_OR_RETURN(loaded.projection_DE, ReadProjection(weights, loaded.encoder->width()));
   loaded.digest = Sha256Hex(weights.bytes());
+  loaded.parameters->To(options.device, at::kFloat);
+  if (loaded.projection_DE.defined()) loaded.projection_DE = loaded.projection_DE.to(options.device);
   return loaded;
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The same methods as the recipes beside this file, as a researcher would write them: timm's blocks, torchvision's transforms, torch's AdamW.
 
-  peer.py mae|simclr|dino --seed N [--steps N] [--threads N]      one JSON object on stdout: method, seed, steps, knn_accuracy, seconds
+  peer.py mae|simclr|dino --seed N [--steps N] [--threads N]      one JSON object on stdout: method, seed, steps, knn_accuracy, loss (mean of
+                                                                  the last steps), seconds
 """
 import argparse
 import copy
@@ -22,6 +23,7 @@ from fashion_mnist import SOURCE, read_idx
 MEAN, STD, BATCH, PATCH, WIDTH, HEADS = 0.286, 0.353, 128, 4, 96, 3
 STEPS = {"mae": 1000, "simclr": 400, "dino": 400}
 WARMUP = {"mae": 50, "simclr": 20, "dino": 40}
+LAST = 50  # steps whose losses are averaged
 BASE_RATE = {"mae": 4e-3, "simclr": 4e-3, "dino": 2e-3}
 
 
@@ -221,6 +223,7 @@ def train(method, seed, steps):
                                    {"params": [p for n, p in trained if not decays(n, p)], "weight_decay": 0.0}], betas=(0.9, 0.95))
     peak, warmup = BASE_RATE[method] * BATCH / 256, WARMUP[method] if steps == STEPS[method] else steps // 20
     order = torch.empty(0, dtype=torch.long)
+    losses = []
     for step in range(steps):
         if len(order) < BATCH:
             order = torch.randperm(len(images))
@@ -230,12 +233,14 @@ def train(method, seed, steps):
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad()
-        model.loss(pixels, step, steps).backward()
+        loss = model.loss(pixels, step, steps)
+        losses.append(loss.item())
+        loss.backward()
         if method == "dino":
             nn.utils.clip_grad_norm_([p for _, p in trained], 3)
         optimizer.step()
         model.after(step, steps)
-    return knn_accuracy(model.encoder.eval())
+    return knn_accuracy(model.encoder.eval()), sum(losses[-LAST:]) / len(losses[-LAST:])
 
 
 def main():
@@ -249,8 +254,8 @@ def main():
     torch.set_flush_denormal(True)
     began = time.time()
     steps = flags.steps or STEPS[flags.method]
-    accuracy = train(flags.method, flags.seed, steps)
-    print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "seconds": round(time.time() - began, 1)}))
+    accuracy, loss = train(flags.method, flags.seed, steps)
+    print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "loss": loss, "seconds": round(time.time() - began, 1)}))
 
 
 if __name__ == "__main__":

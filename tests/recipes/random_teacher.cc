@@ -22,17 +22,18 @@ absl::Status RandomTeacher::Attach(const Batch& batch, absl::Time deadline, std:
     options.class_attention = true;
     if (request_.layer > 0) options.blocks = {request_.layer};
     const MaskPlan whole = AllVisible(view.images_BCHW.size(0), encoder_->grid().num_patches(), at::kCPU);
-    const Encoding encoding = encoder_->Encode(view.images_BCHW, whole, options);
+    const Encoding encoding = encoder_->Encode(view.images_BCHW.cpu(), whole, options);
     if (!view.plan.visible_BK.defined()) {
       std::vector<RandomKey> keys;
       for (const RandomKey& key : batch.keys) keys.push_back(ViewMaker::MaskKey(spec_.mask(), key, view.view));
-      view.plan = FocusedMaskPlan(keys, encoding.class_attention_BK, NumVisible(spec_), spec_.mask().focused().most_attended());
+      const MaskPlan drawn = FocusedMaskPlan(keys, encoding.class_attention_BK, NumVisible(spec_), spec_.mask().focused().most_attended());
+      view.plan = ToDevice(drawn, view.images_BCHW.device());
     }
     const at::Tensor all = request_.layer > 0 ? encoding.blocks_BND.at(request_.layer)
                                               : at::cat({encoding.class_BD.unsqueeze(1), encoding.visible_BKD}, 1);
-    at::Tensor tokens = TakePatches(all.slice(1, 1), view.plan.visible_BK);
+    at::Tensor tokens = TakePatches(all.slice(1, 1), view.plan.visible_BK.cpu());
     if (request_.class_token) tokens = at::cat({all.slice(1, 0, 1), tokens}, 1);
-    for (const std::string& objective : request_.objectives) view.teacher_BKT[objective] = tokens;
+    for (const std::string& objective : request_.objectives) view.teacher_BKT[objective] = tokens.to(view.images_BCHW.device());
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 #include "tests/recipes/recipe_run.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/cat.h>
 
 #include <memory>
 #include <utility>
@@ -16,17 +17,17 @@
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/schedule.h"
+#include "worker/training/train_state.h"
 #include "worker/training/train_step.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
 namespace {
 
-constexpr char kPhotos[] = "examples/clothing/train";
-
 // The parts, in the order in which they are made.
 struct Parts {
   JobSpec spec;
+  at::Device device = at::kCPU;
   std::unique_ptr<Dataset> dataset;
   std::unique_ptr<Gang> gang;
   std::vector<std::unique_ptr<RandomTeacher>> teachers;
@@ -45,9 +46,11 @@ absl::Status MakeModel(Parts* parts) {
     parts->teachers.push_back(std::make_unique<RandomTeacher>(spec, request));
     for (const std::string& objective : request.objectives) context.teacher_widths[objective] = RandomTeacher::kWidth;
   }
-  ASSIGN_OR_RETURN(parts->gang, Gang::Join(GangOptions()));
+  GangOptions gang;
+  gang.device = parts->device;
+  ASSIGN_OR_RETURN(parts->gang, Gang::Join(gang));
   context.rows = MakeRowGatherer(parts->gang.get());
-  ASSIGN_OR_RETURN(parts->model, MakeModelParts(spec, context, at::kCPU));
+  ASSIGN_OR_RETURN(parts->model, MakeModelParts(spec, context, parts->device));
   parts->reducer = std::make_unique<GradientReducer>(parts->gang.get(), *parts->model.parameters);
   parts->step = std::make_unique<TrainStep>(parts->model.parameters.get(), parts->model.encoder.get(), parts->model.objectives.get(), parts->reducer.get(),
                                             parts->model.optimizer.get(),
@@ -55,15 +58,18 @@ absl::Status MakeModel(Parts* parts) {
   return absl::OkStatus();
 }
 
-absl::Status OpenData(int64_t steps, Parts* parts) {
+absl::Status OpenData(int64_t steps, const LoaderPosition& start, Parts* parts) {
   const JobSpec& spec = parts->spec;
+  parts->pipeline.reset(), parts->loader.reset();  // they use what comes next
   ASSIGN_OR_RETURN(parts->dataset, Dataset::Open(spec.data().path()));
   Loader::Options loading;
   loading.micro_batch = spec.resources().micro_batch();
-  loading.last_step_batches = steps + 1;  // one to settle on
+  loading.last_step_batches = steps;
+  loading.start = start;
   ASSIGN_OR_RETURN(parts->loader, Loader::Open(parts->dataset.get(), spec, loading));
-  parts->views = std::make_unique<ViewMaker>(spec, at::kCPU);
+  parts->views = std::make_unique<ViewMaker>(spec, parts->device);
   BatchPipeline::Options preparing;
+  preparing.device = parts->device;
   preparing.views = parts->views.get();
   preparing.drop_path_rates = parts->model.encoder->drop_path_rates();
   preparing.micro_batches_per_step = AccumulationSteps(spec);
@@ -73,39 +79,90 @@ absl::Status OpenData(int64_t steps, Parts* parts) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<ForwardPass>> NextStep(const Parts& parts) {
+struct StepInput {
   std::vector<ForwardPass> micro_batches;
+  LoaderPosition next;
+};
+
+absl::StatusOr<StepInput> NextStep(const Parts& parts) {
+  StepInput input;
   for (int64_t i = 0; i < AccumulationSteps(parts.spec); ++i) {
     ASSIGN_OR_RETURN(PreparedBatch batch, parts.pipeline->Next());
-    micro_batches.push_back(std::move(batch.pass));
+    input.micro_batches.push_back(std::move(batch.pass));
+    input.next = batch.next;
   }
-  return micro_batches;
+  return input;
+}
+
+absl::StatusOr<std::unique_ptr<Parts>> MakeParts(const JobSpec& spec, const RecipeRunOptions& options) {
+  auto parts = std::make_unique<Parts>();
+  parts->spec = spec;
+  parts->device = options.device;
+  RETURN_IF_ERROR(MakeModel(parts.get()));
+  return parts;
+}
+
+TrainState StateOf(const Parts& parts) { return {parts.model.parameters.get(), parts.model.optimizer.get(), parts.model.average.get()}; }
+
+at::Tensor FlatGradient(const Parameters& parameters) {
+  std::vector<at::Tensor> flat;
+  for (const auto& [name, tensor] : parameters.trained()) flat.push_back(tensor.grad().detach().cpu().to(at::kDouble).flatten());
+  return at::cat(flat);
+}
+
+// On the first batch of the data, which is trained on by no step. Where the next one is.
+absl::StatusOr<LoaderPosition> Settle(Parts* parts) {
+  RETURN_IF_ERROR(OpenData(1, LoaderPosition(), parts));
+  ASSIGN_OR_RETURN(const StepInput first, NextStep(*parts));
+  RETURN_IF_ERROR(parts->step->Settle(first.micro_batches.front()));
+  return first.next;
+}
+
+// Steps [position->step, end).
+absl::Status TrainUntil(int64_t end, Parts* parts, TrainPosition* position, RecipeRun* run) {
+  ASSIGN_OR_RETURN(const LoaderPosition second, Settle(parts));
+  if (position->step == 0) position->next = second;
+  RETURN_IF_ERROR(OpenData(end + 1, position->next, parts));
+  const int64_t total = TotalSteps(parts->spec, parts->dataset->size());
+  for (; position->step < end; ++position->step) {
+    ASSIGN_OR_RETURN(const StepInput input, NextStep(*parts));
+    const double rate = LearningRate(parts->spec, position->step, parts->dataset->size());
+    const double progress = static_cast<double>(position->step) / static_cast<double>(total);
+    ASSIGN_OR_RETURN(const StepResult result, parts->step->Run(input.micro_batches, {rate, progress, /*feature_stats=*/true}));
+    position->next = input.next;
+    if (position->step == 0) run->first_gradient = FlatGradient(*parts->model.parameters);
+    run->losses.push_back(result.loss.item<double>());
+    for (const auto& [name, term] : result.terms) run->terms[name].push_back(term.item<double>());
+    for (const auto& [name, stat] : result.stats) run->stats[name].push_back(stat.item<double>());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<RecipeRun> RunRecipe(JobSpec spec, int64_t steps) {
+JobSpec WithGoldenSchedule(JobSpec recipe, int64_t steps) {
+  recipe.mutable_schedule()->Clear();
+  recipe.mutable_schedule()->set_steps(steps);
+  recipe.mutable_schedule()->set_warmup_steps(5);
+  return recipe;
+}
+
+absl::StatusOr<RecipeRun> RunRecipe(JobSpec spec, const RecipeRunOptions& options) {
   at::set_num_threads(1);
-  spec.mutable_data()->set_path(kPhotos);
+  spec.mutable_data()->set_path(options.photos);
   spec.mutable_evaluation()->clear_path();
   spec.mutable_resources()->set_num_ranks(1);
-  Parts parts;
-  ASSIGN_OR_RETURN(parts.spec, ResolveJobSpec(spec));
-  RETURN_IF_ERROR(MakeModel(&parts));
-  RETURN_IF_ERROR(OpenData(steps, &parts));
-  ASSIGN_OR_RETURN(const std::vector<ForwardPass> first, NextStep(parts));
-  RETURN_IF_ERROR(parts.step->Settle(first.front()));
+  ASSIGN_OR_RETURN(spec, ResolveJobSpec(spec));
   RecipeRun run;
-  const int64_t total = TotalSteps(parts.spec, parts.dataset->size());
-  for (int64_t step = 0; step < steps; ++step) {
-    ASSIGN_OR_RETURN(const std::vector<ForwardPass> micro_batches, NextStep(parts));
-    const double rate = LearningRate(parts.spec, step, parts.dataset->size());
-    const double progress = static_cast<double>(step) / static_cast<double>(total);
-    ASSIGN_OR_RETURN(const StepResult result, parts.step->Run(micro_batches, {rate, progress, /*feature_stats=*/true}));
-    run.losses.push_back(result.loss.item<double>());
-    for (const auto& [name, term] : result.terms) run.terms[name].push_back(term.item<double>());
-    for (const auto& [name, stat] : result.stats) run.stats[name].push_back(stat.item<double>());
+  TrainPosition position;
+  ASSIGN_OR_RETURN(std::unique_ptr<Parts> parts, MakeParts(spec, options));
+  if (options.save_after > 0) {
+    RETURN_IF_ERROR(TrainUntil(options.save_after, parts.get(), &position, &run));
+    const std::string stream = TrainSnapshot::Take(StateOf(*parts), spec, position)->Serialize();
+    ASSIGN_OR_RETURN(parts, MakeParts(spec, options));
+    ASSIGN_OR_RETURN(position, RestoreTrainState(stream, StateOf(*parts)));
   }
+  RETURN_IF_ERROR(TrainUntil(options.steps, parts.get(), &position, &run));
   return run;
 }
 

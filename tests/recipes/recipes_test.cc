@@ -64,7 +64,9 @@ TEST_P(EveryRecipe, TrainsTwoSteps) {
   spec.mutable_schedule()->Clear();
   spec.mutable_schedule()->set_steps(2);
   spec.mutable_schedule()->set_warmup_steps(0);
-  ASSERT_OK_AND_ASSIGN(const RecipeRun run, RunRecipe(spec, 2));
+  RecipeRunOptions two_steps;
+  two_steps.steps = 2;
+  ASSERT_OK_AND_ASSIGN(const RecipeRun run, RunRecipe(spec, two_steps));
   ASSERT_EQ(run.losses.size(), 2u);
   for (const double loss : run.losses) EXPECT_TRUE(std::isfinite(loss) && loss > 0) << loss;
   EXPECT_EQ(run.terms.size(), static_cast<size_t>(spec.objective_size()));
@@ -97,11 +99,9 @@ TEST(RecipeCostTest, IsThePublishedOne) {
 class TinyRecipe : public ::testing::TestWithParam<std::string> {
  protected:
   RecipeRun Run(int64_t steps) const {
-    JobSpec spec = Read(GetParam());
-    spec.mutable_schedule()->Clear();
-    spec.mutable_schedule()->set_steps(steps);
-    spec.mutable_schedule()->set_warmup_steps(5);
-    return RunRecipe(spec, steps).value();
+    RecipeRunOptions options;
+    options.steps = steps;
+    return RunRecipe(WithGoldenSchedule(Read(GetParam()), steps), options).value();
   }
 };
 

@@ -15,5 +15,5 @@ extern "C" __attribute__((visibility("default"))) c10d::Backend* mimeo_make_nccl
 }
 
 static_assert(std::is_same_v<decltype(mimeo_make_nccl_backend), mimeo::MakeNcclBackend>);
-// worker/cuda/driver.cc asks by number, without this header.
+// base/cuda_driver.cc asks by number, without this header.
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR == 75 && CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR == 76);

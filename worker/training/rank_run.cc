@@ -16,12 +16,12 @@
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/devices.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "model/encoder.h"
 #include "model/mask_plan.h"
 #include "model/weights.h"
-#include "worker/devices.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/views.h"
@@ -103,6 +103,8 @@ class Run {
     at::set_num_threads(spec_.resources().threads_per_rank());
     // Denormals cost a hundred times a product's time, and nothing here is that small and matters.
     at::globalContext().setFlushDenormal(true);
+    // PRECISION_FP32 means it: cuDNN would round its inputs to TF32.
+    at::globalContext().setAllowTF32CuDNN(false);
     RETURN_IF_ERROR(OpenData());
     RETURN_IF_ERROR(ConnectTeachers(&teachers_));
     if (evaluation_ != nullptr) RETURN_IF_ERROR(ConnectTeachers(&evaluation_teachers_));

@@ -1,4 +1,4 @@
-#include "worker/cuda/driver.h"
+#include "base/cuda_driver.h"
 
 #include <dlfcn.h>
 

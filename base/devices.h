@@ -1,4 +1,4 @@
-// What a worker computes on, for its identity: the CUDA devices that it can use, or the host's CPU.
+// What a process can compute on: the CUDA devices that it can use, or the host's CPU. One thread.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-#include "worker/devices.h"
+#include "base/devices.h"
 
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -8,8 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/cuda_driver.h"
 #include "base/cuda_library.h"
-#include "worker/cuda/driver.h"
 
 namespace mimeo {
 namespace {

@@ -1,4 +1,4 @@
-#include "worker/devices.h"
+#include "base/devices.h"
 
 #include <gtest/gtest.h>
 
