@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The same methods as the recipes beside this file, as a researcher would write them: timm's blocks, torchvision's transforms, torch's AdamW.
 
-  peer.py mae|simclr|dino --seed N [--steps N] [--threads N]      one JSON object on stdout: method, seed, steps, knn_accuracy, loss (mean of
+  peer.py mae|simclr|dino --seed N [--steps N] [--threads N] [--start FILE]
+                                                                  FILE: a checkpoint.safetensors of the recipe beside this file; training begins
+                                                                  from its weights. One JSON object on stdout: method, seed, steps, knn_accuracy, loss (mean of
                                                                   the last steps), seconds
 """
 import argparse
@@ -14,6 +16,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from timm.models.vision_transformer import Block
 from torch import nn
 from torchvision.transforms import v2
@@ -213,10 +216,32 @@ def decays(name, parameter):
     return parameter.dim() > 1
 
 
-def train(method, seed, steps):
+# From the recipe's names to the ones here. The rest is called alike.
+NAMES = [("encoder.cls_token", "encoder.class_token"), ("encoder.patch_embed.proj.", "encoder.patch."), ("objective.dino.prototypes", "head.prototypes"),
+         ("objective.dino.head.fc1.", "head.layers.0."), ("objective.dino.head.fc2.", "head.layers.2.")]
+
+
+@torch.no_grad()
+def begin_from(path, model):
+    parameters = dict(model.named_parameters())
+    for name, value in load_file(path).items():
+        if name.startswith(("optimizer.", "ema.")):
+            continue
+        for theirs, mine in NAMES:
+            name = name.replace(theirs, mine)
+        parameters.pop(name).copy_(value)
+    left = [name for name in parameters if not name.startswith("teacher_")]
+    assert not left, f"{path} has no {left}"
+    model.teacher_encoder.load_state_dict(model.encoder.state_dict())
+    model.teacher_head.load_state_dict(model.head.state_dict())
+
+
+def train(method, seed, steps, start):
     torch.manual_seed(seed)
     images, _ = load("train")
     model = {"mae": Mae, "simclr": SimClr, "dino": Dino}[method]()
+    if start:
+        begin_from(start, model)
     views = transforms(method)
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW([{"params": [p for n, p in trained if decays(n, p)], "weight_decay": 0.05},
@@ -249,12 +274,13 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", default="", help="of dino only")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     torch.set_flush_denormal(True)
     began = time.time()
     steps = flags.steps or STEPS[flags.method]
-    accuracy, loss = train(flags.method, flags.seed, steps)
+    accuracy, loss = train(flags.method, flags.seed, steps, flags.start)
     print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "loss": loss, "seconds": round(time.time() - began, 1)}))
 
 
