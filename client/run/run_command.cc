@@ -26,6 +26,8 @@
 namespace mimeo {
 namespace {
 
+constexpr absl::Duration kRegistrationPatience = absl::Seconds(10);  // of agents that have announced themselves already
+
 // The first Ctrl-C asks to checkpoint and stop; the second ends this process, and with it its children.
 class Interrupts {
  public:
@@ -95,6 +97,31 @@ absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunP
   return job.id();
 }
 
+// On a cluster a job waits for workers that suit it; here there will be none but these.
+absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
+  const absl::Time deadline = Clock::Real()->Now() + kRegistrationPatience;
+  ListWorkersReply known;
+  do {
+    ASSIGN_OR_RETURN(known, Call(stub, &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
+    if (known.workers_size() >= plan.cluster.shares.workers) break;
+    absl::SleepFor(absl::Milliseconds(20));
+  } while (Clock::Real()->Now() < deadline);
+  const ResourceSpec& resources = plan.spec.resources();
+  for (const Worker& worker : known.workers()) {
+    for (const DeviceInfo& device : worker.identity().devices()) {
+      if (resources.device() == DEVICE_CUDA && device.device() != DEVICE_CUDA) {
+        return absl::FailedPreconditionError(absl::StrCat("resources.device: DEVICE_CUDA, and this machine has no CUDA device that can be used (", plan.out,
+                                                          "/logs/", worker.identity().id(), ".log may say why); DEVICE_AUTO takes the CPU"));
+      }
+      if (resources.precision() == PRECISION_BF16 && !device.bfloat16()) {
+        return absl::FailedPreconditionError(absl::StrCat("resources.precision: PRECISION_BF16, and ", device.name(),
+                                                          " has no bfloat16 products; use PRECISION_FP32"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Judge(const Job& job, const RunPlan& plan) {
   if (job.state() == JOB_STATE_SUCCEEDED) return absl::OkStatus();
   if (job.state() == JOB_STATE_PAUSED) {
@@ -131,6 +158,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(plan.cluster));
   const auto channel = OpenChannel(cluster->address());
   const auto stub = Coordinator::NewStub(channel);
+  RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
   ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &progress));
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
   FollowOptions options;

@@ -95,5 +95,17 @@ TEST(RunTest, ARecipeWithSeveralMistakesIsRefusedWithAllOfThem) {
   EXPECT_FALSE(FileExists(dir.path() + "/out/job.textproto"));
 }
 
+// A cluster may get such a worker yet; a machine by itself will not.
+TEST(RunTest, AJobForADeviceThatIsNotThereIsRefusedAtOnce) {
+  TempDir dir;
+  LocalCluster no_cluster;
+  ASSERT_EQ(setenv("CUDA_VISIBLE_DEVICES", "", /*overwrite=*/1), 0);
+  std::vector<std::string> args = Tiny("quickstart_mae.textproto", dir.path() + "/out");
+  args.insert(args.end(), {"--set", "resources.device=DEVICE_CUDA"});
+  no_cluster.Mimeo(args, 1);
+  EXPECT_FALSE(FileExists(dir.path() + "/out/job.textproto"));
+  unsetenv("CUDA_VISIBLE_DEVICES");
+}
+
 }  // namespace
 }  // namespace mimeo

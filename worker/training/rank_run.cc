@@ -262,7 +262,11 @@ class Run {
       status->set_phase(RANK_PHASE_TRAINING);
       status->set_step(position_.step);
     });
-    reporter_ = std::make_unique<StepReporter>(spec_, StepsPerEpoch(spec_, dataset_->size()), device_, UtilizationMeter(spec_, device_info_, device_),
+    StepReporter::Options reporting;
+    reporting.steps_per_epoch = StepsPerEpoch(spec_, dataset_->size());
+    reporting.device = device_;
+    reporting.steps_in_flight = device_.is_cpu() ? 0 : 1;
+    reporter_ = std::make_unique<StepReporter>(spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
                                                StepReporter::Parts{gang_.get(), reducer_.get(), agent_, coordinator_.get()});
     TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
                           model_.average.get(), step_.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,

@@ -15,8 +15,8 @@
 
 namespace mimeo {
 
-StepReporter::StepReporter(const JobSpec& spec, int64_t steps_per_epoch, at::Device device, const UtilizationMeter& meter, const Parts& parts)
-    : spec_(spec), steps_per_epoch_(steps_per_epoch), device_(device), meter_(meter), parts_(parts) {}
+StepReporter::StepReporter(const JobSpec& spec, const Options& options, const UtilizationMeter& meter, const Parts& parts)
+    : spec_(spec), options_(options), meter_(meter), parts_(parts) {}
 
 absl::Status StepReporter::Add(const StepResult& result, StepFacts facts) {
   Pending pending;
@@ -28,11 +28,10 @@ absl::Status StepReporter::Add(const StepResult& result, StepFacts facts) {
     scalars.push_back(result.skipped.to(at::kDouble));
     scalars.push_back(result.grad_norm.to(at::kDouble));
     pending.values = CopyToHost(at::stack(scalars));
-    pending.ready = DeviceMark::Here(device_);
+    pending.ready = DeviceMark::Here(options_.device);
   }));
   pending_.push_back(std::move(pending));
-  const size_t in_flight = device_.is_cpu() ? 0 : 1;
-  while (pending_.size() > in_flight) RETURN_IF_ERROR(ReadOldest());
+  while (pending_.size() > options_.steps_in_flight) RETURN_IF_ERROR(ReadOldest());
   return absl::OkStatus();
 }
 
@@ -118,7 +117,7 @@ void StepReporter::Report(const Means& means, const StepFacts& facts, const Util
 StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, const Utilization& utilization) const {
   StepMetrics metrics;
   metrics.set_step(facts.step);
-  metrics.set_epoch(static_cast<double>(facts.step) / static_cast<double>(steps_per_epoch_));
+  metrics.set_epoch(static_cast<double>(facts.step) / static_cast<double>(options_.steps_per_epoch));
   metrics.set_images(facts.step * spec_.data().global_batch());
   metrics.set_loss(means.loss);
   metrics.mutable_terms()->insert(means.terms.begin(), means.terms.end());

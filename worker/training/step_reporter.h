@@ -41,7 +41,12 @@ class StepReporter {
     RankLink* agent = nullptr;
     CoordinatorLink* coordinator = nullptr;  // null but on rank 0
   };
-  StepReporter(const JobSpec& spec, int64_t steps_per_epoch, at::Device device, const UtilizationMeter& meter, const Parts& parts);
+  struct Options {
+    int64_t steps_per_epoch = 1;
+    at::Device device = at::kCPU;
+    size_t steps_in_flight = 0;  // that are left unread while others are added: 1 on a GPU
+  };
+  StepReporter(const JobSpec& spec, const Options& options, const UtilizationMeter& meter, const Parts& parts);
 
   // Collective. Reports the steps before this one that may be read by now. FailedPrecondition: the loss was not finite too many
   // steps in a row (names the samples).
@@ -75,8 +80,7 @@ class StepReporter {
   StepMetrics Describe(const Means& means, const StepFacts& facts, const Utilization& utilization) const;
 
   const JobSpec spec_;
-  const int64_t steps_per_epoch_;
-  const at::Device device_;
+  const Options options_;
   const UtilizationMeter meter_;
   const Parts parts_;
   Clock* const clock_ = Clock::Real();
