@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The same methods as the recipes beside this file, as a researcher would write them: timm's blocks, torchvision's transforms, torch's AdamW.
 
-  peer.py mae|simclr|dino --seed N [--steps N] [--threads N] [--start FILE]
-                                                                  FILE: a checkpoint.safetensors of the recipe beside this file; training begins
-                                                                  from its weights. One JSON object on stdout: method, seed, steps, knn_accuracy, loss (mean of
-                                                                  the last steps), seconds
+  peer.py mae|simclr|dino --seed N [--steps N] [--threads N] [--start FILE --views DIR]
+                                                                  FILE: a checkpoint.safetensors of the recipe beside this file, DIR: what
+                                                                  //data:write_views wrote; training begins from these weights and sees these crops.
+                                                                  One JSON object on stdout: method, seed, steps, knn_accuracy, loss (mean of
+                                                                  the last steps), losses, seconds
 """
 import argparse
 import copy
@@ -217,7 +218,9 @@ def decays(name, parameter):
 
 
 # From the recipe's names to the ones here. The rest is called alike.
-NAMES = [("encoder.cls_token", "encoder.class_token"), ("encoder.patch_embed.proj.", "encoder.patch."), ("objective.dino.prototypes", "head.prototypes"),
+PIXELS = {"simclr": (28, 28), "dino": (28, 28, 16, 16)}  # of views
+NAMES = [("objective.contrast.projector.fc1.", "projector.0."), ("objective.contrast.projector.norm1.", "projector.1."),
+         ("objective.contrast.projector.fc2.", "projector.3."), ("encoder.cls_token", "encoder.class_token"), ("encoder.patch_embed.proj.", "encoder.patch."), ("objective.dino.prototypes", "head.prototypes"),
          ("objective.dino.head.fc1.", "head.layers.0."), ("objective.dino.head.fc2.", "head.layers.2.")]
 
 
@@ -232,17 +235,20 @@ def begin_from(path, model):
         parameters.pop(name).copy_(value)
     left = [name for name in parameters if not name.startswith("teacher_")]
     assert not left, f"{path} has no {left}"
-    model.teacher_encoder.load_state_dict(model.encoder.state_dict())
-    model.teacher_head.load_state_dict(model.head.state_dict())
+    if hasattr(model, "teacher_encoder"):
+        model.teacher_encoder.load_state_dict(model.encoder.state_dict())
+        model.teacher_head.load_state_dict(model.head.state_dict())
 
 
-def train(method, seed, steps, start):
+def train(method, seed, steps, start, given):
     torch.manual_seed(seed)
     images, _ = load("train")
     model = {"mae": Mae, "simclr": SimClr, "dino": Dino}[method]()
     if start:
         begin_from(start, model)
     views = transforms(method)
+    if given:
+        written = [np.memmap(f"{given}/view{v}.bin", np.uint8, mode="r").reshape(-1, BATCH, 1, px, px) for v, px in enumerate(PIXELS[method])]
     trained = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW([{"params": [p for n, p in trained if decays(n, p)], "weight_decay": 0.05},
                                    {"params": [p for n, p in trained if not decays(n, p)], "weight_decay": 0.0}], betas=(0.9, 0.95))
@@ -253,7 +259,10 @@ def train(method, seed, steps, start):
         if len(order) < BATCH:
             order = torch.randperm(len(images))
         batch, order = order[:BATCH], order[BATCH:]
-        pixels = [normalise(torch.stack([view(images[i]) for i in batch])) for view in views]
+        if given:
+            pixels = [normalise(torch.from_numpy(np.array(view[step]))) for view in written]
+        else:
+            pixels = [normalise(torch.stack([view(images[i]) for i in batch])) for view in views]
         rate = peak * step / warmup if step < warmup else peak * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -265,7 +274,7 @@ def train(method, seed, steps, start):
             nn.utils.clip_grad_norm_([p for _, p in trained], 3)
         optimizer.step()
         model.after(step, steps)
-    return knn_accuracy(model.encoder.eval()), sum(losses[-LAST:]) / len(losses[-LAST:])
+    return knn_accuracy(model.encoder.eval()), losses
 
 
 def main():
@@ -274,14 +283,16 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", default="", help="of dino only")
+    parser.add_argument("--start", default="", help="of simclr and dino")
+    parser.add_argument("--views", default="")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     torch.set_flush_denormal(True)
     began = time.time()
     steps = flags.steps or STEPS[flags.method]
-    accuracy, loss = train(flags.method, flags.seed, steps, flags.start)
-    print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "loss": loss, "seconds": round(time.time() - began, 1)}))
+    accuracy, losses = train(flags.method, flags.seed, steps, flags.start, flags.views)
+    loss = sum(losses[-LAST:]) / len(losses[-LAST:])
+    print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "loss": loss, "losses": losses, "seconds": round(time.time() - began, 1)}))
 
 
 if __name__ == "__main__":
