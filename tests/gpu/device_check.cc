@@ -14,7 +14,6 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
-#include "base/cuda_library.h"
 #include "base/devices.h"
 #include "base/file.h"
 #include "base/status_macros.h"

@@ -111,10 +111,10 @@ void StepReporter::Report(const Means& means, const StepFacts& facts, const Util
   });
   if (parts_.coordinator == nullptr) return;
   agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
-  parts_.coordinator->ReportStep(Describe(means, facts, utilization));
+  parts_.coordinator->ReportStep(Describe(means, facts, utilization, images_per_second));
 }
 
-StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, const Utilization& utilization) const {
+StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, const Utilization& utilization, double images_per_second) const {
   StepMetrics metrics;
   metrics.set_step(facts.step);
   metrics.set_epoch(static_cast<double>(facts.step) / static_cast<double>(options_.steps_per_epoch));
@@ -124,7 +124,7 @@ StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, c
   metrics.mutable_stats()->insert(means.stats.begin(), means.stats.end());
   metrics.set_learning_rate(facts.learning_rate);
   metrics.set_grad_norm(means.grad_norm);
-  metrics.set_images_per_second(static_cast<double>(spec_.data().global_batch()) / utilization.step_seconds());
+  metrics.set_images_per_second(images_per_second);
   metrics.set_data_wait_seconds(utilization.data_wait_seconds());
   metrics.set_teacher_wait_seconds(utilization.teacher_wait_seconds());
   *metrics.mutable_utilization() = utilization;

@@ -77,7 +77,7 @@ class StepReporter {
   absl::StatusOr<Means> Average(const Pending& pending);
   absl::Status CheckFinite(const Pending& pending, bool skipped);
   void Report(const Means& means, const StepFacts& facts, const Utilization& utilization);
-  StepMetrics Describe(const Means& means, const StepFacts& facts, const Utilization& utilization) const;
+  StepMetrics Describe(const Means& means, const StepFacts& facts, const Utilization& utilization, double images_per_second) const;
 
   const JobSpec spec_;
   const Options options_;
