@@ -11,7 +11,7 @@
 
 namespace mimeo {
 
-class LinearPixelDecoder final : public PixelDecoder {
+class LinearPixelDecoder final : public Decoder {
  public:
   // Adds PREFIXpred.weight and .bias. REQUIRES: encoder.has_mask_token().
   LinearPixelDecoder(const Encoder& encoder, const std::string& prefix, Parameters* parameters);

@@ -153,7 +153,7 @@ double WeightAt(const ObjectiveSpec& objective, double progress) {
   return objective.weight() + (schedule.final_weight() - objective.weight()) * along;
 }
 
-const PixelDecoder* ObjectiveSum::pixel_decoder() const {
+const Decoder* ObjectiveSum::pixel_decoder() const {
   for (const auto& term : terms_) {
     if (term->reconstruction != nullptr) return &term->reconstruction->decoder();
   }

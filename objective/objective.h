@@ -75,10 +75,10 @@ struct RowGatherer {
   std::function<at::Tensor(const at::Tensor& rows_BX)> gather = [](const at::Tensor& rows_BX) { return rows_BX; };
 };
 
-// (B, M, P): the decoder's prediction of the hidden patches; `mimeo reconstruct` and the report draw it.
-class PixelDecoder {
+// (B, M, X): what a decoder predicts of the hidden patches; pixels (P) are what `mimeo reconstruct` and the report draw.
+class Decoder {
  public:
-  virtual ~PixelDecoder() = default;
+  virtual ~Decoder() = default;
   virtual at::Tensor Predict(const Encoding& encoding, const MaskPlan& plan) const = 0;
 };
 
@@ -105,7 +105,7 @@ class ObjectiveSum {
   };
   Result Compute(const ForwardPass& pass) const;
   // The first reconstruction objective's decoder, or null.
-  const PixelDecoder* pixel_decoder() const;
+  const Decoder* pixel_decoder() const;
   bool normalizes_patches() const;  // of that objective
   ~ObjectiveSum();
 

@@ -8,7 +8,7 @@
 #include "model/patches.h"
 #include "objective/linear_decoder.h"
 #include "objective/losses.h"
-#include "objective/pixel_decoder.h"
+#include "objective/vit_decoder.h"
 
 namespace mimeo {
 namespace {
@@ -23,10 +23,13 @@ const at::Tensor& NextView(const ForwardPass& pass, size_t i) {
   return found->images_BCHW;
 }
 
-std::unique_ptr<PixelDecoder> MakeDecoder(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
-                                          Parameters* parameters) {
+std::unique_ptr<Decoder> MakeDecoder(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
+                                     Parameters* parameters) {
   if (spec.linear()) return std::make_unique<LinearPixelDecoder>(encoder, prefix, parameters);
-  return std::make_unique<VitPixelDecoder>(spec, encoder, prefix, parameters);
+  const int64_t patch_px = encoder.grid().patch_px;
+  const DecoderShape shape = {spec.decoder_width(), spec.decoder_depth(), spec.decoder_heads(),
+                              encoder.image().channels * patch_px * patch_px};
+  return std::make_unique<VitDecoder>(shape, encoder, prefix, parameters);
 }
 
 }  // namespace

@@ -10,14 +10,14 @@ namespace mimeo {
 
 // The mean over encodings (views, and each view's complementary masks) of ReconstructionLoss. Whose pixels are the target,
 // `target_view` says; the places are always this encoding's hidden ones. Parameters: those of
-// VitPixelDecoder, or with `linear` of LinearPixelDecoder, under `prefix`.
+// VitDecoder, or with `linear` of LinearPixelDecoder, under `prefix`.
 class Reconstruction final : public Objective {
  public:
   Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix, Parameters* parameters);
 
   Needs needs() const override { return {/*shared_target=*/target_view_ == TARGET_VIEW_SHARED}; }
   LossTerm Compute(const ForwardPass& pass) const override;
-  const PixelDecoder& decoder() const { return *decoder_; }
+  const Decoder& decoder() const { return *decoder_; }
   bool normalizes_patches() const { return normalizes_patches_; }
 
  private:
@@ -28,7 +28,7 @@ class Reconstruction final : public Objective {
   bool normalizes_patches_;
   PixelDistance distance_;
   TargetView target_view_;
-  std::unique_ptr<PixelDecoder> decoder_;
+  std::unique_ptr<Decoder> decoder_;
 };
 
 }  // namespace mimeo
