@@ -107,13 +107,16 @@ void FillEncoder(EncoderSpec* encoder) {
   }
 }
 
+template <typename Spec>
+void FillDecoder(Spec* spec) {
+  MIMEO_DEFAULT(spec, decoder_width, 512);
+  MIMEO_DEFAULT(spec, decoder_depth, 8);
+  MIMEO_DEFAULT(spec, decoder_heads, 16);
+}
+
 void FillReconstruction(ReconstructionSpec* decoder) {
   MIMEO_DEFAULT(decoder, linear, false);
-  if (!decoder->linear()) {
-    MIMEO_DEFAULT(decoder, decoder_width, 512);
-    MIMEO_DEFAULT(decoder, decoder_depth, 8);
-    MIMEO_DEFAULT(decoder, decoder_heads, 16);
-  }
+  if (!decoder->linear()) FillDecoder(decoder);
   MIMEO_DEFAULT(decoder, normalize_patches, true);
   MIMEO_DEFAULT(decoder, distance, PIXEL_DISTANCE_MSE);
   MIMEO_DEFAULT(decoder, target_view, TARGET_VIEW_OWN);
@@ -125,6 +128,8 @@ void FillMimic(MimicSpec* mimic) {
   MIMEO_DEFAULT(mimic, teacher_layer, 0);
   MIMEO_DEFAULT(mimic, projected, false);
   MIMEO_DEFAULT(mimic, class_token, false);
+  MIMEO_DEFAULT(mimic, tokens, MIMIC_TOKENS_VISIBLE);
+  if (mimic->tokens() != MIMIC_TOKENS_VISIBLE) FillDecoder(mimic);
 }
 
 void FillContrastive(ContrastiveSpec* contrastive) {

@@ -68,16 +68,19 @@ std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec) {
     const MimicSpec& mimic = objective.mimic();
     const auto same = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& request) {
       return request.teacher == mimic.teacher() && request.layer == mimic.teacher_layer() &&
-             request.projected == mimic.projected() && request.class_token == mimic.class_token();
+             request.projected == mimic.projected() && request.class_token == mimic.class_token() && request.tokens == mimic.tokens();
     });
     if (same != requests.end()) {
       same->objectives.push_back(objective.name());
     } else {
-      requests.push_back({mimic.teacher(), mimic.teacher_layer(), mimic.projected(), mimic.class_token(), {objective.name()}});
+      requests.push_back({mimic.teacher(), mimic.teacher_layer(), mimic.projected(), mimic.class_token(), mimic.tokens(), {objective.name()}});
     }
   }
   if (drawing.empty()) return requests;
-  auto first = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& r) { return r.teacher == drawing; });
+  // Masks come back with the features of what they leave visible.
+  auto first = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& request) {
+    return request.teacher == drawing && request.tokens == MIMIC_TOKENS_VISIBLE;
+  });
   if (first == requests.end()) {
     first = requests.insert(requests.begin(), TeacherRequest());
     first->teacher = drawing;
@@ -85,6 +88,12 @@ std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec) {
   first->draws_masks = true;
   std::rotate(requests.begin(), first, first + 1);
   return requests;
+}
+
+int NumTokens(const TeacherRequest& request, const JobSpec& spec) {
+  const int visible = NumVisible(spec), all = NumPatches(spec);
+  const int patches = request.tokens == MIMIC_TOKENS_ALL ? all : request.tokens == MIMIC_TOKENS_HIDDEN ? all - visible : visible;
+  return patches + (request.class_token ? 1 : 0);
 }
 
 }  // namespace mimeo

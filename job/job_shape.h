@@ -44,9 +44,12 @@ struct TeacherRequest {
   int layer = 0;               // as MimicSpec.teacher_layer
   bool projected = false;
   bool class_token = false;
+  MimicTokens tokens = MIMIC_TOKENS_VISIBLE;  // of which patches
   std::vector<std::string> objectives = {};  // none: only its attention is wanted, to draw masks
   bool draws_masks = false;             // focused: at most one, the first
 };
 std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec);
+// Tokens that come back for each view and mask, the class token's among them.
+int NumTokens(const TeacherRequest& request, const JobSpec& spec);
 
 }  // namespace mimeo

@@ -20,23 +20,33 @@ bool HasClassToken(const JobSpec& spec) {
   return spec.encoder().has_conv_vit() ? spec.encoder().conv_vit().class_token() : spec.encoder().vit().class_token();
 }
 
+template <typename Spec>
+void CheckDecoder(const Spec& spec, const std::string& path, ProblemList* problems) {
+  CheckTransformer(path, {"decoder_width", "decoder_depth", "decoder_heads"}, spec.decoder_width(), spec.decoder_depth(),
+                   spec.decoder_heads(), problems);
+}
+
+template <typename Spec>
+void CheckNoDecoder(const Spec& spec, const std::string& path, const std::string& why, ProblemList* problems) {
+  for (const auto& [field, given] : {std::make_pair("decoder_width", spec.has_decoder_width()),
+                                     std::make_pair("decoder_depth", spec.has_decoder_depth()),
+                                     std::make_pair("decoder_heads", spec.has_decoder_heads())}) {
+    if (given) problems->Add(path + field, "does nothing ", why, "; leave it out");
+  }
+}
+
 void CheckLinearDecoder(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path, ProblemList* problems) {
   if (!spec.encoder().vit().mask_token()) {
     problems->Add(path + "linear", "reads the encoder's tokens of hidden patches; set encoder.vit.mask_token, or leave linear out");
   }
-  for (const auto& [field, given] : {std::make_pair("decoder_width", decoder.has_decoder_width()),
-                                     std::make_pair("decoder_depth", decoder.has_decoder_depth()),
-                                     std::make_pair("decoder_heads", decoder.has_decoder_heads())}) {
-    if (given) problems->Add(path + field, "does nothing where linear is true; leave it out");
-  }
+  CheckNoDecoder(decoder, path, "where linear is true", problems);
 }
 
 void CheckReconstruction(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path, ProblemList* problems) {
   if (decoder.linear()) {
     CheckLinearDecoder(spec, decoder, path, problems);
   } else {
-    CheckTransformer(path, {"decoder_width", "decoder_depth", "decoder_heads"}, decoder.decoder_width(), decoder.decoder_depth(),
-                     decoder.decoder_heads(), problems);
+    CheckDecoder(decoder, path, problems);
   }
   if (decoder.distance() == PIXEL_DISTANCE_UNSPECIFIED) {
     problems->Add(path + "distance", "one of PIXEL_DISTANCE_MSE, PIXEL_DISTANCE_L1");
@@ -48,6 +58,28 @@ void CheckReconstruction(const JobSpec& spec, const ReconstructionSpec& decoder,
     problems->Add(path + "target_view", "TARGET_VIEW_CROSS needs views.count of 2 or more; it is ", EachView(spec).size());
   }
   if (spec.mask().has_none()) problems->Add(path.substr(0, path.size() - 1), "nothing is hidden (mask.none), so there is nothing to reconstruct");
+}
+
+void CheckMimicTokens(const JobSpec& spec, const MimicSpec& mimic, const std::string& path, ProblemList* problems) {
+  switch (mimic.tokens()) {
+    case MIMIC_TOKENS_VISIBLE:
+      return CheckNoDecoder(mimic, path, "with MIMIC_TOKENS_VISIBLE", problems);
+    case MIMIC_TOKENS_HIDDEN:
+      if (mimic.class_token()) {
+        problems->Add(path + "class_token", "goes with tokens at the encoder's output: MIMIC_TOKENS_VISIBLE or MIMIC_TOKENS_ALL");
+      }
+      if (!mimic.student_layer().empty()) {
+        problems->Add(path + "student_layer", "is for tokens at the encoder's output: MIMIC_TOKENS_VISIBLE or MIMIC_TOKENS_ALL");
+      }
+      break;
+    case MIMIC_TOKENS_ALL:
+      break;
+    default:
+      problems->Add(path + "tokens", "one of MIMIC_TOKENS_VISIBLE, MIMIC_TOKENS_HIDDEN, MIMIC_TOKENS_ALL");
+      return;
+  }
+  CheckDecoder(mimic, path, problems);
+  if (spec.mask().has_none()) problems->Add(path + "tokens", "nothing is hidden (mask.none), so that MIMIC_TOKENS_VISIBLE are all");
 }
 
 void CheckMimic(const JobSpec& spec, const MimicSpec& mimic, const std::string& path, ProblemList* problems) {
@@ -67,6 +99,7 @@ void CheckMimic(const JobSpec& spec, const MimicSpec& mimic, const std::string& 
   if (mimic.class_token() && !HasClassToken(spec)) {
     problems->Add(path + "class_token", "this encoder has no class token; set encoder's class_token");
   }
+  CheckMimicTokens(spec, mimic, path, problems);
   std::set<int> seen;
   for (const int layer : mimic.student_layer()) {
     if (!problems->InRange(path + "student_layer", layer, 1, Depth(spec))) continue;
@@ -179,7 +212,7 @@ void CheckObjectives(const JobSpec& spec, ProblemList* problems) {
     CheckObjective(spec, objective, path, problems);
   }
   const bool fused = !spec.objective().empty() && std::all_of(spec.objective().begin(), spec.objective().end(), [](const ObjectiveSpec& o) {
-    return o.mimic().student_layer_size() > 0;
+    return o.mimic().student_layer_size() > 0 && o.mimic().tokens() == MIMIC_TOKENS_VISIBLE;
   });
   if (fused) {
     problems->Add("objective", "every objective is a mimic of student_layer, so nothing trains the encoder's last norm; leave "

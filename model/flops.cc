@@ -56,12 +56,11 @@ double EncoderMultiplyAdds(const EncoderSpec& spec, const ImageShape& image, dou
 }
 
 // One view under one mask.
-double DecoderMultiplyAdds(const ReconstructionSpec& decoder, const EncoderShape& encoder, const ImageShape& image,
-                           double visible) {
-  const double patches = GridOf(image, encoder.patch_px).num_patches(), tokens = patches + encoder.class_token;
-  const double width = decoder.decoder_width();
+template <typename Spec>
+double DecoderMultiplyAdds(const Spec& decoder, double num_values, const EncoderShape& encoder, double patches, double visible) {
+  const double tokens = patches + encoder.class_token, width = decoder.decoder_width();
   return (visible + encoder.class_token) * encoder.width * width + Blocks(decoder.decoder_depth(), tokens, width, /*mlp_ratio=*/4) +
-         tokens * width * image.channels * Square(encoder.patch_px);
+         tokens * width * num_values;
 }
 
 // Layers of these widths, one row.
@@ -102,13 +101,17 @@ double ViewMultiplyAdds(const JobSpec& spec, const ImageShape& image, double vis
   const EncoderShape encoder = ShapeOf(spec.encoder());
   const double masks = spec.mask().groups(), patches = GridOf(image, encoder.patch_px).num_patches();
   const double encoded = spec.encoder().vit().mask_token() ? patches : visible;
+  const double pixels = image.channels * Square(encoder.patch_px);
   double sum = EncoderMultiplyAdds(spec.encoder(), image, encoded, masks);
   for (const ObjectiveSpec& objective : spec.objective()) {
     sum += masks * HeadMultiplyAdds(objective, encoder.width, /*predictor=*/true);
+    if (objective.mimic().has_decoder_width()) {
+      sum += masks * DecoderMultiplyAdds(objective.mimic(), /*num_values=*/0, encoder, patches, visible);
+    }
     if (!objective.has_reconstruction()) continue;
     const ReconstructionSpec& decoder = objective.reconstruction();
-    sum += masks * (decoder.linear() ? (patches - visible) * encoder.width * image.channels * Square(encoder.patch_px)
-                                     : DecoderMultiplyAdds(decoder, encoder, image, visible));
+    sum += masks * (decoder.linear() ? (patches - visible) * encoder.width * pixels
+                                     : DecoderMultiplyAdds(decoder, pixels, encoder, patches, visible));
   }
   return sum;
 }

@@ -11,7 +11,8 @@
 namespace mimeo {
 
 // GFLOP per image (all of its views and masks), forward and backward: three times the forward pass; and the averaged network's forward
-// pass over each full-size view, where objectives compare with it. Mimic heads (under 0.5 %) and teachers are not counted.
+// pass over each full-size view, where objectives compare with it. Not counted are teachers, and what
+// projects to their width: mimic heads (under 0.5 %).
 //
 // Of conv_vit, the stages are counted as its spec evaluates them: at visible patches only (STAGES_AT_VISIBLE_TILES), once per
 // mask; or over the whole image (STAGES_DENSE), under G complementary masks as FastConvMAE publishes it, whose masks share all

@@ -57,6 +57,19 @@ TEST(FlopsTest, ViewsMultiplyAndADecoderIsOptional) {
   EXPECT_NEAR(TrainGflopPerImage(encoder_only, 49), kTrain * (0.1156 + 4.2928), 0.01);
 }
 
+// A decoder of features costs what one of pixels costs but for its last layer, which is not counted: its width is the teacher's.
+TEST(FlopsTest, AMimicsDecoderIsCounted) {
+  JobSpec spec = Job(Vit(16, 768, 12));
+  const double pixels = TrainGflopPerImage(spec, 49);
+  MimicSpec* mimic = spec.add_objective()->mutable_mimic();
+  EXPECT_EQ(TrainGflopPerImage(spec, 49), pixels);
+  mimic->set_decoder_width(512), mimic->set_decoder_depth(8), mimic->set_decoder_heads(16);
+  const double with_features = TrainGflopPerImage(spec, 49);
+  spec.mutable_objective(1)->clear_mimic(), spec.mutable_objective()->SwapElements(0, 1), spec.mutable_objective()->RemoveLast();
+  const double encoder = TrainGflopPerImage(spec, 49);
+  EXPECT_NEAR(with_features - pixels, pixels - encoder - kTrain * 197 * 512 * 768 / 1e9, 1e-6);
+}
+
 TEST(FlopsTest, AContrastiveProjectorPerView) {
   JobSpec spec = Job(Vit(16, 768, 12), 2);
   ContrastiveSpec* contrastive = spec.add_objective()->mutable_contrastive();

@@ -18,8 +18,8 @@
 namespace mimeo {
 namespace {
 
-at::Tensor Normalized(const at::Tensor& teacher_BKT, TeacherNorm norm) {
-  const at::Tensor teacher = AtLeastFloat(teacher_BKT.detach());
+at::Tensor Normalized(const at::Tensor& teacher_BNT, TeacherNorm norm) {
+  const at::Tensor teacher = AtLeastFloat(teacher_BNT.detach());
   if (norm == TEACHER_NORM_RAW) return teacher;
   if (norm == TEACHER_NORM_L2) return UnitLength(teacher);
   return at::layer_norm(teacher, {teacher.size(-1)}, {}, {}, 1e-5);
@@ -57,9 +57,9 @@ at::Tensor ReconstructionLoss(const at::Tensor& predicted_BMP, const at::Tensor&
   return distance == PIXEL_DISTANCE_L1 ? at::l1_loss(predicted, target) : at::mse_loss(predicted, target);
 }
 
-at::Tensor MimicLoss(const at::Tensor& student_BKT, const at::Tensor& teacher_BKT, MimicDistance distance, TeacherNorm norm) {
-  const at::Tensor student = AtLeastFloat(student_BKT);
-  const at::Tensor teacher = Normalized(teacher_BKT, norm).to(student.scalar_type());
+at::Tensor MimicLoss(const at::Tensor& student_BNT, const at::Tensor& teacher_BNT, MimicDistance distance, TeacherNorm norm) {
+  const at::Tensor student = AtLeastFloat(student_BNT);
+  const at::Tensor teacher = Normalized(teacher_BNT, norm).to(student.scalar_type());
   if (distance == MIMIC_DISTANCE_SMOOTH_L1) return 2 * at::smooth_l1_loss(student, teacher);
   if (distance == MIMIC_DISTANCE_COSINE) return CosineDistance(student, teacher);
   return at::mse_loss(student, teacher);

@@ -18,10 +18,10 @@ at::Tensor UnitLength(const at::Tensor& x);
 // No gradient reaches the target.
 at::Tensor ReconstructionLoss(const at::Tensor& predicted_BMP, const at::Tensor& target_BMP, PixelDistance distance);
 
-// Between the student head's output and the teacher's tokens, (B, K, T) both. The teacher alone is normalised: whitened is layer
+// Between the student head's output and the teacher's tokens, (B, N, T) both. The teacher alone is normalised: whitened is layer
 // norm without affine over T, epsilon 1e-5 (methods as MaskAlign, models_pretrain.py). Squared and smooth-L1 distances are means
 // over values, the cosine distance over tokens. No gradient reaches the teacher.
-at::Tensor MimicLoss(const at::Tensor& student_BKT, const at::Tensor& teacher_BKT, MimicDistance distance, TeacherNorm norm);
+at::Tensor MimicLoss(const at::Tensor& student_BNT, const at::Tensor& teacher_BNT, MimicDistance distance, TeacherNorm norm);
 
 // Embeddings of unit length. Among the candidates, anchor i's image's other view stands at positive_N[i], and where anchors are
 // candidates too, i itself at self_N[i].

@@ -1,7 +1,9 @@
-// Make the visible tokens match a frozen teacher's (MR-MAE, arXiv 2303.05475: the mimic loss on visible tokens at the encoder's
-// output). One thread.
+// Make tokens match a frozen teacher's (MR-MAE, arXiv 2303.05475: the mimic loss on visible tokens at the encoder's output; what it
+// sets beside that, features as the decoder's target at hidden places). One thread.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,7 +12,13 @@
 
 namespace mimeo {
 
-// The mean over encodings of MimicLoss. Parameters: PREFIXhead.{weight, bias}, D -> T; with fusion also PREFIXfusion.weight, one
+class VitDecoder;
+
+// (B, N): the patches whose teacher tokens a mimic of `tokens` is compared with, in its order: visible before hidden.
+at::Tensor MimickedPatches(const MaskPlan& plan, MimicTokens tokens);
+
+// The mean over encodings of MimicLoss. Parameters: for hidden tokens those of VitDecoder under PREFIX, for visible ones
+// PREFIXhead.{weight, bias}, D -> T; with fusion also PREFIXfusion.weight, one
 // per block from 1 / count, and each block's own PREFIXfusion.norm<block>.{weight, bias}, epsilon 1e-6.
 class Mimic final : public Objective {
  public:
@@ -20,10 +28,13 @@ class Mimic final : public Objective {
   Needs needs() const override { return {/*shared_target=*/false, /*average_targets=*/false, blocks_}; }
   // CHECK: every view has this objective's teacher tokens.
   LossTerm Compute(const ForwardPass& pass) const override;
+  ~Mimic() override;
 
  private:
   // (B, K or 1 + K, D): what the head sees.
   at::Tensor StudentTokens(const Encoding& encoding) const;
+  // (B, [1 +] N, T), N as MimickedPatches.
+  at::Tensor Predict(const Encoding& encoding, const MaskPlan& plan) const;
 
   const std::string name_;
   const MimicSpec spec_;
@@ -31,7 +42,8 @@ class Mimic final : public Objective {
   const std::vector<int> blocks_;  // none: no fusion
   at::Tensor fusion_weight_;       // undefined: no fusion
   std::vector<LayerNorm> fusion_norms_;
-  const Linear head_;
+  std::optional<Linear> head_;           // of visible tokens
+  std::unique_ptr<VitDecoder> decoder_;  // of hidden ones; null: none are mimicked
 };
 
 }  // namespace mimeo

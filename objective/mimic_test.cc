@@ -3,9 +3,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -46,7 +48,7 @@ SmallModelOptions Deep(bool class_token = true) {
 double Distance(const SmallModel& model, const at::Tensor& student_BKD, const ForwardPass& pass) {
   const at::Tensor predicted = at::linear(student_BKD, model.parameters.Find("objective.clip_tokens.head.weight"),
                                           model.parameters.Find("objective.clip_tokens.head.bias"));
-  const at::Tensor teacher = pass.views[0].teacher_BKT.at(kName);
+  const at::Tensor teacher = pass.views[0].teacher_BNT.at(kName);
   return (predicted - at::layer_norm(teacher, {teacher.size(2)}, {}, {}, 1e-5)).square().mean().item<double>();
 }
 
@@ -60,7 +62,7 @@ TEST(MimicTest, SupervisesTheVisibleTokensAlone) {
 TEST(MimicTest, ClassTokenIsOneTokenMoreAndTheFirst) {
   const SmallModel model(Beside([](MimicSpec* mimic) { mimic->set_class_token(true); }));
   const ForwardPass pass = model.Forward({Images(2, 0)});
-  ASSERT_EQ(pass.views[0].teacher_BKT.at(kName).size(1), 6);
+  ASSERT_EQ(pass.views[0].teacher_BNT.at(kName).size(1), 6);
   const at::Tensor student = at::cat({pass.encodings[0].class_BD.unsqueeze(1), pass.encodings[0].visible_BKD}, 1);
   EXPECT_NEAR(model.Term(pass, kName), Distance(model, student, pass), 1e-12);
 }
@@ -72,7 +74,7 @@ TEST(MimicTest, DistanceAndNormAreTheSpecs) {
       const ForwardPass pass = model.Forward({Images(2, 0)});
       const at::Tensor student = at::linear(pass.encodings[0].visible_BKD, model.parameters.Find("objective.clip_tokens.head.weight"),
                                             model.parameters.Find("objective.clip_tokens.head.bias"));
-      EXPECT_EQ(model.Term(pass, kName), MimicLoss(student, pass.views[0].teacher_BKT.at(kName), distance, norm).item<double>());
+      EXPECT_EQ(model.Term(pass, kName), MimicLoss(student, pass.views[0].teacher_BNT.at(kName), distance, norm).item<double>());
     }
   }
 }
@@ -107,11 +109,72 @@ TEST(MimicTest, FusionHasTheClassTokenWhereItIsSupervised) {
   EXPECT_NEAR(model.Term(pass, kName), Distance(model, at::layer_norm(tokens, {8}, {}, {}, 1e-6), pass), 1e-12);
 }
 
+void Decode(MimicTokens tokens, MimicSpec* mimic) {
+  mimic->set_tokens(tokens);
+  mimic->set_decoder_width(8), mimic->set_decoder_depth(2), mimic->set_decoder_heads(2);
+}
+
+// What the decoder of pixels would predict with the mimic's weights: its first values, as many as a teacher token has.
+at::Tensor PixelDecoderWithTheMimicsWeights(const SmallModel& model, const ForwardPass& pass) {
+  const at::NoGradGuard no_grad;
+  const std::string mine = "objective.clip_tokens.", others = "objective.pixels.";
+  for (const auto& [name, parameter] : model.parameters.trained()) {
+    if (name.rfind(mine + "decoder_", 0) != 0 && name != mine + "mask_token") continue;
+    model.parameters.Find(others + name.substr(mine.size())).slice(0, 0, parameter.size(0)).copy_(parameter);
+  }
+  return (*model.sum)->pixel_decoder()->Predict(pass.encodings[0], pass.views[0].plan).slice(2, 0, testing::kTeacherWidth);
+}
+
+double WhitenedDistance(const at::Tensor& predicted, const at::Tensor& teacher) {
+  return (predicted - at::layer_norm(teacher, {teacher.size(2)}, {}, {}, 1e-5)).square().mean().item<double>();
+}
+
+TEST(MimicTest, HiddenTokensArePredictedByADecoderOfItsOwn) {
+  const SmallModel model(Beside([](MimicSpec* mimic) { Decode(MIMIC_TOKENS_HIDDEN, mimic); }));
+  const ForwardPass pass = model.Forward({Images(2, 0)});
+  const at::Tensor teacher = pass.views[0].teacher_BNT.at(kName);
+  ASSERT_EQ(teacher.size(1), testing::kPatches - testing::kVisible);
+  EXPECT_NEAR(model.Term(pass, kName), WhitenedDistance(PixelDecoderWithTheMimicsWeights(model, pass), teacher), 1e-12);
+}
+
+TEST(MimicTest, AllTokensAreTheVisibleOnesAndThenTheHidden) {
+  const SmallModel model(Beside([](MimicSpec* mimic) { Decode(MIMIC_TOKENS_ALL, mimic), mimic->set_class_token(true); }));
+  const ForwardPass pass = model.Forward({Images(2, 0)});
+  const at::Tensor teacher = pass.views[0].teacher_BNT.at(kName);
+  const at::Tensor student = at::cat({pass.encodings[0].class_BD.unsqueeze(1), pass.encodings[0].visible_BKD}, 1);
+  const at::Tensor visible = at::linear(student, model.parameters.Find("objective.clip_tokens.head.weight"),
+                                        model.parameters.Find("objective.clip_tokens.head.bias"));
+  const at::Tensor hidden = PixelDecoderWithTheMimicsWeights(model, pass);
+  const at::Tensor predicted = at::cat({visible, hidden}, 1);
+  ASSERT_EQ(predicted.size(1), 1 + testing::kPatches);
+  EXPECT_NEAR(model.Term(pass, kName), WhitenedDistance(predicted, teacher), 1e-12);
+}
+
+TEST(MimicTest, PatchesAreInTheOrderOfTheirPrediction) {
+  const MaskPlan plan = {at::tensor({1, 3}, at::kLong).unsqueeze(0), at::tensor({0, 2}, at::kLong).unsqueeze(0)};
+  EXPECT_TRUE(at::equal(MimickedPatches(plan, MIMIC_TOKENS_VISIBLE), plan.visible_BK));
+  EXPECT_TRUE(at::equal(MimickedPatches(plan, MIMIC_TOKENS_HIDDEN), plan.hidden_BM));
+  EXPECT_TRUE(at::equal(MimickedPatches(plan, MIMIC_TOKENS_ALL), at::tensor({1, 3, 0, 2}, at::kLong).unsqueeze(0)));
+}
+
+// Alone, so that every parameter there is has a gradient: no head where only hidden tokens are mimicked.
+TEST(MimicTest, GradientsOfADecoderAgainstFiniteDifferences) {
+  for (const MimicTokens tokens : {MIMIC_TOKENS_HIDDEN, MIMIC_TOKENS_ALL}) {
+    JobSpec spec;
+    MimicSpec* mimic = AddMimic(kName, "clip", 1, &spec);
+    Decode(tokens, mimic);
+    if (tokens == MIMIC_TOKENS_ALL) mimic->add_student_layer(1), mimic->add_student_layer(3);
+    const SmallModel model(spec, Deep());
+    ASSERT_TRUE(model.sum.ok()) << model.sum.status();
+    ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
+  }
+}
+
 // methods.md, section 9, item 10.
 TEST(MimicTest, IsZeroWhenTheStudentIsTheWhitenedTeacher) {
   const SmallModel model(Beside([](MimicSpec*) {}));
   ForwardPass pass = model.Forward({Images(2, 0)});
-  const at::Tensor teacher = pass.views[0].teacher_BKT.at(kName);
+  const at::Tensor teacher = pass.views[0].teacher_BNT.at(kName);
   {
     const at::NoGradGuard no_grad;
     model.parameters.Find("objective.clip_tokens.head.weight").copy_(at::eye(6, 8, at::kDouble));
@@ -124,7 +187,7 @@ TEST(MimicTest, IsZeroWhenTheStudentIsTheWhitenedTeacher) {
 TEST(MimicDeathTest, AViewWithoutItsTeachersTokensIsABug) {
   const SmallModel model(Beside([](MimicSpec*) {}));
   ForwardPass pass = model.Forward({Images(2, 0)});
-  pass.views[0].teacher_BKT.clear();
+  pass.views[0].teacher_BNT.clear();
   EXPECT_DEATH((*model.sum)->Compute(pass), "no teacher tokens for objective clip_tokens");
 }
 

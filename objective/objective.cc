@@ -35,7 +35,10 @@ std::string KnownTeachers(const JobSpec& spec, const ObjectiveSum::Context& cont
   return known.empty() ? "there is none" : absl::StrCat("there is \"", absl::StrJoin(known, "\", \""), "\"");
 }
 
-bool ReadsTheOutput(const ObjectiveSpec& objective) { return !objective.has_mimic() || objective.mimic().student_layer().empty(); }
+bool ReadsTheOutput(const ObjectiveSpec& objective) {
+  const MimicSpec& mimic = objective.mimic();
+  return !objective.has_mimic() || mimic.student_layer().empty() || mimic.tokens() != MIMIC_TOKENS_VISIBLE;
+}
 
 }  // namespace
 

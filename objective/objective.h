@@ -22,9 +22,9 @@ struct ViewInput {
   at::Tensor images_BCHW;       // normalised float32, on the device
   MaskPlan plan;
   int view = 0;                 // which crop; inputs of one view differ in their masks only (complementary groups)
-  // By the name of the objective that mimics them: tokens at plan.visible_BK, after the class token's where it asked for that
-  // too, (B, K or 1 + K, T). Objectives that want the same share a tensor.
-  std::map<std::string, at::Tensor> teacher_BKT;
+  // By the name of the objective that mimics them: tokens at its MimickedPatches (objective/mimic.h), after the class token's where
+  // it asked for that too, (B, N or 1 + N, T). Objectives that want the same share a tensor.
+  std::map<std::string, at::Tensor> teacher_BNT;
   at::Tensor drop_path_BR;      // as EncodeOptions; undefined: nothing is dropped
 };
 struct ForwardPass {

@@ -74,7 +74,7 @@ TEST(ObjectiveSumTest, APermutedBatchHasTheSameTermsAndStatistics) {
   ForwardPass pass = model.Forward({Images(3, 0), Images(3, 1)});
   const ObjectiveSum::Result expected = (*model.sum)->Compute(pass);
   for (ViewInput& view : pass.views) {
-    for (at::Tensor* rows : {&view.images_BCHW, &view.plan.visible_BK, &view.plan.hidden_BM, &view.teacher_BKT.at("clip_tokens")}) {
+    for (at::Tensor* rows : {&view.images_BCHW, &view.plan.visible_BK, &view.plan.hidden_BM, &view.teacher_BNT.at("clip_tokens")}) {
       *rows = rows->roll(1, 0);
     }
   }

@@ -1,4 +1,4 @@
-// Teacher tokens for the visible patches of a batch, and the patches themselves where the teacher chooses them. Blocking; the
+// Teacher tokens for the patches of a batch that are mimicked, and the patches themselves where the teacher chooses them. Blocking; the
 // batch pipeline calls it one step ahead. One thread.
 // Implementations: TeacherClient (gRPC stream) and, in tests, a fake.
 #pragma once
@@ -22,7 +22,7 @@ namespace mimeo {
 class FeatureSource {
  public:
   virtual ~FeatureSource() = default;
-  // Sets teacher_BKT[o] of every view for each objective o of the request, for its plan's visible patches. A view without a plan
+  // Sets teacher_BNT[o] of every view for each objective o of the request, at its plan's MimickedPatches. A view without a plan
   // gets it from the source whose request draws masks, which comes before the others. Reconnects and retries for as long as it
   // takes until `deadline`: a teacher that is away stalls the job, never skips the term.
   // DeadlineExceeded: not there yet; the request goes on, and a call with the same batch and views waits for its answer

@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "model/mask_plan.h"
+#include "objective/mimic.h"
 
 namespace mimeo {
 namespace {
@@ -87,16 +88,16 @@ absl::StatusOr<std::vector<size_t>> TeacherBatch::InputsOf(const Batch& batch, c
   for (size_t i = 0; i < views.size(); ++i) {
     if (views[i].view != view) continue;
     inputs.push_back(i);
-    const at::Tensor& index = views[i].plan.visible_BK;
-    if (!index.defined()) continue;
+    if (!views[i].plan.visible_BK.defined()) continue;
+    const at::Tensor index = MimickedPatches(views[i].plan, options_.request.tokens);
     fits = fits && index.dim() == 2 && index.size(0) == images.size(0) && index.size(1) >= 1;
     plans.push_back(absl::StrJoin(index.sizes(), "x"));
   }
   if (!fits) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "view ", view, ": images of shape ", absl::StrJoin(images.sizes(), "x"), " and visible patches of shape ",
+        "view ", view, ": images of shape ", absl::StrJoin(images.sizes(), "x"), " and patches to mimic of shape ",
         absl::StrJoin(plans, ", "), ", the job's are uint8 Bx", wanted.channels, "x", wanted.height_px, "x", wanted.width_px,
-        " and BxK"));
+        " and BxN"));
   }
   const bool draws = plans.size() < inputs.size();
   const bool may_draw = options_.request.draws_masks && inputs.size() == 1;
@@ -129,9 +130,10 @@ absl::Status TeacherBatch::AddCrop(const FeatureGeometry& geometry, const Batch&
   } else {
     crop.header.clear_focused();
     crop.header.set_num_visible(0);
-    if (crop.views.size() == 1 && visible_BK.defined()) {
-      num_tokens = visible_BK.size(1);
-      crop.choice_BX = visible_BK.to(at::kCPU, at::kInt).contiguous();
+    if (crop.views.size() == 1 && visible_BK.defined() && options_.request.tokens != MIMIC_TOKENS_ALL) {
+      const at::Tensor wanted_BN = MimickedPatches(views[crop.views.front()].plan, options_.request.tokens);
+      num_tokens = wanted_BN.size(1);
+      crop.choice_BX = wanted_BN.to(at::kCPU, at::kInt).contiguous();
       crop.header.set_num_visible(static_cast<int>(num_tokens));
     }
   }
@@ -202,7 +204,7 @@ absl::StatusOr<MaskPlan> TeacherBatch::DrawnPlan(const at::Tensor& drawn_BK) con
 
 at::Tensor TeacherBatch::FeaturesOf(const Crop& crop, const ViewInput& view) const {
   if (crop.choice_BX.defined()) return crop.features_BNT;
-  at::Tensor index_BN = view.plan.visible_BK.to(at::kCPU, at::kLong);
+  at::Tensor index_BN = MimickedPatches(view.plan, options_.request.tokens).to(at::kCPU, at::kLong);
   if (options_.request.class_token) index_BN = at::cat({at::zeros({index_BN.size(0), 1}, at::kLong), index_BN + 1}, 1);
   return TakePatches(crop.features_BNT, index_BN);
 }
@@ -224,7 +226,7 @@ absl::Status TeacherBatch::HandOut(std::vector<ViewInput>* views) const {
     for (const size_t i : crop.views) {
       ViewInput& view = (*views)[i];
       const at::Tensor features = FeaturesOf(crop, view).to(view.plan.visible_BK.device());
-      for (const std::string& objective : options_.request.objectives) view.teacher_BKT[objective] = features;
+      for (const std::string& objective : options_.request.objectives) view.teacher_BNT[objective] = features;
     }
   }
   return absl::OkStatus();

@@ -24,8 +24,8 @@ FeatureRequestHeader HeaderOf(const TeacherClientOptions& options);
 
 class TeacherBatch {
  public:
-  // Each crop is sent once: with the visible patches of the one view that is made of it; for all patches, where several are
-  // (complementary masks) or where its plan is another's that is not drawn yet; with keys, where the teacher is to draw its plan. `options` outlives it.
+  // Each crop is sent once: with the patches to mimic of the one view that is made of it; for all patches, where those are to be
+  // mimicked, where several views are (complementary masks) or where its plan is another's that is not drawn yet; with keys, where the teacher is to draw its plan. `options` outlives it.
   // InvalidArgument: a crop that is not of the options' image, a view of no crop, a view without a plan that the teacher is not to
   // draw.
   static absl::StatusOr<std::unique_ptr<TeacherBatch>> Create(const TeacherClientOptions& options,
@@ -41,7 +41,7 @@ class TeacherBatch {
   // The first of what was not answered now is.
   void Answered(int64_t num_images) { num_answered_ += num_images; }
 
-  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BKT of each objective, and plans, on the views'
+  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, and plans, on the views'
   // device. DataLoss: drawn patches that are no plan.
   absl::Status HandOut(std::vector<ViewInput>* views) const;
 
@@ -50,7 +50,7 @@ class TeacherBatch {
   struct Crop {
     at::Tensor images_BCHW;   // uint8
     FeatureRequestHeader header;
-    at::Tensor choice_BX;     // indices (int32, K) or keys (int64, 2 words); undefined: all patches are asked for
+    at::Tensor choice_BX;     // indices (int32, N) or keys (int64, 2 words); undefined: all patches are asked for
     at::Tensor drawn_BK;      // int32; undefined: nothing is drawn
     at::Tensor features_BNT;  // float32; undefined: none are wanted
     std::vector<size_t> views;  // that are made of it
@@ -62,7 +62,7 @@ class TeacherBatch {
   absl::Status AddCrop(const FeatureGeometry& geometry, const Batch& batch, const std::vector<ViewInput>& views, int view);
   at::Tensor KeysOf(const Batch& batch, int view) const;
   absl::StatusOr<MaskPlan> DrawnPlan(const at::Tensor& drawn_BK) const;
-  // (B, [1 +] K, T) of a view.
+  // (B, [1 +] N, T) of a view.
   at::Tensor FeaturesOf(const Crop& crop, const ViewInput& view) const;
 
   const TeacherClientOptions& options_;

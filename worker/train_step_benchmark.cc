@@ -67,9 +67,9 @@ ForwardPass MadeUpViews(const JobSpec& spec, int width, at::Device device) {
   pass.shared_BCHW = at::randn(batch.views_BCHW[0].sizes()).to(device);
   for (ViewInput& view : pass.views) {
     view.images_BCHW = at::randn(view.images_BCHW.sizes()).to(device);
-    for (const ObjectiveSpec& objective : spec.objective()) {
-      const int64_t tokens = NumVisible(spec) + (objective.mimic().class_token() ? 1 : 0);
-      if (objective.has_mimic()) view.teacher_BKT[objective.name()] = at::randn({data.global_batch(), tokens, width}).to(device);
+    for (const TeacherRequest& request : TeacherRequests(spec)) {
+      const at::Tensor features = at::randn({data.global_batch(), NumTokens(request, spec), width}).to(device);
+      for (const std::string& objective : request.objectives) view.teacher_BNT[objective] = features;
     }
   }
   return pass;

@@ -13,6 +13,7 @@
 #include "base/random_key.h"
 #include "model/mask_plan.h"
 #include "model/testing/vit_spec.h"
+#include "objective/mimic.h"
 
 namespace mimeo::testing {
 namespace {
@@ -31,12 +32,13 @@ ContrastiveSpec* AddContrastive(const std::string& name, double weight, JobSpec*
   return contrastive;
 }
 
-// Which objectives want the teacher's class token too.
-bool WantsClassToken(const JobSpec& spec, const std::string& name) {
+// Rows of teacher tokens that the objective of this name wants of a view.
+int64_t TeacherRows(const JobSpec& spec, const std::string& name, const MaskPlan& plan) {
   for (const ObjectiveSpec& objective : spec.objective()) {
-    if (objective.name() == name) return objective.mimic().class_token();
+    if (objective.name() != name || !objective.has_mimic()) continue;
+    return MimickedPatches(plan, objective.mimic().tokens()).size(1) + (objective.mimic().class_token() ? 1 : 0);
   }
-  return false;
+  return kVisible;
 }
 
 }  // namespace
@@ -52,6 +54,7 @@ MimicSpec* AddMimic(const std::string& name, const std::string& teacher, double 
   MimicSpec* mimic = AddObjective(name, weight, spec)->mutable_mimic();
   mimic->set_teacher(teacher), mimic->set_distance(MIMIC_DISTANCE_MSE), mimic->set_teacher_norm(TEACHER_NORM_WHITEN);
   mimic->set_teacher_layer(0), mimic->set_projected(false), mimic->set_class_token(false);
+  mimic->set_tokens(MIMIC_TOKENS_VISIBLE);
   return mimic;
 }
 
@@ -104,9 +107,9 @@ ViewInput SmallModel::Input(const at::Tensor& images_BCHW, int view, int mask) c
   input.plan = RandomMaskPlan(keys, kPatches, kVisible);
   input.view = view;
   for (const std::string& name : options.taught) {
-    const int64_t rows = kVisible + (WantsClassToken(spec, name) ? 1 : 0);
+    const int64_t rows = TeacherRows(spec, name, input.plan);
     const at::Tensor phases = at::arange(batch * rows * kTeacherWidth, at::kDouble) * 0.9 + view;
-    input.teacher_BKT[name] = at::sin(phases).view({batch, rows, kTeacherWidth});
+    input.teacher_BNT[name] = at::sin(phases).view({batch, rows, kTeacherWidth});
   }
   return input;
 }

@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 
 #include "model/testing/vit_spec.h"
+#include "objective/mimic.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
@@ -31,9 +32,9 @@ absl::Status RandomTeacher::Attach(const Batch& batch, absl::Time deadline, std:
     }
     const at::Tensor all = request_.layer > 0 ? encoding.blocks_BND.at(request_.layer)
                                               : at::cat({encoding.class_BD.unsqueeze(1), encoding.visible_BKD}, 1);
-    at::Tensor tokens = TakePatches(all.slice(1, 1), view.plan.visible_BK.cpu());
+    at::Tensor tokens = TakePatches(all.slice(1, 1), MimickedPatches(view.plan, request_.tokens).cpu());
     if (request_.class_token) tokens = at::cat({all.slice(1, 0, 1), tokens}, 1);
-    for (const std::string& objective : request_.objectives) view.teacher_BKT[objective] = tokens.to(view.images_BCHW.device());
+    for (const std::string& objective : request_.objectives) view.teacher_BNT[objective] = tokens.to(view.images_BCHW.device());
   }
   return absl::OkStatus();
 }

@@ -21,6 +21,7 @@
 #include "base/metrics_server.h"
 #include "base/random_key.h"
 #include "model/mask_plan.h"
+#include "objective/mimic.h"
 #include "teacher_server/serving.h"
 #include "worker/feature_source.h"
 
@@ -169,7 +170,8 @@ class TeacherClientFixture : public ::testing::Test {
   std::vector<bool> waits_ ABSL_GUARDED_BY(mu_);
 };
 
-// `num_views` views of B images, each filled with its number; patch (image + view + k) % 4 is the k-th visible one.
+// `num_views` views of B images, each filled with its number; patch (image + view + k) % 4 is the k-th visible one, and those after
+// them are hidden.
 struct Sent {
   Batch batch;
   std::vector<ViewInput> views;
@@ -179,38 +181,39 @@ inline Sent MakeBatch(int num_images, int num_visible, int num_views) {
   Sent sent;
   for (int v = 0; v < num_views; ++v) {
     at::Tensor images = at::empty({num_images, 3, kImagePx, kImagePx}, at::kByte);
-    at::Tensor visible = at::empty({num_images, num_visible}, at::kLong);
+    at::Tensor visible = at::empty({num_images, num_visible}, at::kLong), hidden = at::empty({num_images, 4 - num_visible}, at::kLong);
     for (int b = 0; b < num_images; ++b) {
       images[b].fill_(10 * v + b);
       for (int k = 0; k < num_visible; ++k) visible[b][k] = (b + v + k) % 4;
+      for (int m = num_visible; m < 4; ++m) hidden[b][m - num_visible] = (b + v + m) % 4;
     }
     sent.batch.views_BCHW.push_back(images);
     sent.views.emplace_back();
     sent.views.back().images_BCHW = images;  // says which device
-    sent.views.back().plan.visible_BK = visible;
+    sent.views.back().plan = {visible, hidden};
     sent.views.back().view = v;
   }
   for (int b = 0; b < num_images; ++b) sent.batch.keys.push_back(RandomKey(40 + b));
   return sent;
 }
 
-// The features of every input, at its plan's visible patches.
+// The features of every input, at the patches that the request wants of its plan.
 inline void ExpectFeatures(const Sent& sent, const TeacherRequest& request) {
   for (size_t i = 0; i < sent.views.size(); ++i) {
     const ViewInput& view = sent.views[i];
-    const at::Tensor& visible = view.plan.visible_BK;
+    const at::Tensor wanted = MimickedPatches(view.plan, request.tokens);
     const int first = request.class_token ? -1 : 0;
     const int64_t width = request.projected ? kProjectedWidth : kWidth;
-    ASSERT_EQ(view.teacher_BKT.size(), request.objectives.size());
+    ASSERT_EQ(view.teacher_BNT.size(), request.objectives.size());
     for (const std::string& objective : request.objectives) {
-      const auto found = view.teacher_BKT.find(objective);
-      ASSERT_NE(found, view.teacher_BKT.end());
+      const auto found = view.teacher_BNT.find(objective);
+      ASSERT_NE(found, view.teacher_BNT.end());
       const at::Tensor& features = found->second;
-      ASSERT_EQ(features.sizes(), at::IntArrayRef({visible.size(0), visible.size(1) - first, width}));
+      ASSERT_EQ(features.sizes(), at::IntArrayRef({wanted.size(0), wanted.size(1) - first, width}));
       ASSERT_EQ(features.scalar_type(), at::kFloat);
-      for (int64_t b = 0; b < visible.size(0); ++b) {
-        for (int64_t k = first; k < visible.size(1); ++k) {
-          const int patch = k < 0 ? -1 : visible[b][k].item<int>();
+      for (int64_t b = 0; b < wanted.size(0); ++b) {
+        for (int64_t k = first; k < wanted.size(1); ++k) {
+          const int patch = k < 0 ? -1 : wanted[b][k].item<int>();
           for (int t = 0; t < width; ++t) {
             ASSERT_EQ(features[b][k - first][t].item<float>(), Feature(10 * view.view + b, patch, t, request.layer))
                 << i << " " << b << " " << k;

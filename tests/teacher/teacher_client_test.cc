@@ -126,7 +126,7 @@ TEST_F(TeacherClientTest, AnotherTeacherUnderTheSameNameIsRefused) {
     EXPECT_EQ(attached.code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(std::string(attached.message()), AllOf(HasSubstr("weights a1"), HasSubstr("weights b2")));
   }
-  EXPECT_TRUE(sent.views[0].teacher_BKT.empty());
+  EXPECT_TRUE(sent.views[0].teacher_BNT.empty());
 }
 
 TEST_F(TeacherClientTest, GivesUpAtTheDeadlineAndSaysWhere) {

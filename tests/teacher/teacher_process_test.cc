@@ -112,8 +112,8 @@ class TeacherProcessTest : public ::testing::Test {
         encoder_->Encode(NormalizePixels(images, ImageNetStatistics()), AllVisible(images.size(0), kPatches, at::kCPU))
             .visible_BKD.detach();
     const at::Tensor expected = TakePatches(all_BLT, views_[0].plan.visible_BK);
-    ASSERT_EQ(views_[0].teacher_BKT["mimic"].sizes(), expected.sizes());
-    EXPECT_TRUE(at::allclose(views_[0].teacher_BKT["mimic"], expected, 1e-5, 1e-5));
+    ASSERT_EQ(views_[0].teacher_BNT["mimic"].sizes(), expected.sizes());
+    EXPECT_TRUE(at::allclose(views_[0].teacher_BNT["mimic"], expected, 1e-5, 1e-5));
   }
 
   TempDir dir_;
@@ -189,7 +189,7 @@ TEST_F(TeacherProcessTest, DrawsMasksAndTapsABlockForLargerCrops) {
   EXPECT_TRUE(at::equal(views_[0].plan.visible_BK, plan.visible_BK));
   EXPECT_TRUE(at::equal(views_[0].plan.hidden_BM, plan.hidden_BM));
   const at::Tensor rows = at::cat({at::zeros({6, 1}, at::kLong), plan.visible_BK + 1}, 1);
-  EXPECT_TRUE(at::allclose(views_[0].teacher_BKT["mimic"], TakePatches(direct.blocks_BND.at(1), rows), 1e-5, 1e-5));
+  EXPECT_TRUE(at::allclose(views_[0].teacher_BNT["mimic"], TakePatches(direct.blocks_BND.at(1), rows), 1e-5, 1e-5));
   EXPECT_THAT(ReadFile(log_).value_or(""), HasSubstr("image=3x32x32 patch_px=8 width=16 projected_width=0 blocks=2 block_width=16 "
                                                      "class_token=true"));
 }

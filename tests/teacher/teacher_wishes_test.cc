@@ -41,6 +41,43 @@ TEST_F(TeacherWishesTest, AsksForTheTokensThatTheRequestNames) {
   }
 }
 
+TEST_F(TeacherWishesTest, AsksForTheTokensOfHiddenPatchesAndOfAll) {
+  TinyTeacher teacher(Contract("a"));
+  SetAddress(teacher.address());
+  for (const MimicTokens tokens : {MIMIC_TOKENS_HIDDEN, MIMIC_TOKENS_ALL}) {
+    for (const bool complementary : {false, true}) {
+      TeacherClientOptions options = Options();
+      options.request.tokens = tokens, options.request.class_token = tokens == MIMIC_TOKENS_ALL;
+      const auto source = Connect(options);
+      ASSERT_NE(source, nullptr);
+      Sent sent = MakeBatch(5, 1, 2);
+      if (complementary) {
+        sent.views[1] = sent.views[0];
+        std::swap(sent.views[1].plan.visible_BK, sent.views[1].plan.hidden_BM);
+      }
+      const absl::Status attached = source->Attach(sent.batch, Soon(), &sent.views);
+      ASSERT_TRUE(attached.ok()) << attached;
+      ExpectFeatures(sent, options.request);
+    }
+  }
+}
+
+TEST_F(TeacherWishesTest, HiddenPatchesOfDrawnPlansAreAskedForAfterThem) {
+  TinyTeacher teacher(Contract("a"));
+  SetAddress(teacher.address());
+  TeacherClientOptions drawing = DrawingOptions(), hidden = Options();
+  drawing.request.objectives.clear();
+  hidden.request.tokens = MIMIC_TOKENS_HIDDEN;
+  const auto first = Connect(drawing), second = Connect(hidden);
+  ASSERT_TRUE(first != nullptr && second != nullptr);
+  Sent sent = MakeBatch(3, 2, 1);
+  sent.views[0].plan = MaskPlan();
+  ASSERT_TRUE(first->Attach(sent.batch, Soon(), &sent.views).ok());
+  ASSERT_TRUE(second->Attach(sent.batch, Soon(), &sent.views).ok());
+  ExpectDrawn(sent, 4, false);
+  ExpectFeatures(sent, hidden.request);
+}
+
 TEST_F(TeacherWishesTest, TheTeacherDrawsPlansAndLaterSourcesUseThem) {
   for (const bool most_attended : {false, true}) {
     TinyTeacher teacher(Contract("a"));
@@ -56,7 +93,7 @@ TEST_F(TeacherWishesTest, TheTeacherDrawsPlansAndLaterSourcesUseThem) {
     ASSERT_TRUE(attached.ok()) << attached;
     ExpectDrawn(sent, 4, most_attended);
     ExpectFeatures(sent, drawing.request);
-    for (ViewInput& view : sent.views) view.teacher_BKT.clear();
+    for (ViewInput& view : sent.views) view.teacher_BNT.clear();
     attached = second->Attach(sent.batch, Soon(), &sent.views);
     ASSERT_TRUE(attached.ok()) << attached;
     ExpectDrawn(sent, 4, most_attended);
@@ -88,7 +125,7 @@ TEST_F(TeacherWishesTest, OnePlanServesAllViewsWhereTheJobSaysSo) {
     // A plan that view 0 came with serves, too.
     sent.views.push_back(second);
     sent.views[1].plan = MaskPlan();
-    sent.views[1].teacher_BKT.clear();
+    sent.views[1].teacher_BNT.clear();
     ASSERT_TRUE(source->Attach(sent.batch, Soon(), &sent.views).ok());
     ExpectFeatures(sent, options.request);
     EXPECT_TRUE(at::equal(sent.views[1].plan.visible_BK, sent.views[0].plan.visible_BK));
@@ -108,7 +145,7 @@ TEST_F(TeacherWishesTest, OnlyMasksAreDrawnWhereNobodyMimics) {
   sent.views[0].plan = MaskPlan();
   ASSERT_TRUE(source->Attach(sent.batch, Soon(), &sent.views).ok());
   ExpectDrawn(sent, 4, false);
-  EXPECT_TRUE(sent.views[0].teacher_BKT.empty());
+  EXPECT_TRUE(sent.views[0].teacher_BNT.empty());
   EXPECT_EQ(teacher.images(), 3);
   ASSERT_TRUE(source->Attach(sent.batch, Soon(), &sent.views).ok());  // nothing is left to ask
   EXPECT_EQ(teacher.images(), 3);

@@ -17,7 +17,7 @@ void HandOverPass(const ForwardPass& pass) {
   HandOver(pass.shared_BCHW);
   for (const ViewInput& view : pass.views) {
     for (const at::Tensor& tensor : {view.images_BCHW, view.plan.visible_BK, view.plan.hidden_BM, view.drop_path_BR}) HandOver(tensor);
-    for (const auto& [objective, tensor] : view.teacher_BKT) HandOver(tensor);
+    for (const auto& [objective, tensor] : view.teacher_BNT) HandOver(tensor);
   }
 }
 

@@ -49,7 +49,7 @@ class GatedTeacher : public FeatureSource {
     if (away_) return absl::DeadlineExceededError("away");
     mu_.Await(absl::Condition(this, &GatedTeacher::Open));
     --answers_;
-    for (ViewInput& view : *views) view.teacher_BKT["clip"] = at::full({1, kVisible, 1}, static_cast<double>(newest_));
+    for (ViewInput& view : *views) view.teacher_BNT["clip"] = at::full({1, kVisible, 1}, static_cast<double>(newest_));
     return broken_;
   }
   const TeacherRequest& request() const override { return request_; }
@@ -120,13 +120,13 @@ TEST(BatchPipelineTest, TheNextFeaturesAreFetchedWhileAStepComputes) {
   teacher.Answer(1);
   auto first = pipeline.Next();
   ASSERT_OK(first.status());
-  EXPECT_EQ(first->pass.views[0].teacher_BKT.at("clip").min().item<double>(), 0);
+  EXPECT_EQ(first->pass.views[0].teacher_BNT.at("clip").min().item<double>(), 0);
   EXPECT_TRUE(teacher.AwaitAsked(1)) << "asked for without anybody calling Next";
   teacher.Answer(1);
   EXPECT_TRUE(teacher.AwaitAsked(2)) << "and the one after that";
   const auto second = pipeline.Next();
   ASSERT_OK(second.status());
-  EXPECT_EQ(second->pass.views[0].teacher_BKT.at("clip").min().item<double>(), 1);
+  EXPECT_EQ(second->pass.views[0].teacher_BNT.at("clip").min().item<double>(), 1);
   EXPECT_EQ(second->next.batch(), 2);
   teacher.Answer(100);
 }

@@ -230,9 +230,8 @@ class Run {
       }
       for (const auto& teacher : teachers_) {
         const TeacherRequest& request = teacher->request();
-        const int64_t num_tokens = NumVisible(spec_) + (request.class_token ? 1 : 0);
-        const at::Tensor zeros = at::zeros({2, num_tokens, teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
-        for (const std::string& objective : request.objectives) view.teacher_BKT[objective] = zeros;
+        const at::Tensor zeros = at::zeros({2, NumTokens(request, spec_), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
+        for (const std::string& objective : request.objectives) view.teacher_BNT[objective] = zeros;
       }
     }
     return pass;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -14,6 +15,17 @@
 #include "worker/training/evaluation_batch.h"
 
 namespace mimeo {
+namespace {
+
+// With which all of a crop's patches are asked for.
+MaskPlan PlanOfAll(int64_t batch, int num_patches, MimicTokens tokens) {
+  MaskPlan plan = AllVisible(batch, num_patches, at::kCPU);
+  if (tokens == MIMIC_TOKENS_HIDDEN) std::swap(plan.visible_BK, plan.hidden_BM);
+  return plan;
+}
+
+}  // namespace
+
 absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec& spec, const EmbedOptions& options, FeatureSource* teacher) {
   const std::string& objective = teacher->request().objectives.front();
   const int64_t first_patch = teacher->request().class_token ? 1 : 0;
@@ -24,9 +36,9 @@ absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec&
     if (batch.sample_ids.empty()) continue;
     std::vector<ViewInput> views(1);
     views[0].images_BCHW = batch.views_BCHW[0];  // the first group is full-size
-    views[0].plan = AllVisible(batch.views_BCHW[0].size(0), NumPatches(spec), at::kCPU);
+    views[0].plan = PlanOfAll(batch.views_BCHW[0].size(0), NumPatches(spec), teacher->request().tokens);
     RETURN_IF_ERROR(teacher->Attach(batch, absl::InfiniteFuture(), &views));
-    means.push_back(views[0].teacher_BKT.at(objective).slice(1, first_patch).mean(1));
+    means.push_back(views[0].teacher_BNT.at(objective).slice(1, first_patch).mean(1));
     for (const int64_t sample : batch.sample_ids) embeddings.labels.push_back(dataset.label(sample));
     embeddings.samples.insert(embeddings.samples.end(), batch.sample_ids.begin(), batch.sample_ids.end());
   }
