@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
+#include "base/short_spin.h"
 #include "base/status_macros.h"
 #include "teacher_server/registration.h"
 #include "teacher_server/serving.h"
@@ -174,4 +175,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace mimeo
 
-int main(int argc, char** argv) { return mimeo::Main(argc, argv); }
+int main(int argc, char** argv) {
+  mimeo::SpinShortly(argv);
+  return mimeo::Main(argc, argv);
+}

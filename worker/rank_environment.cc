@@ -26,13 +26,6 @@ std::vector<std::string> AllocatorEnvironment() {
   return {};
 }
 
-// How long an OpenMP thread spins for the others before it sleeps. Its default, milliseconds, makes a rank of several threads a hundred
-// times slower where something else has a core; this is as fast where nothing has (docs/benchmarks/train_step.md).
-std::vector<std::string> WaitingEnvironment() {
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return {};
-  return {"GOMP_SPINCOUNT=2000"};
-}
-
 // Names of libtorch's ProcessGroupNCCL and of NCCL itself.
 std::vector<std::string> NcclEnvironment(const RankEnvironmentOptions& options) {
   std::vector<std::pair<std::string, std::string>> wanted = {
@@ -75,7 +68,6 @@ std::vector<std::string> RankEnvironment(const RankEnvironmentOptions& options, 
       absl::StrCat("CUDA_VISIBLE_DEVICES=", devices.empty() ? "" : devices[slot % devices.size()]),
   };
   for (std::string& variable : AllocatorEnvironment()) environment.push_back(std::move(variable));
-  for (std::string& variable : WaitingEnvironment()) environment.push_back(std::move(variable));
   if (devices.empty()) return environment;
   for (std::string& variable : NcclEnvironment(options)) environment.push_back(std::move(variable));
   return environment;

@@ -48,13 +48,6 @@ TEST(RankEnvironmentTest, WhatThePersonSetForNcclStays) {
   unsetenv("NCCL_SOCKET_IFNAME");
 }
 
-TEST(RankEnvironmentTest, ThreadsSpinShortlyUnlessThePersonSaysOtherwise) {
-  EXPECT_THAT(RankEnvironment(TwoGpus(), 0), Contains("GOMP_SPINCOUNT=2000"));
-  ASSERT_EQ(setenv("OMP_WAIT_POLICY", "ACTIVE", /*overwrite=*/1), 0);
-  EXPECT_THAT(RankEnvironment(TwoGpus(), 0), Each(Not(StartsWith("GOMP_SPINCOUNT"))));
-  unsetenv("OMP_WAIT_POLICY");
-}
-
 TEST(RankEnvironmentTest, AnAddressOfAnotherHostHasNoInterface) {
   EXPECT_EQ(InterfaceOf("127.0.0.1"), "lo");
   EXPECT_EQ(InterfaceOf("192.0.2.1"), "");  // TEST-NET-1

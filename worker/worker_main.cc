@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "base/short_spin.h"
 #include "worker/agent_main.h"
 #include "worker/rank_main.h"
 #include "worker/tools/tools.h"
@@ -26,6 +27,7 @@ using Verb = int (*)(int argc, char** argv);
 }  // namespace
 
 int main(int argc, char** argv) {
+  mimeo::SpinShortly(argv);  // an agent's ranks inherit it
   const std::map<std::string, Verb> verbs = {
       {"agent", mimeo::RunAgent},   {"rank", mimeo::RunRank},      {"embed", mimeo::RunEmbed},
       {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},        {"reconstruct", mimeo::RunReconstruct},
