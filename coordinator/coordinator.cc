@@ -57,7 +57,11 @@ absl::Status CoordinatorCore::Recover() {
       return absl::DataLossError(
           absl::StrCat("journal entry ", number, " contradicts those before it: ", legal.message()));
     }
-    state_.Apply(event);
+    Event current = event;
+    if (current.has_job_submitted()) {
+      *current.mutable_job_submitted()->mutable_spec() = InThisVersion(event.job_submitted().spec());
+    }
+    state_.Apply(current);
     ++number;
     return absl::OkStatus();
   }));

@@ -14,4 +14,9 @@ absl::StatusOr<JobSpec> ResolveJobSpec(const JobSpec& spec) {
   return resolved;
 }
 
+JobSpec InThisVersion(const JobSpec& resolved) {
+  const absl::StatusOr<JobSpec> again = ResolveJobSpec(resolved);
+  return again.ok() ? *again : resolved;
+}
+
 }  // namespace mimeo

@@ -23,6 +23,10 @@ absl::Status SetField(absl::string_view assignment, JobSpec* spec);
 // InvalidArgument: all problems at once, one a line: "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32".
 absl::StatusOr<JobSpec> ResolveJobSpec(const JobSpec& spec);
 
+// What an earlier version resolved, with the defaults of the fields that this one added: what the job did without them. As it is,
+// where this version would refuse it.
+JobSpec InThisVersion(const JobSpec& resolved);
+
 // Stable text form: field order of job.proto, shortest doubles that read back equal.
 std::string JobSpecText(const JobSpec& spec);
 

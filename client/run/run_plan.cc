@@ -92,11 +92,18 @@ void CheckOutIsAFolder(const std::string& out, Problems* problems) {
   }
 }
 
+// Whether it is the text of the same job, if an earlier version wrote it, too.
+bool IsTheSameJob(const std::string& text, const std::string& path, const RunPlan& plan) {
+  if (text == plan.text) return true;
+  const absl::StatusOr<JobSpec> before = ParseRecipe(text, path);
+  return before.ok() && JobSpecText(InThisVersion(*before)) == plan.text;
+}
+
 absl::Status CheckOut(const RunPlan& plan) {
   const std::string path = JoinPath(plan.out, "job.textproto");
   if (!FileExists(path)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string before, ReadFile(path, limits::kRecipeBytes));
-  if (before == plan.text) return absl::OkStatus();
+  if (IsTheSameJob(before, path, plan)) return absl::OkStatus();
   return absl::AlreadyExistsError(absl::StrCat("--out ", plan.out, " holds the run of another job (see ", path,
                                                "); take another folder, or the recipe and flags of that run to continue it"));
 }

@@ -92,6 +92,21 @@ TEST_F(RunPlanTest, OutMustBeOrBecomeAFolder) {
   EXPECT_THAT(Refusal(), HasSubstr("/weights is not a folder"));
 }
 
+// Fields that this version added have the defaults that the run had without them.
+TEST_F(RunPlanTest, ARunOfAnEarlierVersionGoesOn) {
+  const auto plan = MakeRunPlan(flags_, 2);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  const std::string added = "tokens: MIMIC_TOKENS_VISIBLE";
+  std::string text = plan->text;
+  ASSERT_THAT(text, HasSubstr(added));
+  text.erase(text.find(added), added.size());
+  ASSERT_TRUE(MakeDirs(flags_.out).ok());
+  ASSERT_TRUE(WriteFileAtomic(flags_.out + "/job.textproto", text).ok());
+  EXPECT_TRUE(MakeRunPlan(flags_, 2).ok());
+  flags_.sets = {"seed=9"};
+  EXPECT_THAT(Refusal(), HasSubstr("holds the run of another job"));
+}
+
 TEST_F(RunPlanTest, AMissingRecipeIsNamed) {
   flags_.recipe = "/nowhere/recipe";
   EXPECT_THAT(Refusal(), HasSubstr("/nowhere/recipe"));
