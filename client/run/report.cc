@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "client/run/curve.h"
+#include "client/utilization_text.h"
 
 namespace mimeo {
 namespace {
@@ -91,6 +92,26 @@ std::string Curves(const std::vector<StepMetrics>& steps) {
                       CurveSvg("Learning rate", "step", {rate}), CurveSvg("Images per second", "step", {speed}), "</div>");
 }
 
+// What steps' time went into, as `mimeo show` says of one, and the newest step in its words.
+std::string DeviceUse(const std::vector<StepMetrics>& steps) {
+  Series compute{"compute", {}}, communication{"communication", {}}, images{"images", {}}, teacher{"teacher", {}}, gflops{"GFLOP/s", {}};
+  const Utilization* newest = nullptr;
+  for (const StepMetrics& step : steps) {
+    if (!step.has_utilization()) continue;
+    const double x = static_cast<double>(step.step());
+    newest = &step.utilization();
+    compute.points.emplace_back(x, ComputeSeconds(*newest));
+    communication.points.emplace_back(x, newest->communication_seconds());
+    images.points.emplace_back(x, newest->data_wait_seconds());
+    teacher.points.emplace_back(x, newest->teacher_wait_seconds());
+    gflops.points.emplace_back(x, newest->gflop_per_second());
+  }
+  if (newest == nullptr) return "";
+  return absl::StrCat("<h2>What the device made of it</h2><p class=\"dim\">Rank 0, at the end: ", EscapeHtml(UtilizationText(*newest)),
+                      ".</p><div class=\"grid\">", CurveSvg("Seconds of a step", "step", {compute, communication, images, teacher}),
+                      CurveSvg("GFLOP/s", "step", {gflops}), "</div>");
+}
+
 std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
   std::set<std::string> names;
   for (const EvaluationResult& evaluation : evaluations) {
@@ -141,7 +162,7 @@ std::string HtmlReport(const RunReport& report) {
   return absl::StrCat("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
                       name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
                       Curves(report.steps), Watched(report.steps), report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
-                      Reconstructions(report), "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text),
+                      Reconstructions(report), DeviceUse(report.steps), "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text),
                       "</pre></body></html>\n");
 }
 

@@ -63,6 +63,18 @@ TEST(HtmlReportTest, DrawsWhatIsWatchedForCollapse) {
   EXPECT_THAT(html, HasSubstr("contrast/uniformity</figcaption>"));
 }
 
+TEST(HtmlReportTest, SaysWhatAStepsTimeWentInto) {
+  RunReport report = Sample();
+  EXPECT_THAT(HtmlReport(report), Not(HasSubstr("What the device made of it")));
+  for (StepMetrics& step : report.steps) {
+    Utilization* use = step.mutable_utilization();
+    use->set_step_seconds(1), use->set_teacher_wait_seconds(0.25), use->set_gflop_per_second(30 + static_cast<double>(step.step()));
+  }
+  const std::string html = HtmlReport(report);
+  EXPECT_THAT(html, HasSubstr("Rank 0, at the end: step 1.000s: compute 0.750s, communication 0.000s, images 0.000s, teacher 0.250s; 33.0 GFLOP/s"));
+  EXPECT_THAT(html, HasSubstr("<figcaption>Seconds of a step"));
+}
+
 TEST(HtmlReportTest, EscapesWhatPeopleNamed) {
   const std::string html = HtmlReport(Sample());
   EXPECT_THAT(html, Not(HasSubstr("<script>")));
