@@ -128,10 +128,11 @@ absl::Status SetField(absl::string_view assignment, JobSpec* spec) {
   auto field = FindField(*message, steps.back(), path);
   if (!field.ok()) return field.status();
   const std::string value(halves.second);
-  if ((*field)->is_repeated()) {
+  if (value.empty()) {
+    message->GetReflection()->ClearField(message, *field);
+  } else if ((*field)->is_repeated()) {
     return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": a list cannot be set as a whole"));
-  }
-  if ((*field)->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+  } else if ((*field)->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     message->GetReflection()->SetString(message, *field, value);
   } else {
     Silent silent;

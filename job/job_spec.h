@@ -15,7 +15,7 @@ namespace mimeo {
 // "recipe.textproto:3:7: unknown field \"widht\" in VitSpec; known: patch_px, width, ...".
 absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view source_name);
 
-// "schedule.epochs=3", "objective[mimic].weight=0.5", "encoder.vit.depth=4", "seed=7". Strings need no quotes.
+// "schedule.epochs=3", "objective[mimic].weight=0.5", "encoder.vit.depth=4", "seed=7". Strings need no quotes. "schedule.epochs=" takes a field out.
 // InvalidArgument names the part of the path that does not exist and what does.
 absl::Status SetField(absl::string_view assignment, JobSpec* spec);
 

@@ -170,6 +170,16 @@ TEST(SetFieldTest, AnObjectiveWithoutANameHasItsKinds) {
   EXPECT_FALSE(spec.objective(1).has_name());
 }
 
+TEST(SetFieldTest, NothingTakesAFieldOut) {
+  JobSpec spec = Good();
+  spec.mutable_schedule()->set_steps(3);
+  spec.mutable_ema()->set_decay(0.5);
+  spec.add_views();
+  for (const char* set : {"schedule.steps=", "ema=", "views=", "seed="}) EXPECT_TRUE(SetField(set, &spec).ok()) << set;
+  EXPECT_FALSE(spec.schedule().has_steps() || spec.has_ema() || spec.has_seed());
+  EXPECT_EQ(spec.views_size(), 0);
+}
+
 TEST(SetFieldTest, CreatesWhatLeadsToTheField) {
   JobSpec spec;
   EXPECT_TRUE(SetField("encoder.vit.depth=4", &spec).ok());

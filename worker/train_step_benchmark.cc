@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/devices.h"
 #include "base/file.h"
+#include "base/short_spin.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
@@ -160,6 +161,7 @@ absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
 }  // namespace mimeo
 
 int main(int argc, char** argv) {
+  mimeo::SpinShortly(argv);  // as ranks do
   mimeo::Flags flags;
   CLI::App app{"One training step's speed on this machine, as JSON."};
   app.add_option("--recipe", flags.recipe, "text proto of a job")->required();

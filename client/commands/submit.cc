@@ -91,7 +91,7 @@ void AddSubmit(CLI::App* app, Invocation* invocation) {
   auto flags = std::make_shared<SubmitFlags>();
   submit->add_option("RECIPE", flags->recipe, "text proto of the job")->required();
   submit->add_option("--data", flags->data, "images, as the workers see them (over the recipe's data.path)");
-  submit->add_option("--set", flags->sets, "FIELD=VALUE of the recipe; may be repeated")->allow_extra_args(false);
+  submit->add_option("--set", flags->sets, "FIELD=VALUE of the recipe; FIELD= takes one out; may be repeated")->allow_extra_args(false);
   submit->add_flag("--follow", flags->follow, "show its progress until it ends");
   submit->callback([flags, invocation] { invocation->run = [flags, invocation] { return Submit(*invocation, *flags); }; });
 

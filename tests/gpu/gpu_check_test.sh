@@ -4,15 +4,19 @@ set -euo pipefail
 out=$TEST_TMPDIR/out
 fail() { echo "gpu_check_test: $*" >&2; exit 1; }
 
-scripts/gpu_check "$out/good" --device cpu --only tiny_mae --skip-benchmarks || fail "a good machine failed"
+scripts/gpu_check "$out/good" --device cpu --only tiny_mae || fail "a good machine failed"
 grep -q '| gang/2 ranks lose one and go on | yes |' "$out/good/gpu_check.md" || fail "the gang's row is missing"
 python3 - "$out/good/gpu_check.json" <<'END'
 import json, sys
-checks = {check["name"]: check for check in json.load(open(sys.argv[1]))["checks"]}
+result = json.load(open(sys.argv[1]))
+checks = {check["name"]: check for check in result["checks"]}
 device, gang = checks["device/tiny_mae"], checks["gang/2 ranks lose one and go on"]
 assert device["gradient_error"] == 0, device  # the CPU beside itself
 assert device["resumes_to_the_bit"] is True, device
 assert gang["generations"] == 2 and gang["killed_at_step"] >= 40, gang
+for row in result["benchmarks"] + result["runs"]:
+    assert row["images_per_second"]["median"] > 0, row
+assert 0 <= result["runs"][0]["teacher_wait_share"] < 1, result["runs"]
 END
 
 python3 - > "$TEST_TMPDIR/wrong.json" <<'END'
