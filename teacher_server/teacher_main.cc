@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "base/short_spin.h"
 #include "base/status_macros.h"
+#include "model/torch_device.h"
 #include "teacher_server/registration.h"
 #include "teacher_server/serving.h"
 #include "teacher_server/teacher.h"
@@ -98,10 +99,8 @@ absl::Status Serve(const Flags& flags) {
   if (flags.threads > 0) at::set_num_threads(flags.threads);
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
   const DeviceInfo& found = devices.front();
-  const bool cuda = found.device() == DEVICE_CUDA;
   ASSIGN_OR_RETURN(const Products products, ChooseProducts(flags.precision, found));
-  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher,
-                   FrozenTeacher::Load(flags.name, flags.weights, cuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU), products));
+  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher, FrozenTeacher::Load(flags.name, flags.weights, TorchDevice(found), products));
   TeacherContract contract = teacher->contract();
   SetServingLimits(flags.max_batch_images, &contract);
 

@@ -22,6 +22,7 @@
 #include "job/job_shape.h"
 #include "job/job_spec.h"
 #include "model/flops.h"
+#include "model/torch_device.h"
 #include "worker/device_peaks.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/schedule.h"
@@ -135,7 +136,7 @@ absl::StatusOr<std::vector<double>> StepSeconds(const Flags& flags, const JobSpe
 
 absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
-  const at::Device device = devices.front().device() == DEVICE_CUDA ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  const at::Device device = TorchDevice(devices.front());
   ASSIGN_OR_RETURN(const JobSpec spec, ReadSpec(flags));
   at::set_num_threads(flags.threads);
   at::globalContext().setAllowTF32CuDNN(false);  // as ranks do

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "job/job_spec.h"
+#include "model/torch_device.h"
 #include "tests/recipes/recipe_run.h"
 
 namespace mimeo {
@@ -34,9 +35,8 @@ struct Flags {
 
 class DeviceCheck {
  public:
-  DeviceCheck(const Flags& flags, const DeviceInfo& info, Json golden) : flags_(flags), info_(info), golden_(std::move(golden)) {
-    if (info.device() == DEVICE_CUDA) device_ = at::Device(at::kCUDA, 0);
-  }
+  DeviceCheck(const Flags& flags, const DeviceInfo& info, Json golden)
+      : flags_(flags), info_(info), device_(TorchDevice(info)), golden_(std::move(golden)) {}
 
   absl::StatusOr<Json> Check(const std::string& name) const {
     ASSIGN_OR_RETURN(const std::string text, ReadFile(JoinPath(flags_.recipes, name + ".textproto")));
@@ -93,8 +93,8 @@ class DeviceCheck {
 
   const Flags flags_;
   const DeviceInfo info_;
+  const at::Device device_;
   const Json golden_;
-  at::Device device_ = at::kCPU;
 };
 
 std::vector<std::string> TinyRecipes(const std::string& folder) {

@@ -21,6 +21,7 @@
 #include "job/job_shape.h"
 #include "model/encoder.h"
 #include "model/mask_plan.h"
+#include "model/torch_device.h"
 #include "model/weights.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
@@ -99,7 +100,7 @@ class Run {
 
   absl::StatusOr<TrainEnd> Go() {
     ASSIGN_OR_RETURN(device_info_, ChooseDevice(spec_.resources()));
-    if (device_info_.device() == DEVICE_CUDA) device_ = at::Device(at::kCUDA, 0);
+    device_ = TorchDevice(device_info_);
     at::set_num_threads(spec_.resources().threads_per_rank());
     // Denormals cost a hundred times a product's time, and nothing here is that small and matters.
     at::globalContext().setFlushDenormal(true);
