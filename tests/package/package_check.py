@@ -5,6 +5,7 @@
 
 It packs all of bazel-bin's programs, so it runs after `bazel test`, not inside it (scripts/test does both).
 """
+import functools
 import os
 import pathlib
 import re
@@ -12,12 +13,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import junit  # tests/junit.py
 
 MOST_BYTES = 64 << 20
 PROGRAMS = ["mimeo", "coordinator", "worker", "teacher_server", "train_step_benchmark", "device_check"]
-
-
 # What every Linux has.
 OF_THE_SYSTEM = re.compile(r"^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s))\.so")
 
@@ -34,16 +35,21 @@ def call(command, folder, **more):
     return result.stdout
 
 
-def is_small(archive, folder):
+def it_is_made_and_small(folder):
+    archive = folder / "mimeo.tar.gz"
+    made = subprocess.run(["scripts/package", str(archive), "--no-cuda", "--built"], capture_output=True, text=True)
+    assert made.returncode == 0, (made.stdout + made.stderr)[-2000:]
     assert archive.stat().st_size < MOST_BYTES, f"{archive.stat().st_size} bytes; {MOST_BYTES} are the most"
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder)
 
 
-def every_program_starts(archive, folder):
+def every_program_starts(folder):
     for program in PROGRAMS:
         call(["mimeo/run", program, "--help"], folder)
 
 
-def libraries_are_its_own(archive, folder):
+def libraries_are_its_own(folder):
     for program in PROGRAMS:
         listed = call(["ldd", f"mimeo/bin/{program}"], folder, LD_LIBRARY_PATH=f"{libtorch()}/torch/lib:{folder}/mimeo/lib")
         for line in listed.splitlines():
@@ -52,7 +58,7 @@ def libraries_are_its_own(archive, folder):
             assert own or OF_THE_SYSTEM.match(pathlib.Path(name.split(" ")[0]).name), f"{program} needs this machine's {line.strip()}"
 
 
-def a_run_reaches_its_end(archive, folder):
+def a_run_reaches_its_end(folder):
     call(["mimeo/run", "mimeo", "run", "mimeo/recipes/tiny_mae.textproto", "--data", "mimeo/examples/clothing/train", "--out", "out", "--workers", "1",
           "--set", "schedule=", "--set", "schedule.steps=2", "--set", "evaluation="], folder)
     steps = (folder / "out/metrics.jsonl").read_text().splitlines()
@@ -60,38 +66,11 @@ def a_run_reaches_its_end(archive, folder):
     assert (folder / "out/encoder/model.safetensors").exists(), "no encoder came out"
 
 
-CHECKS = [is_small, every_program_starts, libraries_are_its_own, a_run_reaches_its_end]
-
-
-def make(folder):
-    archive = folder / "mimeo.tar.gz"
-    made = subprocess.run(["scripts/package", str(archive), "--no-cuda", "--built"], capture_output=True, text=True)
-    assert made.returncode == 0, (made.stdout + made.stderr)[-2000:]
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data") if hasattr(tarfile, "data_filter") else packed.extractall(folder)
-    return archive
-
-
 def main():
-    suite = ElementTree.Element("testsuite", name="package")
-    failed = 0
-    with tempfile.TemporaryDirectory() as name:
-        folder, archive = pathlib.Path(name), None
-        for check in CHECKS:
-            case = ElementTree.SubElement(suite, "testcase", classname="package", name=check.__name__)
-            try:
-                archive = archive or make(folder)
-                check(archive, folder)
-            except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
-                failed += 1
-                ElementTree.SubElement(case, "failure", message=str(error))
-                print(f"package: {check.__name__}\n  {error}")
-    if len(sys.argv) > 1:
-        pathlib.Path(sys.argv[1]).parent.mkdir(parents=True, exist_ok=True)
-        ElementTree.ElementTree(suite).write(sys.argv[1])
-    print(f"package: {len(CHECKS) - failed} checks passed, {failed} failed")
-    return 1 if failed else 0
+    with tempfile.TemporaryDirectory() as folder:
+        checks = [it_is_made_and_small, every_program_starts, libraries_are_its_own, a_run_reaches_its_end]
+        return junit.run("package", {check.__name__: functools.partial(check, pathlib.Path(folder)) for check in checks}, *sys.argv[1:2])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(1 if main() else 0)

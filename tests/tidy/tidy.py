@@ -11,6 +11,9 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import junit  # tests/junit.py
+
 FUNCTION_LINES, FILE_LINES, DATA_BYTES = 70, 600, 32 << 20
 
 # X may use Y (docs/architecture.md). Everybody may use base, base/rpc only where gRPC is allowed, and proto.
@@ -199,25 +202,5 @@ RULES = [long_functions, long_files, sleeping_tests, unfinished, foreign_clocks,
          crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
 
 
-def main():
-    suite = ElementTree.Element("testsuite", name="tidy")
-    broken = 0
-    for rule in RULES:
-        case = ElementTree.SubElement(suite, "testcase", classname="tidy", name=rule.__name__)
-        try:
-            found = list(rule())
-        except RuntimeError as error:
-            found = [str(error)]
-        broken += bool(found)
-        if found:
-            ElementTree.SubElement(case, "failure", message="\n".join(found))
-            print(f"tidy: {rule.__name__}\n  " + "\n  ".join(found))
-    if len(sys.argv) > 1:
-        pathlib.Path(sys.argv[1]).parent.mkdir(parents=True, exist_ok=True)
-        ElementTree.ElementTree(suite).write(sys.argv[1])
-    print(f"tidy: {len(RULES) - broken} rules hold, {broken} broken")
-    return 1 if broken else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(1 if junit.run("tidy", {rule.__name__: rule for rule in RULES}, *sys.argv[1:2]) else 0)
