@@ -4,19 +4,22 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/optim/lbfgs.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 
 namespace mimeo {
 namespace {
 
-constexpr double kStrengths[] = {1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1};
+constexpr double kStrengths[] = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5};
 
 double AccuracyOf(const LogisticFit& fit, const at::Tensor& x_ND, const at::Tensor& labels_N) {
   return at::linear(x_ND, fit.weight_CD, fit.bias_C).argmax(1).eq(labels_N).to(at::kDouble).mean().item<double>();
@@ -34,24 +37,40 @@ absl::Status CheckRows(const char* which, const at::Tensor& rows_ND, const std::
 
 at::Tensor LabelTensor(const std::vector<int>& labels) { return at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong); }
 
-double ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes) {
+struct Choice {
+  double strength = 0;
+  LogisticFit fit;  // of four fifths
+};
+
+// Each fit starts at the stronger one's end, from where it is not far.
+Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes) {
   const at::Tensor held_out_N = at::arange(x_ND.size(0)).remainder(5).eq(4);
   const at::Tensor kept = held_out_N.logical_not().nonzero().squeeze(1), fifth = held_out_N.nonzero().squeeze(1);
-  double best = -1, chosen = 0;
+  double best = -1;
+  Choice chosen;
+  LogisticFit fit;
   for (const double strength : kStrengths) {
-    const LogisticFit fit = FitLogistic(x_ND.index_select(0, kept), labels_N.index_select(0, kept), num_classes, strength);
+    fit = FitLogistic(x_ND.index_select(0, kept), labels_N.index_select(0, kept), num_classes, strength, fit);
     const double accuracy = AccuracyOf(fit, x_ND.index_select(0, fifth), labels_N.index_select(0, fifth));
-    if (accuracy >= best) best = accuracy, chosen = strength;
+    if (accuracy > best) best = accuracy, chosen = {strength, fit};
   }
   return chosen;
 }
 
+// (D, X): axes in which the same problem is smaller. Rows that are fewer than they are wide lie in a subspace, the best weights lie in it
+// too, and a penalty on their length does not see a rotation: X is N then, else D.
+at::Tensor AxesOf(const at::Tensor& x_ND) {
+  if (x_ND.size(0) >= x_ND.size(1)) return at::eye(x_ND.size(1), x_ND.options());
+  return std::get<0>(at::linalg_qr(x_ND.t()));
+}
+
 }  // namespace
 
-LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength) {
+LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength, const LogisticFit& start) {
   LogisticFit fit;
-  fit.weight_CD = at::zeros({num_classes, x_ND.size(1)}, x_ND.options()).requires_grad_();
-  fit.bias_C = at::zeros({num_classes}, x_ND.options()).requires_grad_();
+  fit.weight_CD = start.weight_CD.defined() ? start.weight_CD.clone() : at::zeros({num_classes, x_ND.size(1)}, x_ND.options());
+  fit.bias_C = start.bias_C.defined() ? start.bias_C.clone() : at::zeros({num_classes}, x_ND.options());
+  fit.weight_CD.requires_grad_(), fit.bias_C.requires_grad_();
   torch::optim::LBFGSOptions options(/*lr=*/1);
   options.max_iter(300).tolerance_grad(1e-7).tolerance_change(1e-12).history_size(20).line_search_fn("strong_wolfe");
   torch::optim::LBFGS optimizer({fit.weight_CD, fit.bias_C}, options);
@@ -83,13 +102,15 @@ absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::
   }
   const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
   const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
-  const at::Tensor x_ND = (bank - mean_D) / deviation_D;
+  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DX = AxesOf(standard_ND);
+  const at::Tensor x_NX = standard_ND.mm(axes_DX);
   const int64_t num_classes = *std::max_element(bank_labels.begin(), bank_labels.end()) + 1;
   LinearProbe probe;
-  probe.strength = ChooseStrength(x_ND, labels_N, num_classes);
-  const LogisticFit fit = FitLogistic(x_ND, labels_N, num_classes, probe.strength);
+  const Choice choice = ChooseStrength(x_NX, labels_N, num_classes);
+  probe.strength = choice.strength;
+  const LogisticFit fit = FitLogistic(x_NX, labels_N, num_classes, choice.strength, choice.fit);
   probe.bank_loss = fit.loss;
-  probe.accuracy = AccuracyOf(fit, (query_MD.to(at::kDouble) - mean_D) / deviation_D, LabelTensor(query_labels));
+  probe.accuracy = AccuracyOf(fit, ((query_MD.to(at::kDouble) - mean_D) / deviation_D).mm(axes_DX), LabelTensor(query_labels));
   return probe;
 }
 

@@ -29,6 +29,7 @@ struct LogisticFit {
   at::Tensor weight_CD, bias_C;
   double loss = 0;
 };
-LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength);
+// Begins at `start`, or at zeros where that is empty.
+LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength, const LogisticFit& start = {});
 
 }  // namespace mimeo

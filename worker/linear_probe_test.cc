@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
@@ -73,6 +75,25 @@ TEST(LinearProbeTest, FindsTheMinimumThatGradientDescentFinds) {
   for (int64_t c = 0; c < kClasses; ++c) {
     for (int64_t d = 0; d < kWidth; ++d) EXPECT_NEAR(fit.weight_CD[c][d].item<double>(), w[c][d], 1e-5);
   }
+}
+
+// Fewer rows than they are wide, as raw pixels are: solved in fewer coordinates, the same minimum and the same answers.
+TEST(LinearProbeTest, WideRowsHaveTheMinimumOfTheirOwnWidth) {
+  const auto wide = [](int64_t rows, double phase) {
+    const at::Tensor noise = at::sin(at::arange(rows * 50, at::kDouble) * 1.7 + phase).view({rows, 50});
+    return at::cat({Corners(rows, 0.9, phase), noise}, 1);
+  };
+  const at::Tensor bank = wide(30, 0), query = wide(60, 1);
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(bank, LabelsOf(30), query, LabelsOf(60)));
+  const at::Tensor mean = bank.mean(0), deviation = bank.std(0, /*unbiased=*/false);
+  const std::vector<int> labels = LabelsOf(30), query_labels = LabelsOf(60);
+  const LogisticFit direct = FitLogistic((bank - mean) / deviation, at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong), 3, probe.strength);
+  EXPECT_NEAR(probe.bank_loss, direct.loss, 1e-9);
+  const at::Tensor scores = at::linear((query - mean) / deviation, direct.weight_CD, direct.bias_C);
+  const at::Tensor right = scores.argmax(1).eq(at::tensor(std::vector<int64_t>(query_labels.begin(), query_labels.end()), at::kLong));
+  EXPECT_NEAR(probe.accuracy, right.to(at::kDouble).mean().item<double>(), 1e-12);
+  EXPECT_GT(probe.accuracy, 0.5);
+  EXPECT_LT(probe.accuracy, 1);
 }
 
 TEST(LinearProbeTest, AClassThatTheBankLacksIsAWrongAnswer) {
