@@ -123,12 +123,36 @@ bool CheckContrastGroup(const JobSpec& spec, ProblemList* problems) {
   return false;
 }
 
+// What a recorded step holds fast: every number of the host but the rate and the average's decay (worker/training/step_recorder.h).
+void CheckCudaGraph(const JobSpec& spec, ProblemList* problems) {
+  if (!spec.resources().cuda_graph()) return;
+  const char* const held = "and a recorded step's are those of its first; leave resources.cuda_graph out, or ";
+  if (spec.resources().num_ranks() > 1) {
+    problems->Add("resources.cuda_graph", "is for resources.num_ranks 1; it is ", spec.resources().num_ranks(), ", and the ranks' reductions are not recorded");
+  }
+  const AdamWSpec& adamw = spec.optimizer().adamw();
+  if (adamw.final_weight_decay() != adamw.weight_decay()) {
+    problems->Add("resources.cuda_graph", "optimizer.adamw.weight_decay goes from ", adamw.weight_decay(), " to final_weight_decay ", adamw.final_weight_decay(),
+                  ", ", held, "make them the same");
+  }
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    if (objective.has_weight_schedule()) {
+      problems->Add("resources.cuda_graph", "objective[", objective.name(), "].weight_schedule changes a weight, ", held, "the schedule");
+    }
+    if (objective.has_self_distillation()) {
+      problems->Add("resources.cuda_graph", "objective[", objective.name(), "].self_distillation changes its temperature and frees its prototypes along training, ", held,
+                    "the objective");
+    }
+  }
+}
+
 void CheckResources(const JobSpec& spec, ProblemList* problems) {
   const ResourceSpec& resources = spec.resources();
   problems->InRange("resources.threads_per_rank", resources.threads_per_rank(), 1, 1024);
   if (resources.device() == DEVICE_UNSPECIFIED) problems->Add("resources.device", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA");
   if (resources.precision() == PRECISION_UNSPECIFIED) problems->Add("resources.precision", "one of PRECISION_FP32, PRECISION_BF16");
   problems->AtLeast("resources.max_restarts", resources.max_restarts(), 0);
+  CheckCudaGraph(spec, problems);
   if (!problems->InRange("resources.num_ranks", resources.num_ranks(), 1, limits::kRanksPerJob)) return;
   const int64_t ranks = resources.num_ranks(), global_batch = spec.data().global_batch();
   if (global_batch < 1) return;

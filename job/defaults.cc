@@ -221,6 +221,7 @@ void FillResources(const DataSpec& data, ResourceSpec* resources) {
   MIMEO_DEFAULT(resources, priority, 0);
   MIMEO_DEFAULT(resources, max_restarts, 3);
   MIMEO_DEFAULT(resources, activation_checkpointing, false);
+  MIMEO_DEFAULT(resources, cuda_graph, false);
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ TEST(MethodChecksTest, WhatMakesSenseIsTaken) {
            absl::StrCat(kVit, kPixels, "data { image_width_px: 64 channels: 1 } "),
            absl::StrCat(kVit, kMoco), absl::StrCat(kVit, kDino), absl::StrCat(kVit, kDino, "views { count: 6 image_px: 16 } mask { none {} } "),
            absl::StrCat(kVit, "encoder { vit { mask_token: true } } objective { reconstruction { linear: true } } "),
-           absl::StrCat(kVit, "views { count: 2 } objective { contrastive { info_nce {} predictor {} } } ")}) {
+           absl::StrCat(kVit, "views { count: 2 } objective { contrastive { info_nce {} predictor {} } } "),
+           absl::StrCat(kVit, kMoco, "resources { cuda_graph: true } "), absl::StrCat(kVit, kPixels, "ema { decay: 0.9 final_decay: 1 } resources { cuda_graph: true } ")}) {
     EXPECT_EQ(ProblemsOf(parts), "") << parts;
   }
 }
@@ -137,6 +138,19 @@ TEST(MethodChecksTest, Objectives) {
            {absl::StrCat(kConvVit, "views { count: 2 } objective { contrastive { info_nce {} pooling: POOLING_CLASS } } "), "pooling: POOLING_CLASS, and this encoder has no class token"},
            {absl::StrCat(kVit, "objective { reconstruction {} weight_schedule {} } "), "weight_schedule.final_weight: missing"},
            {absl::StrCat(kVit, "objective { reconstruction {} weight_schedule { final_weight: 1 begin: 0.5 end: 0.5 } } "), "weight_schedule.end: 0.5 is not after begin 0.5"}}) {
+    EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
+  }
+}
+
+TEST(MethodChecksTest, WhatChangesAlongTrainingIsInNoGraph) {
+  const std::string graph = absl::StrCat(kVit, "resources { cuda_graph: true } ");
+  for (const Case& c : std::vector<Case>{
+           {absl::StrCat(graph, kPixels, "resources { num_ranks: 4 } "), "resources.cuda_graph: is for resources.num_ranks 1; it is 4"},
+           {absl::StrCat(graph, kPixels, "optimizer { adamw { weight_decay: 0.04 final_weight_decay: 0.4 } } "),
+            "resources.cuda_graph: optimizer.adamw.weight_decay goes from 0.04 to final_weight_decay 0.4"},
+           {absl::StrCat(graph, "objective { reconstruction {} weight_schedule { final_weight: 1 begin: 0 end: 0.5 } } "),
+            "resources.cuda_graph: objective[reconstruction].weight_schedule changes a weight"},
+           {absl::StrCat(graph, kDino), "].self_distillation changes its temperature"}}) {
     EXPECT_THAT(ProblemsOf(c.parts), HasSubstr(c.problem)) << c.parts;
   }
 }

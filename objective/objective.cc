@@ -148,6 +148,15 @@ void EncodeViews(const Encoder& encoder, const Encoder* average, const Objective
   EncodeTargets(*average, pass);
 }
 
+std::vector<at::Tensor*> InputTensors(ForwardPass* pass) {
+  std::vector<at::Tensor*> tensors = {&pass->shared_BCHW};
+  for (ViewInput& view : pass->views) {
+    tensors.insert(tensors.end(), {&view.images_BCHW, &view.plan.visible_BK, &view.plan.hidden_BM, &view.drop_path_BR});
+    for (auto& [objective, tensor] : view.teacher_BNT) tensors.push_back(&tensor);
+  }
+  return tensors;
+}
+
 double WeightAt(const ObjectiveSpec& objective, double progress) {
   if (!objective.has_weight_schedule()) return objective.weight();
   const WeightSchedule& schedule = objective.weight_schedule();

@@ -39,6 +39,9 @@ struct ForwardPass {
   bool alone = false;
 };
 
+// What a pass is given, for whoever moves or copies all of it; some may be undefined. The same order for passes of one job.
+std::vector<at::Tensor*> InputTensors(ForwardPass* pass);
+
 struct Needs {
   bool shared_target = false;
   bool average_targets = false;  // ForwardPass::targets

@@ -27,7 +27,7 @@
 #include "worker/training/model_parts.h"
 #include "worker/training/schedule.h"
 #include "worker/training/side_stream.h"
-#include "worker/training/train_step.h"
+#include "worker/training/step_parts.h"
 #include "worker/training/utilization.h"
 #include "worker/training/views.h"
 
@@ -99,8 +99,7 @@ double MatrixProductGflops(const JobSpec& spec, at::Device device) {
 struct Rank {
   std::unique_ptr<Gang> gang;
   ModelParts model;
-  std::unique_ptr<GradientReducer> reducer;
-  std::unique_ptr<TrainStep> step;
+  StepParts step;
 };
 
 absl::StatusOr<Rank> MakeRank(const JobSpec& spec, at::Device device) {
@@ -112,21 +111,18 @@ absl::StatusOr<Rank> MakeRank(const JobSpec& spec, at::Device device) {
   const int width = spec.encoder().has_vit() ? spec.encoder().vit().width() : spec.encoder().conv_vit().width();
   for (const ObjectiveSpec& objective : spec.objective()) context.teacher_widths[objective.name()] = width;
   ASSIGN_OR_RETURN(rank.model, MakeModelParts(spec, context, device));
-  rank.reducer = std::make_unique<GradientReducer>(rank.gang.get(), *rank.model.parameters);
-  rank.step = std::make_unique<TrainStep>(rank.model.parameters.get(), rank.model.encoder.get(), rank.model.objectives.get(), rank.reducer.get(),
-                                          rank.model.optimizer.get(),
-                                          TrainStep::Options{spec.optimizer().max_grad_norm(), rank.model.average.get()});
+  ASSIGN_OR_RETURN(rank.step, MakeStepParts(spec, rank.model, rank.gang.get(), device));
   return rank;
 }
 
 absl::StatusOr<std::vector<double>> StepSeconds(const Flags& flags, const JobSpec& spec, const Rank& rank, at::Device device) {
   const std::vector<ForwardPass> views = {MadeUpViews(spec, rank.model.encoder->width(), device)};
-  RETURN_IF_ERROR(rank.step->Settle(views[0]));
+  RETURN_IF_ERROR(rank.step.step->Settle(views[0]));
   const int warm_up = device.is_cpu() ? kWarmUpSteps : 5 * kWarmUpSteps;
   std::vector<double> seconds;
   absl::Status status;
   for (int i = 0; i < warm_up + flags.steps && status.ok(); ++i) {
-    const double took = SecondsOf(device, [&] { status = rank.step->Run(views, {PeakRate(spec), 0, flags.feature_stats}).status(); });
+    const double took = SecondsOf(device, [&] { status = rank.step.step->Run(views, {PeakRate(spec), 0, flags.feature_stats}).status(); });
     if (i >= warm_up) seconds.push_back(took);
   }
   RETURN_IF_ERROR(status);
@@ -138,6 +134,7 @@ absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
   const at::Device device = TorchDevice(devices.front());
   ASSIGN_OR_RETURN(const JobSpec spec, ReadSpec(flags));
+  const OwnStream own_stream(device);
   at::set_num_threads(flags.threads);
   at::globalContext().setAllowTF32CuDNN(false);  // as ranks do
   ASSIGN_OR_RETURN(const Rank rank, MakeRank(spec, device));

@@ -169,5 +169,14 @@ TEST(ResumeContrastTest, LossesAfterKillingEverythingAreBitEqual) {
   ExpectAResumeIsBitEqual(2, spec);
 }
 
+// A new generation takes its first steps plainly and records again: at which step it does must not show.
+TEST(ResumeRecordedTest, LossesAfterKillingEverythingAreBitEqual) {
+  JobSpec spec = TinyJob(1, 40);
+  spec.mutable_encoder()->mutable_vit()->set_drop_path(0.2);
+  spec.mutable_ema()->set_decay(0.9);
+  spec.mutable_resources()->set_cuda_graph(true);
+  ExpectAResumeIsBitEqual(1, spec);
+}
+
 }  // namespace
 }  // namespace mimeo

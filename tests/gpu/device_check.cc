@@ -1,6 +1,6 @@
 // Does this machine's device compute what the CPU computes? For each recipe, in small, one JSON object a line: the first step's loss and
 // whole gradient beside the CPU's, in float32 and with bfloat16 products; the losses of 20 steps beside the committed ones; and whether a run
-// that was written and read again halfway goes on to the last bit. Judges nothing: scripts/gpu_check does.
+// that was written and read again halfway goes on to the last bit, and whether steps recorded as a CUDA graph are the same to it. Judges nothing: scripts/gpu_check does.
 //
 //   device_check --device=cuda --recipes=recipes --photos=examples/clothing/train --golden=tests/recipes/golden_losses.json [--only=NAME]...
 #include <ATen/Context.h>
@@ -44,7 +44,7 @@ class DeviceCheck {
     Json line = {{"recipe", name}};
     RETURN_IF_ERROR(CompareFirstStep(recipe, &line));
     RETURN_IF_ERROR(CompareWithGolden(name, recipe, &line));
-    RETURN_IF_ERROR(Resume(recipe, &line));
+    RETURN_IF_ERROR(ResumeAndRecord(recipe, &line));
     return line;
   }
 
@@ -83,11 +83,17 @@ class DeviceCheck {
     return absl::OkStatus();
   }
 
-  absl::Status Resume(const JobSpec& recipe, Json* line) const {
-    const JobSpec spec = WithGoldenSchedule(recipe, kResumeSteps);
+  absl::Status ResumeAndRecord(const JobSpec& recipe, Json* line) const {
+    JobSpec spec = WithGoldenSchedule(recipe, kResumeSteps);
     ASSIGN_OR_RETURN(const RecipeRun straight, Run(spec, device_, kResumeSteps));
     ASSIGN_OR_RETURN(const RecipeRun resumed, Run(spec, device_, kResumeSteps, kResumeSteps / 2));
     (*line)["resumes_to_the_bit"] = straight.losses == resumed.losses;
+    spec.mutable_resources()->set_cuda_graph(true);
+    const auto recorded = Run(spec, device_, kResumeSteps);
+    // A recipe whose steps cannot be recorded says so.
+    if (absl::IsInvalidArgument(recorded.status())) return absl::OkStatus();
+    RETURN_IF_ERROR(recorded.status());
+    (*line)["graph_to_the_bit"] = recorded->losses == straight.losses && recorded->terms == straight.terms && recorded->stats == straight.stats;
     return absl::OkStatus();
   }
 

@@ -13,6 +13,7 @@ checks = {check["name"]: check for check in result["checks"]}
 device, gang = checks["device/tiny_mae"], checks["gang/2 ranks lose one and go on"]
 assert device["gradient_error"] == 0, device  # the CPU beside itself
 assert device["resumes_to_the_bit"] is True, device
+assert device["graph_to_the_bit"] is True, device  # of a step that is called again in place of replayed
 assert gang["generations"] == 2 and gang["killed_at_step"] >= 40, gang
 for row in result["benchmarks"] + result["runs"]:
     assert row["images_per_second"]["median"] > 0, row

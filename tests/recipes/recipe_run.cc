@@ -17,8 +17,9 @@
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/schedule.h"
+#include "worker/training/side_stream.h"
+#include "worker/training/step_parts.h"
 #include "worker/training/train_state.h"
-#include "worker/training/train_step.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
@@ -32,8 +33,7 @@ struct Parts {
   std::unique_ptr<Gang> gang;
   std::vector<std::unique_ptr<RandomTeacher>> teachers;
   ModelParts model;
-  std::unique_ptr<GradientReducer> reducer;
-  std::unique_ptr<TrainStep> step;
+  StepParts step;
   std::unique_ptr<ViewMaker> views;
   std::unique_ptr<Loader> loader;
   std::unique_ptr<BatchPipeline> pipeline;
@@ -51,10 +51,7 @@ absl::Status MakeModel(Parts* parts) {
   ASSIGN_OR_RETURN(parts->gang, Gang::Join(gang));
   context.rows = MakeRowGatherer(parts->gang.get());
   ASSIGN_OR_RETURN(parts->model, MakeModelParts(spec, context, parts->device));
-  parts->reducer = std::make_unique<GradientReducer>(parts->gang.get(), *parts->model.parameters);
-  parts->step = std::make_unique<TrainStep>(parts->model.parameters.get(), parts->model.encoder.get(), parts->model.objectives.get(), parts->reducer.get(),
-                                            parts->model.optimizer.get(),
-                                            TrainStep::Options{spec.optimizer().max_grad_norm(), parts->model.average.get()});
+  ASSIGN_OR_RETURN(parts->step, MakeStepParts(spec, parts->model, parts->gang.get(), parts->device));
   return absl::OkStatus();
 }
 
@@ -114,7 +111,7 @@ at::Tensor FlatGradient(const Parameters& parameters) {
 absl::StatusOr<LoaderPosition> Settle(Parts* parts) {
   RETURN_IF_ERROR(OpenData(1, LoaderPosition(), parts));
   ASSIGN_OR_RETURN(const StepInput first, NextStep(*parts));
-  RETURN_IF_ERROR(parts->step->Settle(first.micro_batches.front()));
+  RETURN_IF_ERROR(parts->step.step->Settle(first.micro_batches.front()));
   return first.next;
 }
 
@@ -128,7 +125,7 @@ absl::Status TrainUntil(int64_t end, Parts* parts, TrainPosition* position, Reci
     ASSIGN_OR_RETURN(const StepInput input, NextStep(*parts));
     const double rate = LearningRate(parts->spec, position->step, parts->dataset->size());
     const double progress = static_cast<double>(position->step) / static_cast<double>(total);
-    ASSIGN_OR_RETURN(const StepResult result, parts->step->Run(input.micro_batches, {rate, progress, /*feature_stats=*/true}));
+    ASSIGN_OR_RETURN(const StepResult result, parts->step.step->Run(input.micro_batches, {rate, progress, /*feature_stats=*/true}));
     position->next = input.next;
     if (position->step == 0) run->first_gradient = FlatGradient(*parts->model.parameters);
     run->losses.push_back(result.loss.item<double>());
@@ -149,6 +146,7 @@ JobSpec WithGoldenSchedule(JobSpec recipe, int64_t steps) {
 
 absl::StatusOr<RecipeRun> RunRecipe(JobSpec spec, const RecipeRunOptions& options) {
   at::set_num_threads(1);
+  const OwnStream own_stream(options.device);
   spec.mutable_data()->set_path(options.photos);
   spec.mutable_evaluation()->clear_path();
   spec.mutable_resources()->set_num_ranks(1);

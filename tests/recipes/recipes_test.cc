@@ -145,6 +145,25 @@ TEST_P(TinyRecipe, LearnsWithoutCollapse) {
   EXPECT_GT(std->second.back(), 0.02);
   EXPECT_LT(run.stats.at("contrast/uniformity").back(), -0.3);
 }
+// A step that is called again on the recorded one's tensors with the recorded one's numbers, which is what a CPU has for a CUDA graph: an input
+// that is not handed over, or a number that follows training, would show.
+TEST_P(TinyRecipe, RecordedStepsAreTheSameToTheBit) {
+  JobSpec spec = WithGoldenSchedule(Read(GetParam()), kGoldenSteps);
+  RecipeRunOptions options;
+  options.steps = 7;
+  ASSERT_OK_AND_ASSIGN(const RecipeRun plain, RunRecipe(spec, options));
+  spec.mutable_resources()->set_cuda_graph(true);
+  const auto recorded = RunRecipe(spec, options);
+  const auto follows_training = [](const ObjectiveSpec& objective) { return objective.has_self_distillation(); };
+  if (std::any_of(spec.objective().begin(), spec.objective().end(), follows_training)) {
+    EXPECT_EQ(recorded.status().code(), absl::StatusCode::kInvalidArgument);
+    return;
+  }
+  ASSERT_OK(recorded.status());
+  EXPECT_EQ(recorded->losses, plain.losses);
+  EXPECT_EQ(recorded->terms, plain.terms);
+  EXPECT_EQ(recorded->stats, plain.stats);
+}
 INSTANTIATE_TEST_SUITE_P(Recipes, TinyRecipe, ::testing::ValuesIn(TinyRecipes()), NameOf);
 
 // A mimic at other patches than the recipes': every one of its parameters trains, and a resumed run is the same to the bit. Of a teacher

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "base/cuda_library.h"
+#include "worker/cuda/graph.h"
 #include "worker/cuda/nccl.h"
 
 namespace mimeo {
@@ -11,6 +12,7 @@ TEST(CudaLibraryTest, BringsNcclOrSaysWhatIsMissingAndHowToGetIt) {
   const auto library = CudaLibrary::Load();
   if (library.ok()) {
     EXPECT_NE((*library)->Find(kMakeNcclBackend), nullptr);
+    EXPECT_NE((*library)->Find(kMakeCudaGraph), nullptr);
     // Without libtorch's CUDA half this throws; a GPU is not needed.
     EXPECT_GE(at::detail::getCUDAHooks().versionCUDART(), 13000);
     EXPECT_EQ(*CudaLibrary::Load(), *library) << "loaded twice";

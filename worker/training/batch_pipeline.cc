@@ -12,15 +12,6 @@ namespace {
 // How often a pipeline that waits for a teacher looks whether it should end.
 constexpr absl::Duration kStopPoll = absl::Seconds(1);
 
-// The stream that trains reads what the pipeline's stream made.
-void HandOverPass(const ForwardPass& pass) {
-  HandOver(pass.shared_BCHW);
-  for (const ViewInput& view : pass.views) {
-    for (const at::Tensor& tensor : {view.images_BCHW, view.plan.visible_BK, view.plan.hidden_BM, view.drop_path_BR}) HandOver(tensor);
-    for (const auto& [objective, tensor] : view.teacher_BNT) HandOver(tensor);
-  }
-}
-
 }  // namespace
 
 BatchPipeline::BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options)
@@ -65,7 +56,8 @@ absl::StatusOr<PreparedBatch> BatchPipeline::Next() {
   ASSIGN_OR_RETURN(PreparedBatch batch, queue_.Pop());
   RETURN_IF_ERROR(CatchTorch([&] {
     batch.ready.AwaitOnStream();
-    HandOverPass(batch.pass);
+    // The stream that trains reads what the pipeline's stream made.
+    for (const at::Tensor* tensor : InputTensors(&batch.pass)) HandOver(*tensor);
   }));
   return batch;
 }

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
 
 #include "base/half_cosine.h"
 
@@ -16,6 +17,7 @@ void ModelAverage::Start(const Parameters& parameters) {
   const at::NoGradGuard no_grad;
   const at::Tensor& like = parameters.all().front().second;
   parameters_.To(like.device(), like.scalar_type());
+  share_ = at::zeros({}, like.options().dtype(at::kFloat).requires_grad(false));
   for (const auto& [name, average] : parameters_.all()) {
     at::Tensor handle = average;
     handle.requires_grad_(false);
@@ -29,9 +31,11 @@ void ModelAverage::Start(const Parameters& parameters) {
   }
 }
 
-void ModelAverage::Update(double progress, const at::Tensor& skipped, const std::map<std::string, BatchMean>& means) {
+void ModelAverage::SetSchedule(double progress) { share_.fill_(1 - DecayAt(ema_, progress)); }
+
+void ModelAverage::Update(const at::Tensor& skipped, const std::map<std::string, BatchMean>& means) {
   const at::NoGradGuard no_grad;
-  const at::Tensor share = (1 - skipped) * (1 - DecayAt(ema_, progress));
+  const at::Tensor share = (1 - skipped) * share_;
   for (size_t i = 0; i < averages_.size(); ++i) averages_[i].lerp_(weights_[i].detach(), share.to(averages_[i].scalar_type()));
   for (const auto& [name, mean] : means) {
     at::Tensor& running = running_.at(name);

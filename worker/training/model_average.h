@@ -27,9 +27,13 @@ class ModelAverage {
   // such name is a running mean, which starts at 0. `parameters` outlives the average.
   void Start(const Parameters& parameters);
 
-  // average = d * average + (1 - d) * weights, with d as DecayAt; running means move to `means`, by name, as these say. Nothing
-  // changes where `skipped` (float scalar, on the device) is 1.
-  void Update(double progress, const at::Tensor& skipped, const std::map<std::string, BatchMean>& means);
+  // The decay d of the updates that follow: DecayAt of `progress`. It goes to the device, where a step that was recorded
+  // (step_recorder.h) reads it.
+  void SetSchedule(double progress);
+
+  // average = d * average + (1 - d) * weights; running means move to `means`, by name, as these say. Nothing
+  // changes where `skipped` (float scalar, on the device) is 1. REQUIRES: SetSchedule.
+  void Update(const at::Tensor& skipped, const std::map<std::string, BatchMean>& means);
 
   const Encoder& encoder() const { return *encoder_; }
 
@@ -40,6 +44,7 @@ class ModelAverage {
   const EmaSpec ema_;
   Parameters parameters_;
   std::unique_ptr<Encoder> encoder_;
+  at::Tensor share_;  // 1 - d, on the device
   std::vector<at::Tensor> averages_, weights_;   // in one order
   std::map<std::string, at::Tensor> running_;
 };

@@ -57,11 +57,12 @@ TEST(ModelAverageTest, MovesByItsDecayAndNotAtAllWhenTheStepWasSkipped) {
     }
     return -1.0f;
   };
-  average.Update(0, kSkipped, {});
+  average.SetSchedule(0);
+  average.Update(kSkipped, {});
   EXPECT_EQ(state(), 1);
-  average.Update(0, kApplied, {});
+  average.Update(kApplied, {});
   EXPECT_NEAR(state(), 2, 1e-6);            // 0.9 * 1 + 0.1 * 11
-  average.Update(0, kApplied, {});
+  average.Update(kApplied, {});
   EXPECT_NEAR(state(), 0.9 * 2 + 1.1, 1e-6);
 }
 

@@ -28,6 +28,8 @@ AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec) 
     const double rate_scale = RateScale(name, num_blocks, spec.layer_decay());
     Group& group = groups[{decayed, rate_scale}];
     group.decayed = decayed, group.rate_scale = rate_scale;
+    // The CUDA kernel reads a float; the CPU's a double.
+    group.rate = at::zeros({}, steps_.options().dtype(tensor.device().is_cpu() ? at::kDouble : at::kFloat));
     group.names.push_back(name);
     group.parameters.push_back(tensor);
     group.exp_avg.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
@@ -37,16 +39,20 @@ AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec) 
   for (auto& [key, group] : groups) groups_.push_back(std::move(group));
 }
 
-void AdamW::Step(double learning_rate, double progress, const at::Tensor& found_inf) {
+void AdamW::SetSchedule(double learning_rate, double progress) {
+  weight_decay_ = WeightDecayAt(spec_, progress);
+  for (Group& group : groups_) group.rate.fill_(learning_rate * group.rate_scale);
+}
+
+void AdamW::Step(const at::Tensor& found_inf) {
   const at::NoGradGuard no_grad;
-  const double weight_decay = WeightDecayAt(spec_, progress);
   // The kernel skips the update when found_inf is set, but leaves counting to its caller.
   steps_.add_(1 - found_inf);
   for (Group& group : groups_) {
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& parameter : group.parameters) gradients.push_back(parameter.grad());
-    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, learning_rate * group.rate_scale,
-                      spec_.beta1(), spec_.beta2(), group.decayed ? weight_decay : 0, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
+    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, group.rate,
+                      spec_.beta1(), spec_.beta2(), group.decayed ? weight_decay_ : 0, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
                       /*grad_scale=*/std::nullopt, found_inf);
   }
 }

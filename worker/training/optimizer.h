@@ -18,9 +18,13 @@ class AdamW {
   // Moments start at zero. `parameters` outlives the optimizer.
   AdamW(const Parameters* parameters, const AdamWSpec& spec);
 
-  // Applies the gradients that stand in the parameters with the weight decay of `progress` (WeightDecayAt), unless `found_inf` (float scalar, on the device) is not zero: then
-  // nothing changes, moments and step count included. Every parameter that is not frozen has a gradient.
-  void Step(double learning_rate, double progress, const at::Tensor& found_inf);
+  // The rate of the steps that follow, and their weight decay (WeightDecayAt of `progress`). The rate goes to the device, where a step that
+  // was recorded (step_recorder.h) reads it; the decay is a number of the host.
+  void SetSchedule(double learning_rate, double progress);
+
+  // Applies the gradients that stand in the parameters, unless `found_inf` (float scalar, on the device) is not zero: then nothing
+  // changes, moments and step count included. Every parameter that is not frozen has a gradient. REQUIRES: SetSchedule.
+  void Step(const at::Tensor& found_inf);
 
   // Under "exp_avg.<parameter>" and "exp_avg_sq.<parameter>", and "steps" (float scalar): what a checkpoint keeps. Handles:
   // writing into them restores the state.
@@ -31,10 +35,12 @@ class AdamW {
   struct Group {
     bool decayed = false;
     double rate_scale = 1;
+    at::Tensor rate;
     std::vector<at::Tensor> parameters, exp_avg, exp_avg_sq, steps;
     std::vector<std::string> names;
   };
   const AdamWSpec spec_;
+  double weight_decay_ = 0;
   at::Tensor steps_;  // applied so far; one scalar for all parameters
   std::vector<Group> groups_;
 };

@@ -81,7 +81,8 @@ TEST_F(AdamWTest, IsTheNaiveUpdateWithDecayOnMatricesOnly) {
       const at::Tensor gradient = parameters_.Find(name).grad().contiguous();
       oracle.Step(rate, {gradient.const_data_ptr<double>(), gradient.const_data_ptr<double>() + gradient.numel()});
     }
-    optimizer.Step(rate, 0, Scalar(0));
+    optimizer.SetSchedule(rate, 0);
+    optimizer.Step(Scalar(0));
   }
   for (const auto& [name, oracle] : naive) {
     const std::vector<double> values = Values(name);
@@ -92,13 +93,14 @@ TEST_F(AdamWTest, IsTheNaiveUpdateWithDecayOnMatricesOnly) {
 TEST_F(AdamWTest, ASkippedStepLeavesEverythingAsItWas) {
   AdamW optimizer(&parameters_, Spec());
   SetGradients(0);
-  optimizer.Step(1e-2, 0, Scalar(0));
+  optimizer.SetSchedule(1e-2, 0);
+  optimizer.Step(Scalar(0));
   const auto before = Values("matrix");
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensor] : optimizer.State()) state[name] = tensor.clone();
   SetGradients(1);
   parameters_.Find("vector").mutable_grad()[3] = std::nan("");
-  optimizer.Step(1e-2, 0, Scalar(1));
+  optimizer.Step(Scalar(1));
   EXPECT_EQ(Values("matrix"), before);
   for (const auto& [name, tensor] : optimizer.State()) EXPECT_TRUE(at::equal(tensor, state[name])) << name;
 }
@@ -114,7 +116,8 @@ TEST_F(AdamWTest, WeightDecayFollowsHalfACosine) {
   AdamW optimizer(&parameters_, spec);
   for (const auto& [name, tensor] : parameters_.all()) tensor.mutable_grad() = at::zeros(tensor.sizes(), tensor.options());
   const std::vector<double> before = Values("matrix");
-  optimizer.Step(1e-2, 1, Scalar(0));
+  optimizer.SetSchedule(1e-2, 1);
+  optimizer.Step(Scalar(0));
   for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(Values("matrix")[i], before[i] * (1 - 1e-2 * 0.4), 1e-15);
   EXPECT_EQ(Values("vector"), std::vector<double>(7, 1.0)) << "vectors do not decay";
 }
@@ -122,24 +125,27 @@ TEST_F(AdamWTest, WeightDecayFollowsHalfACosine) {
 TEST_F(AdamWTest, AStepAfterASkippedOneIsAsIfThatHadNotBeen) {
   AdamW optimizer(&parameters_, Spec());
   SetGradients(0);
-  optimizer.Step(1e-2, 0, Scalar(1));
+  optimizer.SetSchedule(1e-2, 0);
+  optimizer.Step(Scalar(1));
   SetGradients(1);
-  optimizer.Step(1e-2, 0, Scalar(0));
+  optimizer.Step(Scalar(0));
   Parameters others(5);
   others.Add("matrix", {3, 5}, Init::kXavierUniform);
   others.Add("vector", {7}, Init::kOnes);
   others.To(at::kCPU, at::kDouble);
   AdamW fresh(&others, Spec());
   for (const auto& [name, tensor] : others.all()) tensor.mutable_grad() = parameters_.Find(name).grad();
-  fresh.Step(1e-2, 0, Scalar(0));
+  fresh.SetSchedule(1e-2, 0);
+  fresh.Step(Scalar(0));
   for (const auto& [name, tensor] : others.all()) EXPECT_TRUE(at::equal(tensor, parameters_.Find(name))) << name;
 }
 
 TEST_F(AdamWTest, StateNamesEveryMomentAndTheStepCount) {
   AdamW optimizer(&parameters_, Spec());
   SetGradients(0);
-  optimizer.Step(1e-2, 0, Scalar(0));
-  optimizer.Step(1e-2, 0, Scalar(0));
+  optimizer.SetSchedule(1e-2, 0);
+  optimizer.Step(Scalar(0));
+  optimizer.Step(Scalar(0));
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensor] : optimizer.State()) state[name] = tensor;
   ASSERT_EQ(state.size(), 5u);

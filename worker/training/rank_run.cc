@@ -25,6 +25,7 @@
 #include "model/weights.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
+#include "worker/training/step_parts.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
@@ -101,6 +102,8 @@ class Run {
   absl::StatusOr<TrainEnd> Go() {
     ASSIGN_OR_RETURN(device_info_, ChooseDevice(spec_.resources()));
     device_ = TorchDevice(device_info_);
+    // No graph can be recorded on the default stream.
+    if (spec_.resources().cuda_graph()) own_stream_ = std::make_unique<OwnStream>(device_);
     at::set_num_threads(spec_.resources().threads_per_rank());
     // Denormals cost a hundred times a product's time, and nothing here is that small and matters.
     at::globalContext().setFlushDenormal(true);
@@ -212,7 +215,8 @@ class Run {
       return ready.store_address();
     };
     ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
-    return CatchTorch([&] { reducer_ = std::make_unique<GradientReducer>(gang_.get(), *model_.parameters); });
+    ASSIGN_OR_RETURN(step_parts_, MakeStepParts(spec_, model_, gang_.get(), device_));
+    return absl::OkStatus();
   }
 
   // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
@@ -240,9 +244,7 @@ class Run {
 
   absl::StatusOr<TrainEnd> Train() {
     views_ = std::make_unique<ViewMaker>(spec_, device_);
-    step_ = std::make_unique<TrainStep>(model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), reducer_.get(),
-                                        model_.optimizer.get(), TrainStep::Options{spec_.optimizer().max_grad_norm(), model_.average.get()});
-    RETURN_IF_ERROR(step_->Settle(BlankViews()));
+    RETURN_IF_ERROR(step_parts_.step->Settle(BlankViews()));
     Loader::Options loading;
     loading.rank = assignment_.rank();
     loading.num_ranks = assignment_.num_ranks();
@@ -267,9 +269,9 @@ class Run {
     reporting.device = device_;
     reporting.steps_in_flight = device_.is_cpu() ? 0 : 1;
     reporter_ = std::make_unique<StepReporter>(spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
-                                               StepReporter::Parts{gang_.get(), reducer_.get(), agent_, coordinator_.get()});
+                                               StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), agent_, coordinator_.get()});
     TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
-                          model_.average.get(), step_.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+                          model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
                           &stop_.wanted()};
@@ -290,6 +292,7 @@ class Run {
   StopWatch stop_;
   DeviceInfo device_info_;
   at::Device device_ = at::kCPU;
+  std::unique_ptr<OwnStream> own_stream_;
   std::unique_ptr<Dataset> dataset_;
   std::unique_ptr<Evaluation> evaluation_;
   std::vector<std::unique_ptr<FeatureSource>> teachers_;
@@ -298,8 +301,7 @@ class Run {
   TrainPosition position_;
   std::unique_ptr<ViewMaker> views_;
   std::unique_ptr<Gang> gang_;
-  std::unique_ptr<GradientReducer> reducer_;
-  std::unique_ptr<TrainStep> step_;
+  StepParts step_parts_;
   std::unique_ptr<Loader> loader_;
   std::unique_ptr<BatchPipeline> pipeline_;
   std::unique_ptr<CoordinatorLink> coordinator_;

@@ -55,6 +55,20 @@ DeviceMark SideStream::Run(const DeviceMark& after, const std::function<void()>&
   return DeviceMark::Here(device_);
 }
 
+struct OwnStream::Guard {
+  explicit Guard(c10::Stream stream) : guard(stream) {}
+  const c10::StreamGuard guard;
+};
+
+OwnStream::OwnStream(at::Device device) {
+  if (device.is_cpu()) return;
+  const DeviceMark before = DeviceMark::Here(device);
+  guard_ = std::make_unique<Guard>(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
+  before.AwaitOnStream();
+}
+
+OwnStream::~OwnStream() = default;
+
 void HandOver(const at::Tensor& tensor) {
   if (tensor.defined() && !tensor.device().is_cpu()) tensor.record_stream(CurrentStream(tensor.device()));
 }

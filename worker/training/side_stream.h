@@ -39,6 +39,18 @@ class SideStream {
   std::shared_ptr<Stream> stream_;  // null on a CPU
 };
 
+// The calling thread's current stream on a GPU is one of its own, not the device's default one, for as long as this lives; after
+// what that holds now. On a CPU nothing.
+class OwnStream {
+ public:
+  explicit OwnStream(at::Device device);
+  ~OwnStream();
+
+ private:
+  struct Guard;
+  std::unique_ptr<Guard> guard_;  // null on a CPU
+};
+
 // The calling thread's current stream reads `tensor`, which was made on a SideStream: its memory is not given to others before
 // that has been done. Undefined tensors and those on the CPU are left alone.
 void HandOver(const at::Tensor& tensor);

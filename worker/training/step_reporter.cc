@@ -49,7 +49,7 @@ absl::Status StepReporter::ReadOldest() {
   time.total = clock_->Now() - read_at_;
   time.data_wait = pending.facts.data_wait;
   time.teacher_wait = pending.facts.teacher_wait;
-  time.communication = parts_.reducer->exposed_communication();
+  if (parts_.reducer != nullptr) time.communication = parts_.reducer->exposed_communication();
   RestartClock();
   Report(means, pending.facts, meter_.Of(time));
   return absl::OkStatus();

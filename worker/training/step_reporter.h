@@ -37,7 +37,7 @@ class StepReporter {
  public:
   struct Parts {  // outlive the reporter
     Gang* gang = nullptr;
-    const GradientReducer* reducer = nullptr;
+    const GradientReducer* reducer = nullptr;  // null: nothing is reduced
     RankLink* agent = nullptr;
     CoordinatorLink* coordinator = nullptr;  // null but on rank 0
   };

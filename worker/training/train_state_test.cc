@@ -29,7 +29,8 @@ class TrainStateTest : public ::testing::Test {
   TrainStateTest() {
     for (int step = 0; step < 2; ++step) {
       for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = (tensor.detach() + 0.1 * step).clone();
-      model_.optimizer->Step(1e-2, 0, at::zeros({}, at::kFloat));
+      model_.optimizer->SetSchedule(1e-2, 0);
+      model_.optimizer->Step(at::zeros({}, at::kFloat));
     }
     position_.step = 2;
     position_.next.set_epoch(1);
@@ -62,7 +63,7 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
 TEST_F(TrainStateTest, ASnapshotIsOfItsMomentHoweverLateItIsWritten) {
   const auto snapshot = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_);
   for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = tensor.detach().clone();
-  model_.optimizer->Step(1e-2, 0, at::zeros({}, at::kFloat));
+  model_.optimizer->Step(at::zeros({}, at::kFloat));
   EXPECT_EQ(snapshot->Serialize(), stream_);
   EXPECT_GT(snapshot->bytes(), 3 * FlatParameters(model_.parameters).numel() * 4 - 1);
 }
@@ -72,7 +73,8 @@ TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
   testing::TinyModel model(spec), fresh(spec);
   BatchMean mean;
   mean.value = at::zeros({40}) + 3;
-  model.average->Update(0, at::zeros({}), {{"objective.dino.center", mean}});
+  model.average->SetSchedule(0);
+  model.average->Update(at::zeros({}), {{"objective.dino.center", mean}});
   const std::string stream =
       TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())->Serialize();
   ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), fresh.average.get()}).status());
@@ -89,7 +91,8 @@ TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
     const at::NoGradGuard no_grad;
     model_.parameters.Find("encoder.norm.weight").add_(1);
   }
-  average.Update(0, at::zeros({}), {});
+  average.SetSchedule(0);
+  average.Update(at::zeros({}), {});
   const TrainState state = {&model_.parameters, model_.optimizer.get(), &average};
   const std::string stream = TrainSnapshot::Take(state, spec, position_)->Serialize();
   const TinyModel fresh(spec);

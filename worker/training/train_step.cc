@@ -26,6 +26,24 @@ void AddShare(const std::map<std::string, BatchMean>& means, double share, std::
   }
 }
 
+// Of their own memory: a recorded step overwrites what it made.
+StepResult CopyOf(StepResult result) {
+  for (at::Tensor* tensor : {&result.loss, &result.grad_norm, &result.skipped}) *tensor = tensor->clone();
+  for (auto* scalars : {&result.terms, &result.stats}) {
+    for (auto& [name, value] : *scalars) value = value.clone();
+  }
+  for (auto& [name, mean] : result.means) mean.value = mean.value.clone();
+  return result;
+}
+
+Encoding Detached(Encoding encoding) {
+  encoding.blocks_BND.clear();
+  for (at::Tensor* tensor : {&encoding.visible_BKD, &encoding.class_BD, &encoding.hidden_BMD, &encoding.class_attention_BK}) {
+    if (tensor->defined()) *tensor = tensor->detach();
+  }
+  return encoding;
+}
+
 }  // namespace
 
 TrainStep::TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives,
@@ -33,16 +51,19 @@ TrainStep::TrainStep(const Parameters* parameters, const Encoder* encoder, const
     : parameters_(parameters), encoder_(encoder), objectives_(objectives), reducer_(reducer), optimizer_(optimizer),
       options_(options) {}
 
-ObjectiveSum::Result TrainStep::Forward(ForwardPass pass, std::map<std::string, at::Tensor>* feature_stats) const {
+ObjectiveSum::Result TrainStep::Forward(ForwardPass pass, std::vector<Encoding>* encodings) const {
   EncodeViews(*encoder_, options_.average == nullptr ? nullptr : &options_.average->encoder(), *objectives_, &pass);
-  if (feature_stats != nullptr) *feature_stats = FeatureStats(pass.encodings);
+  if (encodings != nullptr) {
+    for (const Encoding& encoding : pass.encodings) encodings->push_back(Detached(encoding));
+  }
   return objectives_->Compute(pass);
 }
 
 absl::Status TrainStep::Settle(const ForwardPass& views) {
+  if (reducer_ == nullptr) return absl::OkStatus();
   return CatchTorch([&] {
     ClearGradients(*parameters_);
-    const at::Tensor loss = Forward(views, /*feature_stats=*/nullptr).total;
+    const at::Tensor loss = Forward(views, /*encodings=*/nullptr).total;
     reducer_->PrepareForBackward(loss);
     loss.backward();
     reducer_->Settle();
@@ -57,29 +78,42 @@ absl::StatusOr<StepResult> TrainStep::Run(absl::Span<const ForwardPass> micro_ba
 }
 
 StepResult TrainStep::RunOrThrow(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings) {
-  StepResult result;
+  optimizer_->SetSchedule(settings.learning_rate, settings.progress);
+  if (options_.average != nullptr) options_.average->SetSchedule(settings.progress);
+  Update update;
+  if (options_.recorder == nullptr) {
+    update = Compute(micro_batches, settings.progress);
+  } else {
+    options_.recorder->Run(micro_batches, [this, progress = settings.progress](absl::Span<const ForwardPass> inputs) { recorded_ = Compute(inputs, progress); });
+    update = {CopyOf(recorded_.result), recorded_.encodings};
+  }
+  if (settings.feature_stats) update.result.stats.merge(FeatureStats(update.encodings));
+  return std::move(update.result);
+}
+
+TrainStep::Update TrainStep::Compute(absl::Span<const ForwardPass> micro_batches, double progress) const {
+  Update update;
+  StepResult& result = update.result;
   ClearGradients(*parameters_);
   const double share = 1.0 / static_cast<double>(micro_batches.size());
-  std::map<std::string, at::Tensor> feature_stats;
   for (size_t i = 0; i < micro_batches.size(); ++i) {
     ForwardPass pass = micro_batches[i];
-    pass.progress = settings.progress;
-    const ObjectiveSum::Result forward = Forward(std::move(pass), settings.feature_stats && i == 0 ? &feature_stats : nullptr);
+    pass.progress = progress;
+    const ObjectiveSum::Result forward = Forward(std::move(pass), i == 0 ? &update.encodings : nullptr);
     const at::Tensor loss = forward.total * share;
     // Gradients travel with the last backward pass only; the ones before accumulate here.
-    if (i + 1 == micro_batches.size()) reducer_->PrepareForBackward(loss);
+    if (reducer_ != nullptr && i + 1 == micro_batches.size()) reducer_->PrepareForBackward(loss);
     loss.backward();
     result.loss = i == 0 ? loss.detach() : result.loss + loss.detach();
     AddShare(forward.terms, share, &result.terms);
     AddShare(forward.stats, share, &result.stats);
     AddShare(forward.means, share, &result.means);
   }
-  result.stats.merge(feature_stats);
   result.grad_norm = ClipGradNorm(*parameters_, options_.max_grad_norm);
   result.skipped = at::isfinite(result.grad_norm).logical_not().to(at::kFloat);
-  optimizer_->Step(settings.learning_rate, settings.progress, result.skipped);
-  if (options_.average != nullptr) options_.average->Update(settings.progress, result.skipped, result.means);
-  return result;
+  optimizer_->Step(result.skipped);
+  if (options_.average != nullptr) options_.average->Update(result.skipped, result.means);
+  return update;
 }
 
 }  // namespace mimeo

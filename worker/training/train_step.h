@@ -15,6 +15,7 @@
 #include "worker/training/model_average.h"
 #include "worker/training/gang.h"
 #include "worker/training/optimizer.h"
+#include "worker/training/step_recorder.h"
 
 namespace mimeo {
 
@@ -39,9 +40,10 @@ class TrainStep {
  public:
   struct Options {
     double max_grad_norm = 0;
-    ModelAverage* average = nullptr;  // updated after the parameters; null: none
+    ModelAverage* average = nullptr;    // updated after the parameters; null: none
+    StepRecorder* recorder = nullptr;   // takes the steps; null: each is launched anew
   };
-  // Everything outlives the step.
+  // Everything outlives the step. `reducer`: null for a gang of one whose steps are recorded; it would launch what no graph holds.
   TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives, GradientReducer* reducer,
             AdamW* optimizer, const Options& options);
 
@@ -52,7 +54,13 @@ class TrainStep {
   absl::StatusOr<StepResult> Run(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 
  private:
-  ObjectiveSum::Result Forward(ForwardPass pass, std::map<std::string, at::Tensor>* feature_stats) const;
+  // An update, and what FeatureStats are made of: it waits for a device, and no graph holds that.
+  struct Update {
+    StepResult result;
+    std::vector<Encoding> encodings;  // of the first micro-batch, detached
+  };
+  ObjectiveSum::Result Forward(ForwardPass pass, std::vector<Encoding>* encodings) const;
+  Update Compute(absl::Span<const ForwardPass> micro_batches, double progress) const;
   StepResult RunOrThrow(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 
   const Parameters* const parameters_;
@@ -61,6 +69,7 @@ class TrainStep {
   GradientReducer* const reducer_;
   AdamW* const optimizer_;
   const Options options_;
+  Update recorded_;  // where a recorded step leaves its outcome
 };
 
 }  // namespace mimeo

@@ -1,0 +1,23 @@
+#include "worker/training/step_parts.h"
+
+#include "base/status_macros.h"
+
+namespace mimeo {
+
+absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& model, Gang* gang, at::Device device) {
+  StepParts parts;
+  if (spec.resources().cuda_graph()) {
+    ASSIGN_OR_RETURN(parts.recorder, StepRecorder::Create(device));
+  } else {
+    RETURN_IF_ERROR(CatchTorch([&] { parts.reducer = std::make_unique<GradientReducer>(gang, *model.parameters); }));
+  }
+  TrainStep::Options options;
+  options.max_grad_norm = spec.optimizer().max_grad_norm();
+  options.average = model.average.get();
+  options.recorder = parts.recorder.get();
+  parts.step = std::make_unique<TrainStep>(model.parameters.get(), model.encoder.get(), model.objectives.get(), parts.reducer.get(),
+                                           model.optimizer.get(), options);
+  return parts;
+}
+
+}  // namespace mimeo

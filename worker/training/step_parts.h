@@ -1,0 +1,24 @@
+// How a job takes its steps: gradients reduced over the gang, or, with resources.cuda_graph, a step recorded and replayed. One thread.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "proto/job.pb.h"
+#include "worker/training/gang.h"
+#include "worker/training/model_parts.h"
+#include "worker/training/step_recorder.h"
+#include "worker/training/train_step.h"
+
+namespace mimeo {
+
+struct StepParts {
+  std::unique_ptr<GradientReducer> reducer;  // null where steps are recorded
+  std::unique_ptr<StepRecorder> recorder;    // null where they are not
+  std::unique_ptr<TrainStep> step;
+};
+
+// `model` and `gang` outlive it. FailedPrecondition: as StepRecorder::Create; Aborted: libtorch threw.
+absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& model, Gang* gang, at::Device device);
+
+}  // namespace mimeo
