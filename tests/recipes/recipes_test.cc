@@ -25,9 +25,10 @@ namespace mimeo {
 namespace {
 
 constexpr char kGolden[] = "tests/recipes/golden_losses.json";
-// Rounding differs between processors (vector width, order of sums) and grows from step to step: between AVX-512, AVX2 and plain kernels
-// of one processor at most 3e-4 of a loss was measured.
-constexpr double kGoldenTolerance = 2e-3;
+// Rounding differs between processors (vector width, order of sums) and grows from step to step. Measured between AVX-512, AVX2 and plain
+// kernels: at most 3e-4 of a loss, but for MoCo-v3, which amplifies it: 3e-7 until step 8, 3e-5 at step 9, 4e-3 at step 14.
+constexpr double kEarlyTolerance = 5e-4, kGoldenTolerance = 1e-2;
+constexpr size_t kEarlySteps = 8;
 constexpr int64_t kGoldenSteps = 20, kLearningSteps = 100;
 
 std::vector<std::string> Recipes() {
@@ -120,7 +121,10 @@ TEST_P(TinyRecipe, GivesTheGoldenLosses) {
   ASSERT_TRUE(golden.contains(GetParam())) << "no golden losses yet";
   const auto expected = golden[GetParam()].get<std::vector<double>>();
   ASSERT_EQ(run.losses.size(), expected.size());
-  for (size_t i = 0; i < expected.size(); ++i) EXPECT_NEAR(run.losses[i], expected[i], kGoldenTolerance * expected[i]) << "step " << i + 1;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double tolerance = i < kEarlySteps ? kEarlyTolerance : kGoldenTolerance;
+    EXPECT_NEAR(run.losses[i], expected[i], tolerance * expected[i]) << "step " << i + 1;
+  }
 }
 
 double MeanOf(const std::vector<double>& values, size_t begin, size_t end) {
