@@ -27,7 +27,7 @@ namespace {
 constexpr char kGolden[] = "tests/recipes/golden_losses.json";
 // Rounding differs between processors (vector width, order of sums) and grows from step to step. Measured between AVX-512, AVX2 and plain
 // kernels: at most 3e-4 of a loss, but for MoCo-v3, which amplifies it: 3e-7 until step 8, 3e-5 at step 9, 4e-3 at step 14.
-constexpr double kEarlyTolerance = 5e-4, kGoldenTolerance = 1e-2;
+constexpr double kEarlyTolerance = 5e-4, kGoldenTolerance = 2e-3, kMocoTolerance = 1e-2;
 constexpr size_t kEarlySteps = 8;
 constexpr int64_t kGoldenSteps = 20, kLearningSteps = 100;
 
@@ -121,8 +121,9 @@ TEST_P(TinyRecipe, GivesTheGoldenLosses) {
   ASSERT_TRUE(golden.contains(GetParam())) << "no golden losses yet";
   const auto expected = golden[GetParam()].get<std::vector<double>>();
   ASSERT_EQ(run.losses.size(), expected.size());
+  const double late = GetParam() == "tiny_moco_v3" ? kMocoTolerance : kGoldenTolerance;
   for (size_t i = 0; i < expected.size(); ++i) {
-    const double tolerance = i < kEarlySteps ? kEarlyTolerance : kGoldenTolerance;
+    const double tolerance = i < kEarlySteps ? kEarlyTolerance : late;
     EXPECT_NEAR(run.losses[i], expected[i], tolerance * expected[i]) << "step " << i + 1;
   }
 }
