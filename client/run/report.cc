@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "client/run/curve.h"
 #include "client/utilization_text.h"
+#include "job/job_shape.h"
 
 namespace mimeo {
 namespace {
@@ -22,7 +23,7 @@ constexpr absl::string_view kStyle = R"(<style>
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1000px;margin:2em auto;padding:0 1.2em}
 h1{font-size:1.6em;margin:0}h2{font-size:1.1em;margin:2em 0 .6em;border-bottom:1px solid var(--line);padding-bottom:.2em}
 p.dim,figcaption,th{color:var(--dim)}figure{margin:0;background:var(--card);border-radius:8px;padding:.6em .8em}
-figcaption{font-size:.85em}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}svg .axis{fill:none;stroke:var(--line)}
+figcaption{font-size:.85em}.key{white-space:nowrap}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}svg .axis{fill:none;stroke:var(--line)}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}.grid img{width:100%;image-rendering:pixelated;border-radius:4px}
 table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.25em .8em;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left}
 td{font-variant-numeric:tabular-nums}pre{background:var(--card);padding:1em;border-radius:8px;overflow:auto;font-size:12.5px}
@@ -43,9 +44,11 @@ std::string Facts(const RunReport& report) {
   }
   return absl::StrFormat("<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. With the start of its processes and "
                          "evaluation the last session of this run took %.0f s. "
-                         "Rank 0 waited %.1f s for images and %.1f s for its teacher. %s.</p>",
+                         "Rank 0 waited %.1f s for images%s. %s.</p>",
                          static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
-                         report.seconds, data_wait, teacher_wait, EscapeHtml(report.machine));
+                         report.seconds, data_wait,
+                         TeacherNames(report.job.spec()).empty() ? "" : absl::StrFormat(" and %.1f s for its teacher", teacher_wait),
+                         EscapeHtml(report.machine));
 }
 
 // A chart for each statistic, with a line for each objective that has it, and for the encoder; a step need not have all of them.

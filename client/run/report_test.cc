@@ -46,8 +46,15 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, HasSubstr("<th>untrained</th><th>step 3</th>"));
   EXPECT_THAT(html, HasSubstr("<td>knn_accuracy</td><td>0.25</td><td>0.5</td>"));
   EXPECT_THAT(html, HasSubstr("3 steps, 96 images: 1 s of training, at a median of 200 images/s"));  // 32/100 + 32/200 + 32/300
-  EXPECT_THAT(html, HasSubstr("last session of this run took 42 s"));
+  EXPECT_THAT(html, HasSubstr("last session of this run took 42 s. Rank 0 waited 0.0 s for images. 2 cores."));
   EXPECT_THAT(html, Not(HasSubstr("http")));
+}
+
+TEST(HtmlReportTest, SaysHowLongAJobWithATeacherWaitedForIt) {
+  RunReport report = Sample();
+  report.job.mutable_spec()->add_objective()->mutable_mimic()->set_teacher("clip");
+  report.steps[0].set_teacher_wait_seconds(1.5);
+  EXPECT_THAT(HtmlReport(report), HasSubstr("0.0 s for images and 1.5 s for its teacher."));
 }
 
 // What is watched need not be in every step.
@@ -104,6 +111,14 @@ TEST(CurveSvgTest, DrawsAPointPerValueAndLabelsTheEnds) {
   EXPECT_THAT(svg, HasSubstr(">1<"));
   EXPECT_THAT(svg, HasSubstr("62.0,12.0 "));    // the first point: left, top
   EXPECT_THAT(svg, HasSubstr("448.0,186.0 "));  // the last: right, bottom
+}
+
+TEST(CurveSvgTest, WritesCountsInFullAndNextToNothingAsZero) {
+  const std::string svg = CurveSvg("seconds", "step", {{"a", {{1, 8e-8}, {123456, 0.75}}}});
+  EXPECT_THAT(svg, HasSubstr(">123456<"));
+  EXPECT_THAT(svg, HasSubstr(">0.75<"));
+  EXPECT_THAT(svg, HasSubstr(">0<"));
+  EXPECT_THAT(CurveSvg("rate", "step", {{"a", {{1, 2.5e-7}, {2, 1e-6}}}}), HasSubstr(">2.5e-07<"));
 }
 
 TEST(CurveSvgTest, ThinsLongSeriesAndKeepsTheirEnd) {
