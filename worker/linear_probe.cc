@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
@@ -57,12 +56,14 @@ Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_
   return chosen;
 }
 
-// (D, X): axes in which the same problem is smaller. Rows that are fewer than they are wide lie in a subspace, the best weights lie in it
-// too, and a penalty on their length does not see a rotation: X is N then, else D.
+// (D, N): axes in which the same problem is smaller, where rows are fewer than they are wide; none otherwise. Such rows lie in a
+// subspace, the best weights lie in it too, and a penalty on their length does not see a rotation.
 at::Tensor AxesOf(const at::Tensor& x_ND) {
-  if (x_ND.size(0) >= x_ND.size(1)) return at::eye(x_ND.size(1), x_ND.options());
+  if (x_ND.size(0) >= x_ND.size(1)) return {};
   return std::get<0>(at::linalg_qr(x_ND.t()));
 }
+
+at::Tensor Along(const at::Tensor& axes_DN, const at::Tensor& x_MD) { return axes_DN.defined() ? x_MD.mm(axes_DN) : x_MD; }
 
 }  // namespace
 
@@ -102,15 +103,16 @@ absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::
   }
   const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
   const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
-  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DX = AxesOf(standard_ND);
-  const at::Tensor x_NX = standard_ND.mm(axes_DX);
+  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DN = AxesOf(standard_ND);
+  const at::Tensor x_NX = Along(axes_DN, standard_ND);
   const int64_t num_classes = *std::max_element(bank_labels.begin(), bank_labels.end()) + 1;
   LinearProbe probe;
   const Choice choice = ChooseStrength(x_NX, labels_N, num_classes);
   probe.strength = choice.strength;
   const LogisticFit fit = FitLogistic(x_NX, labels_N, num_classes, choice.strength, choice.fit);
   probe.bank_loss = fit.loss;
-  probe.accuracy = AccuracyOf(fit, ((query_MD.to(at::kDouble) - mean_D) / deviation_D).mm(axes_DX), LabelTensor(query_labels));
+  const at::Tensor query_MX = Along(axes_DN, (query_MD.to(at::kDouble) - mean_D) / deviation_D);
+  probe.accuracy = AccuracyOf(fit, query_MX, LabelTensor(query_labels));
   return probe;
 }
 
