@@ -28,8 +28,8 @@ struct Range {
 
 // Steps and counts in full; what is nothing beside the range as 0.
 std::string Number(double value, const Range& range) {
-  if (std::abs(value) < 1e-6 * (range.high - range.low)) return "0";
   const double size = std::abs(value);
+  if (size < 1e-6 * (range.high - range.low)) return "0";
   return size >= 1000 && size < 1e9 ? absl::StrFormat("%.0f", value) : absl::StrFormat("%.3g", value);
 }
 
