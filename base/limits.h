@@ -19,10 +19,21 @@ constexpr int kMetadataBytes = 32 << 10;           // holds an error of kReasonB
 // Names and texts.
 constexpr int kNameBytes = 64;
 constexpr int kReasonBytes = 4096;                 // reasons and errors are cut to this
+constexpr int kShortReasonBytes = 512;             // likewise where there may be thousands: of each rank of a job, of each worker
+constexpr int kPathBytes = 4096;                   // of a file or folder in a spec
+constexpr int kAddressBytes = 256;                 // host:port
+constexpr int kLogEventBytes = 16 << 10;
 constexpr int64_t kRecipeBytes = 1 << 20;
 
 // Coordinator.
-constexpr int kUnfinishedJobs = 1000;
+constexpr int kUnfinishedJobs = 50000;
+constexpr int64_t kSpecBytes = 32 << 10;           // of a resolved spec: those of all gangs of a worker fit into one heartbeat's reply
+constexpr int64_t kPageBytes = 2 << 20;            // of a list, or of a message of a stream
+constexpr int kPageItems = 1000;
+constexpr int kMetricNames = 256;                  // of a step or an evaluation
+constexpr int kMetricNameBytes = 128;
+constexpr int kMetricNamesPerJob = 1024;
+constexpr int kFailuresNamed = 64;                 // workers in one GangEnded
 constexpr int kWorkers = 10000;
 constexpr int kSlotsPerWorker = 64;
 constexpr int kRanksPerJob = 4096;
@@ -42,6 +53,7 @@ constexpr int64_t kStepsSpooled = 100000;          // StepMetrics kept while the
 constexpr int kSnapshotsSpooled = 1;               // besides the one in flight; the newest wins
 constexpr int kBatchesPrefetched = 2;
 constexpr int kNonFiniteStepsInARow = 5;            // then the job fails
+constexpr int kHeartbeatsMissed = 3;               // a worker that missed so many is offered nothing new
 constexpr int kRankLogBytes = 64 << 20;
 constexpr int kRankLogTailBytes = 1 << 20;         // kept when a log over its bound starts anew
 constexpr int kRankLogsKept = 64;                  // of ranks that ended
@@ -66,6 +78,9 @@ constexpr int64_t kCapturedOutputBytes = 64 << 20;      // of a child's stdout; 
 // Time.
 constexpr absl::Duration kHeartbeatPeriod = absl::Seconds(1);
 constexpr absl::Duration kLease = absl::Seconds(60);
+constexpr absl::Duration kRestartPause = absl::Seconds(8);    // after a generation that failed; doubled with each in a row,
+constexpr absl::Duration kRestartPauseMax = absl::Minutes(5);  // up to this
+constexpr absl::Duration kBlameHalfLife = absl::Minutes(10);   // of a worker's record of failed gangs
 constexpr absl::Duration kRpcDeadline = absl::Seconds(10);
 constexpr absl::Duration kKeepAlivePeriod = absl::Seconds(10);   // a silent connection is probed after this,
 constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(10);  // and given up after this

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -12,10 +13,12 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -39,11 +42,28 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAnnouncement(const std::
   return values;
 }
 
+// Makes text of what is logged: names of files and words of peers are in it. Lines after an event's first are indented, so that
+// nothing that is logged can look like an event.
+class TextFormatter : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const std::string text = absl::StrReplaceAll(
+        ToLines(absl::string_view(message.payload.data(), message.payload.size()), limits::kLogEventBytes), {{"\n", "\n    "}});
+    spdlog::details::log_msg made = message;
+    made.payload = text;
+    pattern_.format(made, out);
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<TextFormatter>(); }
+
+ private:
+  spdlog::pattern_formatter pattern_{"%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v", spdlog::pattern_time_type::utc};
+};
+
 }  // namespace
 
 void StartLogging(const std::string& process_name) {
   auto logger = std::make_shared<spdlog::logger>(process_name, std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v", spdlog::pattern_time_type::utc);
+  logger->set_formatter(std::make_unique<TextFormatter>());
   const char* const level = std::getenv("MIMEO_LOG");
   logger->set_level(level == nullptr ? spdlog::level::info : spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);

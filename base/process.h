@@ -10,7 +10,8 @@
 
 namespace mimeo {
 
-// spdlog to stderr: "2026-01-02T03:04:05.678Z info name: event key=value". MIMEO_LOG=debug|info|warn|error.
+// spdlog to stderr: "2026-01-02T03:04:05.678Z info name: event key=value". MIMEO_LOG=debug|info|warn|error. Whatever is logged is made
+// text (base/text.h).
 void StartLogging(const std::string& process_name);
 
 // Blocks SIGTERM and SIGINT in this thread and all later ones; call first in main. WaitForStop returns when one comes.

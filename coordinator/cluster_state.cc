@@ -202,6 +202,28 @@ absl::Status CheckKind(const ClusterState& state, const TeacherForgotten& event)
   return absl::NotFoundError(absl::StrCat("no teacher \"", event.name(), "\""));
 }
 
+absl::Status CheckKind(const ClusterState& state, const JobPaused& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  if (job->placement.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(job->id, " runs generation ", job->generation));
+}
+
+absl::Status CheckKind(const ClusterState& state, const TeacherPinned& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  RETURN_IF_ERROR(CheckName("contract.name", event.contract().name()));
+  const auto pinned = job->teachers.find(event.contract().name());
+  if (pinned == job->teachers.end()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(job->id, " has teacher ", event.contract().name(), " pinned to ",
+                                                    pinned->second.weights_digest()));
+}
+
+absl::Status CheckKind(const ClusterState& state, const WorkerDrained& event) {
+  if (state.workers().count(event.worker_id()) > 0) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("no worker \"", event.worker_id(), "\""));
+}
+
 // The state of a job without a gang.
 JobState IdleState(Want want) { return want == WANT_PAUSE ? JOB_STATE_PAUSED : JOB_STATE_PENDING; }
 
@@ -221,7 +243,9 @@ void AppendJob(const JobInfo& job, std::string* text) {
                   " code=", job.status_code);
   absl::StrAppend(text, " data=", job.dataset_digest, " samples=", job.num_samples, " steps=", job.total_steps,
                   " checkpoints=[", absl::StrJoin(job.checkpoint_steps, " "), "] submitted=", job.submitted_unix_ms,
-                  " reason=\"", job.reason, "\" spec={", job.spec.ShortDebugString(), "}\n");
+                  " reason=\"", job.reason, "\"");
+  for (const auto& [name, contract] : job.teachers) absl::StrAppend(text, " teacher={", contract.ShortDebugString(), "}");
+  absl::StrAppend(text, " spec={", job.spec.ShortDebugString(), "}\n");
 }
 
 }  // namespace
@@ -258,6 +282,9 @@ absl::Status ClusterState::Check(const Event& event) const {
     case Event::kWorkerForgotten: return CheckKind(*this, event.worker_forgotten());
     case Event::kTeacherRegistered: return CheckKind(*this, event.teacher_registered());
     case Event::kTeacherForgotten: return CheckKind(*this, event.teacher_forgotten());
+    case Event::kJobPaused: return CheckKind(*this, event.job_paused());
+    case Event::kTeacherPinned: return CheckKind(*this, event.teacher_pinned());
+    case Event::kWorkerDrained: return CheckKind(*this, event.worker_drained());
     case Event::KIND_NOT_SET: break;
   }
   return absl::InvalidArgumentError("event.kind: not set, or of a newer version");
@@ -348,6 +375,22 @@ void ClusterState::Apply(const Event& event) {
       return;
     }
     case Event::kTeacherForgotten: teachers_.erase(event.teacher_forgotten().name()); return;
+    case Event::kJobPaused: {
+      JobInfo& job = jobs_.at(event.job_paused().job_id());
+      job.want = WANT_PAUSE;
+      job.state = JOB_STATE_PAUSED;
+      job.reason = event.job_paused().reason();
+      job.status_code = event.job_paused().status_code();
+      return;
+    }
+    case Event::kTeacherPinned: {
+      const TeacherContract& contract = event.teacher_pinned().contract();
+      jobs_.at(event.teacher_pinned().job_id()).teachers[contract.name()] = contract;
+      return;
+    }
+    case Event::kWorkerDrained:
+      workers_.at(event.worker_drained().worker_id()).drained = event.worker_drained().drained();
+      return;
     case Event::KIND_NOT_SET: return;
   }
 }
@@ -370,7 +413,8 @@ std::string ClusterState::DebugString() const {
   std::string text = absl::StrCat("next_sequence=", next_sequence_, "\n");
   for (const auto& [id, job] : jobs_) AppendJob(job, &text);
   for (const auto& [id, worker] : workers_) {
-    absl::StrAppend(&text, "worker ", worker.identity.ShortDebugString(), " busy=", SlotsBusy(id), "\n");
+    absl::StrAppend(&text, "worker ", worker.identity.ShortDebugString(), " busy=", SlotsBusy(id),
+                    worker.drained ? " drained" : "", "\n");
   }
   for (const auto& [name, teacher] : teachers_) {
     absl::StrAppend(&text, "teacher ", name, " incarnation=", teacher.incarnation, " address=", teacher.address, "\n");

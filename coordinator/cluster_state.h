@@ -27,12 +27,14 @@ struct JobInfo {
   std::string dataset_digest;
   int64_t num_samples = 0;
   int64_t total_steps = 0;
+  std::map<std::string, TeacherContract> teachers;  // by name: pinned at their first use
   std::vector<int64_t> checkpoint_steps;  // committed, ascending
   int64_t submitted_unix_ms = 0;
 };
 
 struct WorkerInfo {
   WorkerIdentity identity;
+  bool drained = false;  // by a person
 };
 
 struct TeacherRecord {

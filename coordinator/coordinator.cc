@@ -42,6 +42,8 @@ std::string JobOf(const Event& event) {
     case Event::kCheckpointCommitted: return event.checkpoint_committed().manifest().job_id();
     case Event::kCheckpointDeleted: return event.checkpoint_deleted().job_id();
     case Event::kJobFinished: return event.job_finished().job_id();
+    case Event::kJobPaused: return event.job_paused().job_id();
+    case Event::kTeacherPinned: return event.teacher_pinned().job_id();
     default: return "";
   }
 }
@@ -74,7 +76,7 @@ absl::Status CoordinatorCore::Recover() {
 
 absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
   const absl::Time begin = clock_->Now();
-  *event.mutable_time() = TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(begin));
+  *event.mutable_time() = TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(clock_->Wall()));
   RETURN_IF_ERROR(state_.Check(event));
   const absl::Status written = journal_.Append(event, extra);
   if (!written.ok()) {
@@ -99,7 +101,6 @@ void CoordinatorCore::Notice(const Event& event) {
   } else if (event.has_gang_ended()) {
     GangReport& gang = reports_.Of(job);
     gang.ranks.clear();
-    gang.resume.reset();
     const GangEnd end = event.gang_ended().end();
     if (end == GANG_END_FAILED || end == GANG_END_REPLACED) metrics_->GangFailed();
   } else if (event.has_checkpoint_committed()) {

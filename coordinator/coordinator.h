@@ -100,9 +100,7 @@ class CoordinatorCore {
   absl::Status CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void HearRanks(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void AddAssignments(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status ReadResume(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);
 

@@ -90,7 +90,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest
 
   HeartbeatReply reply;
   for (const auto& [job_id, slots] : state_.SlotsHeld(request.worker_id())) {
-    AddAssignments(state_.jobs().at(job_id), request.worker_id(), &reply);
+    AddOrder(state_.jobs().at(job_id), request.worker_id(), &reply);
   }
   metrics_->HeartbeatAnswered();
   return reply;
@@ -112,22 +112,11 @@ void CoordinatorCore::HearRanks(const HeartbeatRequest& request) {
   for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(request.worker_id()))) {
     const JobInfo& job = state_.jobs().at(job_id);
     if (job.want == WANT_PAUSE) reports_.Of(job).told_to_stop = true;
-    // Without its manifest a rank would silently begin from the beginning.
-    const absl::Status resume = ReadResume(job);
-    if (!resume.ok() && !Commit(FailedGang(job_id, job.generation, resume)).ok()) continue;
     for (std::vector<Event> events = EventsOf(job, reports_.Of(job)); !events.empty();
          events = EventsOf(job, reports_.Of(job))) {
       if (!Commit(events.front()).ok()) break;
     }
   }
-}
-
-absl::Status CoordinatorCore::ReadResume(const JobInfo& job) {
-  GangReport& gang = reports_.Of(job);
-  if (job.resume_step == 0 || gang.resume != nullptr) return absl::OkStatus();
-  ASSIGN_OR_RETURN(CheckpointManifest manifest, checkpoints_.GetManifest(job.id, job.resume_step));
-  gang.resume = std::make_shared<const CheckpointManifest>(std::move(manifest));
-  return absl::OkStatus();
 }
 
 GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
@@ -144,7 +133,10 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
     named->set_address(teacher->second.address);
   }
   assignment.set_dataset_digest(job.dataset_digest);
+  assignment.set_resume_step(job.resume_step);
   const GangReport& gang = reports_.Of(job);
+  const auto first = gang.ranks.find(0);
+  if (first != gang.ranks.end()) assignment.set_store_address(first->second.store_address());
   if (gang.told_to_stop) assignment.set_stop(STOP_AFTER_CHECKPOINT);
   for (const auto& [rank, status] : gang.ranks) {
     if (!status.waiting_for().empty()) assignment.set_gang_waits_for(status.waiting_for());
@@ -152,22 +144,11 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
   return assignment;
 }
 
-void CoordinatorCore::AddAssignments(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) {
-  // The generation may have been placed by this very heartbeat, after its reports were heard.
-  if (!ReadResume(job).ok()) return;
-  const GangAssignment common = CommonAssignment(job);
-  const GangReport& gang = reports_.Of(job);
+void CoordinatorCore::AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) {
+  GangOrder* order = reply->add_gangs();
+  *order->mutable_common() = CommonAssignment(job);
   for (int rank = 0; rank < static_cast<int>(job.placement.size()); ++rank) {
-    if (job.placement[rank] != worker_id) continue;
-    const auto heard = gang.ranks.find(rank);
-    // Only ranks that have yet to load it need the manifest: it grows with the checkpoint, to megabytes.
-    const bool under_way = heard != gang.ranks.end() && heard->second.phase() >= RANK_PHASE_TRAINING;
-    GangAssignment* assignment = reply->add_assignments();
-    *assignment = common;
-    assignment->set_rank(rank);
-    if (!under_way && gang.resume != nullptr) *assignment->mutable_resume() = *gang.resume;
-    const auto first = gang.ranks.find(0);
-    if (rank != 0 && first != gang.ranks.end()) assignment->set_store_address(first->second.store_address());
+    if (job.placement[rank] == worker_id) order->add_ranks(rank);
   }
 }
 

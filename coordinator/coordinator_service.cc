@@ -137,7 +137,7 @@ grpc::Status CoordinatorService::ListTeachers(grpc::ServerContext*, const ListTe
   return grpc::Status::OK;
 }
 
-grpc::Status CoordinatorService::ListCheckpoints(grpc::ServerContext*, const GetJobRequest* request,
+grpc::Status CoordinatorService::ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
                                                  ListCheckpointsReply* reply) {
   const absl::StatusOr<Job> job = core_->GetJob(request->job_id());
   if (!job.ok()) return Answer(core_, job.status());

@@ -26,7 +26,7 @@ class CoordinatorService final : public Coordinator::Service {
                        grpc::ServerWriter<MetricsReply>* writer) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest*, ListWorkersReply* reply) override;
   grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest*, ListTeachersReply* reply) override;
-  grpc::Status ListCheckpoints(grpc::ServerContext*, const GetJobRequest* request,
+  grpc::Status ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
                                ListCheckpointsReply* reply) override;
 
  private:

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,7 +16,6 @@ struct GangReport {
   std::map<int, RankStatus> ranks;  // newest heard, by rank
   int64_t step = 0;                 // newest heard, of a rank or of a metrics report
   bool told_to_stop = false;        // sticky: ranks that stop must not be joined by ranks that go on
-  std::shared_ptr<const CheckpointManifest> resume;  // read once per generation; null: from the beginning, or not read yet
 };
 
 class GangReports {

@@ -369,7 +369,7 @@ TEST_F(ServicesTest, ACheckpointGoesInAndComesOutByteForByte) {
     EXPECT_TRUE(reader->Finish().ok());
     EXPECT_EQ(back, bytes.substr(first * 1024));
   }
-  GetJobRequest request;
+  ListCheckpointsRequest request;
   request.set_job_id(id);
   ASSERT_OK_AND_ASSIGN(const auto list, Call(coordinator_.get(), &Coordinator::Stub::ListCheckpoints, request));
   ASSERT_EQ(list.manifests_size(), 1);

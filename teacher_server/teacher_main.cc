@@ -126,7 +126,7 @@ absl::Status Serve(const Flags& flags) {
     TeacherHeartbeatRequest heartbeat;
     heartbeat.set_name(flags.name);
     heartbeat.set_address(flags.advertise.empty() ? bound : flags.advertise);
-    heartbeat.set_incarnation(absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Now())));
+    heartbeat.set_incarnation(absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
     registration = std::make_unique<Registration>(flags.coordinator, heartbeat, &metrics, Clock::Real());
   }
   if (!flags.announce.empty()) {

@@ -27,7 +27,7 @@ namespace {
 constexpr absl::Duration kWatchPeriod = absl::Milliseconds(50);
 
 WorkerIdentity NewIncarnation(WorkerIdentity identity) {
-  identity.set_incarnation(absl::StrCat(absl::Hex(absl::ToUnixNanos(Clock::Real()->Now())), "-", getpid()));
+  identity.set_incarnation(absl::StrCat(absl::Hex(absl::ToUnixNanos(Clock::Real()->Wall())), "-", getpid()));
   return identity;
 }
 

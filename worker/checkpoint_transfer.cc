@@ -1,6 +1,7 @@
 #include "worker/checkpoint_transfer.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -55,43 +56,75 @@ absl::Status CheckManifest(const CheckpointManifest& manifest) {
   return absl::OkStatus();
 }
 
-// Appends one chunk to `bytes` if it is the next and whole.
-absl::Status TakeChunk(const CheckpointManifest& manifest, const GetChunksReply& reply, int* next, std::string* bytes) {
-  if (reply.index() != *next || *next >= manifest.chunk_sha256_size()) {
-    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", reply.index(), " came where chunk ", *next,
-                                            " of ", manifest.chunk_sha256_size(), " was due"));
+// A checkpoint as far as it came.
+struct Download {
+  std::string job_id;
+  int64_t step = 0;
+  CheckpointManifest manifest;  // unset before the first reply
+  std::string bytes;
+  int next = 0;  // chunk
+};
+
+// The first reply of each call has it. It must stay the same: another upload's chunks do not continue these.
+absl::Status TakeManifest(const CheckpointManifest& manifest, Download* download) {
+  if (manifest.job_id() != download->job_id || manifest.step() != download->step) {
+    return absl::DataLossError(absl::StrCat("asked for step ", download->step, " of job ", download->job_id, ", got the ", NameOf(manifest)));
   }
-  if (Sha256(reply.bytes()) != manifest.chunk_sha256(*next)) {
-    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", *next, " does not match its digest"));
+  if (download->next > 0 && manifest.content_id() != download->manifest.content_id()) {
+    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": became another upload, ", manifest.content_id(), ", after chunk ",
+                                            download->next));
   }
-  bytes->append(reply.bytes());
-  ++*next;
+  RETURN_IF_ERROR(CheckManifest(manifest));
+  download->manifest = manifest;
+  download->bytes.reserve(static_cast<size_t>(manifest.total_bytes()));
   return absl::OkStatus();
 }
 
-// Reads on from chunk `*next` until the end or an error.
-absl::Status GetChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, absl::Time deadline, int* next,
-                       std::string* bytes) {
+// Appends one chunk if it is the next and whole.
+absl::Status TakeChunk(const GetChunksReply& reply, Download* download) {
+  if (reply.has_manifest()) RETURN_IF_ERROR(TakeManifest(reply.manifest(), download));
+  const CheckpointManifest& manifest = download->manifest;
+  const int next = download->next;
+  if (reply.index() != next || next >= manifest.chunk_sha256_size()) {
+    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", reply.index(), " came where chunk ", next, " of ",
+                                            manifest.chunk_sha256_size(), " was due"));
+  }
+  if (Sha256(reply.bytes()) != manifest.chunk_sha256(next)) {
+    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", next, " does not match its digest"));
+  }
+  download->bytes.append(reply.bytes());
+  ++download->next;
+  return absl::OkStatus();
+}
+
+// Reads on from the next chunk until the end or an error.
+absl::Status GetChunks(ChunkStore::Stub* store, absl::Time deadline, const std::function<void(int64_t)>& on_bytes, Download* download) {
   grpc::ClientContext context;
-  SetDeadline(&context, std::min(deadline - Clock::Real()->Now(), TransferDeadline(manifest.total_bytes())));
+  SetDeadline(&context, std::min(deadline - Clock::Real()->Now(), TransferDeadline(limits::kCheckpointBytes)));
   context.set_wait_for_ready(true);
   GetChunksRequest request;
-  request.set_job_id(manifest.job_id());
-  request.set_step(manifest.step());
-  request.set_first_index(*next);
+  request.set_job_id(download->job_id);
+  request.set_step(download->step);
+  request.set_first_index(download->next);
   const auto reader = store->GetChunks(&context, request);
   GetChunksReply reply;
   while (reader->Read(&reply)) {
-    const absl::Status taken = TakeChunk(manifest, reply, next, bytes);
-    if (taken.ok()) continue;
+    const absl::Status taken = TakeChunk(reply, download);
+    if (taken.ok()) {
+      on_bytes(static_cast<int64_t>(download->bytes.size()));
+      continue;
+    }
     context.TryCancel();
     reader->Finish();
     return taken;
   }
   RETURN_IF_ERROR(FromGrpc(reader->Finish()));
-  if (*next == manifest.chunk_sha256_size()) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(NameOf(manifest), ": it ends before chunk ", *next, " of ",
-                                          manifest.chunk_sha256_size()));
+  const CheckpointManifest& manifest = download->manifest;
+  if (download->next < manifest.chunk_sha256_size() || static_cast<int64_t>(download->bytes.size()) != manifest.total_bytes()) {
+    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": it ends after chunk ", download->next, " of ",
+                                            manifest.chunk_sha256_size(), ", ", download->bytes.size(), " bytes of ", manifest.total_bytes()));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -130,29 +163,24 @@ absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manife
                                           " chunks were stored"));
 }
 
-absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const CheckpointManifest& manifest,
-                                               absl::Time deadline) {
-  RETURN_IF_ERROR(CheckManifest(manifest));
+absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const std::string& job_id, int64_t step,
+                                               absl::Time deadline, const std::function<void(int64_t)>& on_bytes) {
   const auto store = ChunkStore::NewStub(OpenChannel(coordinator_address));
-  std::string bytes;
-  bytes.reserve(static_cast<size_t>(manifest.total_bytes()));
-  int next = 0;
+  Download download;
+  download.job_id = job_id;
+  download.step = step;
   Backoff backoff;
   absl::Mutex mu;  // guards nothing: a wait needs one
   while (true) {
-    const int before = next;
-    const absl::Status status = GetChunks(store.get(), manifest, deadline, &next, &bytes);
-    if (status.ok() && static_cast<int64_t>(bytes.size()) != manifest.total_bytes()) {
-      return absl::DataLossError(absl::StrCat(NameOf(manifest), ": ", bytes.size(), " bytes, the manifest says ",
-                                              manifest.total_bytes()));
-    }
-    if (status.ok()) return bytes;
+    const int before = download.next;
+    const absl::Status status = GetChunks(store.get(), deadline, on_bytes, &download);
+    if (status.ok()) return std::move(download.bytes);
     if (IsFinalAnswer(status)) return status;
-    if (next > before) backoff.Reset();
+    if (download.next > before) backoff.Reset();
     const absl::Time again = Clock::Real()->Now() + backoff.Next();
     if (again >= deadline) {
-      return absl::DeadlineExceededError(absl::StrCat(NameOf(manifest), ": the coordinator at ", coordinator_address,
-                                                      " does not answer: ", status.message()));
+      return absl::DeadlineExceededError(absl::StrCat("checkpoint of job ", job_id, " at step ", step, ": the coordinator at ",
+                                                      coordinator_address, " does not answer: ", status.message()));
     }
     absl::MutexLock lock(&mu);
     const bool never = false;

@@ -258,7 +258,7 @@ void GrpcCoordinatorLink::Upload(Snapshot snapshot) {
     return;
   }
   const std::string content_id =
-      absl::StrCat("g", generation_, "-p", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Now()));
+      absl::StrCat("g", generation_, "-p", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall()));
   DescribeChunks(snapshot.stream, content_id, &snapshot.manifest);
   Backoff backoff;
   while (true) {

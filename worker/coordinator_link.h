@@ -39,9 +39,9 @@ class CoordinatorLink {
                                                int64_t generation);
 };
 
-// A committed checkpoint's bytes, verified chunk by chunk. Retries while the coordinator is away, until `deadline`.
-// NotFound; DataLoss names the chunk.
-absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const CheckpointManifest& manifest,
-                                               absl::Time deadline);
+// The bytes of the job's committed checkpoint of `step`, verified chunk by chunk. `on_bytes` hears how many there are so far.
+// Retries while the coordinator is away, until `deadline`. NotFound; DataLoss names the chunk.
+absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const std::string& job_id, int64_t step,
+                                               absl::Time deadline, const std::function<void(int64_t)>& on_bytes);
 
 }  // namespace mimeo

@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/rpc/rpc.h"
 #include "base/testing/status_matchers.h"
+#include "worker/checkpoint_transfer.h"
 #include "worker/testing/coordinator_process.h"
 
 namespace mimeo {
@@ -50,6 +52,9 @@ class CoordinatorLinkTest : public ::testing::Test {
   std::unique_ptr<CoordinatorLink> Open(int64_t generation = 1) {
     return CoordinatorLink::Open(coordinator_.address(), job_, generation);
   }
+  absl::StatusOr<std::string> Download(int64_t step, absl::Time deadline) {
+    return DownloadCheckpoint(coordinator_.address(), job_, step, deadline, [](int64_t) {});
+  }
 
   testing::CoordinatorProcess coordinator_;
   const std::string job_ = coordinator_.PlaceJob();
@@ -85,7 +90,7 @@ TEST_F(CoordinatorLinkTest, ACheckpointIsCommittedAndComesBackByteForByte) {
   EXPECT_EQ(manifests[0].generation(), 1);
   EXPECT_EQ(manifests[0].position().batch(), 10);
   EXPECT_EQ(manifests[0].chunk_sha256_size(), 3);
-  ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifests[0], Soon()));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, Download(manifests[0].step(), Soon()));
   EXPECT_TRUE(bytes == stream);
 }
 
@@ -119,7 +124,7 @@ TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
   EXPECT_OK(link->Drain(Soon()));
   const auto manifests = coordinator_.Checkpoints(job_);
   ASSERT_EQ(manifests.size(), 1u);
-  ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifests[0], Soon()));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, Download(manifests[0].step(), Soon()));
   EXPECT_TRUE(bytes == stream);
 }
 
@@ -175,28 +180,67 @@ TEST_F(CoordinatorLinkTest, ADownloadOutlivesTheCoordinatorsAbsence) {
   EXPECT_OK(link->Drain(Soon()));
   const CheckpointManifest manifest = coordinator_.Checkpoints(job_).at(0);
   coordinator_.Kill();
-  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), manifest, Clock::Real()->Now() + absl::Milliseconds(200)),
+  EXPECT_THAT(Download(manifest.step(), Clock::Real()->Now() + absl::Milliseconds(200)),
               StatusIs(absl::StatusCode::kDeadlineExceeded, coordinator_.address()));
   coordinator_.Start();
-  ASSERT_OK_AND_ASSIGN(const std::string bytes, DownloadCheckpoint(coordinator_.address(), manifest, Soon()));
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, Download(manifest.step(), Soon()));
   EXPECT_TRUE(bytes == stream);
 }
 
-TEST_F(CoordinatorLinkTest, AWrongCheckpointIsRefusedByName) {
+TEST_F(CoordinatorLinkTest, AStepWithoutCheckpointIsNotFound) {
   const auto link = Open();
-  link->SubmitCheckpoint(Manifest(10), Giving(Stream(2 * limits::kChunkBytes)));
+  link->SubmitCheckpoint(Manifest(10), Giving(Stream(1000)));
   EXPECT_OK(link->Drain(Soon()));
-  const CheckpointManifest manifest = coordinator_.Checkpoints(job_).at(0);
-  CheckpointManifest other = manifest;
-  (*other.mutable_chunk_sha256(1))[0] ^= 1;
-  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), other, Soon()), StatusIs(absl::StatusCode::kDataLoss, "chunk 1"));
-  other = manifest;
-  other.set_step(11);
-  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), other, Soon()), StatusIs(absl::StatusCode::kNotFound));
-  other = manifest;
-  other.set_total_bytes(manifest.total_bytes() + limits::kChunkBytes);
-  EXPECT_THAT(DownloadCheckpoint(coordinator_.address(), other, Soon()),
-              StatusIs(absl::StatusCode::kDataLoss, "contradicts itself"));
+  EXPECT_THAT(Download(11, Soon()), StatusIs(absl::StatusCode::kNotFound));
+}
+
+// Serves what it is given: what a coordinator with a broken disk could send.
+class ScriptedChunkStore : public ChunkStore::Service {
+ public:
+  ScriptedChunkStore() {
+    std::string stream = Stream(2 * limits::kChunkBytes);
+    manifest = Manifest(10);
+    manifest.set_job_id("j1");
+    DescribeChunks(stream, "upload", &manifest);
+    for (int i = 0; i < 2; ++i) chunks.push_back(stream.substr(i * limits::kChunkBytes, limits::kChunkBytes));
+  }
+  grpc::Status GetChunks(grpc::ServerContext*, const GetChunksRequest* request, grpc::ServerWriter<GetChunksReply>* writer) override {
+    for (int i = request->first_index(); i < static_cast<int>(chunks.size()); ++i) {
+      GetChunksReply reply;
+      if (i == request->first_index()) *reply.mutable_manifest() = manifest;
+      reply.set_index(i);
+      reply.set_bytes(chunks[i]);
+      writer->Write(reply);
+    }
+    return grpc::Status::OK;
+  }
+  absl::StatusOr<std::string> Serve() {
+    ASSIGN_OR_RETURN(const auto server, RpcServer::Start("127.0.0.1:0", {this}));
+    return DownloadCheckpoint(absl::StrCat("127.0.0.1:", server->port()), "j1", 10, Soon(), [](int64_t) {});
+  }
+  CheckpointManifest manifest;
+  std::vector<std::string> chunks;
+};
+
+TEST(DownloadCheckpointTest, AWrongCheckpointIsRefusedByName) {
+  {
+    ScriptedChunkStore store;
+    EXPECT_OK(store.Serve());
+    store.chunks[1][7] ^= 1;
+    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "chunk 1 does not match"));
+    store.chunks.pop_back();
+    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "ends after chunk 1 of 2"));
+  }
+  {
+    ScriptedChunkStore store;
+    store.manifest.set_total_bytes(store.manifest.total_bytes() + limits::kChunkBytes);
+    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "contradicts itself"));
+  }
+  {
+    ScriptedChunkStore store;
+    store.manifest.set_step(9);
+    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "asked for step 10"));
+  }
 }
 
 }  // namespace

@@ -13,6 +13,19 @@ void PrepareCall(grpc::ClientContext* context) {
   context->set_wait_for_ready(true);  // it goes out as soon as a coordinator that was away is back
 }
 
+// One for each rank, as the ranks themselves get them.
+std::vector<GangAssignment> Assignments(const HeartbeatReply& reply) {
+  std::vector<GangAssignment> assignments;
+  for (const GangOrder& order : reply.gangs()) {
+    for (const int rank : order.ranks()) {
+      GangAssignment& assignment = assignments.emplace_back(order.common());
+      assignment.set_rank(rank);
+      if (rank == 0) assignment.clear_store_address();
+    }
+  }
+  return assignments;
+}
+
 }  // namespace
 
 CoordinatorSession::CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity)
@@ -28,7 +41,7 @@ absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::
     status = Heartbeat(ranks, &reply);
   }
   RETURN_IF_ERROR(status);
-  return std::vector<GangAssignment>(reply.assignments().begin(), reply.assignments().end());
+  return Assignments(reply);
 }
 
 absl::Status CoordinatorSession::Register() {

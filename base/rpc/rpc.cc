@@ -4,24 +4,19 @@
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
-#include <chrono>
 #include <mutex>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/clock.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
 
-// At most kReasonBytes, cut between UTF-8 characters and marked as cut.
-std::string CutReason(absl::string_view message) {
-  constexpr absl::string_view kMark = " ...";
-  if (message.size() <= limits::kReasonBytes) return std::string(message);
-  size_t end = limits::kReasonBytes - kMark.size();
-  while (end > 0 && (static_cast<unsigned char>(message[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat(message.substr(0, end), kMark);
+// By gRPC's monotonic clock: a wall clock that is set must not end a call.
+gpr_timespec After(absl::Duration timeout) {
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(absl::ToInt64Microseconds(timeout), GPR_TIMESPAN));
 }
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
@@ -58,16 +53,16 @@ void SetServerLimits(grpc::ServerBuilder* builder) {
 
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), CutReason(status.message()));
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), ToLines(status.message()));
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
   // The two enumerations have the same numbers.
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), ToLines(status.error_message()));
 }
 
 void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) {
-  context->set_deadline(absl::ToChronoTime(Clock::Real()->Now() + timeout));
+  context->set_deadline(After(timeout));
 }
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
@@ -113,7 +108,7 @@ RpcServer::~RpcServer() {
 }
 
 void RpcServer::Shutdown(absl::Duration grace) {
-  server_->Shutdown(absl::ToChronoTime(Clock::Real()->Now() + grace));
+  server_->Shutdown(After(grace));
   server_->Wait();
 }
 

@@ -13,7 +13,8 @@
 
 namespace mimeo {
 
-grpc::Status ToGrpc(const absl::Status& status);       // messages are cut to limits::kReasonBytes
+// Both make text of the message (base/text.h), of at most limits::kReasonBytes.
+grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
 // Sets the call's deadline to now + `timeout`.

@@ -64,11 +64,11 @@ void AddClusterVerbs(CLI::App* app, Invocation* invocation) {
     };
   });
   CLI::App* checkpoints = AddVerb(app, "checkpoints", "A job's committed checkpoints, newest first", "mimeo checkpoints j1");
-  auto request = std::make_shared<GetJobRequest>();
+  auto request = std::make_shared<ListCheckpointsRequest>();
   checkpoints->add_option("JOB", *request->mutable_job_id(), "the job's id")->required();
   checkpoints->callback([request, invocation] {
     invocation->run = [request, invocation] {
-      return CallAndPrint<GetJobRequest, ListCheckpointsReply>(*invocation, &Coordinator::Stub::ListCheckpoints, *request, CheckpointTable);
+      return CallAndPrint<ListCheckpointsRequest, ListCheckpointsReply>(*invocation, &Coordinator::Stub::ListCheckpoints, *request, CheckpointTable);
     };
   });
 }

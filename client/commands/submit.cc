@@ -74,7 +74,7 @@ int Submit(const Invocation& invocation, const SubmitFlags& flags) {
   SubmitRequest request;
   *request.mutable_spec() = *spec;
   // New for each invocation; within one, gRPC may send it twice.
-  request.set_request_id(absl::StrCat("cli-", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Now())));
+  request.set_request_id(absl::StrCat("cli-", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
   std::string job_id;
   const int code = CallAndPrint<SubmitRequest, SubmitReply>(invocation, &Coordinator::Stub::Submit, request, [&](const SubmitReply& reply) {
     job_id = reply.job_id();

@@ -53,6 +53,12 @@ std::string EventText(const Event& event) {
       return absl::StrCat("teacher ", event.teacher_registered().name(), ": registered at ",
                           event.teacher_registered().address());
     case Event::kTeacherForgotten: return absl::StrCat("teacher ", event.teacher_forgotten().name(), ": forgotten");
+    case Event::kJobPaused: return absl::StrCat(event.job_paused().job_id(), ": paused: ", event.job_paused().reason());
+    case Event::kTeacherPinned:
+      return absl::StrCat(event.teacher_pinned().job_id(), ": teacher ", event.teacher_pinned().contract().name(), " pinned to ",
+                          event.teacher_pinned().contract().weights_digest());
+    case Event::kWorkerDrained:
+      return absl::StrCat(event.worker_drained().worker_id(), event.worker_drained().drained() ? ": drained" : ": undrained");
     case Event::KIND_NOT_SET: break;
   }
   return "an unknown event";
@@ -65,7 +71,7 @@ std::string AssignmentText(const GangAssignment& assignment) {
   for (const TeacherInfo& teacher : assignment.teachers()) {
     absl::StrAppend(&text, " teacher=", teacher.name(), "@", teacher.address());
   }
-  if (assignment.has_resume()) absl::StrAppend(&text, " resume=", assignment.resume().step());
+  if (assignment.resume_step() != 0) absl::StrAppend(&text, " resume=", assignment.resume_step());
   if (!assignment.dataset_digest().empty()) absl::StrAppend(&text, " data=", assignment.dataset_digest());
   if (!assignment.gang_waits_for().empty()) absl::StrAppend(&text, " gang-waits=\"", assignment.gang_waits_for(), "\"");
   if (assignment.stop() != STOP_UNSPECIFIED) absl::StrAppend(&text, " ", Stop_Name(assignment.stop()));
@@ -265,9 +271,14 @@ std::string ClusterScript::Heartbeat(const std::string& worker) {
   if (!reply.ok()) return StatusText(reply.status());
   std::string text;
   std::set<std::tuple<std::string, int64_t, int>> named;
-  for (const GangAssignment& assignment : reply->assignments()) {
-    named.emplace(assignment.job_id(), assignment.generation(), assignment.rank());
-    absl::StrAppend(&text, worker, ": ", AssignmentText(assignment), "\n");
+  for (const GangOrder& order : reply->gangs()) {
+    for (const int rank : order.ranks()) {
+      GangAssignment assignment = order.common();
+      assignment.set_rank(rank);
+      if (rank == 0) assignment.clear_store_address();
+      named.emplace(assignment.job_id(), assignment.generation(), rank);
+      absl::StrAppend(&text, worker, ": ", AssignmentText(assignment), "\n");
+    }
   }
   auto& statuses = statuses_[worker];
   for (auto entry = statuses.begin(); entry != statuses.end();) {

@@ -166,7 +166,7 @@ std::string LocalCluster::Submit(const JobSpec& spec) {
   context.set_wait_for_ready(true);
   SubmitRequest request;
   *request.mutable_spec() = spec;
-  request.set_request_id(absl::StrCat("test-", absl::ToUnixNanos(Clock::Real()->Now())));
+  request.set_request_id(absl::StrCat("test-", absl::ToUnixNanos(Clock::Real()->Wall())));
   SubmitReply reply;
   const grpc::Status status = NewStub()->Submit(&context, request, &reply);
   EXPECT_TRUE(status.ok()) << status.error_message();

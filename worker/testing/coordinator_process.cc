@@ -79,7 +79,7 @@ std::string CoordinatorProcess::PlaceJob() {
   RegisterWorkerReply reply;
   ExpectOk(cluster_->RegisterWorker(&context, request, &reply), "RegisterWorker");
   const HeartbeatReply heard = Beat({});
-  EXPECT_EQ(heard.assignments_size(), 1) << heard.ShortDebugString();
+  EXPECT_EQ(heard.gangs_size(), 1) << heard.ShortDebugString();
   return submitted.job_id();
 }
 
@@ -104,8 +104,8 @@ void CoordinatorProcess::ReplaceGang(const std::string& job_id, int64_t generati
   failed.set_message("killed by the test");
   Beat({failed});
   const HeartbeatReply heard = Beat({});
-  ASSERT_EQ(heard.assignments_size(), 1);
-  ASSERT_EQ(heard.assignments(0).generation(), generation + 1);
+  ASSERT_EQ(heard.gangs_size(), 1);
+  ASSERT_EQ(heard.gangs(0).common().generation(), generation + 1);
 }
 
 MetricsReply CoordinatorProcess::Metrics(const std::string& job_id) {
@@ -133,7 +133,7 @@ std::vector<EvaluationResult> CoordinatorProcess::Evaluations(const std::string&
 std::vector<CheckpointManifest> CoordinatorProcess::Checkpoints(const std::string& job_id) {
   grpc::ClientContext context;
   SetDeadline(&context, kPatience);
-  GetJobRequest request;
+  ListCheckpointsRequest request;
   request.set_job_id(job_id);
   ListCheckpointsReply reply;
   ExpectOk(coordinator_->ListCheckpoints(&context, request, &reply), "ListCheckpoints");

@@ -58,7 +58,11 @@ grpc::Status FakeCluster::Heartbeat(grpc::ServerContext*, const HeartbeatRequest
   if (!knows_worker_) return ToGrpc(absl::NotFoundError("register first"));
   if (!answer_.ok()) return ToGrpc(answer_);
   newest_ = *request;
-  for (const GangAssignment& assignment : assignments_) *reply->add_assignments() = assignment;
+  for (const GangAssignment& assignment : assignments_) {
+    GangOrder* order = reply->add_gangs();
+    *order->mutable_common() = assignment;
+    order->add_ranks(assignment.rank());
+  }
   return grpc::Status::OK;
 }
 

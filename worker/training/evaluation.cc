@@ -183,8 +183,7 @@ absl::StatusOr<EvaluationResult> Evaluation::Run(int64_t step, const EvaluatedMo
   if (labelled()) RETURN_IF_ERROR(AddNeighbours("", *model.encoder, gang, &result));
   if (labelled() && model.average != nullptr) RETURN_IF_ERROR(AddNeighbours("ema_", *model.average, gang, &result));
   RETURN_IF_ERROR(AddHeldOutLosses(model, teachers, gang, &result));
-  const absl::Time now = Clock::Real()->Now();
-  result.mutable_time()->set_seconds(absl::ToUnixSeconds(now));
+  result.mutable_time()->set_seconds(absl::ToUnixSeconds(Clock::Real()->Wall()));
   return result;
 }
 

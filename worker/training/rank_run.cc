@@ -185,10 +185,11 @@ class Run {
   }
 
   absl::Status Restore() {
-    if (!assignment_.has_resume()) return absl::OkStatus();
+    if (assignment_.resume_step() == 0) return absl::OkStatus();
     waiting_.Set("coordinator", true);
-    ASSIGN_OR_RETURN(const std::string stream, DownloadCheckpoint(options_.coordinator_address, assignment_.resume(),
-                                                                  Clock::Real()->Now() + kDownloadTimeout));
+    ASSIGN_OR_RETURN(const std::string stream,
+                     DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
+                                        Clock::Real()->Now() + kDownloadTimeout, [](int64_t) {}));
     waiting_.Set("coordinator", false);
     ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());

@@ -128,7 +128,7 @@ StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, c
   metrics.set_data_wait_seconds(utilization.data_wait_seconds());
   metrics.set_teacher_wait_seconds(utilization.teacher_wait_seconds());
   *metrics.mutable_utilization() = utilization;
-  metrics.mutable_time()->set_seconds(absl::ToUnixSeconds(clock_->Now()));
+  metrics.mutable_time()->set_seconds(absl::ToUnixSeconds(clock_->Wall()));
   return metrics;
 }
 

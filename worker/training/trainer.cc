@@ -131,7 +131,7 @@ absl::Status Trainer::Checkpoint() {
   *manifest.mutable_position() = position_.next;
   manifest.set_dataset_digest(dataset_digest_);
   manifest.set_pause_seconds(pause);
-  manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(began));
+  manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(clock_->Wall()));
   parts_.coordinator->SubmitCheckpoint(std::move(manifest), [snapshot] { return snapshot->Serialize(); });
   checkpointed_step_ = position_.step;
   return absl::OkStatus();
