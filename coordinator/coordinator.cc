@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "coordinator/event_job.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -29,23 +30,6 @@ std::string Line(const Event& event) {
   constexpr size_t kLineBytes = 600;  // a submitted spec would fill a screen
   if (text.size() > kLineBytes) text = absl::StrCat(text.substr(0, kLineBytes), " ...");
   return text;
-}
-
-// The job that an event is about; empty when it is about none.
-std::string JobOf(const Event& event) {
-  switch (event.kind_case()) {
-    case Event::kJobSubmitted: return event.job_submitted().job_id();
-    case Event::kJobControlled: return event.job_controlled().job_id();
-    case Event::kGangPlaced: return event.gang_placed().job_id();
-    case Event::kGangEnded: return event.gang_ended().job_id();
-    case Event::kDatasetPinned: return event.dataset_pinned().job_id();
-    case Event::kCheckpointCommitted: return event.checkpoint_committed().manifest().job_id();
-    case Event::kCheckpointDeleted: return event.checkpoint_deleted().job_id();
-    case Event::kJobFinished: return event.job_finished().job_id();
-    case Event::kJobPaused: return event.job_paused().job_id();
-    case Event::kTeacherPinned: return event.teacher_pinned().job_id();
-    default: return "";
-  }
 }
 
 }  // namespace
@@ -105,7 +89,11 @@ void CoordinatorCore::Notice(const Event& event) {
     if (end == GANG_END_FAILED || end == GANG_END_REPLACED) metrics_->GangFailed();
   } else if (event.has_checkpoint_committed()) {
     metrics_->CheckpointCommitted();
-    reports_.HearStep(job, job.generation, event.checkpoint_committed().manifest().step());
+    const CheckpointManifest& manifest = event.checkpoint_committed().manifest();
+    std::deque<Upload>& uploads = uploads_[job_id];
+    const Upload committed = {manifest.step(), manifest.content_id()};
+    uploads.erase(std::remove(uploads.begin(), uploads.end(), committed), uploads.end());
+    reports_.HearStep(job, job.generation, manifest.step());
   }
   const bool becomes_final = event.has_job_finished() || event.has_gang_ended();
   if (!becomes_final || !IsFinal(job.state)) return;
@@ -155,18 +143,33 @@ void CoordinatorCore::Tick() {
 }
 
 void CoordinatorCore::CleanUploads() {
-  std::map<std::string, int64_t> keep;
+  if (!commits_mu_.TryLock()) return;
+  std::set<std::string> jobs;
   {
     absl::MutexLock lock(&mu_);
-    for (const std::string& id : uploads_to_clean_) {
-      keep[id] = IsFinal(state_.jobs().at(id).state) ? 0 : limits::kUncommittedUploads;
-    }
-    uploads_to_clean_.clear();
+    jobs.swap(uploads_to_clean_);
   }
-  for (const auto& [job, newest] : keep) {
-    const absl::Status cleaned = checkpoints_.DeleteUncommitted(job, newest);
+  for (const std::string& job : jobs) {
+    const absl::Status cleaned = CleanUploadsOf(job);
     if (!cleaned.ok()) spdlog::warn("uncommitted chunks stay job={} error=\"{}\"", job, cleaned.ToString());
   }
+  commits_mu_.Unlock();
+}
+
+absl::Status CoordinatorCore::CleanUploadsOf(const std::string& job_id) {
+  // Listed first: an upload that begins now is not among them.
+  ASSIGN_OR_RETURN(const std::vector<Upload> uncommitted, checkpoints_.ListUncommitted(job_id));
+  std::deque<Upload> newest;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = uploads_.find(job_id);
+    if (found != uploads_.end()) newest = found->second;
+  }
+  for (const Upload& upload : uncommitted) {
+    if (absl::c_linear_search(newest, upload)) continue;
+    RETURN_IF_ERROR(checkpoints_.DeleteUpload(job_id, upload));
+  }
+  return absl::OkStatus();
 }
 
 void CoordinatorCore::Close() {

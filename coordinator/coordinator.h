@@ -5,6 +5,7 @@
 // Errors: as the methods of the services in proto/coordinator.proto say.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -41,7 +42,7 @@ class CoordinatorCore {
   absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Decides with the time that has passed. Call about once a second.
-  void Tick() ABSL_LOCKS_EXCLUDED(mu_);
+  void Tick() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
 
   // Wakes everybody in AwaitJob, for good.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);
@@ -69,9 +70,9 @@ class CoordinatorCore {
   absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
   // May a chunk of this upload come in? NotFound; FailedPrecondition: the job has no gang, so nobody could commit it.
-  absl::Status AdmitChunk(const std::string& job_id, const std::string& content_id) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status AdmitChunk(const std::string& job_id, const Upload& upload) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Thread-safe by themselves.
   CheckpointStore& checkpoints() { return checkpoints_; }
@@ -91,9 +92,10 @@ class CoordinatorCore {
   void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Touch(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++versions_[job_id]; }
   void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Deletes chunks that were never committed: all of a final job, and all but those of the newest uploads of one that keeps
-  // beginning new ones.
-  void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_);
+  // Deletes chunks that were never committed: all of a final job, and of one that keeps beginning uploads all but those of the uploads
+  // that were begun last. Not while a commit is under way: at a later tick then.
+  void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
+  absl::Status CleanUploadsOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commits_mu_);
 
   absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   Job Describe(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -113,6 +115,8 @@ class CoordinatorCore {
   CheckpointStore checkpoints_;
   MetricStore step_metrics_;
 
+  // Shared from a manifest's verification to its commit: no chunk that was found whole goes away in between.
+  absl::Mutex commits_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   mutable absl::Mutex mu_;
   Journal journal_ ABSL_GUARDED_BY(mu_);
   ClusterState state_ ABSL_GUARDED_BY(mu_);
@@ -125,11 +129,7 @@ class CoordinatorCore {
   std::map<std::string, std::string> logged_reasons_ ABSL_GUARDED_BY(mu_);   // by job
   std::map<std::string, std::string> superseded_workers_ ABSL_GUARDED_BY(mu_);   // id -> the incarnation before
   std::map<std::string, std::string> superseded_teachers_ ABSL_GUARDED_BY(mu_);  // name -> the incarnation before
-  struct Uploads {
-    std::string newest;  // content id
-    int64_t begun = 0;
-  };
-  std::map<std::string, Uploads> uploads_ ABSL_GUARDED_BY(mu_);              // by job
+  std::map<std::string, std::deque<Upload>> uploads_ ABSL_GUARDED_BY(mu_);   // by job: begun last and not committed, in that order
   std::set<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);              // jobs
 };
 

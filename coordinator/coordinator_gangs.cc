@@ -1,9 +1,11 @@
 // CoordinatorCore's face for workers and teachers.
 #include <spdlog/spdlog.h>
 
+#include <deque>
 #include <set>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -210,14 +212,16 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const std::string& content_id) {
+absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const Upload& upload) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   if (!job->placement.empty()) {
-    Uploads& uploads = uploads_[job_id];
-    if (uploads.newest == content_id) return absl::OkStatus();
-    uploads.newest = content_id;
-    if (++uploads.begun % limits::kUncommittedUploads == 0) uploads_to_clean_.insert(job_id);
+    std::deque<Upload>& uploads = uploads_[job_id];
+    if (absl::c_linear_search(uploads, upload)) return absl::OkStatus();
+    uploads.push_back(upload);
+    if (static_cast<int64_t>(uploads.size()) <= limits::kUncommittedUploads) return absl::OkStatus();
+    uploads.pop_front();
+    uploads_to_clean_.insert(job_id);
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(absl::StrCat(job_id, " has no gang: its last one, generation ", job->generation,
@@ -238,7 +242,8 @@ absl::Status CoordinatorCore::CommitCheckpoint(const CheckpointManifest& manifes
   const absl::Status legal = CheckCommit(manifest);
   if (absl::IsFailedPrecondition(legal)) metrics_->Fenced();
   RETURN_IF_ERROR(legal);
-  ASSIGN_OR_RETURN(const WriteBatch batch, checkpoints_.CommitBatch(manifest));  // reads every chunk: without the lock
+  absl::ReaderMutexLock committing(&commits_mu_);
+  ASSIGN_OR_RETURN(const WriteBatch batch, checkpoints_.CommitBatch(manifest));  // reads every chunk: without mu_
 
   Event event;
   CheckpointManifest* journalled = event.mutable_checkpoint_committed()->mutable_manifest();

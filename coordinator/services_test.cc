@@ -426,6 +426,29 @@ TEST_F(ServicesTest, AbandonedUploadsAreDeleted) {
   EXPECT_EQ(chunks, 1) << "only the committed one's is left";
 }
 
+// What counts is when an upload was begun: one with a step that is far too high takes nobody's place.
+TEST_F(ServicesTest, AStrayHigherStepEvictsNoUpload) {
+  const std::string id = RunJob();
+  absl::Status uploaded;
+  for (int64_t stray = 0; stray < 3; ++stray) {
+    Upload(id, 900000 + stray, "stray", &uploaded);
+    ASSERT_OK(uploaded);
+  }
+  const int64_t begun = limits::kUncommittedUploads + 4;
+  for (int64_t step = 1; step <= begun; ++step) {
+    const CheckpointManifest manifest = Upload(id, step, "parameters", &uploaded);
+    ASSERT_OK(uploaded);
+    core_.Tick();
+    if (step == begun) {
+      EXPECT_OK(Commit(manifest));
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(const std::vector<mimeo::Upload> left, core_.checkpoints().ListUncommitted(id));
+  ASSERT_EQ(left.size(), limits::kUncommittedUploads - 1u);
+  EXPECT_EQ(left.front().step, begun - limits::kUncommittedUploads + 1);
+  EXPECT_EQ(left.back().step, begun - 1);
+}
+
 // Watchers beyond the limit are refused, and those that leave make room: heartbeats always find a thread.
 TEST_F(ServicesTest, WatchersAreLimited) {
   const std::string id = RunJob();

@@ -309,7 +309,7 @@ CheckpointManifest ClusterScript::Manifest(const Command& command) const {
 
 std::string ClusterScript::Upload(const Command& command) {
   const CheckpointManifest manifest = Manifest(command);
-  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), manifest.content_id());
+  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), {manifest.step(), manifest.content_id()});
   if (!admitted.ok()) return StatusText(admitted);
   return StatusText(core_->checkpoints().PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
                                                   manifest.chunk_sha256(0), ChunkBytes(manifest.step())));
