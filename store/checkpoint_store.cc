@@ -155,7 +155,7 @@ absl::StatusOr<std::string> CheckpointStore::GetChunk(const CheckpointManifest& 
   absl::StatusOr<std::string> bytes = store_->Get(
       Family::kChunks, ChunkStoreKey({manifest.job_id(), manifest.step(), manifest.content_id(), index}));
   if (absl::IsNotFound(bytes.status())) return absl::NotFoundError(absl::StrCat(name, " is not in the store"));
-  RETURN_IF_ERROR(bytes.status());
+  if (!bytes.ok()) return absl::Status(bytes.status().code(), absl::StrCat(name, ": ", bytes.status().message()));
   if (const std::string difference = Difference(manifest, index, *bytes); !difference.empty()) {
     return absl::DataLossError(absl::StrCat(name, difference));
   }
@@ -167,7 +167,10 @@ absl::StatusOr<CheckpointManifest> CheckpointStore::GetManifest(absl::string_vie
   if (absl::IsNotFound(bytes.status())) {
     return absl::NotFoundError(absl::StrCat("job ", job_id, " has no checkpoint of step ", step));
   }
-  RETURN_IF_ERROR(bytes.status());
+  if (!bytes.ok()) {
+    return absl::Status(bytes.status().code(),
+                        absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, ": ", bytes.status().message()));
+  }
   CheckpointManifest manifest;
   if (manifest.ParseFromString(*bytes)) return manifest;
   return absl::DataLossError(absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, " cannot be read"));

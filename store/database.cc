@@ -60,6 +60,7 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
   options.env = env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
+  options.allow_fallocate = false;  // would take tens of megabytes for logs that may stay short: all that a small disk has
   options.info_log = std::make_shared<RocksDbLog>();
   options.listeners = {std::make_shared<ResumeByHand>()};
   options.max_open_files = limits::kStoreOpenFiles;

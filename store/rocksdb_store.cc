@@ -31,13 +31,14 @@ constexpr int64_t kReservePartOfDisk = 16;
 rocksdb::Slice ToSlice(absl::string_view bytes) { return rocksdb::Slice(bytes.data(), bytes.size()); }
 absl::string_view ToView(const rocksdb::Slice& slice) { return absl::string_view(slice.data(), slice.size()); }
 
-// OK while the disk under `path` has room for `bytes` and the reserve. A full disk is found here, and not by RocksDB half way through a
-// write.
-absl::Status CheckRoom(const std::string& path, int64_t bytes) {
+// OK while the disk under `path` has room for `bytes` and the reserve, or, for what `makes_room`, a quarter of it. A full disk is found
+// here, and not by RocksDB half way through a write.
+absl::Status CheckRoom(const std::string& path, int64_t bytes, bool makes_room = false) {
   struct statvfs disk;
   if (::statvfs(path.c_str(), &disk) != 0) return absl::UnavailableError(absl::StrCat("store ", path, ": ", std::strerror(errno)));
   const int64_t block = static_cast<int64_t>(disk.f_frsize);
-  const int64_t reserve = std::min(kReserveBytes, static_cast<int64_t>(disk.f_blocks) * block / kReservePartOfDisk);
+  const int64_t whole = std::min(kReserveBytes, static_cast<int64_t>(disk.f_blocks) * block / kReservePartOfDisk);
+  const int64_t reserve = makes_room ? whole / 4 : whole;
   const int64_t free = static_cast<int64_t>(disk.f_bavail) * block;
   if (free >= bytes + reserve) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat("store ", path, ": its disk is full: ", free, " bytes are free, and ", bytes + reserve,
@@ -67,7 +68,7 @@ class RocksDbStore : public KeyValueStore {
   }
 
   absl::Status Write(const WriteBatch& batch, Durability durability) override {
-    if (memory_ == nullptr) RETURN_IF_ERROR(CheckRoom(path_, BytesOf(batch)));
+    if (memory_ == nullptr) RETURN_IF_ERROR(CheckRoom(path_, BytesOf(batch), !batch.removes.empty()));
     ASSIGN_OR_RETURN(const std::shared_ptr<Database> db, Writable());
     rocksdb::WriteBatch writes;
     for (const WriteBatch::Put& put : batch.puts) {
