@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "store/directory_check.h"
 
 namespace mimeo {
 namespace {
@@ -122,8 +123,10 @@ Database::~Database() {
 
 absl::Status Database::OpenFiles(rocksdb::Env* env) {
   if (mode_ == Mode::kReadWrite) {
-    const absl::StatusOr<Ledger::Lengths> lengths = Ledger::Read(path_);
-    ASSIGN_OR_RETURN(ledger_, Ledger::Create(path_, lengths.value_or(Ledger::Lengths())));
+    const absl::StatusOr<std::string> manifest = CurrentManifest(path_);
+    Ledger::Lengths lengths;
+    if (manifest.ok()) lengths = LedgerOf(path_, *manifest).value_or(Ledger::Lengths());
+    ASSIGN_OR_RETURN(ledger_, Ledger::Create(path_, std::move(lengths)));
     env_ = NewLedgerEnv(env, ledger_.get());
     env = env_.get();
   }

@@ -107,6 +107,12 @@ absl::StatusOr<std::string> CurrentManifest(const std::string& dir) {
   return absl::DataLossError(absl::StrCat(kCurrent, " (", bytes.size(), " bytes) names no manifest"));
 }
 
+absl::StatusOr<Ledger::Lengths> LedgerOf(const std::string& dir, const std::string& manifest) {
+  ASSIGN_OR_RETURN(Ledger::Lengths lengths, Ledger::Read(dir));
+  if (lengths.count(manifest) > 0) return lengths;
+  return absl::NotFoundError(absl::StrCat(Ledger::kFileName, " does not know ", manifest));
+}
+
 bool IsNewStore(const std::string& dir) {
   const absl::StatusOr<std::vector<std::string>> files = ListFiles(dir);
   return files.ok() && !absl::c_binary_search(*files, kCurrent) && TraceOfData(dir, *files).empty();
@@ -140,7 +146,7 @@ absl::StatusOr<TornEnds> CheckDirectory(const std::string& dir) {
   if (!absl::c_binary_search(files, *manifest)) {
     return absl::DataLossError(absl::StrCat("store ", dir, " is damaged: ", *manifest, ", which ", kCurrent, " names, is missing"));
   }
-  Check check(dir, Ledger::Read(dir));
+  Check check(dir, LedgerOf(dir, *manifest));
   check.Missing(files);
   RETURN_IF_ERROR(check.Log(*manifest));
   for (const std::string& file : files) {

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "store/ledger.h"
 
 namespace mimeo {
 
@@ -20,6 +21,10 @@ absl::StatusOr<TornEnds> CheckDirectory(const std::string& dir);
 
 // The names of the files in `dir`, sorted.
 absl::StatusOr<std::vector<std::string>> ListFiles(const std::string& dir);
+
+// What the ledger of `dir` says. NotFound: there is none, or it does not know the current manifest: then another program, such as an
+// earlier version, has had the store since, and what the ledger says is not so any more.
+absl::StatusOr<Ledger::Lengths> LedgerOf(const std::string& dir, const std::string& manifest);
 
 // The manifest that CURRENT names. NotFound: there is no CURRENT. DataLoss: it names none.
 absl::StatusOr<std::string> CurrentManifest(const std::string& dir);

@@ -69,7 +69,7 @@ class RocksDbStore : public KeyValueStore {
 
   absl::Status Write(const WriteBatch& batch, Durability durability) override {
     if (memory_ == nullptr) RETURN_IF_ERROR(CheckRoom(path_, BytesOf(batch), !batch.removes.empty()));
-    ASSIGN_OR_RETURN(const std::shared_ptr<Database> db, Writable());
+    ASSIGN_OR_RETURN(std::shared_ptr<Database> db, Writable());
     rocksdb::WriteBatch writes;
     for (const WriteBatch::Put& put : batch.puts) {
       RETURN_IF_ERROR(ToStatus(writes.Put(db->Handle(put.family), ToSlice(put.key), ToSlice(put.value)), path_));
@@ -80,8 +80,11 @@ class RocksDbStore : public KeyValueStore {
     rocksdb::WriteOptions options;
     options.sync = durability == Durability::kSynced;
     rocksdb::Status status = (*db)->Write(options, &writes);
-    // After an error, of this write or of its own in the background, RocksDB refuses all writes until it is told to go on.
-    if (!status.ok() && (*db)->Resume().ok()) status = (*db)->Write(options, &writes);
+    // After an error, of this write or of its own in the background, RocksDB refuses all writes until it is told to go on. Told so without
+    // room it would never again.
+    if (status.ok() || !CheckRoom(path_, BytesOf(batch)).ok()) return ToStatus(status, path_);
+    if ((*db)->Resume().ok()) return ToStatus((*db)->Write(options, &writes), path_);
+    GiveUpWriting(std::move(db));
     return ToStatus(status, path_);
   }
 
@@ -124,7 +127,9 @@ class RocksDbStore : public KeyValueStore {
     absl::MutexLock lock(&mu_);
     db_ = std::move(db);
   }
+  absl::Status OpenReadOnly() ABSL_LOCKS_EXCLUDED(mu_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(opening_mu_);
   absl::StatusOr<std::shared_ptr<Database>> Writable() ABSL_LOCKS_EXCLUDED(mu_, opening_mu_);
+  void GiveUpWriting(std::shared_ptr<Database> db) ABSL_LOCKS_EXCLUDED(mu_, opening_mu_);
 
   const std::string path_;
   rocksdb::Env* const env_;
@@ -161,12 +166,28 @@ absl::Status RocksDbStore::Open() {
     ASSIGN_OR_RETURN(lock_, DirectoryLock::Take(path_, env_));
   }
   // What is there can be read without room. Of a store that is yet to be made nothing is there.
-  absl::StatusOr<std::shared_ptr<Database>> db = Database::Open(path_, env_, Database::Mode::kReadOnly);
-  if (!db.ok()) return IsNewStore(path_) ? room : db.status();
+  if (IsNewStore(path_)) return room;
   spdlog::error("store can only be read error=\"{}\"", room.ToString());
+  return OpenReadOnly();
+}
+
+absl::Status RocksDbStore::OpenReadOnly() {
+  ASSIGN_OR_RETURN(std::shared_ptr<Database> db, Database::Open(path_, env_, Database::Mode::kReadOnly));
   ASSIGN_OR_RETURN(log_bytes_, LogBytes(path_));
-  Use(*std::move(db));
+  Use(std::move(db));
   return absl::OkStatus();
+}
+
+// RocksDB cannot go on with `db`: it is read only from here on, and opened anew by the next write.
+void RocksDbStore::GiveUpWriting(std::shared_ptr<Database> db) {
+  absl::MutexLock lock(&opening_mu_);
+  if (Current() != db) return;
+  const absl::Status opened = OpenReadOnly();
+  spdlog::error("store can only be read until it is opened anew opened=\"{}\"", opened.ToString());
+  if (!opened.ok()) return;
+  db.reset();  // closed now, unless somebody still reads
+  absl::StatusOr<std::unique_ptr<DirectoryLock>> lock_again = DirectoryLock::Take(path_, env_);
+  if (lock_again.ok()) lock_ = *std::move(lock_again);
 }
 
 // The database, opened for writing if it could only be read so far and now has the room.
@@ -180,7 +201,8 @@ absl::StatusOr<std::shared_ptr<Database>> RocksDbStore::Writable() {
   lock_.reset();
   absl::StatusOr<std::shared_ptr<Database>> opened = Database::Open(path_, env_, Database::Mode::kReadWrite);
   if (!opened.ok()) {
-    ASSIGN_OR_RETURN(lock_, DirectoryLock::Take(path_, env_));
+    absl::StatusOr<std::unique_ptr<DirectoryLock>> lock_again = DirectoryLock::Take(path_, env_);
+    if (lock_again.ok()) lock_ = *std::move(lock_again);
     return opened.status();
   }
   spdlog::info("store can be written again");

@@ -49,8 +49,9 @@ class Salvager {
 
   absl::StatusOr<Salvage> Run() {
     ASSIGN_OR_RETURN(files_, ListFiles(dir_));
-    const absl::StatusOr<Ledger::Lengths> synced = Ledger::Read(dir_);
-    if (synced.ok()) synced_ = *synced;
+    // Without a manifest that CURRENT names, what the ledger says is all that there is.
+    const absl::StatusOr<std::string> manifest = CurrentManifest(dir_);
+    synced_ = (manifest.ok() ? LedgerOf(dir_, *manifest) : Ledger::Read(dir_)).value_or(Ledger::Lengths());
     RETURN_IF_ERROR(ReadLogs());
     absl::StatusOr<std::unique_ptr<KeyValueStore>> store = WithManifest();
     if (!store.ok()) {
