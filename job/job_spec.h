@@ -19,7 +19,7 @@ absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view so
 // InvalidArgument names the part of the path that does not exist and what does.
 absl::Status SetField(absl::string_view assignment, JobSpec* spec);
 
-// Every default of job.proto written out, and everything checked.
+// Every default of job.proto written out, and everything checked; the result has at most limits::kSpecBytes.
 // InvalidArgument: all problems at once, one a line: "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32".
 absl::StatusOr<JobSpec> ResolveJobSpec(const JobSpec& spec);
 
