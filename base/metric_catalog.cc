@@ -43,6 +43,7 @@ Rows CoordinatorRows() {
       {"mimeo_coordinator_fenced_requests_total", kCounter, kOwner, "Requests of replaced generations, refused.", {}, {}},
       {"mimeo_coordinator_steps_reported_total", kCounter, kOwner, "Step metrics received.", {}, {}},
       {"mimeo_coordinator_heartbeats_total", kCounter, kOwner, "Heartbeats of workers and teachers answered with OK.", {}, {}},
+      {"mimeo_coordinator_rank_statuses_refused_total", kCounter, kOwner, "Statuses of ranks in heartbeats that could not be taken.", {}, {}},
       {"mimeo_coordinator_rpc_errors_total", kCounter, kOwner, "Calls answered with an error.", {}, {}},
       {"mimeo_coordinator_job_step", kGauge, kOwner, "Newest optimizer step heard of a running job.", {"job"}, {}},
       {"mimeo_coordinator_job_loss_term", kGauge, kOwner,

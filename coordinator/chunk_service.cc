@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "coordinator/answer.h"
+#include "coordinator/request_checks.h"
 
 namespace mimeo {
 namespace {
@@ -14,9 +15,7 @@ constexpr int64_t kChunksPerCheckpoint = limits::kCheckpointBytes / limits::kChu
 
 absl::Status CheckKey(const PutChunksRequest& request) {
   if (request.step() < 1) return absl::InvalidArgumentError(absl::StrCat("step: ", request.step(), " is not positive"));
-  if (request.content_id().empty() || request.content_id().size() > limits::kNameBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("content_id: 1 to ", limits::kNameBytes, " bytes are needed"));
-  }
+  RETURN_IF_ERROR(CheckContentId(request.content_id()));
   if (request.index() < 0 || request.index() >= kChunksPerCheckpoint) {
     return absl::InvalidArgumentError(
         absl::StrCat("index: ", request.index(), " is not in [0, ", kChunksPerCheckpoint, ")"));

@@ -1,14 +1,18 @@
 #include "coordinator/coordinator.h"
 
+#include <google/protobuf/text_format.h>
 #include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "coordinator/page.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -17,18 +21,20 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr int kRoundsMax = 16;    // of decisions that follow from each other; two or three are usual
-constexpr int kJobsListed = 1000;
 
 google::protobuf::Duration ToProto(absl::Duration duration) {
   return TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(duration));
 }
 
-// What an event changes, in a word and a number or two, for the log.
+// What an event changes, in a word and a number or two, for the log. Names of files stay readable in every script.
 std::string Line(const Event& event) {
-  std::string text = event.ShortDebugString();
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  printer.SetUseUtf8StringEscaping(true);
+  std::string text;
+  printer.PrintToString(event, &text);
   constexpr size_t kLineBytes = 600;  // a submitted spec would fill a screen
-  if (text.size() > kLineBytes) text = absl::StrCat(text.substr(0, kLineBytes), " ...");
-  return text;
+  return ToText(absl::StripTrailingAsciiWhitespace(text), kLineBytes);
 }
 
 // The job that an event is about; empty when it is about none.
@@ -194,28 +200,7 @@ void CoordinatorCore::CountState() {
 absl::StatusOr<const JobInfo*> CoordinatorCore::FindJob(const std::string& job_id) const {
   const auto found = state_.jobs().find(job_id);
   if (found != state_.jobs().end()) return &found->second;
-  return absl::NotFoundError(absl::StrCat("no job \"", job_id.substr(0, limits::kNameBytes), "\""));
-}
-
-Job CoordinatorCore::Describe(const JobInfo& job) const {
-  Job described;
-  described.set_id(job.id);
-  *described.mutable_spec() = job.spec;
-  described.set_state(job.state);
-  described.set_want(job.want);
-  described.set_reason(job.reason);
-  described.set_generation(job.generation);
-  for (const std::string& worker : job.placement) described.add_worker_ids(worker);
-  described.set_total_steps(job.total_steps);
-  described.set_checkpoint_step(job.checkpoint_steps.empty() ? 0 : job.checkpoint_steps.back());
-  described.set_step(described.checkpoint_step());
-  *described.mutable_submitted() = TimeUtil::MillisecondsToTimestamp(job.submitted_unix_ms);
-  if (job.state == JOB_STATE_FAILED) described.set_status_code(job.status_code);
-  const GangReport* gang = reports_.Find(job);
-  if (gang == nullptr) return described;
-  described.set_step(std::max(gang->step, described.checkpoint_step()));
-  for (const auto& [rank, status] : gang->ranks) *described.add_ranks() = status;
-  return described;
+  return absl::NotFoundError(absl::StrCat("no job \"", ToText(job_id, limits::kNameBytes), "\""));
 }
 
 absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request) {
@@ -251,17 +236,6 @@ absl::StatusOr<Job> CoordinatorCore::GetJob(const std::string& job_id) const {
   return Describe(*job);
 }
 
-std::vector<Job> CoordinatorCore::ListJobs() const {
-  absl::MutexLock lock(&mu_);
-  std::vector<const JobInfo*> order;
-  for (const auto& [id, job] : state_.jobs()) order.push_back(&job);
-  absl::c_sort(order, [](const JobInfo* a, const JobInfo* b) { return a->sequence > b->sequence; });
-  if (order.size() > kJobsListed) order.resize(kJobsListed);
-  std::vector<Job> jobs;
-  for (const JobInfo* job : order) jobs.push_back(Describe(*job));
-  return jobs;
-}
-
 absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want want) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
@@ -295,31 +269,23 @@ absl::StatusOr<ExplainReply> CoordinatorCore::ExplainJob(const std::string& job_
   return reply;
 }
 
-ListWorkersReply CoordinatorCore::ListWorkers() const {
+absl::StatusOr<ListWorkersReply> CoordinatorCore::ListWorkers(const ListWorkersRequest& request) const {
+  ASSIGN_OR_RETURN(Page page, Page::Open("workers", request.page_size(), request.page_token()));
   absl::MutexLock lock(&mu_);
   ListWorkersReply reply;
   const absl::Time now = clock_->Now();
-  for (const auto& [id, worker] : state_.workers()) {
+  for (auto it = state_.workers().upper_bound(page.after()); it != state_.workers().end(); ++it) {
+    const auto& [id, worker] = *it;
     const absl::Duration silent = SilentFor(liveness_.worker_heard, id, liveness_.since, now);
-    Worker* listed = reply.add_workers();
-    *listed->mutable_identity() = worker.identity;
-    listed->set_slots_busy(state_.SlotsBusy(id));
-    *listed->mutable_silent_for() = ToProto(silent);
-    listed->set_lease_expired(silent > options_.lease);
+    Worker listed;
+    *listed.mutable_identity() = worker.identity;
+    listed.set_slots_busy(state_.SlotsBusy(id));
+    *listed.mutable_silent_for() = ToProto(silent);
+    listed.set_lease_expired(silent > options_.lease);
+    if (!page.Takes(id, static_cast<int64_t>(listed.ByteSizeLong()))) break;
+    *reply.add_workers() = std::move(listed);
   }
-  return reply;
-}
-
-ListTeachersReply CoordinatorCore::ListTeachers() const {
-  absl::MutexLock lock(&mu_);
-  ListTeachersReply reply;
-  for (const auto& [name, teacher] : state_.teachers()) {
-    TeacherInfo* listed = reply.add_teachers();
-    listed->set_name(name);
-    listed->set_address(teacher.address);
-    *listed->mutable_silent_for() =
-        ToProto(SilentFor(liveness_.teacher_heard, name, liveness_.since, clock_->Now()));
-  }
+  reply.set_next_page_token(page.next_page_token());
   return reply;
 }
 

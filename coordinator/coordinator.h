@@ -49,11 +49,12 @@ class CoordinatorCore {
   // For clients.
   absl::StatusOr<std::string> Submit(const SubmitRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<Job> GetJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
-  std::vector<Job> ListJobs() const ABSL_LOCKS_EXCLUDED(mu_);  // newest first, at most 1000
+  absl::StatusOr<ListJobsReply> ListJobs(const ListJobsRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<Job> Control(const std::string& job_id, Want want) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
-  ListWorkersReply ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
-  ListTeachersReply ListTeachers() const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListWorkersReply> ListWorkers(const ListWorkersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListTeachersReply> ListTeachers(const ListTeachersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListCheckpointsReply> ListCheckpoints(const ListCheckpointsRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it is.
   // Unavailable: closed.
@@ -96,10 +97,14 @@ class CoordinatorCore {
   void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_);
 
   absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // All but the ranks.
+  Job Outline(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // With the ranks; fits into a message whatever they said.
   Job Describe(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void HearRanks(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteOrders(const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);

@@ -7,7 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/teacher_pins.h"
 #include "job/job_shape.h"
 
 namespace mimeo {
@@ -37,7 +39,7 @@ Event FailedGang(const std::string& job_id, int64_t generation, const absl::Stat
 }
 
 absl::Status Superseded(absl::string_view name) {
-  return absl::FailedPreconditionError(absl::StrCat("a newer incarnation of ", name, " is registered"));
+  return absl::FailedPreconditionError(absl::StrCat("a newer incarnation of ", ToText(name, limits::kNameBytes), " is registered"));
 }
 
 }  // namespace
@@ -75,7 +77,7 @@ absl::Status CoordinatorCore::CheckIncarnation(const std::string& worker_id, con
   const auto worker = state_.workers().find(worker_id);
   if (worker == state_.workers().end()) {
     return absl::NotFoundError(
-        absl::StrCat("worker \"", worker_id.substr(0, limits::kNameBytes), "\" is not registered"));
+        absl::StrCat("worker \"", ToText(worker_id, limits::kNameBytes), "\" is not registered"));
   }
   return worker->second.identity.incarnation() == incarnation ? absl::OkStatus() : Superseded(worker_id);
 }
@@ -89,9 +91,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest
   if (was_silent || journal_.size() != events_before) DecideAndCommit();
 
   HeartbeatReply reply;
-  for (const auto& [job_id, slots] : state_.SlotsHeld(request.worker_id())) {
-    AddOrder(state_.jobs().at(job_id), request.worker_id(), &reply);
-  }
+  WriteOrders(request.worker_id(), &reply);
   metrics_->HeartbeatAnswered();
   return reply;
 }
@@ -112,6 +112,10 @@ void CoordinatorCore::HearRanks(const HeartbeatRequest& request) {
   for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(request.worker_id()))) {
     const JobInfo& job = state_.jobs().at(job_id);
     if (job.want == WANT_PAUSE) reports_.Of(job).told_to_stop = true;
+    // Before the gang's end: the ranks that end it may be the ones that met the teacher.
+    for (const Event& pin : TeacherPins(job, reports_.Of(job))) {
+      if (!Commit(pin).ok()) break;
+    }
     for (std::vector<Event> events = EventsOf(job, reports_.Of(job)); !events.empty();
          events = EventsOf(job, reports_.Of(job))) {
       if (!Commit(events.front()).ok()) break;
@@ -132,6 +136,7 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
     named->set_name(name);
     named->set_address(teacher->second.address);
   }
+  for (const auto& [name, contract] : job.teachers) *assignment.add_pinned_teachers() = contract;
   assignment.set_dataset_digest(job.dataset_digest);
   assignment.set_resume_step(job.resume_step);
   const GangReport& gang = reports_.Of(job);
@@ -149,6 +154,33 @@ void CoordinatorCore::AddOrder(const JobInfo& job, const std::string& worker_id,
   *order->mutable_common() = CommonAssignment(job);
   for (int rank = 0; rank < static_cast<int>(job.placement.size()); ++rank) {
     if (job.placement[rank] == worker_id) order->add_ranks(rank);
+  }
+}
+
+void CoordinatorCore::WriteOrders(const std::string& worker_id, HeartbeatReply* reply) {
+  const auto is_large = [](const JobInfo& job) { return static_cast<int64_t>(job.spec.ByteSizeLong()) > limits::kSpecBytes; };
+  std::vector<const JobInfo*> large;
+  for (const auto& [job_id, slots] : state_.SlotsHeld(worker_id)) {
+    const JobInfo& job = state_.jobs().at(job_id);
+    if (is_large(job)) large.push_back(&job);
+    else AddOrder(job, worker_id, reply);
+  }
+  // An earlier version took specs of any size. Those that do not fit beside the others end, or no order would ever arrive here.
+  for (const JobInfo* job : large) {
+    AddOrder(*job, worker_id, reply);
+    if (static_cast<int64_t>(reply->ByteSizeLong()) <= limits::kMessageBytes) continue;
+    reply->mutable_gangs()->RemoveLast();
+    Event event;
+    GangEnded* ended = event.mutable_gang_ended();
+    ended->set_job_id(job->id);
+    ended->set_generation(job->generation);
+    ended->set_end(GANG_END_FAILED);
+    ended->set_permanent(true);
+    ended->set_status_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
+    ended->set_reason(absl::StrCat("spec: ", job->spec.ByteSizeLong(), " bytes; at most ", limits::kSpecBytes, ", and the orders of ", worker_id,
+                                   " do not fit into a message"));
+    const absl::Status committed = Commit(event);
+    if (!committed.ok()) spdlog::error("order left out job={} worker={} error=\"{}\"", job->id, worker_id, committed.ToString());
   }
 }
 

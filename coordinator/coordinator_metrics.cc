@@ -38,6 +38,10 @@ void CoordinatorMetrics::HeartbeatAnswered() { metrics_->Add("mimeo_coordinator_
 
 void CoordinatorMetrics::RpcFailed() { metrics_->Add("mimeo_coordinator_rpc_errors_total"); }
 
+void CoordinatorMetrics::StatusesRefused(int count) {
+  metrics_->Add("mimeo_coordinator_rank_statuses_refused_total", count);
+}
+
 void CoordinatorMetrics::JobStep(const std::string& job_id, int64_t step) {
   metrics_->Set("mimeo_coordinator_job_step", static_cast<double>(step), {{"job", job_id}});
 }

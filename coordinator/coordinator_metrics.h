@@ -37,6 +37,7 @@ class CoordinatorMetrics {
   void Fenced();
   void HeartbeatAnswered();
   void RpcFailed();
+  void StatusesRefused(int count);
 
   void JobStep(const std::string& job_id, int64_t step);
   // In order of steps; not each need have all of a job's stats.

@@ -6,7 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -48,7 +48,7 @@ Event Ended(const JobInfo& job, GangEnd end, absl::string_view reason) {
   ended->set_job_id(job.id);
   ended->set_generation(job.generation);
   ended->set_end(end);
-  ended->set_reason(std::string(reason.substr(0, limits::kReasonBytes)));
+  ended->set_reason(ToLines(reason));
   return event;
 }
 
