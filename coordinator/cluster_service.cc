@@ -17,6 +17,10 @@ grpc::Status ClusterService::Heartbeat(grpc::ServerContext*, const HeartbeatRequ
   return Answer(core_, core_->Heartbeat(*request), reply);
 }
 
+grpc::Status ClusterService::LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request, LeaveClusterReply*) {
+  return Answer(core_, core_->LeaveCluster(*request));
+}
+
 grpc::Status ClusterService::ReportSteps(grpc::ServerContext*, const ReportStepsRequest* request, ReportStepsReply*) {
   return Answer(core_, core_->ReportSteps(*request));
 }

@@ -13,6 +13,7 @@ class ClusterService final : public Cluster::Service {
   grpc::Status RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request,
                               RegisterWorkerReply* reply) override;
   grpc::Status Heartbeat(grpc::ServerContext*, const HeartbeatRequest* request, HeartbeatReply* reply) override;
+  grpc::Status LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request, LeaveClusterReply*) override;
   grpc::Status ReportSteps(grpc::ServerContext*, const ReportStepsRequest* request, ReportStepsReply*) override;
   grpc::Status CommitCheckpoint(grpc::ServerContext*, const CommitCheckpointRequest* request,
                                 CommitCheckpointReply*) override;

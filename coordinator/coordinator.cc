@@ -16,7 +16,7 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-constexpr int kRoundsMax = 16;    // of decisions that follow from each other; two or three are usual
+constexpr size_t kEventsAtOnce = 256;  // decided and committed before others get the lock
 constexpr int kJobsListed = 1000;
 
 google::protobuf::Duration ToProto(absl::Duration duration) {
@@ -67,8 +67,7 @@ absl::Status CoordinatorCore::Recover() {
     ++number;
     return absl::OkStatus();
   }));
-  liveness_ = Liveness();
-  liveness_.since = clock_->Now();
+  scheduler_.Begin(clock_->Now());
   spdlog::info("recovered events={} jobs={} workers={}", number, state_.jobs().size(), state_.workers().size());
   CountState();
   return absl::OkStatus();
@@ -85,6 +84,12 @@ absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
     return written;
   }
   state_.Apply(event);
+  bool progressed = false;
+  if (event.has_gang_ended()) {
+    const JobInfo& job = state_.jobs().at(event.gang_ended().job_id());
+    progressed = reports_.Of(job).Progressed(job);
+  }
+  scheduler_.Applied(event, clock_->Now(), progressed);
   metrics_->Committed(clock_->Now() - begin, journal_.size());
   Notice(event);
   return absl::OkStatus();
@@ -106,25 +111,23 @@ void CoordinatorCore::Notice(const Event& event) {
   } else if (event.has_checkpoint_committed()) {
     metrics_->CheckpointCommitted();
     reports_.HearStep(job, job.generation, event.checkpoint_committed().manifest().step());
+  } else if (event.has_job_controlled()) {
+    // It may have failed before, and have been taken for ended.
+    metrics_->JobGoesOn(job_id);
+    uploads_to_clean_.erase(job_id);
   }
   const bool becomes_final = event.has_job_finished() || event.has_gang_ended();
   if (!becomes_final || !IsFinal(job.state)) return;
   metrics_->JobEnded(job_id);
-  logged_reasons_.erase(job_id);
   uploads_.erase(job_id);
   uploads_to_clean_.insert(job_id);
 }
 
 void CoordinatorCore::DecideAndCommit() {
-  for (int round = 0; round < kRoundsMax; ++round) {
-    const Decision decision = Decide(state_, liveness_, clock_->Now(), options_);
-    for (const auto& [job, reason] : decision.reasons) {
-      std::string& logged = logged_reasons_[job];
-      if (logged == reason) continue;
-      logged = reason;
-      spdlog::info("decision job={} reason=\"{}\"", job, reason);
-    }
-    for (const Event& event : decision.events) {
+  for (size_t committed = 0; committed < kEventsAtOnce;) {
+    const std::vector<Event> events = scheduler_.Decide(clock_->Now());
+    if (events.empty()) break;
+    for (const Event& event : events) {
       WriteBatch extra;
       if (event.has_checkpoint_deleted()) {
         const CheckpointDeleted& deleted = event.checkpoint_deleted();
@@ -138,8 +141,8 @@ void CoordinatorCore::DecideAndCommit() {
       }
       // A full disk, say: what was decided is decided again, at the latest by the next tick.
       if (!Commit(event, extra).ok()) return;
+      ++committed;
     }
-    if (decision.events.empty()) break;
   }
   CountState();
 }
@@ -176,16 +179,13 @@ void CoordinatorCore::Close() {
 
 void CoordinatorCore::CountState() {
   CoordinatorMetrics::Counts counts;
-  for (int state = JOB_STATE_PENDING; state <= JOB_STATE_CANCELLED; ++state) {
-    counts.jobs[StateName(static_cast<JobState>(state))] = 0;
+  for (int i = JOB_STATE_PENDING; i <= JOB_STATE_CANCELLED; ++i) {
+    const auto state = static_cast<JobState>(i);
+    counts.jobs[StateName(state)] = state_.NumJobs(state);
   }
-  for (const auto& [id, job] : state_.jobs()) ++counts.jobs[StateName(job.state)];
-  const absl::Time now = clock_->Now();
-  for (const auto& [id, worker] : state_.workers()) {
-    counts.slots += worker.identity.slots();
-    counts.slots_busy += state_.SlotsBusy(id);
-    counts.workers_silent += SilentFor(liveness_.worker_heard, id, liveness_.since, now) > options_.lease;
-  }
+  counts.slots = state_.num_slots();
+  counts.slots_busy = state_.num_slots_busy();
+  counts.workers_silent = scheduler_.num_silent();
   counts.workers = static_cast<int>(state_.workers().size());
   counts.teachers = static_cast<int>(state_.teachers().size());
   metrics_->State(counts);
@@ -210,12 +210,18 @@ Job CoordinatorCore::Describe(const JobInfo& job) const {
   described.set_checkpoint_step(job.checkpoint_steps.empty() ? 0 : job.checkpoint_steps.back());
   described.set_step(described.checkpoint_step());
   *described.mutable_submitted() = TimeUtil::MillisecondsToTimestamp(job.submitted_unix_ms);
-  if (job.state == JOB_STATE_FAILED) described.set_status_code(job.status_code);
+  if (job.state == JOB_STATE_FAILED || job.paused_itself) described.set_status_code(job.status_code);
   const GangReport* gang = reports_.Find(job);
   if (gang == nullptr) return described;
   described.set_step(std::max(gang->step, described.checkpoint_step()));
   for (const auto& [rank, status] : gang->ranks) *described.add_ranks() = status;
   return described;
+}
+
+absl::Status CoordinatorCore::CheckRoom() const {
+  const int unfinished = state_.NumUnfinished();
+  if (unfinished < limits::kUnfinishedJobs) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(unfinished, " jobs are unfinished, the most there may be"));
 }
 
 absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request) {
@@ -229,11 +235,7 @@ absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request
   absl::MutexLock lock(&mu_);
   const auto before = state_.requests().find(request.request_id());
   if (before != state_.requests().end()) return before->second;
-  const auto unfinished =
-      absl::c_count_if(state_.jobs(), [](const auto& entry) { return !IsFinal(entry.second.state); });
-  if (unfinished >= limits::kUnfinishedJobs) {
-    return absl::ResourceExhaustedError(absl::StrCat(unfinished, " jobs are unfinished, the most there may be"));
-  }
+  RETURN_IF_ERROR(CheckRoom());
   Event event;
   JobSubmitted* submitted = event.mutable_job_submitted();
   submitted->set_job_id(state_.NextJobId());
@@ -266,7 +268,10 @@ absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want wan
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   const bool cancelled_already = want == WANT_CANCEL && job->state == JOB_STATE_CANCELLED;
-  if (cancelled_already || (job->want == want && !IsFinal(job->state))) return Describe(*job);
+  // Who resumes a job in its back-off has mended something: what failed is forgiven, and it goes on at once.
+  const bool forgives = want == WANT_RUN && job->failures_in_a_row > 0 && job->placement.empty();
+  if (cancelled_already || (job->want == want && !IsFinal(job->state) && !forgives)) return Describe(*job);
+  if (want == WANT_RUN && job->state == JOB_STATE_FAILED) RETURN_IF_ERROR(CheckRoom());
   Event event;
   event.mutable_job_controlled()->set_job_id(job_id);
   event.mutable_job_controlled()->set_want(want);
@@ -282,30 +287,18 @@ absl::StatusOr<ExplainReply> CoordinatorCore::ExplainJob(const std::string& job_
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   ExplainReply reply;
   reply.set_state(job->state);
-  for (std::string& reason : Explain(state_, liveness_, clock_->Now(), options_, job_id)) {
-    reply.add_reasons(std::move(reason));
-  }
+  for (std::string& reason : scheduler_.Explain(job_id, clock_->Now())) reply.add_reasons(std::move(reason));
   const GangReport* gang = reports_.Find(*job);
   if (gang == nullptr) return reply;
-  for (const auto& [rank, status] : gang->ranks) {
-    if (status.waiting_for().empty()) continue;
-    reply.add_reasons(absl::StrCat("rank ", rank, " stands still at step ", status.step(), ": waits for ",
-                                   status.waiting_for()));
-  }
+  for (std::string& reason : RankReasons(*gang)) reply.add_reasons(std::move(reason));
   return reply;
 }
 
 ListWorkersReply CoordinatorCore::ListWorkers() const {
   absl::MutexLock lock(&mu_);
   ListWorkersReply reply;
-  const absl::Time now = clock_->Now();
   for (const auto& [id, worker] : state_.workers()) {
-    const absl::Duration silent = SilentFor(liveness_.worker_heard, id, liveness_.since, now);
-    Worker* listed = reply.add_workers();
-    *listed->mutable_identity() = worker.identity;
-    listed->set_slots_busy(state_.SlotsBusy(id));
-    *listed->mutable_silent_for() = ToProto(silent);
-    listed->set_lease_expired(silent > options_.lease);
+    *reply.add_workers() = DescribeWorker(id);
   }
   return reply;
 }
@@ -318,7 +311,7 @@ ListTeachersReply CoordinatorCore::ListTeachers() const {
     listed->set_name(name);
     listed->set_address(teacher.address);
     *listed->mutable_silent_for() =
-        ToProto(SilentFor(liveness_.teacher_heard, name, liveness_.since, clock_->Now()));
+        ToProto(scheduler_.TeacherSilence(name, clock_->Now()));
   }
   return reply;
 }

@@ -35,7 +35,7 @@ class CoordinatorCore {
   // All outlive it.
   CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options)
       : options_(options), clock_(clock), metrics_(metrics), store_(store), checkpoints_(store), step_metrics_(store),
-        journal_(store) {}
+        journal_(store), scheduler_(&state_, options) {}
 
   // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its number).
   absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
@@ -54,6 +54,7 @@ class CoordinatorCore {
   absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
   ListWorkersReply ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
   ListTeachersReply ListTeachers() const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<DrainWorkerReply> DrainWorker(const DrainWorkerRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it is.
   // Unavailable: closed.
@@ -67,6 +68,7 @@ class CoordinatorCore {
   // For workers and teachers.
   absl::Status RegisterWorker(const WorkerIdentity& worker) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status LeaveCluster(const LeaveClusterRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
@@ -85,7 +87,7 @@ class CoordinatorCore {
  private:
   // The one door: check, journal (durable, together with `extra`), apply. In that order.
   absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Commits what Decide says until it says nothing more.
+  // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get the lock.
   void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What a committed event means for what is volatile: versions, reports, numbers, the log.
   void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -96,10 +98,15 @@ class CoordinatorCore {
   void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_);
 
   absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status CheckRoom() const ABSL_SHARED_LOCKS_REQUIRED(mu_);  // ResourceExhausted: for no other unfinished job
   Job Describe(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void HearRanks(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Worker DescribeWorker(const std::string& id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void HearRanks(const std::string& worker_id, const google::protobuf::RepeatedPtrField<RankStatus>& ranks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the gangs on a worker that leaves or is drained to stop after a checkpoint.
+  void EmptyWorker(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -119,10 +126,9 @@ class CoordinatorCore {
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
 
   // Volatile.
-  Liveness liveness_ ABSL_GUARDED_BY(mu_);
+  Scheduler scheduler_ ABSL_GUARDED_BY(mu_);  // knows who was heard when
   GangReports reports_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int64_t> versions_ ABSL_GUARDED_BY(mu_);             // by job; absent: 1 change, its submission
-  std::map<std::string, std::string> logged_reasons_ ABSL_GUARDED_BY(mu_);   // by job
   std::map<std::string, std::string> superseded_workers_ ABSL_GUARDED_BY(mu_);   // id -> the incarnation before
   std::map<std::string, std::string> superseded_teachers_ ABSL_GUARDED_BY(mu_);  // name -> the incarnation before
   struct Uploads {

@@ -1,5 +1,7 @@
 #include "coordinator/coordinator_metrics.h"
 
+#include <algorithm>
+
 namespace mimeo {
 
 void CoordinatorMetrics::State(const Counts& counts) {
@@ -64,6 +66,11 @@ void CoordinatorMetrics::JobEnded(const std::string& job_id) {
   if (ended_.size() <= kEndedShown) return;
   metrics_->Forget("job", ended_.front());
   ended_.pop_front();
+}
+
+void CoordinatorMetrics::JobGoesOn(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  ended_.erase(std::remove(ended_.begin(), ended_.end(), job_id), ended_.end());
 }
 
 }  // namespace mimeo

@@ -43,6 +43,8 @@ class CoordinatorMetrics {
   void StepsReported(const std::string& job_id, const std::vector<StepMetrics>& steps);
   // A job that is final stays visible to the next scrapes, until twenty others have ended after it.
   void JobEnded(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
+  // A job that had failed was resumed, say.
+  void JobGoesOn(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   Metrics* const metrics_;

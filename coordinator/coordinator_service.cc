@@ -153,4 +153,8 @@ grpc::Status CoordinatorService::ListCheckpoints(grpc::ServerContext*, const Lis
   return grpc::Status::OK;
 }
 
+grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) {
+  return Answer(core_, core_->DrainWorker(*request), reply);
+}
+
 }  // namespace mimeo

@@ -28,6 +28,7 @@ class CoordinatorService final : public Coordinator::Service {
   grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest*, ListTeachersReply* reply) override;
   grpc::Status ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
                                ListCheckpointsReply* reply) override;
+  grpc::Status DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) override;
 
  private:
   CoordinatorCore* const core_;
