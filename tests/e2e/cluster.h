@@ -34,6 +34,9 @@ class LocalCluster {
   // started again takes its first one's port and directory; so does a teacher.
   void StartCoordinator();
   void StartWorker(const std::string& id, int slots = 1);
+  // As on another host: this worker and its ranks find nothing in `folder`. REQUIRES: CanHideFolders().
+  void StartWorkerThatDoesNotSee(const std::string& folder, const std::string& id, int slots = 1);
+  static bool CanHideFolders();  // needs root, or a kernel that lets anybody mount
   void StartTeacher(const std::string& name, const std::string& weights);
 
   // SIGKILL, and the process is gone. `name`: "coordinator", a worker's id or a teacher's name.
@@ -61,7 +64,9 @@ class LocalCluster {
     std::string address;
     std::string metrics_address;
   };
-  void Start(const std::string& name, std::vector<std::string> argv);
+  // `argv` begins with the binary's name; `under` is a command that is given the whole command line and runs it.
+  void Start(const std::string& name, std::vector<std::string> argv, std::vector<std::string> under = {});
+  std::vector<std::string> WorkerCommand(const std::string& id, int slots) const;
   std::unique_ptr<Coordinator::Stub> NewStub() const;
 
   absl::Duration lease_;
