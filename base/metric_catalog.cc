@@ -88,6 +88,9 @@ Rows WorkerRows() {
        kRank, {}},
       {"mimeo_worker_checkpoint_bytes", kGauge, kOwner, "Bytes of the newest snapshot (rank 0).", kRank, {}},
       {"mimeo_worker_checkpoint_step", kGauge, kOwner, "Step of the newest committed checkpoint (rank 0).", kRank, {}},
+      {"mimeo_worker_stop_need_seconds", kGauge, kOwner,
+       "What a stop without loss takes, as measured: a step, and the newest checkpoint's pause and upload (rank 0). More than --stop_grace costs steps.",
+       kRank, {}},
   };
 }
 

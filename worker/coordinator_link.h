@@ -27,6 +27,8 @@ class CoordinatorLink {
   // flight, one waits, and a newer one replaces the one that waits.
   virtual void SubmitCheckpoint(CheckpointManifest manifest, std::function<std::string()> serialize) = 0;
   virtual int64_t committed_step() const = 0;  // 0: none by this process
+  // What the newest committed checkpoint took: its manifest's pause, and its writing and upload. Zero: none by this process.
+  virtual absl::Duration checkpoint_time() const = 0;
 
   // Waits until everything given so far was sent and committed. FailedPrecondition: this generation is fenced (nothing
   // more will ever be sent). DeadlineExceeded.

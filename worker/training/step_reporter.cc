@@ -111,6 +111,7 @@ void StepReporter::Report(const Means& means, const StepFacts& facts, const Util
   });
   if (parts_.coordinator == nullptr) return;
   agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
+  agent->SetMetric("mimeo_worker_stop_need_seconds", utilization.step_seconds() + absl::ToDoubleSeconds(parts_.coordinator->checkpoint_time()));
   parts_.coordinator->ReportStep(Describe(means, facts, utilization, images_per_second));
 }
 
