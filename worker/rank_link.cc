@@ -1,5 +1,6 @@
 #include "worker/rank_link.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <map>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
+#include "base/text.h"
 #include "proto/agent.grpc.pb.h"
 #include "spdlog/spdlog.h"
 
@@ -20,10 +22,17 @@ namespace {
 
 constexpr absl::Duration kReportPeriod = absl::Milliseconds(250);
 
+// Of all threads of this process.
+double CpuSeconds() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return absl::ToDoubleSeconds(absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime));
+}
+
 class GrpcRankLink : public RankLink {
  public:
-  GrpcRankLink(const std::string& address, const GangAssignment& start)
-      : stub_(Agent::NewStub(OpenChannel(address))), assignment_(start) {
+  GrpcRankLink(const std::string& address, const GangAssignment& start, const Progress* progress)
+      : stub_(Agent::NewStub(OpenChannel(address))), progress_(progress), assignment_(start) {
     status_.set_job_id(start.job_id());
     status_.set_generation(start.generation());
     status_.set_rank(start.rank());
@@ -82,7 +91,7 @@ class GrpcRankLink : public RankLink {
     absl::MutexLock lock(&mu_);
     status_.set_phase(phase);
     status_.set_status_code(static_cast<int>(error.code()));
-    status_.set_message(std::string(error.message()).substr(0, limits::kReasonBytes));
+    status_.set_message(ToLines(error.message()));
     status_.clear_waiting_for();
     const int64_t mine = ++urgent_;
     const auto heard = [this, mine]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return acknowledged_ >= mine || unknown_; };
@@ -115,6 +124,8 @@ class GrpcRankLink : public RankLink {
     SetDeadline(&context, limits::kRpcDeadline);
     context.set_wait_for_ready(true);
     ReportRankRequest request;
+    request.set_cpu_seconds(CpuSeconds());
+    request.set_in_collective(progress_->in_collective());
     int64_t version = 0;
     {
       absl::MutexLock lock(&mu_);
@@ -128,6 +139,11 @@ class GrpcRankLink : public RankLink {
       version = urgent_;
       call_ = &context;
     }
+    // Names of files and teachers are in these.
+    RankStatus& status_now = *request.mutable_status();
+    status_now.set_progress(progress_->count());
+    status_now.set_doing(ToText(progress_->doing(), limits::kShortReasonBytes));
+    status_now.set_waiting_for(ToText(status_now.waiting_for(), limits::kShortReasonBytes));
     ReportRankReply reply;
     const absl::Status status = FromGrpc(stub_->ReportRank(&context, request, &reply));
     absl::MutexLock lock(&mu_);
@@ -144,6 +160,7 @@ class GrpcRankLink : public RankLink {
   }
 
   const std::unique_ptr<Agent::Stub> stub_;
+  const Progress* const progress_;
   mutable absl::Mutex mu_;
   GangAssignment assignment_ ABSL_GUARDED_BY(mu_);
   RankStatus status_ ABSL_GUARDED_BY(mu_);
@@ -160,8 +177,8 @@ class GrpcRankLink : public RankLink {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RankLink>> RankLink::Connect(const std::string& agent_address,
-                                                            const GangAssignment& start) {
-  auto link = std::make_unique<GrpcRankLink>(agent_address, start);
+                                                            const GangAssignment& start, const Progress* progress) {
+  auto link = std::make_unique<GrpcRankLink>(agent_address, start, progress);
   const absl::Status status = link->Start();
   if (!status.ok()) {
     return absl::Status(status.code(), absl::StrCat("agent at ", agent_address, ": ", status.message()));

@@ -17,6 +17,7 @@ namespace {
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
 constexpr absl::Duration kLook = absl::Milliseconds(200);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
+constexpr absl::string_view kWorkerGrace = "6s";  // with the goodbye it ends within the patience
 
 std::string Threads(int count) { return absl::StrCat(count, count == 1 ? " thread" : " threads"); }
 
@@ -63,7 +64,8 @@ absl::Status LocalCluster::StartAll() {
   for (int i = 0; i < options_.shares.workers; ++i) {
     const std::string id = absl::StrCat("w", i);
     RETURN_IF_ERROR(StartChild(id, {"worker", "agent", absl::StrCat("--coordinator=", address_), absl::StrCat("--id=", id),
-                                    "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id)})
+                                    "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id),
+                                    absl::StrCat("--stop_grace=", kWorkerGrace)})
                         .status());
   }
   return absl::OkStatus();

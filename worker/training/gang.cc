@@ -28,6 +28,9 @@ namespace {
 // How often a rank that waits for members looks whether it should stop.
 constexpr absl::Duration kJoinPoll = absl::Seconds(1);
 
+// Of one call on the store.
+constexpr absl::Duration kStoreTimeout = absl::Minutes(5);
+
 constexpr absl::Duration kLeaveTimeout = absl::Minutes(1);
 
 std::chrono::milliseconds Milliseconds(absl::Duration duration) { return absl::ToChronoMilliseconds(duration); }
@@ -61,7 +64,7 @@ absl::StatusOr<BoundSocket> ListenOn(const std::string& host) {
 
 absl::StatusOr<c10::intrusive_ptr<c10d::Store>> OpenStore(const GangOptions& options) {
   c10d::TCPStoreOptions store;
-  store.timeout = Milliseconds(options.join_timeout);
+  store.timeout = Milliseconds(std::min(options.join_timeout, kStoreTimeout));
   store.waitWorkers = false;
   std::string host = options.host;
   if (options.rank == 0) {
@@ -112,6 +115,9 @@ absl::Status AwaitMembers(c10d::Store* store, const GangOptions& options) {
       return absl::DeadlineExceededError(absl::StrCat("after ", absl::FormatDuration(options.join_timeout), " rank ",
                                                       absl::StrJoin(missing, ", "), " of ", options.size, " did not arrive"));
     }
+    if (options.progress != nullptr) {
+      options.progress->Do(absl::StrCat("waits for rank ", absl::StrJoin(missing, ", "), " of ", options.size, " to join the gang"));
+    }
     const std::string awaited = absl::StrCat("joined/", missing.front());
     // It throws when the time is over, which is no news here.
     CatchTorch([&] { store->wait({awaited}, Milliseconds(std::min(left, kJoinPoll))); }).IgnoreError();
@@ -146,8 +152,10 @@ absl::StatusOr<std::unique_ptr<Gang>> Gang::Join(const GangOptions& options) {
   group.timeout = options.collective_timeout;
   group.nccl_timeout = options.nccl_timeout;
   group.device = options.device;
-  ASSIGN_OR_RETURN(impl->group, MakeProcessGroup(impl->store, group));
-  return std::unique_ptr<Gang>(new Gang(options, std::move(impl)));
+  auto gang = std::unique_ptr<Gang>(new Gang(options, std::move(impl)));
+  const Progress::Collective together = gang->Together();
+  ASSIGN_OR_RETURN(gang->impl_->group, MakeProcessGroup(gang->impl_->store, group));
+  return gang;
 }
 
 void Gang::Leave() {
@@ -156,6 +164,7 @@ void Gang::Leave() {
     for (int rank = 0; rank < options_.size; ++rank) keys.push_back(absl::StrCat(what, "/", rank));
     return keys;
   };
+  const Progress::Collective together = Together();
   const absl::Status left = CatchTorch([&] {
     impl_->store->set(absl::StrCat("done/", options_.rank), std::string("1"));
     impl_->store->wait(everybody("done"), Milliseconds(kLeaveTimeout));
@@ -168,6 +177,7 @@ void Gang::Leave() {
 
 absl::Status Gang::Sum(at::Tensor tensor) {
   if (options_.size == 1) return absl::OkStatus();
+  const Progress::Collective together = Together();
   return CatchTorch([&] {
     std::vector<at::Tensor> tensors = {tensor};
     impl_->group->allreduce(tensors)->wait();

@@ -17,6 +17,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/devices.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "model/encoder.h"
@@ -24,6 +25,7 @@
 #include "model/torch_device.h"
 #include "model/weights.h"
 #include "worker/training/model_parts.h"
+#include "worker/training/operator_progress.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/step_parts.h"
 #include "worker/training/views.h"
@@ -31,7 +33,9 @@
 namespace mimeo {
 namespace {
 
-constexpr absl::Duration kJoinTimeout = absl::Minutes(5);
+// Above what the slowest rank's start may take: that one is looked at by its own agent.
+constexpr absl::Duration kJoinTimeout = absl::Hours(1);
+constexpr absl::Duration kJoinPoll = absl::Seconds(1);
 constexpr absl::Duration kDownloadTimeout = absl::Hours(24);
 constexpr absl::Duration kTeacherPoll = absl::Seconds(2);
 
@@ -57,7 +61,7 @@ class Waiting {
   std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
 };
 
-// Turns the agent's word into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
+// Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
 class StopWatch {
  public:
   explicit StopWatch(RankLink* agent)
@@ -65,7 +69,7 @@ class StopWatch {
           while (!wanted_ && !ended_) {
             const auto told = agent_->Await([this](const GangAssignment&) { return ended_.load(); },
                                             Clock::Real()->Now() + absl::Seconds(1));
-            if (absl::IsCancelled(told.status())) wanted_ = true;
+            if (absl::IsCancelled(told.status()) || WaitForStopUntil(Clock::Real()->Now())) wanted_ = true;
           }
         }) {}
   ~StopWatch() {
@@ -96,8 +100,11 @@ absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
 // The parts of a run, in the order in which they are made.
 class Run {
  public:
-  Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent)
-      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), waiting_(agent), stop_(agent) {}
+  Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress)
+      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), progress_(progress), waiting_(agent), stop_(agent),
+        operators_(progress) {}
+
+  bool told_to_stop() const { return stop_.wanted(); }
 
   absl::StatusOr<TrainEnd> Go() {
     ASSIGN_OR_RETURN(device_info_, ChooseDevice(spec_.resources()));
@@ -110,10 +117,13 @@ class Run {
     // PRECISION_FP32 means it: cuDNN would round its inputs to TF32.
     at::globalContext().setAllowTF32CuDNN(false);
     RETURN_IF_ERROR(OpenData());
+    RETURN_IF_ERROR(CheckStop());
     RETURN_IF_ERROR(ConnectTeachers(&teachers_));
     if (evaluation_ != nullptr) RETURN_IF_ERROR(ConnectTeachers(&evaluation_teachers_));
     RETURN_IF_ERROR(BuildModel());
+    RETURN_IF_ERROR(CheckStop());
     RETURN_IF_ERROR(Restore());
+    RETURN_IF_ERROR(CheckStop());
     RETURN_IF_ERROR(Join());
     return Train();
   }
@@ -121,7 +131,10 @@ class Run {
  private:
   bool chief() const { return assignment_.rank() == 0; }
 
+  absl::Status CheckStop() const { return stop_.wanted() ? absl::CancelledError("told to stop before the first step") : absl::OkStatus(); }
+
   absl::Status OpenData() {
+    progress_->Do("lists the images of " + spec_.data().path());
     auto opened = Dataset::Open(spec_.data().path());
     if (!opened.ok()) return absl::Status(opened.status().code(), absl::StrCat("data.path: ", opened.status().message()));
     dataset_ = *std::move(opened);
@@ -136,6 +149,7 @@ class Run {
       status->set_total_steps(TotalSteps(spec_, dataset_->size()));
     });
     if (spec_.evaluation().has_path()) {
+      progress_->Do("lists the images of " + spec_.evaluation().path());
       ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_));
     }
     return absl::OkStatus();
@@ -161,6 +175,7 @@ class Run {
       };
       client.on_waiting = [this, name](bool waiting) { waiting_.Set("teacher " + name, waiting); };
       absl::StatusOr<std::unique_ptr<FeatureSource>> teacher;
+      progress_->Do("connects to teacher " + name);
       do {
         if (stop_.wanted()) return absl::CancelledError("told to stop while waiting for teacher " + name);
         teacher = ConnectTeacher(client, Clock::Real()->Now() + kTeacherPoll);
@@ -172,6 +187,7 @@ class Run {
   }
 
   absl::Status BuildModel() {
+    progress_->Do("makes the model");
     ObjectiveSum::Context context;
     for (const auto& teacher : teachers_) {
       for (const std::string& objective : teacher->request().objectives) context.teacher_widths[objective] = teacher->width();
@@ -189,8 +205,11 @@ class Run {
     waiting_.Set("coordinator", true);
     ASSIGN_OR_RETURN(const std::string stream,
                      DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
-                                        Clock::Real()->Now() + kDownloadTimeout, [](int64_t) {}));
+                                        Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
+                                          progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(), " (", bytes >> 20, " MiB so far)"));
+                                        }));
     waiting_.Set("coordinator", false);
+    progress_->Do(absl::StrCat("takes the state of step ", assignment_.resume_step(), " from its checkpoint"));
     ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
     return absl::OkStatus();
@@ -205,19 +224,28 @@ class Run {
     gang.host = options_.host;
     gang.device = device_;
     gang.join_timeout = kJoinTimeout;
+    gang.progress = progress_;
     gang.stop_wanted = [this] { return stop_.wanted().load(); };
     gang.publish_store = [this](const std::string& address) {
       agent_->Update([&](RankStatus* status) { status->set_store_address(address); });
     };
-    gang.await_store = [this]() -> absl::StatusOr<std::string> {
-      ASSIGN_OR_RETURN(const GangAssignment ready,
-                       agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
-                                     Clock::Real()->Now() + kJoinTimeout));
-      return ready.store_address();
-    };
+    gang.await_store = [this] { return AwaitStore(); };
     ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
     ASSIGN_OR_RETURN(step_parts_, MakeStepParts(spec_, model_, gang_.get(), device_));
     return absl::OkStatus();
+  }
+
+  // It looks again and again, which is progress: rank 0 is the one that may hang.
+  absl::StatusOr<std::string> AwaitStore() {
+    progress_->Do("waits for rank 0 to open the gang's store");
+    const absl::Time deadline = Clock::Real()->Now() + kJoinTimeout;
+    absl::StatusOr<GangAssignment> ready;
+    do {
+      progress_->Move();
+      ready = agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); }, Clock::Real()->Now() + kJoinPoll);
+    } while (absl::IsDeadlineExceeded(ready.status()) && Clock::Real()->Now() < deadline);
+    RETURN_IF_ERROR(ready.status());
+    return ready->store_address();
   }
 
   // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
@@ -244,6 +272,7 @@ class Run {
   }
 
   absl::StatusOr<TrainEnd> Train() {
+    progress_->Do("prepares the first step");
     views_ = std::make_unique<ViewMaker>(spec_, device_);
     RETURN_IF_ERROR(step_parts_.step->Settle(BlankViews()));
     Loader::Options loading;
@@ -275,7 +304,7 @@ class Run {
                           model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
-                          &stop_.wanted()};
+                          &stop_.wanted(), progress_};
     return Trainer(spec_, dataset_->size(), dataset_->digest(), position_, parts).Run();
   }
 
@@ -289,8 +318,10 @@ class Run {
   const JobSpec spec_;
   const RankOptions options_;
   RankLink* const agent_;
+  Progress* const progress_;
   Waiting waiting_;
   StopWatch stop_;
+  const OperatorProgress operators_;
   DeviceInfo device_info_;
   at::Device device_ = at::kCPU;
   std::unique_ptr<OwnStream> own_stream_;
@@ -311,12 +342,12 @@ class Run {
 
 }  // namespace
 
-absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent) {
+absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress) {
   // Never destroyed: after an error a collective may be in flight that nothing can abort, and the process ends next.
-  Run* const run = new Run(assignment, options, agent);
+  Run* const run = new Run(assignment, options, agent, progress);
   absl::StatusOr<TrainEnd> end = run->Go();
   // Told to stop before the first step: there is nothing to keep.
-  if (absl::IsCancelled(end.status()) && agent->assignment().stop() != STOP_UNSPECIFIED) return TrainEnd::kStopped;
+  if (absl::IsCancelled(end.status()) && run->told_to_stop()) return TrainEnd::kStopped;
   return end;
 }
 

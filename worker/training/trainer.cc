@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "worker/training/schedule.h"
@@ -39,12 +40,14 @@ absl::StatusOr<TrainEnd> Trainer::Run() {
 
 absl::Status Trainer::TakeStep() {
   absl::StatusOr<StepBatch> batch = NextBatch();
+  parts_.progress->Do(absl::StrCat("begins step ", position_.step + 1));
   const bool cancelled = absl::IsCancelled(batch.status());
   if (!cancelled) RETURN_IF_ERROR(batch.status());
   ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
-  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Progress(), FeatureStatsDue()}));
+  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Done(), FeatureStatsDue(), position_.step + 1}));
+  parts_.progress->Do(absl::StrCat("ends step ", position_.step + 1));
   ++position_.step;
   position_.next = batch->next;
   StepFacts facts = {position_.step, rate, batch->data_wait, batch->teacher_wait, std::move(batch->sample_ids), parts_.loader->bad_samples()};
@@ -57,7 +60,7 @@ bool Trainer::FeatureStatsDue() const {
   return step == 1 || step == total_steps_ || step % kFeatureStatsEverySteps == 0;
 }
 
-double Trainer::Progress() const {
+double Trainer::Done() const {
   return total_steps_ > 1 ? static_cast<double>(position_.step) / static_cast<double>(total_steps_ - 1) : 0;
 }
 
@@ -72,6 +75,7 @@ absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank) {
 
 absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
   StepBatch step;
+  parts_.progress->Do(absl::StrCat("waits for the images of step ", position_.step + 1));
   for (int64_t i = 0; i < AccumulationSteps(spec_); ++i) {
     const absl::Time asked = clock_->Now();
     ASSIGN_OR_RETURN(PreparedBatch batch, parts_.pipeline->Next());
@@ -118,6 +122,7 @@ absl::Status Trainer::EvaluateIfDue() {
 
 absl::Status Trainer::Checkpoint() {
   if (parts_.coordinator == nullptr || checkpointed_step_ == position_.step) return absl::OkStatus();
+  parts_.progress->Do(absl::StrCat("takes a snapshot of step ", position_.step));
   const absl::Time began = clock_->Now();
   std::shared_ptr<const TrainSnapshot> snapshot;
   RETURN_IF_ERROR(CatchTorch([&] {
@@ -138,10 +143,9 @@ absl::Status Trainer::Checkpoint() {
 }
 
 absl::Status Trainer::Evaluate() {
-  parts_.on_waiting("evaluation", true);
+  parts_.progress->Do(absl::StrCat("evaluates step ", position_.step));
   const EvaluatedModel model = {parts_.encoder, parts_.objectives, parts_.average == nullptr ? nullptr : &parts_.average->encoder()};
   const auto result = parts_.evaluation->Run(position_.step, model, parts_.evaluation_teachers, parts_.gang);
-  parts_.on_waiting("evaluation", false);
   RETURN_IF_ERROR(result.status());
   if (parts_.coordinator != nullptr) parts_.coordinator->ReportEvaluation(*result);
   return absl::OkStatus();
@@ -152,6 +156,7 @@ absl::StatusOr<TrainEnd> Trainer::Finish(TrainEnd end) {
   RETURN_IF_ERROR(Checkpoint());
   parts_.gang->Leave();
   if (parts_.coordinator == nullptr) return end;
+  parts_.progress->Do(absl::StrCat("hands over the checkpoint of step ", position_.step));
   parts_.on_waiting("coordinator", true);
   // However long the coordinator is away: what was computed is not given up.
   absl::Status drained;

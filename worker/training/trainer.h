@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/progress.h"
 #include "proto/job.pb.h"
 #include "worker/coordinator_link.h"
 #include "worker/rank_link.h"
@@ -39,7 +40,8 @@ struct TrainerParts {
   CoordinatorLink* coordinator = nullptr;
   // Says what this rank stands still for, and when that is over.
   std::function<void(const std::string& reason, bool waiting)> on_waiting;
-  const std::atomic<bool>* stop_wanted = nullptr;  // a person asked: checkpoint, then leave
+  const std::atomic<bool>* stop_wanted = nullptr;  // a person asked, or the worker leaves: checkpoint, then end
+  Progress* progress = nullptr;                    // of everything that takes long
 };
 
 enum class TrainEnd { kCompleted, kStopped };
@@ -66,7 +68,7 @@ class Trainer {
 
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
-  double Progress() const;  // 0 at the first step, 1 at the last
+  double Done() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
   absl::StatusOr<bool> AnyRankStops(bool this_rank);
   bool CheckpointDue() const;
