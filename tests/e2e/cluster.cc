@@ -109,10 +109,12 @@ void LocalCluster::StartCoordinator() {
                         absl::StrCat("--lease=", absl::FormatDuration(lease_))});
 }
 
-void LocalCluster::StartWorker(const std::string& id, int slots) {
-  Start(id, {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address),
-             absl::StrCat("--id=", id), absl::StrCat("--slots=", slots), "--host=127.0.0.1",
-             absl::StrCat("--dir=", dir(), "/", id)});
+void LocalCluster::StartWorker(const std::string& id, int slots, const std::vector<std::string>& flags) {
+  std::vector<std::string> argv = {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address),
+                                   absl::StrCat("--id=", id), absl::StrCat("--slots=", slots), "--host=127.0.0.1",
+                                   absl::StrCat("--dir=", dir(), "/", id)};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  Start(id, argv);
 }
 
 void LocalCluster::StartTeacher(const std::string& name, const std::string& weights) {
@@ -126,6 +128,14 @@ void LocalCluster::Kill(const std::string& name) {
   Subprocess& child = *processes_.at(name).child;
   child.Signal(SIGKILL);
   ASSERT_TRUE(child.Wait(Clock::Real()->Now() + kPatience).ok()) << name;
+}
+
+void LocalCluster::Stop(const std::string& name) {
+  Subprocess& child = *processes_.at(name).child;
+  child.Signal(SIGTERM);
+  const auto ended = child.Wait(Clock::Real()->Now() + kPatience);
+  ASSERT_TRUE(ended.ok()) << name;
+  EXPECT_TRUE(ended->ok()) << name << " " << ended->ToString();
 }
 
 void LocalCluster::KillAll() {

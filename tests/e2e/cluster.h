@@ -33,12 +33,14 @@ class LocalCluster {
   // Each Start waits until the process has announced itself, and fails the test when it does not. A coordinator that is
   // started again takes its first one's port and directory; so does a teacher.
   void StartCoordinator();
-  void StartWorker(const std::string& id, int slots = 1);
+  void StartWorker(const std::string& id, int slots = 1, const std::vector<std::string>& flags = {});
   void StartTeacher(const std::string& name, const std::string& weights);
 
   // SIGKILL, and the process is gone. `name`: "coordinator", a worker's id or a teacher's name.
   void Kill(const std::string& name);
   void KillAll();
+  // SIGTERM, and the process has ended by itself, with code 0.
+  void Stop(const std::string& name);
   // The process is alive, and stays so for `duration`.
   void ExpectAliveFor(const std::string& name, absl::Duration duration);
 
