@@ -336,6 +336,12 @@ TEST_F(AgentTest, ADirectoryServesOneAgent) {
   EXPECT_TRUE(absl::StrContains(refused.status().message(), dir_.path())) << refused.status();
 }
 
+TEST_F(AgentTest, APathThatNoAddressMayHaveIsNoObstacle) {
+  cluster_.Assign({Assigned("trains")});
+  StartAgent(JoinPath(dir_.path(), "per%41cent ?x#y caf\xe9"));
+  EXPECT_TRUE(Lives(AwaitTraining().pid()));
+}
+
 TEST_F(AgentTest, APathThatIsTooLongForASocketIsNoObstacle) {
   cluster_.Assign({Assigned("trains")});
   StartAgent(JoinPath(dir_.path(), std::string(120, 'd')));
