@@ -133,6 +133,7 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
     named->set_address(teacher->second.address);
   }
   assignment.set_dataset_digest(job.dataset_digest);
+  assignment.set_num_samples(job.num_samples);
   assignment.set_resume_step(job.resume_step);
   const GangReport& gang = reports_.Of(job);
   const auto first = gang.ranks.find(0);

@@ -34,7 +34,7 @@ int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std:
   const absl::Status status = Caught(body);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s: %s\n", app->get_name().c_str(), std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? 2 : 1;
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsPermissionDenied(status) ? 2 : 1;
 }
 
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what) {

@@ -37,6 +37,9 @@ void BatchPipeline::Run() {
 absl::StatusOr<PreparedBatch> BatchPipeline::Prepare() {
   ASSIGN_OR_RETURN(const Batch batch, loader_->Next());
   PreparedBatch prepared;
+  prepared.bad_samples = batch.bad_samples;
+  prepared.complete = batch.complete;
+  if (!batch.complete) return prepared;
   absl::Status attached;
   RETURN_IF_ERROR(CatchTorch([&] {
     prepared.ready = stream_.Run(DeviceMark(), [&] {

@@ -24,12 +24,6 @@ namespace {
 constexpr int64_t kBatch = 32;
 constexpr int kRawPixels = 32;
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenField(const std::string& field, const std::string& path) {
-  auto dataset = Dataset::Open(path);
-  if (!dataset.ok()) return absl::Status(dataset.status().code(), absl::StrCat(field, ": ", dataset.status().message()));
-  return dataset;
-}
-
 }  // namespace
 
 // Of all ranks, by sample; bad samples are left out.
@@ -39,10 +33,10 @@ struct Evaluation::Features {
   std::vector<int> labels;
 };
 
-absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec, at::Device device) {
+absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec, at::Device device, const Opener& open) {
   auto evaluation = std::unique_ptr<Evaluation>(new Evaluation(spec, device));
-  ASSIGN_OR_RETURN(evaluation->held_out_, OpenField("evaluation.path", spec.evaluation().path()));
-  ASSIGN_OR_RETURN(evaluation->bank_, OpenField("evaluation.bank_path", spec.evaluation().bank_path()));
+  ASSIGN_OR_RETURN(evaluation->held_out_, open("evaluation.path", spec.evaluation().path()));
+  ASSIGN_OR_RETURN(evaluation->bank_, open("evaluation.bank_path", spec.evaluation().bank_path()));
   return evaluation;
 }
 

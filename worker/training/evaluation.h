@@ -2,6 +2,7 @@
 // to judge them by (majority class, k-NN on raw pixels). The work is shared by the ranks. One thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,8 +28,10 @@ struct EvaluatedModel {
 
 class Evaluation {
  public:
-  // InvalidArgument, naming the field: evaluation.path or evaluation.bank_path cannot be read. REQUIRES: spec has evaluation.path.
-  static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device);
+  // Opens the data set of a field of the spec. What it opens may wait in Read; Cancelled of that is an evaluation's too.
+  using Opener = std::function<absl::StatusOr<std::unique_ptr<Dataset>>(const std::string& field, const std::string& path)>;
+  // Errors are those of `open` for evaluation.path and evaluation.bank_path. REQUIRES: spec has evaluation.path.
+  static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device, const Opener& open);
 
   // Every rank calls it; every rank gets the same values. Without labels there is no k-NN among them. `teachers` serve the
   // held-out mimic loss, and are measured themselves. Keys: knn_accuracy (= knn_accuracy_patch_mean), knn_accuracy_class, knn_raw_pixels, majority_rate,

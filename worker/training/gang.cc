@@ -102,11 +102,12 @@ absl::StatusOr<std::vector<int>> MissingMembers(c10d::Store* store, int size) {
 // Waits until every rank has said that it is there, so that who is missing has a name.
 absl::Status AwaitMembers(c10d::Store* store, const GangOptions& options) {
   RETURN_IF_ERROR(CatchTorch([&] { store->set(absl::StrCat("joined/", options.rank), std::string("1")); }));
-  const absl::Time deadline = Clock::Real()->Now() + options.join_timeout;
+  absl::Time deadline = Clock::Real()->Now() + options.join_timeout;
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<int> missing, MissingMembers(store, options.size));
     if (missing.empty()) return absl::OkStatus();
     if (options.stop_wanted()) return absl::CancelledError("told to stop while joining the gang");
+    if (options.member_waits()) deadline = Clock::Real()->Now() + options.join_timeout;
     const absl::Duration left = deadline - Clock::Real()->Now();
     if (left <= absl::ZeroDuration()) {
       return absl::DeadlineExceededError(absl::StrCat("after ", absl::FormatDuration(options.join_timeout), " rank ",

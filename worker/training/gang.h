@@ -37,6 +37,8 @@ struct GangOptions {
   std::function<void(const std::string& address)> publish_store;            // rank 0: tells the others, host:port
   std::function<absl::StatusOr<std::string>()> await_store;                 // other ranks: waits for that address
   std::function<bool()> stop_wanted = [] { return false; };                 // polled while members are missing
+  // Likewise: some member waits for what comes before it joins, such as its data; that time does not count.
+  std::function<bool()> member_waits = [] { return false; };
 };
 
 class Gang {

@@ -36,6 +36,14 @@ TEST(GangTest, SaysWhoDidNotArrive) {
   EXPECT_THAT(Gang::Join(Alone(3)), StatusIs(absl::StatusCode::kDeadlineExceeded, "rank 1, 2 of 3 did not arrive"));
 }
 
+TEST(GangTest, TimeInWhichAMemberWaitsDoesNotCount) {
+  GangOptions options = Alone(2);
+  int asked = 0;
+  options.member_waits = [&asked] { return ++asked < 5; };
+  EXPECT_THAT(Gang::Join(options), StatusIs(absl::StatusCode::kDeadlineExceeded, "rank 1 of 2 did not arrive"));
+  EXPECT_GE(asked, 5);
+}
+
 TEST(GangTest, StopsWaitingWhenTold) {
   GangOptions options = Alone(2);
   options.join_timeout = absl::Hours(1);

@@ -23,6 +23,7 @@
 #include "model/mask_plan.h"
 #include "model/torch_device.h"
 #include "model/weights.h"
+#include "worker/training/job_data.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/step_parts.h"
@@ -122,23 +123,29 @@ class Run {
   bool chief() const { return assignment_.rank() == 0; }
 
   absl::Status OpenData() {
-    auto opened = Dataset::Open(spec_.data().path());
-    if (!opened.ok()) return absl::Status(opened.status().code(), absl::StrCat("data.path: ", opened.status().message()));
-    dataset_ = *std::move(opened);
-    if (!assignment_.dataset_digest().empty() && assignment_.dataset_digest() != dataset_->digest()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "data.path: ", spec_.data().path(), " has changed since this job began: its digest was ", assignment_.dataset_digest(),
-          ", now it is ", dataset_->digest(), " (", dataset_->size(), " images). Restore the images, or submit a new job"));
+    JobData data = {"data.path", spec_.data().path(), !assignment_.dataset_digest().empty(), assignment_.dataset_digest(),
+                    assignment_.num_samples()};
+    ASSIGN_OR_RETURN(dataset_, OpenJobData(data, DataPatience()));
+    if (spec_.evaluation().has_path()) {
+      const auto open = [&](const std::string& field, const std::string& path) {
+        return OpenJobData({field, path, data.read_before}, DataPatience());
+      };
+      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, open));
     }
+    // The digest says that all of the job's data was there once, so it comes last.
     agent_->Update([&](RankStatus* status) {
       status->set_dataset_digest(dataset_->digest());
       status->set_num_samples(dataset_->size());
       status->set_total_steps(TotalSteps(spec_, dataset_->size()));
     });
-    if (spec_.evaluation().has_path()) {
-      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_));
-    }
     return absl::OkStatus();
+  }
+
+  Patience DataPatience() {
+    Patience patience;
+    patience.stop_wanted = [this] { return stop_.wanted().load(); };
+    patience.on_waiting = [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); };
+    return patience;
   }
 
   absl::Status ConnectTeachers(std::vector<std::unique_ptr<FeatureSource>>* teachers) {
@@ -192,6 +199,9 @@ class Run {
                                         Clock::Real()->Now() + kDownloadTimeout, [](int64_t) {}));
     waiting_.Set("coordinator", false);
     ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
+    if (!position_.bad_samples.empty() && *position_.bad_samples.rbegin() >= dataset_->size()) {
+      return absl::DataLossError(absl::StrCat("the checkpoint knows a bad sample ", *position_.bad_samples.rbegin(), " of ", dataset_->size()));
+    }
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
     return absl::OkStatus();
   }
@@ -206,14 +216,18 @@ class Run {
     gang.device = device_;
     gang.join_timeout = kJoinTimeout;
     gang.stop_wanted = [this] { return stop_.wanted().load(); };
+    gang.member_waits = [this] { return !agent_->assignment().gang_waits_for().empty(); };
     gang.publish_store = [this](const std::string& address) {
       agent_->Update([&](RankStatus* status) { status->set_store_address(address); });
     };
-    gang.await_store = [this]() -> absl::StatusOr<std::string> {
-      ASSIGN_OR_RETURN(const GangAssignment ready,
-                       agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
-                                     Clock::Real()->Now() + kJoinTimeout));
-      return ready.store_address();
+    gang.await_store = [this, &gang]() -> absl::StatusOr<std::string> {
+      absl::StatusOr<GangAssignment> ready;
+      do {
+        ready = agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
+                              Clock::Real()->Now() + kJoinTimeout);
+      } while (absl::IsDeadlineExceeded(ready.status()) && gang.member_waits());
+      RETURN_IF_ERROR(ready.status());
+      return ready->store_address();
     };
     ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
     ASSIGN_OR_RETURN(step_parts_, MakeStepParts(spec_, model_, gang_.get(), device_));
@@ -272,7 +286,7 @@ class Run {
     reporter_ = std::make_unique<StepReporter>(spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
                                                StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), agent_, coordinator_.get()});
     TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
-                          model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+                          model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), dataset_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
                           &stop_.wanted()};

@@ -106,6 +106,7 @@ void StepReporter::Report(const Means& means, const StepFacts& facts, const Util
   agent->SetMetric("mimeo_worker_skipped_steps_total", static_cast<double>(skipped_steps_));
   agent->Update([&](RankStatus* status) {
     status->set_step(facts.step);
+    status->set_bad_samples(facts.bad_samples);
     status->set_images_per_second(images_per_second);
     *status->mutable_utilization() = utilization;
   });

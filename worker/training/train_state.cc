@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "job/job_spec.h"
@@ -16,6 +17,8 @@
 
 namespace mimeo {
 namespace {
+
+constexpr char kBadSamples[] = "bad_samples";
 
 std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
   std::map<std::string, at::Tensor> named(state.parameters->all().begin(), state.parameters->all().end());
@@ -32,6 +35,21 @@ absl::StatusOr<int64_t> Number(const SafetensorsView& view, const std::string& k
     return absl::DataLossError(absl::StrCat("the checkpoint's metadata has no number \"", key, "\""));
   }
   return number;
+}
+
+// "3,17,29"; absent: none.
+absl::StatusOr<std::set<int64_t>> BadSamplesOf(const SafetensorsView& view) {
+  std::set<int64_t> samples;
+  const auto found = view.metadata().find(kBadSamples);
+  if (found == view.metadata().end()) return samples;
+  for (const absl::string_view text : absl::StrSplit(found->second, ',')) {
+    int64_t sample = 0;
+    if (!absl::SimpleAtoi(text, &sample) || sample < 0) {
+      return absl::DataLossError(absl::StrCat("the checkpoint's metadata \"", kBadSamples, "\" is no list of numbers"));
+    }
+    samples.insert(sample);
+  }
+  return samples;
 }
 
 absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const NamedTensors& found) {
@@ -70,6 +88,7 @@ std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state
                          {"epoch", absl::StrCat(position.next.epoch())},
                          {"batch", absl::StrCat(position.next.batch())},
                          {"job", JobSpecText(spec)}};
+  if (!position.bad_samples.empty()) snapshot->metadata_[kBadSamples] = absl::StrJoin(position.bad_samples, ",");
   return snapshot;
 }
 
@@ -107,6 +126,7 @@ absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const 
   ASSIGN_OR_RETURN(const int64_t batch, Number(view, "batch"));
   position.next.set_epoch(epoch);
   position.next.set_batch(batch);
+  ASSIGN_OR_RETURN(position.bad_samples, BadSamplesOf(view));
   ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(view));
   const std::map<std::string, at::Tensor> named = NamedState(state);
   RETURN_IF_ERROR(CheckShapes(named, tensors));

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -20,6 +21,7 @@ namespace mimeo {
 struct TrainPosition {
   int64_t step = 0;      // updates done
   LoaderPosition next;   // where the next step's batch begins
+  std::set<int64_t> bad_samples;  // met so far, by all ranks; older checkpoints say of none
 };
 
 // Observed, not owned.

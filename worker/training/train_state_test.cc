@@ -60,6 +60,24 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position)->Serialize(), stream_);
 }
 
+TEST_F(TrainStateTest, BadSamplesComeBackAndAnOlderCheckpointSaysOfNone) {
+  const TrainState state = {&model_.parameters, model_.optimizer.get()};
+  TrainPosition position = position_;
+  position.bad_samples = {17, 3, 1200000};
+  const std::string stream = TrainSnapshot::Take(state, spec_, position)->Serialize();
+  EXPECT_EQ(RestoreTrainState(stream, state)->bad_samples, position.bad_samples);
+  // Without bad samples a checkpoint is to the byte what it was before they were kept.
+  ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
+  EXPECT_EQ(view.metadata().count("bad_samples"), 0u);
+  ASSERT_OK_AND_ASSIGN(const TrainPosition old, RestoreTrainState(stream_, state));
+  EXPECT_TRUE(old.bad_samples.empty());
+  std::map<std::string, std::string> metadata = view.metadata();
+  for (const char* wrong : {"x", "3,", "-1", "3 4"}) {
+    metadata["bad_samples"] = wrong;
+    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(view.tensors(), metadata), state), StatusIs(absl::StatusCode::kDataLoss, "bad_samples"));
+  }
+}
+
 TEST_F(TrainStateTest, ASnapshotIsOfItsMomentHoweverLateItIsWritten) {
   const auto snapshot = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_);
   for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = tensor.detach().clone();

@@ -20,7 +20,8 @@ constexpr int64_t kFeatureStatsEverySteps = 10;
 Trainer::Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
                  const TrainerParts& parts)
     : spec_(spec), num_samples_(num_samples), total_steps_(TotalSteps(spec, num_samples)),
-      dataset_digest_(std::move(dataset_digest)), parts_(parts), position_(position), checkpointed_step_(position.step) {}
+      dataset_digest_(std::move(dataset_digest)), parts_(parts), position_(position),
+      bad_samples_(parts.dataset, spec.data(), position.bad_samples), checkpointed_step_(position.step) {}
 
 absl::StatusOr<TrainEnd> Trainer::Run() {
   // After a resume this may measure again what was measured already; that it was heard of is not in the checkpoint.
@@ -41,13 +42,13 @@ absl::Status Trainer::TakeStep() {
   absl::StatusOr<StepBatch> batch = NextBatch();
   const bool cancelled = absl::IsCancelled(batch.status());
   if (!cancelled) RETURN_IF_ERROR(batch.status());
-  ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted));
+  ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted, cancelled ? StepBatch() : *batch));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
   ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Progress(), FeatureStatsDue()}));
   ++position_.step;
   position_.next = batch->next;
-  StepFacts facts = {position_.step, rate, batch->data_wait, batch->teacher_wait, std::move(batch->sample_ids), parts_.loader->bad_samples()};
+  StepFacts facts = {position_.step, rate, batch->data_wait, batch->teacher_wait, std::move(batch->sample_ids), static_cast<int64_t>(bad_samples_.all().size())};
   return parts_.reporter->Add(result, std::move(facts));
 }
 
@@ -63,11 +64,18 @@ double Trainer::Progress() const {
 
 // Asked before a step's own collectives, by the ranks that wait for a teacher in vain too: so no rank stands in a collective
 // that another one left out.
-absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank) {
-  at::Tensor stops = at::zeros({1}, at::kDouble);
-  *stops.mutable_data_ptr<double>() = this_rank ? 1 : 0;
-  RETURN_IF_ERROR(parts_.gang->Sum(stops));
-  return *stops.const_data_ptr<double>() > 0;
+// Bad samples are agreed on in the same breath, so that too many of them end every rank before the same step.
+absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank, const StepBatch& batch) {
+  const std::vector<int64_t> bad = bad_samples_.NewAmong(batch.bad_samples);
+  at::Tensor said = at::zeros({3}, at::kDouble);
+  double* const own = said.mutable_data_ptr<double>();
+  own[0] = this_rank ? 1 : 0, own[1] = static_cast<double>(bad.size()), own[2] = batch.complete ? 0 : 1;
+  RETURN_IF_ERROR(parts_.gang->Sum(said));
+  const double* const all = said.const_data_ptr<double>();
+  if (all[0] > 0) return true;  // that step's bad samples will be met again
+  if (all[1] > 0) RETURN_IF_ERROR(bad_samples_.Share(bad, parts_.gang));
+  if (all[1] > 0 || all[2] > 0) RETURN_IF_ERROR(bad_samples_.Check(/*enough_good=*/all[2] == 0));
+  return false;
 }
 
 absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
@@ -81,6 +89,8 @@ absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
     step.teacher_wait += teacher;
     step.data_wait += waited - teacher;
     step.sample_ids.insert(step.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
+    step.bad_samples.insert(step.bad_samples.end(), batch.bad_samples.begin(), batch.bad_samples.end());
+    step.complete &= batch.complete;
     step.next = batch.next;
     step.micro_batches.push_back(std::move(batch.pass));
   }
@@ -119,6 +129,7 @@ absl::Status Trainer::EvaluateIfDue() {
 absl::Status Trainer::Checkpoint() {
   if (parts_.coordinator == nullptr || checkpointed_step_ == position_.step) return absl::OkStatus();
   const absl::Time began = clock_->Now();
+  position_.bad_samples = bad_samples_.all();
   std::shared_ptr<const TrainSnapshot> snapshot;
   RETURN_IF_ERROR(CatchTorch([&] {
     snapshot = TrainSnapshot::Take({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);

@@ -12,6 +12,7 @@
 #include "proto/job.pb.h"
 #include "worker/coordinator_link.h"
 #include "worker/rank_link.h"
+#include "worker/training/bad_samples.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/evaluation.h"
 #include "worker/training/step_reporter.h"
@@ -32,7 +33,7 @@ struct TrainerParts {
   StepReporter* reporter = nullptr;
   Gang* gang = nullptr;
   BatchPipeline* pipeline = nullptr;
-  const Loader* loader = nullptr;
+  const Dataset* dataset = nullptr;
   Evaluation* evaluation = nullptr;
   std::vector<FeatureSource*> evaluation_teachers;
   RankLink* agent = nullptr;
@@ -52,7 +53,8 @@ class Trainer {
 
   // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The ranks
   // agree on stopping before each step, so all of them stop after the same one.
-  // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples).
+  // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples). DataLoss, on
+  // every rank before the same step: too many samples of the job are bad (names the first).
   absl::StatusOr<TrainEnd> Run();
 
  private:
@@ -62,13 +64,15 @@ class Trainer {
     LoaderPosition next;
     absl::Duration data_wait, teacher_wait;
     std::vector<int64_t> sample_ids;
+    std::vector<int64_t> bad_samples;
+    bool complete = true;
   };
 
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
   double Progress() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
-  absl::StatusOr<bool> AnyRankStops(bool this_rank);
+  absl::StatusOr<bool> AnyRankStops(bool this_rank, const StepBatch& batch);
   bool CheckpointDue() const;
   bool EvaluationDue() const;
   absl::Status CheckpointIfDue();
@@ -84,6 +88,7 @@ class Trainer {
   const TrainerParts parts_;
   Clock* const clock_ = Clock::Real();
   TrainPosition position_;
+  BadSamples bad_samples_;
   int64_t checkpointed_step_;
 };
 
