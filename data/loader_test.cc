@@ -384,7 +384,9 @@ TEST_F(LoaderTest, AFileThatIsAwayIsNoBadSampleAndEndsTheLoader) {
   while (status.ok()) {
     const auto batch = loader->Next();
     status = batch.status();
-    if (batch.ok()) EXPECT_TRUE(batch->bad_samples.empty());
+    if (batch.ok()) {
+      EXPECT_TRUE(batch->bad_samples.empty());
+    }
   }
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, "No such file or directory"));
   EXPECT_EQ(loader->Next().status(), status);
@@ -393,8 +395,8 @@ TEST_F(LoaderTest, AFileThatIsAwayIsNoBadSampleAndEndsTheLoader) {
 // libtorch throws where memory cannot be had: on a reading thread nobody else would catch it.
 TEST_F(LoaderTest, WhatIsThrownOnAReadingThreadIsTheLoadersStatus) {
   WriteImages(8);
-  spec_.mutable_views(0)->set_image_px(1000000);
-  spec_.mutable_views(0)->set_image_width_px(1000000);
+  spec_.mutable_views(0)->set_image_px(10000000);
+  spec_.mutable_views(0)->set_image_width_px(10000000);
   OpenDataset();
   EXPECT_THAT(Open(Rank(0, 1, 8, 1))->Next(), StatusIs(absl::StatusCode::kInternal, "reading images: "));
 }
