@@ -82,7 +82,7 @@ Rows WorkerRows() {
       {"mimeo_worker_peak_gflop_per_second", kGauge, kOwner,
        "What the device's vendor says it can do at the job's precision; 0: unknown. The quotient is the model FLOPs utilization.", kRank, {}},
       {"mimeo_worker_peak_memory_bytes", kGauge, kOwner, "Most memory that the rank has held, of its GPU or of the host.", kRank, {}},
-      {"mimeo_worker_bad_samples_total", kCounter, kOwner, "Samples that could not be decoded and were replaced.", kRank, {}},
+      {"mimeo_worker_bad_samples_total", kCounter, kOwner, "Distinct samples of the job, met by any of its ranks, that could not be decoded and were replaced.", kRank, {}},
       {"mimeo_worker_skipped_steps_total", kCounter, kOwner, "Steps not applied because the loss was not finite.", kRank, {}},
       {"mimeo_worker_checkpoint_pause_seconds", kGauge, kOwner, "Seconds that training stood still for the newest snapshot.",
        kRank, {}},

@@ -220,14 +220,11 @@ class Run {
     gang.publish_store = [this](const std::string& address) {
       agent_->Update([&](RankStatus* status) { status->set_store_address(address); });
     };
-    gang.await_store = [this, &gang]() -> absl::StatusOr<std::string> {
-      absl::StatusOr<GangAssignment> ready;
-      do {
-        ready = agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
-                              Clock::Real()->Now() + kJoinTimeout);
-      } while (absl::IsDeadlineExceeded(ready.status()) && gang.member_waits());
-      RETURN_IF_ERROR(ready.status());
-      return ready->store_address();
+    gang.await_store = [this]() -> absl::StatusOr<std::string> {
+      ASSIGN_OR_RETURN(const GangAssignment ready,
+                       agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
+                                     Clock::Real()->Now() + kJoinTimeout));
+      return ready.store_address();
     };
     ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
     ASSIGN_OR_RETURN(step_parts_, MakeStepParts(spec_, model_, gang_.get(), device_));

@@ -42,7 +42,8 @@ absl::Status Trainer::TakeStep() {
   absl::StatusOr<StepBatch> batch = NextBatch();
   const bool cancelled = absl::IsCancelled(batch.status());
   if (!cancelled) RETURN_IF_ERROR(batch.status());
-  ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted, cancelled ? StepBatch() : *batch));
+  const StepBatch none;
+  ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted, cancelled ? none : *batch));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
   ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Progress(), FeatureStatsDue()}));
