@@ -350,7 +350,10 @@ TEST_F(LoaderTest, BadSamplesComeWithTheSameBatchForAnyThreads) {
   for (const int threads : {1, 2, 4}) {
     spec_.mutable_data()->set_loader_threads(threads);
     std::vector<std::vector<int64_t>> found;
-    for (const Batch& batch : All(Rank(0, 1, 8, 10))) found.push_back(batch.bad_samples), EXPECT_TRUE(batch.complete);
+    for (const Batch& batch : All(Rank(0, 1, 8, 10))) {
+      found.push_back(batch.bad_samples);
+      EXPECT_TRUE(batch.complete);
+    }
     if (expected.empty()) expected = found;
     EXPECT_EQ(found, expected) << threads;
   }
