@@ -154,13 +154,14 @@ TEST_F(DataOutageTest, WhatWasNeverThereIsRefusedSoon) {
 }
 
 TEST_F(DataOutageTest, BadSamplesAreCountedOverTheRanksAndOverAResume) {
-  UsePhotos(200);
+  UsePhotos(288);  // three whole batches of 96, so that an epoch meets all of the bad ones, and a rank about half
   for (int i = 0; i < 88; ++i) ASSERT_TRUE(WriteFileAtomic(absl::StrCat(photos_, "/", 1000 + 2 * i, ".jpg"), "no photo").ok());
-  JobSpec spec = Spec(2);
+  JobSpec spec = Spec(2, 3);
   spec.mutable_data()->set_max_bad_samples(86);
   EXPECT_THAT(ReasonOfFailure(cluster_.Submit(spec)),
-              AllOf(HasSubstr(" of 200 samples cannot be decoded; data.max_bad_samples is 86. The first:"), HasSubstr("\n  1000.jpg: not a JPEG, PNG or WebP")));
+              AllOf(HasSubstr(" of 288 samples cannot be decoded; data.max_bad_samples is 86. The first:"), HasSubstr("\n  1000.jpg: not a JPEG, PNG or WebP")));
 
+  spec = Spec(2);
   spec.mutable_data()->set_max_bad_samples(88);
   const std::string id = cluster_.Submit(spec);
   const auto knows_all = [](const Job& job) { return job.ranks_size() == 2 && job.ranks(0).bad_samples() == 88 && job.ranks(1).bad_samples() == 88; };
