@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "base/short_spin.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "model/torch_device.h"
 #include "teacher_server/registration.h"
 #include "teacher_server/serving.h"
@@ -62,6 +63,9 @@ absl::Status Check(const Flags& flags) {
   if (flags.name.empty() || flags.name.size() > limits::kNameBytes) {
     add(absl::InvalidArgumentError(
         absl::StrCat("--name has ", flags.name.size(), " bytes, must have 1 to ", limits::kNameBytes)));
+  }
+  if (ToText(flags.name) != flags.name) {
+    add(absl::InvalidArgumentError(absl::StrCat("--name is \"", ToText(flags.name), "\", must be UTF-8 without control characters")));
   }
   add(PortOf("--listen", flags.listen).status());
   add(PortOf("--metrics_listen", flags.metrics_listen).status());

@@ -52,8 +52,9 @@ class GrpcRankLink : public RankLink {
     absl::MutexLock lock(&mu_);
     const RankPhase phase = status_.phase();
     const std::string store = status_.store_address();
+    const int teachers = status_.teachers_size();
     change(&status_);
-    if (status_.phase() != phase || status_.store_address() != store) ++urgent_;
+    if (status_.phase() != phase || status_.store_address() != store || status_.teachers_size() != teachers) ++urgent_;
   }
 
   void SetMetric(const std::string& name, double value) override ABSL_LOCKS_EXCLUDED(mu_) {

@@ -19,7 +19,7 @@ class RankLink {
  public:
   virtual ~RankLink() = default;
 
-  // Changes the status that is reported next (at once when the phase changes). A changed step counts as progress.
+  // Changes the status that is reported next (at once when the phase, the store's address or the list of teachers changes). A changed step counts as progress.
   virtual void Update(const std::function<void(RankStatus*)>& change) = 0;
   // For the agent's /metrics, under the name's catalogue entry.
   virtual void SetMetric(const std::string& name, double value) = 0;

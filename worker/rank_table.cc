@@ -174,7 +174,8 @@ bool RankTable::Reported(const RankStatus& status, absl::Time now) {
     return true;
   }
   const bool new_phase = status.phase() != entry.status.phase();
-  if (new_phase || status.store_address() != entry.status.store_address()) ++news_;
+  const bool new_teacher = status.teachers_size() != entry.status.teachers_size();
+  if (new_phase || new_teacher || status.store_address() != entry.status.store_address()) ++news_;
   const int64_t pid = entry.status.pid();
   entry.status = status;
   if (pid != 0) entry.status.set_pid(pid);

@@ -5,6 +5,7 @@
 #include <ATen/ops/zeros.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <set>
@@ -23,6 +24,7 @@
 #include "model/mask_plan.h"
 #include "model/torch_device.h"
 #include "model/weights.h"
+#include "worker/teacher_pins.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/step_parts.h"
@@ -34,6 +36,13 @@ namespace {
 constexpr absl::Duration kJoinTimeout = absl::Minutes(5);
 constexpr absl::Duration kDownloadTimeout = absl::Hours(24);
 constexpr absl::Duration kTeacherPoll = absl::Seconds(2);
+// The coordinator pins a teacher in its answer to the heartbeat that names it. One that is away holds nothing up: what this rank took
+// stands until it hears otherwise.
+constexpr absl::Duration kPinPatience = absl::Seconds(4);
+
+std::vector<TeacherContract> PinnedBy(const GangAssignment& assignment) {
+  return {assignment.pinned_teachers().begin(), assignment.pinned_teachers().end()};
+}
 
 // What a rank stands still for: several threads of it may, for reasons of their own. Thread-safe.
 class Waiting {
@@ -97,7 +106,9 @@ absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
 class Run {
  public:
   Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent)
-      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), waiting_(agent), stop_(agent) {}
+      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), waiting_(agent), stop_(agent),
+        pins_([agent] { return PinnedBy(agent->assignment()); },
+              [agent](const TeacherContract& taken) { agent->Update([&](RankStatus* status) { *status->add_teachers() = taken; }); }) {}
 
   absl::StatusOr<TrainEnd> Go() {
     ASSIGN_OR_RETURN(device_info_, ChooseDevice(spec_.resources()));
@@ -114,6 +125,7 @@ class Run {
     if (evaluation_ != nullptr) RETURN_IF_ERROR(ConnectTeachers(&evaluation_teachers_));
     RETURN_IF_ERROR(BuildModel());
     RETURN_IF_ERROR(Restore());
+    RETURN_IF_ERROR(AwaitPins());
     RETURN_IF_ERROR(Join());
     return Train();
   }
@@ -146,6 +158,7 @@ class Run {
       const std::string& name = request.teacher;
       TeacherClientOptions client;
       client.request = request;
+      client.pins = &pins_;
       client.image = ImageShapeOf(spec_.data());
       client.grid = {PatchRows(spec_), PatchCols(spec_), PatchPx(spec_)};
       client.num_visible = NumVisible(spec_);
@@ -168,6 +181,20 @@ class Run {
       RETURN_IF_ERROR(teacher.status());
       teachers->push_back(*std::move(teacher));
     }
+    return absl::OkStatus();
+  }
+
+  // Two servers may answer by one name: no rank takes a step by another teacher than the gang's.
+  absl::Status AwaitPins() {
+    const std::vector<TeacherContract> taken = pins_.taken();
+    const auto all_pinned = [&taken](const GangAssignment& newest) {
+      std::set<std::string> names;
+      for (const TeacherContract& pinned : newest.pinned_teachers()) names.insert(pinned.name());
+      return std::all_of(taken.begin(), taken.end(), [&](const TeacherContract& one) { return names.count(one.name()) > 0; });
+    };
+    const auto told = agent_->Await(all_pinned, Clock::Real()->Now() + kPinPatience);
+    if (!absl::IsDeadlineExceeded(told.status())) RETURN_IF_ERROR(told.status());
+    for (const TeacherContract& contract : taken) RETURN_IF_ERROR(pins_.Check(contract));
     return absl::OkStatus();
   }
 
@@ -291,6 +318,7 @@ class Run {
   RankLink* const agent_;
   Waiting waiting_;
   StopWatch stop_;
+  TeacherPins pins_;
   DeviceInfo device_info_;
   at::Device device_ = at::kCPU;
   std::unique_ptr<OwnStream> own_stream_;
