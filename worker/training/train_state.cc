@@ -1,7 +1,11 @@
 #include "worker/training/train_state.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/any.h>
+#include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -23,6 +27,20 @@ std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
   if (state.average == nullptr) return named;
   for (const auto& [name, tensor] : state.average->State()) named.emplace(name, tensor);
   return named;
+}
+
+// Checkpoints of earlier versions have one count for all parameters. A cohort that was live, as its second moments show, goes on with
+// that; for one that was not, no step has counted yet.
+void SplitSharedCount(const AdamW& optimizer, NamedTensors* found) {
+  const auto shared = found->find("optimizer.steps");
+  if (shared == found->end()) return;
+  for (const auto& [cohort, names] : optimizer.cohorts()) {
+    const bool was_live = std::any_of(names.begin(), names.end(), [found](const std::string& name) {
+      const auto moments = found->find("optimizer.exp_avg_sq." + name);
+      return moments != found->end() && moments->second.any().item<bool>();
+    });
+    found->emplace("optimizer.steps." + cohort, was_live ? shared->second : at::zeros_like(shared->second));
+  }
 }
 
 absl::StatusOr<int64_t> Number(const SafetensorsView& view, const std::string& key) {
@@ -107,7 +125,8 @@ absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const 
   ASSIGN_OR_RETURN(const int64_t batch, Number(view, "batch"));
   position.next.set_epoch(epoch);
   position.next.set_batch(batch);
-  ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(view));
+  ASSIGN_OR_RETURN(NamedTensors tensors, ReadTensors(view));
+  SplitSharedCount(*state.optimizer, &tensors);
   const std::map<std::string, at::Tensor> named = NamedState(state);
   RETURN_IF_ERROR(CheckShapes(named, tensors));
   const at::NoGradGuard no_grad;

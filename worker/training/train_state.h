@@ -48,7 +48,7 @@ class TrainSnapshot {
   at::Device device_ = at::kCPU;
 };
 
-// Writes the stream's tensors into `state`. DataLoss: truncated or without position.
+// Writes the stream's tensors into `state`. Streams of earlier versions, in which all parameters count their steps together, are read too. DataLoss: truncated or without position.
 // FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was changed.
 absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state);
 
