@@ -20,7 +20,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/clock.h"
 
 namespace mimeo {
 namespace {
@@ -75,12 +75,18 @@ void Connect(const std::string& host, int port) {
 
 // civetweb looks whether it should stop only every 2 s, or when a connection comes.
 void Stop(std::unique_ptr<prometheus::Exposer> exposer, const std::string& host, int port) {
-  absl::Notification stopped;
+  absl::Mutex mu;
+  bool stopped = false;
   std::thread stopper([&] {
     exposer.reset();
-    stopped.Notify();
+    absl::MutexLock lock(&mu);
+    stopped = true;
   });
-  while (!stopped.WaitForNotificationWithTimeout(absl::Milliseconds(5))) Connect(host, port);
+  {
+    absl::MutexLock lock(&mu);
+    Clock* const clock = Clock::Real();
+    while (!clock->Await(&mu, absl::Condition(&stopped), clock->Now() + absl::Milliseconds(5))) Connect(host, port);
+  }
   stopper.join();
 }
 

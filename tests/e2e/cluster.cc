@@ -91,6 +91,7 @@ void LocalCluster::Start(const std::string& name, std::vector<std::string> argv)
   argv.push_back("--metrics_listen=127.0.0.1:0");
   Subprocess::Options options;
   options.argv = std::move(argv);
+  options.extra_env = environment_;
   options.output_path = absl::StrCat(dir(), "/", name, ".log");
   auto child = Subprocess::Start(options);
   ASSERT_TRUE(child.ok()) << child.status();
@@ -133,6 +134,8 @@ void LocalCluster::KillAll() {
     if (process.child != nullptr && process.child->running()) Kill(name);
   }
 }
+
+void LocalCluster::Signal(const std::string& name, int signal) { processes_.at(name).child->Signal(signal); }
 
 void LocalCluster::ExpectAliveFor(const std::string& name, absl::Duration duration) {
   const auto ended = processes_.at(name).child->Wait(Clock::Real()->Now() + duration);
@@ -195,6 +198,15 @@ Job LocalCluster::Await(const std::string& job_id, const std::string& what, cons
 
 Job LocalCluster::AwaitSuccess(const std::string& job_id) {
   return Await(job_id, "success", [](const Job& job) { return job.state() == JOB_STATE_SUCCEEDED; });
+}
+
+ListWorkersReply LocalCluster::Workers() {
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  ListWorkersReply reply;
+  const grpc::Status status = NewStub()->ListWorkers(&context, ListWorkersRequest(), &reply);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return reply;
 }
 
 std::map<int64_t, StepMetrics> LocalCluster::Steps(const std::string& job_id) {
