@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "client/run/log_tail.h"
 
 namespace mimeo {
@@ -90,7 +91,7 @@ absl::StatusOr<std::string> LocalCluster::StartChild(const std::string& name, st
     RETURN_IF_ERROR(CheckAlive());
     if (Clock::Real()->Now() > deadline) {
       return absl::DeadlineExceededError(absl::StrCat(name, " did not start within ", absl::FormatDuration(kStartPatience),
-                                                      "; its log ", children_.back().log, " ends:", LogTail(children_.back().log)));
+                                                      "; its log ", ToText(children_.back().log), " ends:", LogTail(children_.back().log)));
     }
   }
 }
@@ -99,7 +100,7 @@ absl::Status LocalCluster::CheckAlive() {
   for (Child& child : children_) {
     if (child.process->running()) continue;
     const auto how = child.process->Wait(Clock::Real()->Now());
-    return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ", child.log,
+    return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ", ToText(child.log),
                                             " ends:", LogTail(child.log)));
   }
   return absl::OkStatus();
