@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "base/short_spin.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "model/torch_device.h"
 #include "teacher_server/registration.h"
 #include "teacher_server/serving.h"
@@ -163,7 +164,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   StartLogging("teacher_server");
-  const absl::Status status = Serve(flags);
+  const absl::Status status = CatchTorch([&flags] { return Serve(flags); });
   if (status.ok()) return 0;
   spdlog::error("{}", status.ToString());
   const bool wrong_request =

@@ -31,7 +31,7 @@ void PrepareCall(absl::Duration timeout, grpc::ClientContext* context) {
 
 struct Snapshot {
   CheckpointManifest manifest;
-  std::function<std::string()> serialize;
+  std::function<absl::StatusOr<std::string>()> serialize;
   std::string stream;  // what it gave
 };
 
@@ -68,7 +68,8 @@ class GrpcCoordinatorLink : public CoordinatorLink {
     evaluations_.Push(evaluation);
   }
 
-  void SubmitCheckpoint(CheckpointManifest manifest, std::function<std::string()> serialize) override ABSL_LOCKS_EXCLUDED(mu_) {
+  void SubmitCheckpoint(CheckpointManifest manifest, std::function<absl::StatusOr<std::string>()> serialize) override
+      ABSL_LOCKS_EXCLUDED(mu_) {
     manifest.set_job_id(job_id_);
     manifest.set_generation(generation_);
     absl::MutexLock lock(&mu_);
@@ -242,11 +243,9 @@ void GrpcCoordinatorLink::UploadLoop() {
 }
 
 absl::Status GrpcCoordinatorLink::Write(Snapshot* snapshot) {
-  try {
-    snapshot->stream = snapshot->serialize();
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", error.what()));
-  }
+  absl::StatusOr<std::string> stream = snapshot->serialize();
+  if (!stream.ok()) return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", stream.status().message()));
+  snapshot->stream = *std::move(stream);
   snapshot->serialize = nullptr;  // and with it the copy that it holds
   return absl::OkStatus();
 }

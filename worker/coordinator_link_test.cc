@@ -130,7 +130,7 @@ TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
 
 TEST_F(CoordinatorLinkTest, ASnapshotThatCannotBeWrittenIsRefusedAndTheNextOneIsTaken) {
   const auto link = Open();
-  link->SubmitCheckpoint(Manifest(10), []() -> std::string { throw std::runtime_error("out of memory"); });
+  link->SubmitCheckpoint(Manifest(10), []() -> absl::StatusOr<std::string> { return absl::ResourceExhaustedError("out of memory"); });
   EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kInvalidArgument, "out of memory"));
   link->SubmitCheckpoint(Manifest(20), Giving(Stream(1000)));
   EXPECT_OK(link->Drain(Soon()));

@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "worker/training/gang_impl.h"
 #include "worker/training/process_group.h"
 
@@ -119,17 +120,6 @@ absl::Status AwaitMembers(c10d::Store* store, const GangOptions& options) {
 }
 
 }  // namespace
-
-absl::Status CatchTorch(const std::function<void()>& body) {
-  try {
-    body();
-    return absl::OkStatus();
-  } catch (const std::exception& error) {
-    // The first line says what; the rest is a C++ stack.
-    const std::string what = error.what();
-    return absl::AbortedError(what.substr(0, what.find('\n')));
-  }
-}
 
 Gang::Gang(GangOptions options, std::unique_ptr<Impl> impl) : options_(std::move(options)), impl_(std::move(impl)) {}
 Gang::~Gang() = default;

@@ -88,7 +88,4 @@ class GradientReducer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Runs `body` and turns what libtorch throws into Aborted with its words: the one seam where its exceptions end.
-absl::Status CatchTorch(const std::function<void()>& body);
-
 }  // namespace mimeo

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "model/weights.h"
-#include "worker/training/gang.h"
 
 namespace mimeo {
 

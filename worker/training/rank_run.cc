@@ -19,6 +19,7 @@
 #include "base/devices.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
+#include "model/catch_torch.h"
 #include "model/encoder.h"
 #include "model/mask_plan.h"
 #include "model/torch_device.h"
@@ -136,7 +137,8 @@ class Run {
       status->set_total_steps(TotalSteps(spec_, dataset_->size()));
     });
     if (spec_.evaluation().has_path()) {
-      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_));
+      const EvaluationWatch watch = {[this] { return stop_.wanted().load(); }, /*progress=*/nullptr};
+      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch));
     }
     return absl::OkStatus();
   }
@@ -314,7 +316,7 @@ class Run {
 absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent) {
   // Never destroyed: after an error a collective may be in flight that nothing can abort, and the process ends next.
   Run* const run = new Run(assignment, options, agent);
-  absl::StatusOr<TrainEnd> end = run->Go();
+  absl::StatusOr<TrainEnd> end = CatchTorch([run] { return run->Go(); });
   // Told to stop before the first step: there is nothing to keep.
   if (absl::IsCancelled(end.status()) && agent->assignment().stop() != STOP_UNSPECIFIED) return TrainEnd::kStopped;
   return end;

@@ -1,6 +1,7 @@
 #include "worker/training/step_parts.h"
 
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 
 namespace mimeo {
 

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 
 namespace mimeo {
 

@@ -37,7 +37,7 @@ class CoordinatorNotes final : public CoordinatorLink {
  public:
   void ReportStep(const StepMetrics& step) override { steps.push_back(step); }
   void ReportEvaluation(const EvaluationResult&) override {}
-  void SubmitCheckpoint(CheckpointManifest, std::function<std::string()>) override {}
+  void SubmitCheckpoint(CheckpointManifest, std::function<absl::StatusOr<std::string>()>) override {}
   int64_t committed_step() const override { return 0; }
   absl::Status Drain(absl::Time) override { return absl::OkStatus(); }
   absl::Status status() const override { return absl::OkStatus(); }

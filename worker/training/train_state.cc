@@ -12,6 +12,7 @@
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "job/job_spec.h"
+#include "model/finite.h"
 #include "model/weights.h"
 
 namespace mimeo {
@@ -55,6 +56,15 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
     problems.push_back(absl::StrCat("and ", more, " more"));
   }
   return absl::FailedPreconditionError(absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
+}
+
+// A step with gradients that are not finite is skipped, so no training of ours has such numbers; from here none would get well again.
+absl::Status CheckFinite(const NamedTensors& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    const std::string not_finite = NotFinite(tensor);
+    if (!not_finite.empty()) return absl::DataLossError(absl::StrCat("the checkpoint is broken: ", name, " holds ", not_finite));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -110,6 +120,7 @@ absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const 
   ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(view));
   const std::map<std::string, at::Tensor> named = NamedState(state);
   RETURN_IF_ERROR(CheckShapes(named, tensors));
+  RETURN_IF_ERROR(CheckFinite(tensors));
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : named) tensor.copy_(tensors.at(name));
   return position;

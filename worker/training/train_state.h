@@ -48,7 +48,7 @@ class TrainSnapshot {
   at::Device device_ = at::kCPU;
 };
 
-// Writes the stream's tensors into `state`. DataLoss: truncated or without position.
+// Writes the stream's tensors into `state`. DataLoss: truncated, without position, or with a value that is not finite (its tensor is named).
 // FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was changed.
 absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state);
 

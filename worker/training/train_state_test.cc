@@ -126,6 +126,22 @@ TEST_F(TrainStateTest, ATruncatedStreamIsRefusedAndNothingChanges) {
   EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
 }
 
+TEST_F(TrainStateTest, ValuesThatAreNotFiniteAreRefusedByName) {
+  ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
+  for (const char* name : {"encoder.norm.weight", "optimizer.exp_avg.encoder.cls_token"}) {
+    auto tensors = view.tensors();
+    std::string bytes(tensors.at(name).bytes);
+    const float infinity = std::numeric_limits<float>::infinity();
+    std::memcpy(bytes.data() + 4 * sizeof(float), &infinity, sizeof(infinity));
+    tensors.at(name).bytes = bytes;
+    const TinyModel fresh(spec_);
+    const at::Tensor before = FlatParameters(fresh.parameters);
+    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(tensors, view.metadata()), {&fresh.parameters, fresh.optimizer.get()}),
+                StatusIs(absl::StatusCode::kDataLoss, absl::StrCat(name, " holds 1 of 32 values that are not finite, the first of them inf at 4")));
+    EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
+  }
+}
+
 TEST_F(TrainStateTest, AnotherModelsStreamIsRefusedByName) {
   const TinyModel wider(TinySpec(64));
   const at::Tensor before = FlatParameters(wider.parameters);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "objective/feature_stats.h"
 
 namespace mimeo {

@@ -7,6 +7,7 @@
 
 #include "base/status_macros.h"
 #include "job/job_shape.h"
+#include "model/catch_torch.h"
 #include "worker/training/schedule.h"
 
 namespace mimeo {
@@ -24,17 +25,21 @@ Trainer::Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_d
 
 absl::StatusOr<TrainEnd> Trainer::Run() {
   // After a resume this may measure again what was measured already; that it was heard of is not in the checkpoint.
-  RETURN_IF_ERROR(EvaluateIfDue());
+  absl::Status status = EvaluateIfDue();
   parts_.reporter->RestartClock();
-  while (position_.step < total_steps_) {
-    const absl::Status status = TakeStep();
-    if (absl::IsCancelled(status)) return Finish(TrainEnd::kStopped);
-    RETURN_IF_ERROR(status);
-    RETURN_IF_ERROR(CheckpointIfDue());
-    RETURN_IF_ERROR(EvaluateIfDue());
-    if (parts_.coordinator != nullptr) RETURN_IF_ERROR(parts_.coordinator->status());
+  while (status.ok() && position_.step < total_steps_) {
+    status = Advance();
+    if (status.ok() && parts_.coordinator != nullptr) RETURN_IF_ERROR(parts_.coordinator->status());
   }
+  if (absl::IsCancelled(status)) return Finish(TrainEnd::kStopped);
+  RETURN_IF_ERROR(status);
   return Finish(TrainEnd::kCompleted);
+}
+
+absl::Status Trainer::Advance() {
+  RETURN_IF_ERROR(TakeStep());
+  RETURN_IF_ERROR(CheckpointIfDue());
+  return EvaluateIfDue();
 }
 
 absl::Status Trainer::TakeStep() {
@@ -132,7 +137,7 @@ absl::Status Trainer::Checkpoint() {
   manifest.set_dataset_digest(dataset_digest_);
   manifest.set_pause_seconds(pause);
   manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(clock_->Wall()));
-  parts_.coordinator->SubmitCheckpoint(std::move(manifest), [snapshot] { return snapshot->Serialize(); });
+  parts_.coordinator->SubmitCheckpoint(std::move(manifest), [snapshot] { return CatchTorch([&snapshot] { return snapshot->Serialize(); }); });
   checkpointed_step_ = position_.step;
   return absl::OkStatus();
 }

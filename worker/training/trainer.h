@@ -51,7 +51,8 @@ class Trainer {
           const TrainerParts& parts);
 
   // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The ranks
-  // agree on stopping before each step, so all of them stop after the same one.
+  // agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An evaluation that was stopped is
+  // made again after the resume.
   // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples).
   absl::StatusOr<TrainEnd> Run();
 
@@ -64,6 +65,7 @@ class Trainer {
     std::vector<int64_t> sample_ids;
   };
 
+  absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
   double Progress() const;  // 0 at the first step, 1 at the last
