@@ -7,6 +7,8 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -57,7 +59,7 @@ DeviceInfo Describe(const Functions& driver, const Functions& nvml, int index) {
   size_t bytes = 0;
   unsigned char uuid[16] = {};
   if (!driver.Call("cuDeviceGet", &device, index)) return info;
-  if (driver.Call("cuDeviceGetName", &name[0], static_cast<int>(sizeof(name)), device)) info.set_name(name);
+  if (driver.Call("cuDeviceGetName", &name[0], static_cast<int>(sizeof(name)), device)) info.set_name(ToText(name, limits::kDeviceNameBytes));
   if (driver.Call("cuDeviceTotalMem_v2", &bytes, device)) info.set_memory_bytes(static_cast<int64_t>(bytes));
   if (driver.Call("cuDeviceGetAttribute", &major, kComputeCapabilityMajor, device) &&
       driver.Call("cuDeviceGetAttribute", &minor, kComputeCapabilityMinor, device)) {

@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/cuda_driver.h"
 #include "base/cuda_library.h"
+#include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -39,7 +41,7 @@ bool CpuHasBfloat16() {
 DeviceInfo CpuDevice() {
   DeviceInfo cpu;
   cpu.set_device(DEVICE_CPU);
-  cpu.set_name(CpuName());
+  cpu.set_name(ToText(CpuName(), limits::kDeviceNameBytes));
   cpu.set_memory_bytes(int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE));
   cpu.set_bfloat16(CpuHasBfloat16());
   return cpu;

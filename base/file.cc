@@ -18,6 +18,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/errno_status.h"
 #include "base/status_macros.h"
 
 namespace mimeo {
@@ -25,32 +26,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What a caller can do about it decides the code; everything that is nobody's business to handle is Internal.
-absl::Status ErrnoStatus(int error, absl::string_view what, const std::string& path) {
-  const std::string message = absl::StrCat(what, " ", path, ": ", std::system_category().message(error));
-  switch (error) {
-    case ENOENT:
-    case ENOTDIR: return absl::NotFoundError(message);
-    case EACCES:
-    case EPERM:
-    case EROFS: return absl::PermissionDeniedError(message);
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG: return absl::ResourceExhaustedError(message);
-    case EISDIR:
-    case ENAMETOOLONG: return absl::InvalidArgumentError(message);
-    default: return absl::InternalError(message);
-  }
+// `what`: what was being done, as "opening".
+absl::Status FileStatus(int error, absl::string_view what, const std::string& path) {
+  return ErrnoStatus(error, absl::StrCat(what, " ", path));
 }
 
 absl::Status WriteAll(int fd, absl::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t written = write(fd, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return ErrnoStatus(errno, "writing", path);
+    if (written < 0) return FileStatus(errno, "writing", path);
     bytes.remove_prefix(written);
   }
-  if (fsync(fd) != 0) return ErrnoStatus(errno, "syncing", path);
+  if (fsync(fd) != 0) return FileStatus(errno, "syncing", path);
   return absl::OkStatus();
 }
 
@@ -71,11 +59,11 @@ std::string ParentDir(const std::string& path) {
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return ErrnoStatus(errno, "opening", path);
+  if (fd < 0) return FileStatus(errno, "opening", path);
   const auto closer = absl::MakeCleanup([fd] { close(fd); });
   struct stat stat_buf;
-  if (fstat(fd, &stat_buf) != 0) return ErrnoStatus(errno, "reading", path);
-  if (S_ISDIR(stat_buf.st_mode)) return ErrnoStatus(EISDIR, "reading", path);
+  if (fstat(fd, &stat_buf) != 0) return FileStatus(errno, "reading", path);
+  if (S_ISDIR(stat_buf.st_mode)) return FileStatus(EISDIR, "reading", path);
   // Files in /proc say size 0: read until the end, whatever the size says.
   std::string bytes;
   std::string piece(1 << 16, '\0');
@@ -83,7 +71,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
   while (true) {
     const ssize_t got = read(fd, &piece[0], piece.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoStatus(errno, "reading", path);
+    if (got < 0) return FileStatus(errno, "reading", path);
     if (got == 0) return bytes;
     bytes.append(piece, 0, got);
     if (static_cast<int64_t>(bytes.size()) > max_bytes) {
@@ -96,10 +84,10 @@ absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes) {
   static std::atomic<uint64_t> counter{0};
   const std::string temporary = absl::StrCat(path, ".tmp.", getpid(), ".", counter++);
   const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return ErrnoStatus(errno, "creating", path);
+  if (fd < 0) return FileStatus(errno, "creating", path);
   absl::Status status = WriteAll(fd, bytes, path);
   close(fd);
-  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = ErrnoStatus(errno, "replacing", path);
+  if (status.ok() && rename(temporary.c_str(), path.c_str()) != 0) status = FileStatus(errno, "replacing", path);
   if (!status.ok()) {
     unlink(temporary.c_str());
     return status;
@@ -111,7 +99,7 @@ absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes) {
 absl::Status MakeDirs(const std::string& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) return ErrnoStatus(error.value(), "creating the directory", path);
+  if (error) return FileStatus(error.value(), "creating the directory", path);
   // create_directories is content with a trailing component that is a file on some versions.
   if (!fs::is_directory(path, error)) {
     return absl::NotFoundError(absl::StrCat("creating the directory ", path, ": a file is in its place"));
@@ -132,7 +120,7 @@ bool IsDirectory(const std::string& path) {
 absl::Status RemoveTree(const std::string& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) return ErrnoStatus(error.value(), "removing", path);
+  if (error) return FileStatus(error.value(), "removing", path);
   return absl::OkStatus();
 }
 
@@ -153,15 +141,17 @@ TempDir::TempDir() {
 TempDir::~TempDir() { RemoveTree(path_).IgnoreError(); }
 
 absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return ErrnoStatus(errno, "opening", path);
+  // To open a pipe otherwise waits for somebody who writes into it.
+  const int fd = open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return FileStatus(errno, "opening", path);
   const auto closer = absl::MakeCleanup([fd] { close(fd); });
   struct stat stat_buf;
-  if (fstat(fd, &stat_buf) != 0) return ErrnoStatus(errno, "reading", path);
-  if (S_ISDIR(stat_buf.st_mode)) return ErrnoStatus(EISDIR, "mapping", path);
+  if (fstat(fd, &stat_buf) != 0) return FileStatus(errno, "reading", path);
+  if (S_ISDIR(stat_buf.st_mode)) return FileStatus(EISDIR, "mapping", path);
+  if (!S_ISREG(stat_buf.st_mode)) return absl::InvalidArgumentError(absl::StrCat("mapping ", path, ": a pipe, socket or device, not a file"));
   if (stat_buf.st_size == 0) return MappedFile(absl::string_view());  // mmap refuses an empty mapping
   void* const memory = mmap(nullptr, stat_buf.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (memory == MAP_FAILED) return ErrnoStatus(errno, "mapping", path);
+  if (memory == MAP_FAILED) return FileStatus(errno, "mapping", path);
   return MappedFile(absl::string_view(static_cast<const char*>(memory), stat_buf.st_size));
 }
 

@@ -10,7 +10,7 @@
 
 namespace mimeo {
 
-// NotFound, PermissionDenied, ResourceExhausted (over `max_bytes`), Internal.
+// Errors: base/errno_status.h; ResourceExhausted: over `max_bytes`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = int64_t{1} << 30);
 
 // Writes a temporary file beside `path`, syncs it, renames it over `path`: readers see the old bytes or the new ones.
@@ -41,6 +41,7 @@ class TempDir {
 // The bytes of a file, mapped read-only for the life of the object. Move-only value.
 class MappedFile {
  public:
+  // Errors: base/errno_status.h; InvalidArgument: a folder, pipe, socket or device.
   static absl::StatusOr<MappedFile> Open(const std::string& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <thread>
 
@@ -43,6 +44,13 @@ TEST(FileTest, ErrorsNameThePath) {
   EXPECT_THAT(WriteFileAtomic(missing + "/below", "x"), StatusIs(absl::StatusCode::kNotFound, missing));
   EXPECT_THAT(ReadFile(dir.path()), StatusIs(absl::StatusCode::kInvalidArgument, dir.path()));
   EXPECT_THAT(MappedFile::Open(dir.path()).status(), StatusIs(absl::StatusCode::kInvalidArgument, dir.path()));
+}
+
+TEST(FileTest, APipeIsNotMappedAndNotWaitedFor) {
+  const TempDir dir;
+  const std::string pipe = JoinPath(dir.path(), "pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(MappedFile::Open(pipe).status(), StatusIs(absl::StatusCode::kInvalidArgument, "a pipe, socket or device"));
 }
 
 // A limit on file sizes (EFBIG) stands for a full disk, which a test cannot have.

@@ -9,7 +9,7 @@ namespace mimeo::limits {
 
 // Messages. gRPC's default limit is 4 MiB; tensors and chunks travel in frames far below it, so it never bites.
 constexpr int64_t kChunkBytes = 1 << 20;           // checkpoint chunks, tensor frames
-constexpr int64_t kMessageBytes = 4 << 20;         // any gRPC message, both directions
+constexpr int64_t kMessageBytes = 4 << 20;         // any gRPC message, both directions (the largest: coordinator/message_sizes_test.cc)
 constexpr int kStepsPerReport = 500;               // StepMetrics in one message
 constexpr int kConcurrentStreamsPerServer = 256;   // of one connection
 constexpr int kRpcThreads = 512;                   // of one server; a call beyond them gets ResourceExhausted
@@ -28,6 +28,8 @@ constexpr int64_t kRecipeBytes = 1 << 20;
 // Coordinator.
 constexpr int kUnfinishedJobs = 50000;
 constexpr int64_t kSpecBytes = 32 << 10;           // of a resolved spec: those of all gangs of a worker fit into one heartbeat's reply
+constexpr int kObjectives = 16;                    // of a job; it names as many teachers at most, and one for its mask
+constexpr int kViews = 16;                         // of an image
 constexpr int64_t kPageBytes = 2 << 20;            // of a list, or of a message of a stream
 constexpr int kPageItems = 1000;
 constexpr int kMetricNames = 256;                  // of a step or an evaluation
@@ -36,6 +38,8 @@ constexpr int kMetricNamesPerJob = 1024;
 constexpr int kFailuresNamed = 64;                 // workers in one GangEnded
 constexpr int kWorkers = 10000;
 constexpr int kSlotsPerWorker = 64;
+constexpr int kDeviceNameBytes = 128;
+constexpr int kTeacherChannels = 16;               // of a teacher's images: means and deviations in its contract
 constexpr int kRanksPerJob = 4096;
 constexpr int64_t kCheckpointBytes = int64_t{64} << 30;
 constexpr int64_t kUncommittedUploads = 4;         // per job; the oldest are deleted

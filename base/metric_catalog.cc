@@ -43,6 +43,7 @@ Rows CoordinatorRows() {
       {"mimeo_coordinator_fenced_requests_total", kCounter, kOwner, "Requests of replaced generations, refused.", {}, {}},
       {"mimeo_coordinator_steps_reported_total", kCounter, kOwner, "Step metrics received.", {}, {}},
       {"mimeo_coordinator_heartbeats_total", kCounter, kOwner, "Heartbeats of workers and teachers answered with OK.", {}, {}},
+      {"mimeo_coordinator_rank_statuses_refused_total", kCounter, kOwner, "Statuses of ranks in heartbeats that could not be taken.", {}, {}},
       {"mimeo_coordinator_rpc_errors_total", kCounter, kOwner, "Calls answered with an error.", {}, {}},
       {"mimeo_coordinator_job_step", kGauge, kOwner, "Newest optimizer step heard of a running job.", {"job"}, {}},
       {"mimeo_coordinator_job_loss_term", kGauge, kOwner,
@@ -82,12 +83,15 @@ Rows WorkerRows() {
       {"mimeo_worker_peak_gflop_per_second", kGauge, kOwner,
        "What the device's vendor says it can do at the job's precision; 0: unknown. The quotient is the model FLOPs utilization.", kRank, {}},
       {"mimeo_worker_peak_memory_bytes", kGauge, kOwner, "Most memory that the rank has held, of its GPU or of the host.", kRank, {}},
-      {"mimeo_worker_bad_samples_total", kCounter, kOwner, "Samples that could not be decoded and were replaced.", kRank, {}},
+      {"mimeo_worker_bad_samples_total", kCounter, kOwner, "Distinct samples of the job, met by any of its ranks, that could not be decoded and were replaced.", kRank, {}},
       {"mimeo_worker_skipped_steps_total", kCounter, kOwner, "Steps not applied because the loss was not finite.", kRank, {}},
       {"mimeo_worker_checkpoint_pause_seconds", kGauge, kOwner, "Seconds that training stood still for the newest snapshot.",
        kRank, {}},
       {"mimeo_worker_checkpoint_bytes", kGauge, kOwner, "Bytes of the newest snapshot (rank 0).", kRank, {}},
       {"mimeo_worker_checkpoint_step", kGauge, kOwner, "Step of the newest committed checkpoint (rank 0).", kRank, {}},
+      {"mimeo_worker_stop_need_seconds", kGauge, kOwner,
+       "What a stop without loss takes, as measured: a step, and the newest checkpoint's pause and upload (rank 0). More than --stop_grace costs steps.",
+       kRank, {}},
   };
 }
 

@@ -20,7 +20,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -60,6 +62,13 @@ void CheckLabels(const MetricDefinition& metric, const Labels& labels) {
   if (!equal) ABSL_RAW_LOG(FATAL, "metric %s is given other labels than the catalogue's", metric.name);
 }
 
+std::string LabelText(const std::string& value) { return ToText(value, limits::kShortReasonBytes); }
+
+Labels LabelTexts(Labels labels) {
+  for (auto& [label, value] : labels) value = LabelText(value);
+  return labels;
+}
+
 // Opens and closes a connection to a server of this process.
 void Connect(const std::string& host, int port) {
   sockaddr_in address = {};
@@ -75,12 +84,18 @@ void Connect(const std::string& host, int port) {
 
 // civetweb looks whether it should stop only every 2 s, or when a connection comes.
 void Stop(std::unique_ptr<prometheus::Exposer> exposer, const std::string& host, int port) {
-  absl::Notification stopped;
+  absl::Mutex mu;
+  bool stopped = false;
   std::thread stopper([&] {
     exposer.reset();
-    stopped.Notify();
+    absl::MutexLock lock(&mu);
+    stopped = true;
   });
-  while (!stopped.WaitForNotificationWithTimeout(absl::Milliseconds(5))) Connect(host, port);
+  {
+    absl::MutexLock lock(&mu);
+    Clock* const clock = Clock::Real();
+    while (!clock->Await(&mu, absl::Condition(&stopped), clock->Now() + absl::Milliseconds(5))) Connect(host, port);
+  }
   stopper.join();
 }
 
@@ -138,30 +153,32 @@ Metrics::~Metrics() {
 void Metrics::Add(const std::string& name, double by, const Labels& labels) {
   impl_->Checked(name, MetricKind::kCounter, labels);
   absl::MutexLock lock(&impl_->mu);
-  impl_->counters[name].At(labels).Increment(by);
+  impl_->counters[name].At(LabelTexts(labels)).Increment(by);
 }
 
 void Metrics::SetTotal(const std::string& name, double total, const Labels& labels) {
   impl_->Checked(name, MetricKind::kCounter, labels);
   absl::MutexLock lock(&impl_->mu);
-  double& before = impl_->totals[{name, labels}];
-  impl_->counters[name].At(labels).Increment(total >= before ? total - before : total);
+  const Labels texts = LabelTexts(labels);
+  double& before = impl_->totals[{name, texts}];
+  impl_->counters[name].At(texts).Increment(total >= before ? total - before : total);
   before = total;
 }
 
 void Metrics::Set(const std::string& name, double value, const Labels& labels) {
   impl_->Checked(name, MetricKind::kGauge, labels);
   absl::MutexLock lock(&impl_->mu);
-  impl_->gauges[name].At(labels).Set(value);
+  impl_->gauges[name].At(LabelTexts(labels)).Set(value);
 }
 
 void Metrics::Observe(const std::string& name, double value, const Labels& labels) {
   const MetricDefinition& metric = impl_->Checked(name, MetricKind::kHistogram, labels);
   absl::MutexLock lock(&impl_->mu);
-  impl_->histograms[name].At(labels, metric.buckets).Observe(value);
+  impl_->histograms[name].At(LabelTexts(labels), metric.buckets).Observe(value);
 }
 
-void Metrics::Forget(const std::string& label, const std::string& value) {
+void Metrics::Forget(const std::string& label, const std::string& outside) {
+  const std::string value = LabelText(outside);
   absl::MutexLock lock(&impl_->mu);
   for (auto& entry : impl_->counters) entry.second.Forget(label, value);
   for (auto& entry : impl_->gauges) entry.second.Forget(label, value);

@@ -17,6 +17,8 @@ class Metrics {
   explicit Metrics(MetricOwner owner);
   ~Metrics();
 
+  // Values are made text (base/text.h, at most limits::kShortReasonBytes): the exposition format is UTF-8, and one value that is not
+  // spoils the whole page for its reader.
   using Labels = std::map<std::string, std::string>;
   // CHECK: the name is in the catalogue, with this kind, owner and label names.
   void Add(const std::string& name, double by = 1, const Labels& labels = {});

@@ -106,6 +106,16 @@ TEST(MetricsTest, ATotalOfAnotherProcessGrowsThroughItsRestart) {
   EXPECT_EQ(set(4), "4");
 }
 
+// A page with one byte that is not UTF-8 is refused as a whole by who reads it.
+TEST(MetricsTest, LabelsAreMadeText) {
+  Metrics metrics(MetricOwner::kCoordinator);
+  const std::string odd = "caf\xe9\n\x1b[2J";
+  metrics.Set("mimeo_coordinator_jobs", 3, {{"state", odd}});
+  EXPECT_EQ(Value(metrics.Text(), R"(mimeo_coordinator_jobs{state="caf\\xe9\\x0a\\x1b[2J"})"), "3");
+  metrics.Forget("state", odd);
+  EXPECT_FALSE(absl::StrContains(metrics.Text(), "caf"));
+}
+
 TEST(MetricsTest, ServesTheTextOverHttp) {
   Metrics metrics(MetricOwner::kCoordinator);
   ASSERT_OK_AND_ASSIGN(const int port, metrics.Serve("127.0.0.1", 0));

@@ -36,7 +36,7 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAnnouncement(const std::
   if (!json.is_object()) return absl::DataLossError(absl::StrCat(path, ": not a JSON object"));
   std::map<std::string, std::string> values;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) return absl::DataLossError(absl::StrCat(path, ": the value of '", key, "' is no string"));
+    if (!value.is_string()) return absl::DataLossError(absl::StrCat(path, ": the value of '", ToText(key), "' is no string"));
     values[key] = value.get<std::string>();
   }
   return values;
@@ -89,6 +89,10 @@ bool WaitForStopUntil(absl::Time deadline) {
 }
 
 absl::Status Announce(const std::string& path, const std::map<std::string, std::string>& values) {
+  for (const auto& [key, value] : values) {
+    if (IsUtf8(key) && IsUtf8(value)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("the announcement ", ToText(path), ": ", ToText(key), "=", ToText(value), " is not UTF-8"));
+  }
   return WriteFileAtomic(path, nlohmann::json(values).dump() + "\n");
 }
 

@@ -44,6 +44,14 @@ TEST(AnnouncementTest, PatienceEnds) {
   EXPECT_THAT(ReadAnnouncement(path, absl::Milliseconds(15)), StatusIs(absl::StatusCode::kDeadlineExceeded, "15ms"));
 }
 
+// JSON holds UTF-8 alone, and the library that writes it throws.
+TEST(AnnouncementTest, WhatIsNoTextIsRefusedByName) {
+  const TempDir dir;
+  const std::string path = JoinPath(dir.path(), "announcement.json");
+  EXPECT_THAT(Announce(path, {{"address", "unix:/caf\xe9"}}), StatusIs(absl::StatusCode::kInvalidArgument, "address=unix:/caf\\xe9 is not UTF-8"));
+  EXPECT_FALSE(FileExists(path));
+}
+
 TEST(AnnouncementTest, NonsenseIsDataLossByName) {
   const TempDir dir;
   const std::string path = JoinPath(dir.path(), "announcement.json");

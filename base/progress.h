@@ -31,8 +31,28 @@ class Progress {
     return doing_;
   }
 
+  // While one lives, the rank is in a collective: it stands still until the other ranks have come as far, and who hangs then is one
+  // of those. `progress` may be null, and outlives it.
+  class Collective {
+   public:
+    explicit Collective(Progress* progress) : progress_(progress) { Count(1); }
+    ~Collective() { Count(-1); }
+    Collective(const Collective&) = delete;
+    Collective& operator=(const Collective&) = delete;
+
+   private:
+    void Count(int by) {
+      if (progress_ == nullptr) return;
+      progress_->collectives_.fetch_add(by, std::memory_order_relaxed);
+      progress_->Move();
+    }
+    Progress* const progress_;
+  };
+  bool in_collective() const { return collectives_.load(std::memory_order_relaxed) > 0; }
+
  private:
   std::atomic<int64_t> count_{0};
+  std::atomic<int> collectives_{0};
   mutable absl::Mutex mu_;
   std::string doing_ ABSL_GUARDED_BY(mu_);
 };

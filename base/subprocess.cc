@@ -177,7 +177,7 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const Options& opt
   if (access(binary.c_str(), X_OK) != 0) {
     return absl::NotFoundError(absl::StrCat("cannot run ", binary, ": ", ErrnoText(errno)));
   }
-  Fd output_file, stdout_reader, stdout_writer, error_reader, error_writer;
+  Fd output_file, stdout_reader, stdout_writer, stderr_reader, stderr_writer, error_reader, error_writer;
   if (!options.output_path.empty()) {
     output_file.Reset(open(options.output_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
     if (output_file.get() < 0) {
@@ -185,7 +185,9 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const Options& opt
     }
   }
   absl::Status pipes = MakePipe(&error_reader, &error_writer);
-  if (pipes.ok() && options.capture_stdout) pipes = MakePipe(&stdout_reader, &stdout_writer);
+  const bool reads_stdout = options.capture_stdout || options.on_stdout;
+  if (pipes.ok() && reads_stdout) pipes = MakePipe(&stdout_reader, &stdout_writer);
+  if (pipes.ok() && options.on_stderr) pipes = MakePipe(&stderr_reader, &stderr_writer);
   if (!pipes.ok()) return pipes;
 
   std::vector<std::string> argv = options.argv;
@@ -194,8 +196,8 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const Options& opt
   plan.argv = Pointers(&argv);
   plan.env = Pointers(&env);
   plan.parent = getpid();
-  plan.out_fd = options.capture_stdout ? stdout_writer.get() : output_file.get();
-  plan.err_fd = output_file.get();
+  plan.out_fd = reads_stdout ? stdout_writer.get() : output_file.get();
+  plan.err_fd = options.on_stderr ? stderr_writer.get() : output_file.get();
   plan.error_pipe = error_writer.get();
   plan.die_with_parent = options.die_with_parent;
   plan.own_group = options.own_group;
@@ -211,9 +213,14 @@ absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const Options& opt
     waitpid(pid, nullptr, 0);
     return absl::InternalError(absl::StrCat("cannot run ", binary, ": ", ErrnoText(error)));
   }
-  if (stdout_reader.get() >= 0) fcntl(stdout_reader.get(), F_SETFL, O_NONBLOCK);
+  for (const Fd* reader : {&stdout_reader, &stderr_reader}) {
+    if (reader->get() >= 0) fcntl(reader->get(), F_SETFL, O_NONBLOCK);
+  }
   std::unique_ptr<Subprocess> child(new Subprocess(pid));
-  child->stdout_fd_ = stdout_reader.Release();
+  Subprocess* const kept = child.get();
+  child->stdout_ = {stdout_reader.Release(), options.on_stdout};
+  if (!options.on_stdout) child->stdout_.take = [kept](absl::string_view piece) { kept->Keep(piece); };
+  child->stderr_ = {stderr_reader.Release(), options.on_stderr};
   return child;
 }
 
@@ -223,7 +230,9 @@ Subprocess::~Subprocess() {
     int status;
     while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
   }
-  if (stdout_fd_ >= 0) close(stdout_fd_);
+  for (const Pipe* pipe : {&stdout_, &stderr_}) {
+    if (pipe->fd >= 0) close(pipe->fd);
+  }
 }
 
 bool Subprocess::running() {
@@ -242,19 +251,22 @@ bool Subprocess::running() {
   return false;
 }
 
-// Takes what lies in the pipe. A grandchild may keep the pipe open for ever: its end is not waited for.
+void Subprocess::Keep(absl::string_view piece) {
+  const size_t room = limits::kCapturedOutputBytes - output_.size();
+  output_.append(piece.data(), std::min(room, piece.size()));
+}
+
+// Takes what lies in the pipes. A grandchild may keep them open for ever: their end is not waited for.
 void Subprocess::ReadOutput() {
   char piece[1 << 16];
-  while (stdout_fd_ >= 0) {
-    const ssize_t got = read(stdout_fd_, piece, sizeof(piece));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) return;
-    if (got <= 0) {
-      close(std::exchange(stdout_fd_, -1));
-      return;
+  for (Pipe* pipe : {&stdout_, &stderr_}) {
+    while (pipe->fd >= 0) {
+      const ssize_t got = read(pipe->fd, piece, sizeof(piece));
+      if (got > 0) pipe->take(absl::string_view(piece, static_cast<size_t>(got)));
+      if (got > 0 || (got < 0 && errno == EINTR)) continue;
+      if (got < 0 && errno == EAGAIN) break;
+      close(std::exchange(pipe->fd, -1));
     }
-    const size_t room = limits::kCapturedOutputBytes - output_.size();
-    output_.append(piece, std::min<size_t>(room, got));
   }
 }
 
@@ -263,10 +275,10 @@ absl::StatusOr<ExitStatus> Subprocess::Wait(absl::Time deadline) {
   while (running()) {
     const absl::Duration left = deadline - Clock::Real()->Now();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError(absl::StrCat("process ", pid_, " still runs"));
-    pollfd fds[2] = {{pidfd.get(), POLLIN, 0}, {stdout_fd_, POLLIN, 0}};  // poll ignores negative ones
+    pollfd fds[3] = {{pidfd.get(), POLLIN, 0}, {stdout_.fd, POLLIN, 0}, {stderr_.fd, POLLIN, 0}};  // poll ignores negative ones
     // Kernels without pidfd_open (before 5.3) are asked again in slices.
     const absl::Duration slice = std::min(left, pidfd.get() >= 0 ? absl::Minutes(1) : absl::Milliseconds(20));
-    poll(fds, 2, static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(slice, absl::Milliseconds(1)))));
+    poll(fds, 3, static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(slice, absl::Milliseconds(1)))));
     ReadOutput();
   }
   ReadOutput();

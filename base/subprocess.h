@@ -6,12 +6,14 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
 namespace mimeo {
@@ -31,6 +33,9 @@ class Subprocess {
     std::vector<std::string> extra_env;         // "NAME=value", over the parent's
     std::string output_path;                    // stdout and stderr are appended to this file; empty: inherited
     bool capture_stdout = false;                // stdout is read by Wait into `output`; stderr stays inherited
+    // Where given, Wait hands over what the child writes there, piece by piece, as it comes; instead of the fields above.
+    std::function<void(absl::string_view)> on_stdout;
+    std::function<void(absl::string_view)> on_stderr;
     bool die_with_parent = true;                // SIGKILL to the child when this process dies (PR_SET_PDEATHSIG)
     bool own_group = true;                      // a terminal's Ctrl-C does not reach it
   };
@@ -47,11 +52,19 @@ class Subprocess {
   void Signal(int signal);                             // no-op when it has ended
 
  private:
+  // A pipe from the child. fd -1: there is none, or it has ended.
+  struct Pipe {
+    int fd = -1;
+    std::function<void(absl::string_view)> take;
+  };
+
   explicit Subprocess(pid_t pid) : pid_(pid) {}
   void ReadOutput();
+  void Keep(absl::string_view piece);  // in `output_`
 
   const pid_t pid_;
-  int stdout_fd_ = -1;
+  Pipe stdout_;
+  Pipe stderr_;
   bool ended_ = false;
   ExitStatus exit_;
   std::string output_;

@@ -55,6 +55,19 @@ TEST(SubprocessTest, TellsHowTheChildEnded) {
   EXPECT_TRUE(exit.ok());
 }
 
+TEST(SubprocessTest, HandsOverBothOutputsAsTheyCome) {
+  std::string out, err;
+  Subprocess::Options options = Shell("printf one; printf two >&2; printf three; head -c 300000 /dev/zero >&2; exit 4");
+  options.on_stdout = [&](absl::string_view piece) { out.append(piece.data(), piece.size()); };
+  options.on_stderr = [&](absl::string_view piece) { err.append(piece.data(), piece.size()); };
+  ASSERT_OK_AND_ASSIGN(const auto child, Subprocess::Start(options));
+  ASSERT_OK_AND_ASSIGN(const ExitStatus exit, child->Wait(Soon()));
+  EXPECT_EQ(exit.code, 4);
+  EXPECT_EQ(out, "onethree");
+  EXPECT_EQ(err, "two" + std::string(300000, '\0'));
+  EXPECT_EQ(child->output(), "");
+}
+
 TEST(SubprocessTest, WaitEndsAtItsDeadlineAndASignalEndsTheChild) {
   ASSERT_OK_AND_ASSIGN(const auto child, Subprocess::Start(Shell("exec sleep 1000")));
   EXPECT_TRUE(child->running());

@@ -18,6 +18,10 @@
 
 namespace mimeo {
 
+// Metadata that a server process gives with Describe and with each stream: the same word from one process, another from each other. So
+// a client knows that its stream is answered by whoever described itself.
+inline constexpr char kTeacherInstanceKey[] = "mimeo-teacher-instance";
+
 // A teacher's contract, once it is known to make sense.
 struct FeatureGeometry {
   int channels = 0;

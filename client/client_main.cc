@@ -1,19 +1,25 @@
 // mimeo: the command line of a person. Links no torch; what computes on this machine is the worker binary's work.
 #include <CLI/CLI.hpp>
-#include <cstdlib>
+#include <sstream>
 
+#include "base/text.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
+#include "client/print.h"
 
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;
-  if (const char* server = std::getenv("MIMEO_SERVER"); server != nullptr && *server != '\0') invocation.server = server;
   CLI::App app{"Mimeo pre-trains vision encoders, on this machine or on a cluster."};
   app.footer("Example:\n  mimeo run recipes/quickstart_mae.textproto --out out/mae\n\n"
              "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong; 3 nobody answers at the server's address.");
   app.require_subcommand(1);
   app.fallthrough();  // --server and -o may stand behind the verb
-  app.add_option("--server", invocation.server, "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)");
+  // Its messages repeat the command line: one line, whatever stands there.
+  app.failure_message([](const CLI::App*, const CLI::Error& error) {
+    return mimeo::ToText(error.what()) + "\nRun with --help for more information.\n";
+  });
+  mimeo::AddText(&app, "--server", &invocation.server, "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)")
+      ->envname("MIMEO_SERVER");
   app.add_option("-o,--output", invocation.output, "table, or json for scripts")->check(CLI::IsMember({"table", "json"}));
   mimeo::AddRun(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
@@ -23,7 +29,11 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? mimeo::kDone : mimeo::kWrongRequest;
+    std::ostringstream out, errors;
+    const int code = app.exit(error, out, errors);
+    mimeo::Print(stdout, out.str());
+    mimeo::Print(stderr, errors.str());
+    return code == 0 ? mimeo::kDone : mimeo::kWrongRequest;
   }
   return invocation.run ? invocation.run() : mimeo::kWrongRequest;
 }

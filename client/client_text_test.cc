@@ -7,18 +7,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/testing/fake_clock.h"
 #include "client/exit_code.h"
+#include "client/job_text.h"
+#include "client/json_text.h"
 #include "client/metrics_json.h"
+#include "client/print.h"
 #include "client/progress.h"
 #include "client/table.h"
 #include "client/utilization_text.h"
+#include "client/worker_text.h"
 
 namespace mimeo {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 StepMetrics Step(int64_t number) {
   StepMetrics step;
@@ -62,6 +68,71 @@ TEST(BarTextTest, SaysWhatAJobWaitsFor) {
   EXPECT_EQ(BarText(job, nullptr, absl::InfiniteDuration(), 4), "j1 waits: needs 2 slots");
 }
 
+TEST(BarTextTest, SaysWhatHoldsAJobUpThatHasTrainedAlready) {
+  Job job = Running(30, 120);
+  const StepMetrics step = Step(30);
+  job.add_ranks()->set_doing("restores step 30");
+  job.mutable_ranks(0)->set_phase(RANK_PHASE_STARTING);
+  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("5 left  restores step 30") ) << "before it trains again";
+  job.mutable_ranks(0)->set_phase(RANK_PHASE_TRAINING);
+  job.mutable_ranks(0)->set_step(30);
+  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), Not(HasSubstr("restores")));
+  job.set_state(JOB_STATE_PENDING);
+  job.set_reason("w0: data.path is away; next try in 16 s");
+  EXPECT_EQ(BarText(job, &step, absl::Seconds(5), 4), "[#---] 30/120  loss 0.7500  512 images/s  waits: w0: data.path is away; next try in 16 s");
+  job.set_state(JOB_STATE_PAUSED);
+  job.set_status_code(9);
+  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("is paused: w0: data.path is away"));
+}
+
+// Whatever a coordinator says: a bar has as many characters as it should.
+TEST(BarTextTest, NumbersThatCannotBeMakeNoBarWrong) {
+  EXPECT_EQ(BarText(Running(std::numeric_limits<int64_t>::max(), 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6), "[####]");
+  EXPECT_EQ(BarText(Running(-5, 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6), "[----]");
+  EXPECT_EQ(BarText(Running(5, -3), nullptr, absl::InfiniteDuration(), 4), "j1 starts");
+}
+
+std::string Written(std::FILE* file) {
+  std::rewind(file);
+  std::string text(65536, '\0');
+  text.resize(std::fread(&text[0], 1, text.size(), file));
+  std::fclose(file);
+  return text;
+}
+
+TEST(ProgressTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
+  testing::FakeClock clock;
+  std::FILE* const file = std::tmpfile();
+  Progress progress(file, &clock);
+  Job job = Running(5, 100);
+  progress.Show(job, nullptr);
+  for (int second = 0; second < 60; ++second) {
+    clock.Advance(absl::Seconds(1));
+    job.clear_ranks();
+    job.add_ranks()->set_waiting_for(absl::StrCat(second < 30 ? "images: data.path is away for " : "teacher clip for ", second, "s"));
+    progress.Show(job, nullptr);
+  }
+  EXPECT_EQ(Written(file),
+            "[#-----------------------] 5/100\n"
+            "[#-----------------------] 5/100  waits for images: data.path is away for 2s\n"
+            "[#-----------------------] 5/100  waits for teacher clip for 32s\n");
+}
+
+TEST(ProgressTest, AWaitThatComesAndGoesWithEachStepIsNotTold) {
+  testing::FakeClock clock;
+  std::FILE* const file = std::tmpfile();
+  Progress progress(file, &clock);
+  Job job = Running(5, 100);
+  progress.Show(job, nullptr);
+  job.add_ranks();
+  for (int look = 0; look < 12; ++look) {
+    clock.Advance(absl::Milliseconds(300));
+    job.mutable_ranks(0)->set_waiting_for(look % 2 == 0 ? "teacher clip" : "");
+    progress.Show(job, nullptr);
+  }
+  EXPECT_EQ(Written(file), "[#-----------------------] 5/100\n");
+}
+
 TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
@@ -77,11 +148,7 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
     progress.Say("hello");
     progress.Done();
   }
-  std::rewind(file);
-  std::string text(4096, '\0');
-  text.resize(std::fread(&text[0], 1, text.size(), file));
-  std::fclose(file);
-  EXPECT_EQ(text, "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\n[##----------------------] 11/100  1:29 left\nhello\n");
+  EXPECT_EQ(Written(file), "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\n[##----------------------] 11/100  cancelled\nhello\n");
 }
 
 TEST(ProgressTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
@@ -95,11 +162,7 @@ TEST(ProgressTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
     clock.Advance(absl::Seconds(10));
     progress.Show(Running(11, 100), nullptr);
   }
-  std::rewind(file);
-  std::string text(4096, '\0');
-  text.resize(std::fread(&text[0], 1, text.size(), file));
-  std::fclose(file);
-  EXPECT_EQ(text, "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
+  EXPECT_EQ(Written(file), "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
 }
 
 // A terminal of 40 columns, as a person has it.
@@ -170,10 +233,144 @@ TEST(EvaluationJsonTest, HasItsValuesByName) {
   EXPECT_EQ(EvaluationJson(evaluation), R"({"step":7,"knn_accuracy":0.5})");
 }
 
-TEST(TableTextTest, AlignsColumns) { EXPECT_EQ(TableText({{"JOB", "NAME"}, {"j100", "a b"}}), "JOB   NAME\nj100  a b\n"); }
+TEST(TableTest, AlignsColumnsByCharacters) {
+  EXPECT_EQ(TableText({{"JOB", "NAME"}, {"j100", "a b"}}), "JOB   NAME\nj100  a b\n");
+  EXPECT_EQ(TableText({{"\xc3\xa9\xc3\xa9", "x"}, {"abc", "y"}}), "\xc3\xa9\xc3\xa9   x\nabc  y\n");
+  EXPECT_EQ(TableText({}), "");
+}
+
+TEST(TableTest, ComesInPartsAndOneCellStaysOneCell) {
+  Table table({"A", "B"});
+  table.Add({"long", "1"});
+  EXPECT_EQ(table.Take(), "A     B\nlong  1\n");
+  table.Add({"a\nmimeo: done", "\x1b[2J"});
+  EXPECT_EQ(table.Take(), "a\\x0amimeo: done  \\x1b[2J\n");
+  table.Add({std::string(5000, 'x'), "2"});
+  table.Add({"y", "3"});
+  EXPECT_LT(table.Take().size(), 5000u) << "a long cell is cut, and widens no other row";
+}
+
+TEST(PrintedLinesTest, PrintsWholeLinesAsTextHoweverTheyCome) {
+  const std::string said = "caf\xc3\xa9 \x1b[31m\nprogress 1\rprogress 2\n\xe9\xc2\x9b\tend";
+  const std::string text = "caf\xc3\xa9 \\x1b[31m\nprogress 1\\x0dprogress 2\n\\xe9\\u{9b}\tend";
+  for (size_t size = 1; size <= said.size(); ++size) {
+    std::FILE* const file = std::tmpfile();
+    {
+      PrintedLines lines(file);
+      for (size_t at = 0; at < said.size(); at += size) lines.Add(absl::string_view(said).substr(at, size));
+    }
+    EXPECT_EQ(Written(file), text) << "in pieces of " << size;
+  }
+}
+
+TEST(PrintedLinesTest, ALineWithoutEndIsPrintedInPartsBetweenCharacters) {
+  std::string said;
+  while (said.size() < 70000) said += "\xf0\x9f\x98\x80";
+  for (size_t shift = 0; shift < 4; ++shift) {
+    std::FILE* const file = std::tmpfile();
+    PrintedLines lines(file);
+    lines.Add(std::string(shift, 'a') + said.substr(0, 66001));
+    std::rewind(file);
+    std::string printed(80000, '\0');
+    printed.resize(std::fread(&printed[0], 1, printed.size(), file));
+    EXPECT_GT(printed.size(), 60000u) << "what is held is bounded";
+    EXPECT_EQ(printed.find('\\'), std::string::npos) << printed.substr(printed.size() - 20);
+    lines.Add(said.substr(66001));
+  }
+}
+
+TEST(JsonTextTest, NamesAndStringsAreTextAndWhatIsReadIsTheSame) {
+  const nlohmann::ordered_json json = {{"z\n", "caf\xe9\x1b"}, {"a", {1, "\xe2\x80\xae\n"}}, {"nan", std::nan("")}};
+  const std::string text = JsonText(json);
+  EXPECT_EQ(text, R"({"z\\x0a":"caf\\xe9\\x1b","a":[1,"\\u{202e}\n"],"nan":null})");
+  EXPECT_EQ(nlohmann::ordered_json::parse(text)["z\\x0a"], "caf\\xe9\\x1b");
+}
+
+TEST(JsonLineTest, WhatJsonCannotSayIsAnErrorAndNoHalfOfIt) {
+  CheckpointManifest manifest;
+  manifest.set_step(3);
+  const auto json = JsonLine(manifest);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_THAT(*json, HasSubstr(R"("step":"3")"));
+  manifest.mutable_created()->set_seconds(std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(JsonLine(manifest).status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(RankTextTest, SaysWhatItDoesHowLongItIsQuietAndWhichTeachersItSpokeTo) {
+  RankStatus rank;
+  rank.set_rank(2);
+  rank.set_phase(RANK_PHASE_STARTING);
+  rank.set_pid(77);
+  rank.set_doing("lists images (12000 so far)\x1b");
+  rank.mutable_quiet()->set_seconds(12);
+  rank.mutable_patience()->set_seconds(120);
+  rank.set_bad_samples(3);
+  rank.add_teachers()->set_name("clip");
+  rank.mutable_teachers(0)->set_weights_digest("0123456789abcdef");
+  EXPECT_EQ(RankText(rank),
+            "rank 2: starting pid 77 step 0, lists images (12000 so far)\\x1b, quiet 12s of 120s, 3 bad samples, teacher clip, weights 0123456789ab");
+}
+
+TEST(QuietRanksTextTest, NamesThoseThatHaveNotBegunAndTheQuietestFirst) {
+  Job job;
+  for (int i = 0; i < 40; ++i) {
+    RankStatus* rank = job.add_ranks();
+    rank->set_rank(i);
+    rank->set_phase(i == 3 ? RANK_PHASE_JOINING : RANK_PHASE_TRAINING);
+    rank->set_step(5);
+    rank->set_doing("step 5");
+    rank->mutable_quiet()->set_seconds(i >= 20 ? i : 0);
+  }
+  job.mutable_ranks(39)->set_waiting_for("teacher clip");  // the coordinator says so itself
+  const std::string text = QuietRanksText(job);
+  EXPECT_EQ(text.substr(0, 8), "rank 38:");
+  EXPECT_THAT(text, HasSubstr("and 4 ranks more\n"));
+  EXPECT_THAT(text, Not(HasSubstr("rank 39")));
+}
+
+TEST(EndTextTest, SaysHowToGoOn) {
+  Job job = Running(50, 120);
+  job.set_state(JOB_STATE_PAUSED);
+  job.set_reason("the images changed");
+  job.set_checkpoint_step(40);
+  EXPECT_EQ(EndText(job), "j1 is paused: the images changed\nonce that is mended, `mimeo resume j1` goes on from step 40");
+  job.set_state(JOB_STATE_FAILED);
+  job.set_checkpoint_step(0);
+  EXPECT_EQ(EndText(job), "j1 has failed: the images changed\nonce that is mended, `mimeo resume j1` begins it again");
+  job.set_state(JOB_STATE_CANCELLED);
+  EXPECT_EQ(EndText(job), "j1 was cancelled: the images changed");
+}
+
+TEST(WorkerRowTest, OneWordForItsStateAndTheCoordinatorsWordsForWhy) {
+  Worker worker;
+  worker.mutable_identity()->set_id("w1");
+  worker.mutable_identity()->set_slots(4);
+  worker.set_offered(true);
+  const auto state = [&] { return WorkerRow(worker)[1]; };
+  EXPECT_EQ(state(), "ready");
+  worker.set_offered(false);
+  EXPECT_EQ(state(), "ready") << "an earlier version's coordinator says nothing";
+  worker.set_note("2 gangs failed here; offered again in 4m");
+  worker.set_last_failure("data.path:\n/photos does not exist");
+  EXPECT_EQ(state(), "avoided");
+  EXPECT_EQ(WorkerRow(worker).back(), "2 gangs failed here; offered again in 4m; last failure: data.path: /photos does not exist");
+  worker.set_drained(true);
+  EXPECT_EQ(state(), "drained");
+  EXPECT_EQ(DrainText(worker), "w1 is drained: its 4 slots are empty, and nothing new is placed there");
+  worker.set_slots_busy(2);
+  EXPECT_EQ(state(), "draining");
+  EXPECT_EQ(DrainText(worker), "w1 is drained: nothing new is placed there; the gangs on 2 of its 4 slots move after a checkpoint");
+  worker.set_leaving(true);
+  EXPECT_EQ(state(), "leaving");
+  worker.mutable_silent_for()->set_seconds(4);
+  EXPECT_EQ(state(), "silent");
+  worker.set_lease_expired(true);
+  EXPECT_EQ(state(), "gone");
+}
 
 TEST(OneLineTest, CutsAtACharacterAndKeepsControlCodesOut) {
-  EXPECT_EQ(OneLine("a\nb\tc\x1b[31md", 100), "a b c [31md");
+  EXPECT_EQ(OneLine("a\nb\tc\x1b[31md", 100), "a b c\\x1b[31md");
+  EXPECT_EQ(OneLine("caf\xe9 \xe2\x80\xae", 100), "caf\\xe9 \\u{202e}");
   EXPECT_EQ(OneLine("abcdef", 6), "abcdef");
   EXPECT_EQ(OneLine("abcdefg", 6), "abc...");
   EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 5), "\xc3\xa9\xc3\xa9...");
@@ -185,6 +382,7 @@ TEST(OneLineTest, CutsAtACharacterAndKeepsControlCodesOut) {
 TEST(ExitCodeTest, SaysWhoseFaultItWas) {
   EXPECT_EQ(ExitCodeOf(absl::OkStatus()), 0);
   EXPECT_EQ(ExitCodeOf(absl::InternalError("")), 1);
+  EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("the coordinator's disk is full")), 1);
   EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("")), 2);
   EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), 2);
   EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), 3);

@@ -1,10 +1,5 @@
 #include "client/exit_code.h"
 
-#include <cstdio>
-#include <string>
-
-#include "absl/strings/str_split.h"
-
 namespace mimeo {
 
 ExitCode ExitCodeOf(const absl::Status& status) {
@@ -18,12 +13,6 @@ ExitCode ExitCodeOf(const absl::Status& status) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded: return kNobodyAnswers;
     default: return kFailed;
-  }
-}
-
-void PrintError(const absl::Status& status) {
-  for (absl::string_view line : absl::StrSplit(status.message(), '\n')) {
-    std::fprintf(stderr, "mimeo: %s\n", std::string(line).c_str());
   }
 }
 

@@ -29,7 +29,7 @@ struct FollowOptions {
   absl::Duration patience = absl::Minutes(1);  // with a coordinator that has answered once and does no more
 };
 
-// Until the job is final or paused. NotFound: no such job. Unavailable: nobody answers, or nobody has for `patience`.
+// Until the job is final or paused, by a person or because a person must mend something. NotFound: no such job. Unavailable: nobody answers, or nobody has for `patience`.
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
                                    Progress* progress, const FollowOptions& options);
 

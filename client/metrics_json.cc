@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "client/json_text.h"
 #include "client/utilization_text.h"
 
 namespace mimeo {
@@ -25,14 +26,14 @@ std::string StepJson(const StepMetrics& step) {
     if (const double share = ModelFlopsUtilization(rank); share > 0) json["mfu"] = share;
     json["peak_memory_bytes"] = rank.peak_memory_bytes();
   }
-  return json.dump();
+  return JsonText(json);
 }
 
 std::string EvaluationJson(const EvaluationResult& evaluation) {
   nlohmann::ordered_json json = {{"step", evaluation.step()}};
   const std::map<std::string, double> values(evaluation.values().begin(), evaluation.values().end());
   for (const auto& [name, value] : values) json[name] = value;
-  return json.dump();
+  return JsonText(json);
 }
 
 }  // namespace mimeo

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/print.h"
 #include "client/table.h"
 
 namespace mimeo {
@@ -14,6 +16,7 @@ namespace {
 
 constexpr int kBarWidth = 24;
 constexpr absl::Duration kLineEvery = absl::Seconds(5);
+constexpr absl::Duration kWaitMatters = absl::Seconds(2);  // shorter ones come and go with each step
 constexpr size_t kPlainWidth = 400;
 
 // Of the terminal behind `out`, as it is now: a bar that wraps cannot be redrawn in place.
@@ -30,9 +33,8 @@ std::string Clocked(absl::Duration left) {
 
 std::string StateText(const Job& job) {
   switch (job.state()) {
-    case JOB_STATE_PENDING: return absl::StrCat("waits: ", job.reason());
     case JOB_STATE_RUNNING: return "starts";
-    case JOB_STATE_PAUSED: return "paused";
+    case JOB_STATE_PAUSED: return job.status_code() == 0 ? "paused" : absl::StrCat("is paused: ", job.reason());
     case JOB_STATE_SUCCEEDED: return "done";
     case JOB_STATE_FAILED: return "failed";
     case JOB_STATE_CANCELLED: return "cancelled";
@@ -40,28 +42,44 @@ std::string StateText(const Job& job) {
   }
 }
 
-std::string WaitText(const Job& job) {
-  for (const RankStatus& rank : job.ranks()) {
-    if (!rank.waiting_for().empty()) return absl::StrCat("  waits for ", rank.waiting_for());
-  }
-  return "";
+std::string WithoutDigits(std::string text) {
+  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }), text.end());
+  return text;
 }
 
 }  // namespace
 
+std::string WaitText(const Job& job) {
+  if (job.state() == JOB_STATE_PENDING) return absl::StrCat("waits: ", job.reason());
+  if (job.state() != JOB_STATE_RUNNING) return "";
+  for (const RankStatus& rank : job.ranks()) {
+    if (!rank.waiting_for().empty()) return absl::StrCat("waits for ", rank.waiting_for());
+  }
+  for (const RankStatus& rank : job.ranks()) {
+    const bool trains = rank.phase() != RANK_PHASE_STARTING && rank.phase() != RANK_PHASE_JOINING && rank.step() > 0;
+    if (!trains && !rank.doing().empty()) return rank.doing();
+  }
+  return "";
+}
+
 std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width) {
-  if (job.total_steps() == 0 || (job.step() == 0 && newest == nullptr)) {
-    return absl::StrCat(job.id(), " ", StateText(job), WaitText(job));
+  if (job.total_steps() <= 0 || (job.step() == 0 && newest == nullptr)) {
+    const std::string state = StateText(job), wait = WaitText(job);
+    return absl::StrCat(job.id(), " ", state, state.empty() || wait.empty() ? "" : ": ", wait);
   }
   const int64_t step = std::max(job.step(), newest == nullptr ? 0 : newest->step());
-  const int filled = static_cast<int>(std::min<int64_t>(width, width * step / job.total_steps()));
+  const double share = static_cast<double>(step) / static_cast<double>(job.total_steps());
+  const int filled = static_cast<int>(width * std::clamp(share, 0.0, 1.0));
   std::string text = absl::StrCat("[", std::string(static_cast<size_t>(filled), '#'),
                                   std::string(static_cast<size_t>(width - filled), '-'), "] ", step, "/", job.total_steps());
   if (newest != nullptr) {
     absl::StrAppendFormat(&text, "  loss %.4f  %.0f images/s", newest->loss(), newest->images_per_second());
   }
-  if (left < absl::InfiniteDuration() && step < job.total_steps()) absl::StrAppend(&text, "  ", Clocked(left), " left");
-  return absl::StrCat(text, WaitText(job));
+  if (job.state() == JOB_STATE_RUNNING && left < absl::InfiniteDuration() && step < job.total_steps()) {
+    absl::StrAppend(&text, "  ", Clocked(left), " left");
+  }
+  const std::string wait = job.state() == JOB_STATE_RUNNING || job.state() == JOB_STATE_PENDING ? WaitText(job) : StateText(job);
+  return wait.empty() || job.state() == JOB_STATE_SUCCEEDED ? text : absl::StrCat(text, "  ", wait);
 }
 
 Progress::Progress(std::FILE* out, Clock* clock) : out_(out), clock_(clock), terminal_(isatty(fileno(out)) == 1) {}
@@ -82,35 +100,47 @@ absl::Duration Progress::Left(const Job& job) {
   return (now - first_seen_) / done * std::max<int64_t>(0, job.total_steps() - job.step());
 }
 
+// The state is another one, or it waits for something else, and has for long enough to be told.
+bool Progress::IsNews(const Job& job) {
+  const absl::Time now = clock_->Now();
+  std::string wait = WithoutDigits(WaitText(job));
+  if (wait != wait_) {
+    wait_ = std::move(wait);
+    wait_since_ = now;
+  }
+  return job.state() != last_state_ || (!wait_.empty() && wait_ != told_wait_ && now - wait_since_ >= kWaitMatters);
+}
+
 void Progress::Show(const Job& job, const StepMetrics* newest) {
   const std::string text = OneLine(BarText(job, newest, Left(job), kBarWidth), terminal_ ? Columns(out_) : kPlainWidth);
   if (terminal_) {
-    std::fprintf(out_, "\r\033[K%s", text.c_str());
-    std::fflush(out_);
+    Redraw();
+    Print(out_, text);
     bar_shown_ = true;
     return;
   }
   const absl::Time now = clock_->Now();
-  const bool news = job.state() != last_state_;
+  const bool news = IsNews(job);
   if (text == last_text_ || (!news && (job.step() == last_step_ || now - last_line_ < kLineEvery))) return;
   last_text_ = text;
   last_state_ = job.state();
   last_line_ = now;
   last_step_ = job.step();
-  std::fprintf(out_, "%s\n", text.c_str());
-  std::fflush(out_);
+  told_wait_ = wait_;
+  Print(out_, absl::StrCat(text, "\n"));
 }
 
 void Progress::Say(absl::string_view line) {
-  if (bar_shown_) std::fputs("\r\033[K", out_);
-  std::fprintf(out_, "%s\n", std::string(line).c_str());
-  std::fflush(out_);
+  if (bar_shown_) Redraw();
+  Print(out_, absl::StrCat(line, "\n"));
 }
 
+// The only control characters that reach the terminal: to the line's beginning, and away with what stands there.
+void Progress::Redraw() { std::fputs("\r\033[K", out_); }
+
 void Progress::Done() {
-  if (bar_shown_) std::fputs("\n", out_);
+  if (bar_shown_) Print(out_, "\n");
   bar_shown_ = false;
-  std::fflush(out_);
 }
 
 }  // namespace mimeo

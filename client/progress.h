@@ -1,5 +1,5 @@
 // What a person sees of a job that is followed: a bar redrawn in place on a terminal, cut to its width, else a plain line now and
-// then.
+// then, and one whenever it has begun to wait for something.
 // Thread-compatible.
 #pragma once
 
@@ -14,7 +14,12 @@
 
 namespace mimeo {
 
-// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left". `newest` may be null. `width` of the bar in characters.
+// What keeps a job from training: "waits: <reason>" for a place or for its next try, "waits for teacher clip", or what it does before
+// its first step. Empty while it trains, and when it is over.
+std::string WaitText(const Job& job);
+
+// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left", and what it waits for. `newest` may be null. `width` of the bar
+// in characters.
 std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width);
 
 class Progress {
@@ -28,6 +33,8 @@ class Progress {
 
  private:
   absl::Duration Left(const Job& job);
+  bool IsNews(const Job& job);
+  void Redraw();
 
   std::FILE* const out_;
   Clock* const clock_;
@@ -37,6 +44,10 @@ class Progress {
   int64_t last_step_ = -1;
   std::string last_text_;
   JobState last_state_ = JOB_STATE_UNSPECIFIED;
+  // What it waits for, without the numbers in it, which change; since when; and what was told of it.
+  std::string wait_;
+  absl::Time wait_since_ = absl::InfinitePast();
+  std::string told_wait_;
   // Where the present generation was first seen, and when it first moved: what is left is judged by its pace from there on, for before
   // its first step it starts and evaluates.
   int64_t generation_ = -1;

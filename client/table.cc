@@ -2,39 +2,60 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/text.h"
 
 namespace mimeo {
+namespace {
 
-std::string TableText(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+constexpr size_t kWidest = 60;
+
+bool StartsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
+
+size_t Characters(absl::string_view text) { return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter)); }
+
+}  // namespace
+
+void Table::Add(std::vector<std::string> row) {
+  widths_.resize(std::max(widths_.size(), row.size()));
+  for (size_t i = 0; i < row.size(); ++i) {
+    row[i] = ToText(row[i]);
+    widths_[i] = std::max(widths_[i], std::min(Characters(row[i]), kWidest));
   }
+  rows_.push_back(std::move(row));
+}
+
+std::string Table::Take() {
   std::string text;
-  for (const auto& row : rows) {
+  for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) {
-      absl::StrAppend(&text, row[i]);
-      if (i + 1 < row.size()) text.append(widths[i] - row[i].size() + 2, ' ');
+      text += row[i];
+      if (i + 1 < row.size()) text.append(std::max(widths_[i], Characters(row[i])) - Characters(row[i]) + 2, ' ');
     }
     text.push_back('\n');
   }
+  rows_.clear();
   return text;
 }
 
-std::string OneLine(absl::string_view text, size_t width) {
+std::string TableText(const std::vector<std::vector<std::string>>& rows) {
+  if (rows.empty()) return "";
+  Table table(rows.front());
+  for (size_t i = 1; i < rows.size(); ++i) table.Add(rows[i]);
+  return table.Take();
+}
+
+std::string OneLine(absl::string_view bytes, size_t width) {
   constexpr absl::string_view kCut = "...";
-  const auto starts_character = [](char byte) { return (byte & 0xC0) != 0x80; };
-  const size_t length = static_cast<size_t>(std::count_if(text.begin(), text.end(), starts_character));
-  const bool cut = length > width;
-  const size_t kept = !cut ? length : width > kCut.size() ? width - kCut.size() : 0;
+  const std::string text = ToText(absl::StrReplaceAll(bytes, {{"\n", " "}, {"\t", " "}}));
+  const bool cut = Characters(text) > width;
+  const size_t kept = !cut ? width : width > kCut.size() ? width - kCut.size() : 0;
   std::string line;
   size_t taken = 0;
   for (const char byte : text) {
-    if (starts_character(byte) && ++taken > kept) break;
-    line.push_back(absl::ascii_iscntrl(static_cast<unsigned char>(byte)) ? ' ' : byte);
+    if (StartsCharacter(byte) && ++taken > kept) break;
+    line.push_back(byte);
   }
   return cut ? absl::StrCat(line, kCut.substr(0, std::min(width, kCut.size()))) : line;
 }

@@ -1,4 +1,4 @@
-// Rows as aligned columns for people. Pure.
+// Rows as aligned columns for people. Thread-compatible.
 #pragma once
 
 #include <string>
@@ -8,11 +8,25 @@
 
 namespace mimeo {
 
-// The first row is the header. Columns are two spaces apart; the last one is not padded.
+// Columns of text, two spaces apart; the last one is not padded. A table may come in parts, as a long list does: a column is as wide as
+// the widest cell so far, and at most 60. Cells are made text (base/text.h), one line each.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) { Add(std::move(header)); }
+
+  void Add(std::vector<std::string> row);
+  // The rows since the last call, each on a line.
+  std::string Take();
+
+ private:
+  std::vector<size_t> widths_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+// All of a table at once.
 std::string TableText(const std::vector<std::vector<std::string>>& rows);
 
-// `text` (UTF-8) as one line of at most `width` characters: line breaks and other control characters become spaces, and "..." ends
-// what was cut. What other machines say goes through here before it reaches a terminal.
-std::string OneLine(absl::string_view text, size_t width);
+// `bytes` as one line of text of at most `width` characters: line breaks and tabs become spaces, and "..." ends what was cut.
+std::string OneLine(absl::string_view bytes, size_t width);
 
 }  // namespace mimeo

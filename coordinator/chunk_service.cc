@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "coordinator/answer.h"
+#include "coordinator/request_checks.h"
 
 namespace mimeo {
 namespace {
@@ -14,9 +15,7 @@ constexpr int64_t kChunksPerCheckpoint = limits::kCheckpointBytes / limits::kChu
 
 absl::Status CheckKey(const PutChunksRequest& request) {
   if (request.step() < 1) return absl::InvalidArgumentError(absl::StrCat("step: ", request.step(), " is not positive"));
-  if (request.content_id().empty() || request.content_id().size() > limits::kNameBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("content_id: 1 to ", limits::kNameBytes, " bytes are needed"));
-  }
+  RETURN_IF_ERROR(CheckContentId(request.content_id()));
   if (request.index() < 0 || request.index() >= kChunksPerCheckpoint) {
     return absl::InvalidArgumentError(
         absl::StrCat("index: ", request.index(), " is not in [0, ", kChunksPerCheckpoint, ")"));
@@ -29,7 +28,7 @@ absl::Status CheckKey(const PutChunksRequest& request) {
 absl::Status ChunkService::Put(const PutChunksRequest& request) {
   RETURN_IF_ERROR(CheckKey(request));
   // With every chunk: a gang that ends during its upload is stopped here, not at the commit a gigabyte later.
-  RETURN_IF_ERROR(core_->AdmitChunk(request.job_id(), request.content_id()));
+  RETURN_IF_ERROR(core_->AdmitChunk(request.job_id(), {request.step(), request.content_id()}));
   const ChunkKey key = {request.job_id(), request.step(), request.content_id(), request.index()};
   const absl::Status written = core_->checkpoints().PutChunk(key, request.sha256(), request.bytes());
   if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) core_->metrics().StoreFailed();

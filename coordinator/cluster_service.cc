@@ -1,8 +1,12 @@
 #include "coordinator/cluster_service.h"
 
 #include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include <string>
 
 #include "coordinator/answer.h"
+#include "coordinator/request_checks.h"
 
 namespace mimeo {
 
@@ -10,25 +14,54 @@ grpc::Status ClusterService::RegisterWorker(grpc::ServerContext*, const Register
                                             RegisterWorkerReply* reply) {
   *reply->mutable_lease() =
       google::protobuf::util::TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(core_->lease()));
-  return Answer(core_, core_->RegisterWorker(request->worker()));
+  const absl::Status legal = CheckWorker(request->worker());
+  return Answer(core_, legal.ok() ? core_->RegisterWorker(request->worker()) : legal);
 }
 
 grpc::Status ClusterService::Heartbeat(grpc::ServerContext*, const HeartbeatRequest* request, HeartbeatReply* reply) {
-  return Answer(core_, core_->Heartbeat(*request), reply);
+  HeartbeatRequest taken = *request;
+  const RefusedStatuses refused = TakeStatuses(taken.mutable_ranks());
+  const grpc::Status answer = Answer(core_, core_->Heartbeat(taken), reply);
+  if (answer.ok()) NoteRefused(taken.worker_id(), refused);
+  return answer;
+}
+
+void ClusterService::NoteRefused(const std::string& worker_id, const RefusedStatuses& refused) {
+  if (refused.count > 0) core_->metrics().StatusesRefused(refused.count);
+  absl::MutexLock lock(&mu_);
+  if (refused.count == 0) {
+    refusals_.erase(worker_id);
+    return;
+  }
+  std::string& logged = refusals_[worker_id];
+  if (logged == refused.first.message()) return;
+  logged = std::string(refused.first.message());
+  spdlog::warn("statuses of ranks refused worker={} count={} first=\"{}\"", worker_id, refused.count, logged);
+}
+
+grpc::Status ClusterService::LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request, LeaveClusterReply*) {
+  LeaveClusterRequest taken = *request;
+  const RefusedStatuses refused = TakeStatuses(taken.mutable_ranks());
+  const grpc::Status answer = Answer(core_, core_->LeaveCluster(taken));
+  if (answer.ok()) NoteRefused(taken.worker_id(), refused);
+  return answer;
 }
 
 grpc::Status ClusterService::ReportSteps(grpc::ServerContext*, const ReportStepsRequest* request, ReportStepsReply*) {
-  return Answer(core_, core_->ReportSteps(*request));
+  const absl::Status legal = CheckReport(*request);
+  return Answer(core_, legal.ok() ? core_->ReportSteps(*request) : legal);
 }
 
 grpc::Status ClusterService::CommitCheckpoint(grpc::ServerContext*, const CommitCheckpointRequest* request,
                                               CommitCheckpointReply*) {
-  return Answer(core_, core_->CommitCheckpoint(request->manifest()));
+  const absl::Status legal = CheckManifest(request->manifest());
+  return Answer(core_, legal.ok() ? core_->CommitCheckpoint(request->manifest()) : legal);
 }
 
 grpc::Status ClusterService::TeacherHeartbeat(grpc::ServerContext*, const TeacherHeartbeatRequest* request,
                                               TeacherHeartbeatReply*) {
-  return Answer(core_, core_->TeacherHeartbeat(*request));
+  const absl::Status legal = CheckTeacher(*request);
+  return Answer(core_, legal.ok() ? core_->TeacherHeartbeat(*request) : legal);
 }
 
 }  // namespace mimeo

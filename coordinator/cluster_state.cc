@@ -55,7 +55,9 @@ absl::Status CheckKind(const ClusterState& state, const JobSubmitted& event) {
 
 absl::Status CheckKind(const ClusterState& state, const JobControlled& event) {
   const JobInfo* job = nullptr;
-  RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
+  RETURN_IF_ERROR(FindJob(state, event.job_id(), &job));
+  const bool comes_back = job->state == JOB_STATE_FAILED && event.want() == WANT_RUN;
+  if (!comes_back) RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
   if (event.want() != WANT_RUN && event.want() != WANT_PAUSE && event.want() != WANT_CANCEL) {
     return absl::InvalidArgumentError(absl::StrCat("want: ", static_cast<int>(event.want()),
                                                    " is none of WANT_RUN, WANT_PAUSE, WANT_CANCEL"));
@@ -220,12 +222,29 @@ absl::Status CheckKind(const ClusterState& state, const TeacherPinned& event) {
 }
 
 absl::Status CheckKind(const ClusterState& state, const WorkerDrained& event) {
-  if (state.workers().count(event.worker_id()) > 0) return absl::OkStatus();
+  const bool taken_back = !event.drained() && state.IsDrained(event.worker_id());
+  if (taken_back || state.workers().count(event.worker_id()) > 0) return absl::OkStatus();
   return absl::NotFoundError(absl::StrCat("no worker \"", event.worker_id(), "\""));
 }
 
 // The state of a job without a gang.
 JobState IdleState(Want want) { return want == WANT_PAUSE ? JOB_STATE_PAUSED : JOB_STATE_PENDING; }
+
+// What happened before is no reason any more to wait, to pause or to avoid a worker.
+void Forgive(JobInfo* job) {
+  job->failures_in_a_row = 0;
+  job->failed_for_good = false;
+  job->needs_person = false;
+  job->status_code = 0;
+  job->failures.clear();
+}
+
+void Remember(const WorkerFailure& failure, std::vector<WorkerFailure>* failures) {
+  const auto same = [&](const WorkerFailure& before) { return before.worker_id() == failure.worker_id(); };
+  failures->erase(std::remove_if(failures->begin(), failures->end(), same), failures->end());
+  failures->push_back(failure);
+  if (failures->size() > limits::kFailuresNamed) failures->erase(failures->begin());
+}
 
 absl::string_view WantReason(Want want) {
   switch (want) {
@@ -240,10 +259,12 @@ void AppendJob(const JobInfo& job, std::string* text) {
                   " want=", Want_Name(job.want), " generation=", job.generation, " placement=[",
                   absl::StrJoin(job.placement, " "), "] resume=", job.resume_step,
                   " failures=", job.failures_in_a_row, " for_good=", job.failed_for_good ? 1 : 0,
-                  " code=", job.status_code);
+                  " code=", job.status_code, " needs_person=", job.needs_person ? 1 : 0,
+                  " paused_itself=", job.paused_itself ? 1 : 0);
   absl::StrAppend(text, " data=", job.dataset_digest, " samples=", job.num_samples, " steps=", job.total_steps,
                   " checkpoints=[", absl::StrJoin(job.checkpoint_steps, " "), "] submitted=", job.submitted_unix_ms,
                   " reason=\"", job.reason, "\"");
+  for (const WorkerFailure& failure : job.failures) absl::StrAppend(text, " failure={", failure.ShortDebugString(), "}");
   for (const auto& [name, contract] : job.teachers) absl::StrAppend(text, " teacher={", contract.ShortDebugString(), "}");
   absl::StrAppend(text, " spec={", job.spec.ShortDebugString(), "}\n");
 }
@@ -290,48 +311,79 @@ absl::Status ClusterState::Check(const Event& event) const {
   return absl::InvalidArgumentError("event.kind: not set, or of a newer version");
 }
 
+void ClusterState::SetState(JobInfo* job, JobState state) {
+  --jobs_in_state_[job->state];
+  ++jobs_in_state_[state];
+  job->state = state;
+}
+
+int ClusterState::NumUnfinished() const {
+  return NumJobs(JOB_STATE_PENDING) + NumJobs(JOB_STATE_RUNNING) + NumJobs(JOB_STATE_PAUSED);
+}
+
+void ClusterState::Submit(const Event& event) {
+  const JobSubmitted& submitted = event.job_submitted();
+  JobInfo& job = jobs_[submitted.job_id()];
+  job.id = submitted.job_id();
+  job.sequence = next_sequence_++;
+  job.spec = submitted.spec();
+  job.reason = "submitted";
+  job.submitted_unix_ms = event.time().seconds() * 1000 + event.time().nanos() / 1000000;
+  ++jobs_in_state_[job.state];
+  requests_[submitted.request_id()] = job.id;
+}
+
+void ClusterState::Control(const JobControlled& controlled) {
+  JobInfo& job = jobs_.at(controlled.job_id());
+  job.want = controlled.want();
+  job.reason = std::string(WantReason(job.want));
+  job.paused_itself = false;
+  if (job.want == WANT_RUN) Forgive(&job);
+  if (job.placement.empty()) SetState(&job, IdleState(job.want));
+}
+
 void ClusterState::Place(const GangPlaced& placed) {
   JobInfo& job = jobs_.at(placed.job_id());
-  job.state = JOB_STATE_RUNNING;
+  SetState(&job, JOB_STATE_RUNNING);
   job.generation = placed.generation();
   job.placement.assign(placed.worker_ids().begin(), placed.worker_ids().end());
   job.resume_step = placed.resume_step();
   job.reason = placed.reason();
   for (const std::string& worker : job.placement) ++slots_held_[worker][job.id];
+  slots_busy_ += static_cast<int>(job.placement.size());
 }
 
 void ClusterState::End(const GangEnded& ended) {
   JobInfo& job = jobs_.at(ended.job_id());
   for (const std::string& worker : job.placement) slots_held_[worker].erase(job.id);
+  slots_busy_ -= static_cast<int>(job.placement.size());
   job.placement.clear();
   job.reason = ended.reason();
-  job.state = ended.end() == GANG_END_COMPLETED ? JOB_STATE_SUCCEEDED : IdleState(job.want);
+  SetState(&job, ended.end() == GANG_END_COMPLETED ? JOB_STATE_SUCCEEDED : IdleState(job.want));
   if (ended.end() != GANG_END_FAILED) return;
   ++job.failures_in_a_row;
   job.status_code = ended.status_code();
   job.failed_for_good = ended.permanent();
+  job.needs_person = ended.needs_person();
+  for (const WorkerFailure& failure : ended.failures()) Remember(failure, &job.failures);
+}
+
+void ClusterState::Register(const WorkerIdentity& worker) {
+  WorkerIdentity& registered = workers_[worker.id()].identity;
+  slots_ += worker.slots() - registered.slots();
+  registered = worker;
+}
+
+void ClusterState::Forget(const std::string& worker_id) {
+  slots_ -= workers_.at(worker_id).identity.slots();
+  workers_.erase(worker_id);
+  slots_held_.erase(worker_id);
 }
 
 void ClusterState::Apply(const Event& event) {
   switch (event.kind_case()) {
-    case Event::kJobSubmitted: {
-      const JobSubmitted& submitted = event.job_submitted();
-      JobInfo& job = jobs_[submitted.job_id()];
-      job.id = submitted.job_id();
-      job.sequence = next_sequence_++;
-      job.spec = submitted.spec();
-      job.reason = "submitted";
-      job.submitted_unix_ms = event.time().seconds() * 1000 + event.time().nanos() / 1000000;
-      requests_[submitted.request_id()] = job.id;
-      return;
-    }
-    case Event::kJobControlled: {
-      JobInfo& job = jobs_.at(event.job_controlled().job_id());
-      job.want = event.job_controlled().want();
-      job.reason = std::string(WantReason(job.want));
-      if (job.placement.empty()) job.state = IdleState(job.want);
-      return;
-    }
+    case Event::kJobSubmitted: return Submit(event);
+    case Event::kJobControlled: return Control(event.job_controlled());
     case Event::kGangPlaced: return Place(event.gang_placed());
     case Event::kGangEnded: return End(event.gang_ended());
     case Event::kDatasetPinned: {
@@ -346,7 +398,7 @@ void ClusterState::Apply(const Event& event) {
       JobInfo& job = jobs_.at(event.checkpoint_committed().manifest().job_id());
       const int64_t step = event.checkpoint_committed().manifest().step();
       const auto place = absl::c_lower_bound(job.checkpoint_steps, step);
-      if (place == job.checkpoint_steps.end()) job.failures_in_a_row = 0;
+      if (place == job.checkpoint_steps.end()) Forgive(&job);
       if (place == job.checkpoint_steps.end() || *place != step) job.checkpoint_steps.insert(place, step);
       return;
     }
@@ -357,18 +409,13 @@ void ClusterState::Apply(const Event& event) {
     }
     case Event::kJobFinished: {
       JobInfo& job = jobs_.at(event.job_finished().job_id());
-      job.state = event.job_finished().state();
+      SetState(&job, event.job_finished().state());
       job.reason = event.job_finished().reason();
       job.status_code = event.job_finished().status_code();
       return;
     }
-    case Event::kWorkerRegistered:
-      workers_[event.worker_registered().worker().id()].identity = event.worker_registered().worker();
-      return;
-    case Event::kWorkerForgotten:
-      workers_.erase(event.worker_forgotten().worker_id());
-      slots_held_.erase(event.worker_forgotten().worker_id());
-      return;
+    case Event::kWorkerRegistered: return Register(event.worker_registered().worker());
+    case Event::kWorkerForgotten: return Forget(event.worker_forgotten().worker_id());
     case Event::kTeacherRegistered: {
       const TeacherRegistered& teacher = event.teacher_registered();
       teachers_[teacher.name()] = {teacher.name(), teacher.incarnation(), teacher.address()};
@@ -378,7 +425,8 @@ void ClusterState::Apply(const Event& event) {
     case Event::kJobPaused: {
       JobInfo& job = jobs_.at(event.job_paused().job_id());
       job.want = WANT_PAUSE;
-      job.state = JOB_STATE_PAUSED;
+      SetState(&job, JOB_STATE_PAUSED);
+      job.paused_itself = true;
       job.reason = event.job_paused().reason();
       job.status_code = event.job_paused().status_code();
       return;
@@ -388,9 +436,12 @@ void ClusterState::Apply(const Event& event) {
       jobs_.at(event.teacher_pinned().job_id()).teachers[contract.name()] = contract;
       return;
     }
-    case Event::kWorkerDrained:
-      workers_.at(event.worker_drained().worker_id()).drained = event.worker_drained().drained();
+    case Event::kWorkerDrained: {
+      const WorkerDrained& drained = event.worker_drained();
+      if (drained.drained()) drained_.insert(drained.worker_id());
+      if (!drained.drained()) drained_.erase(drained.worker_id());
       return;
+    }
     case Event::KIND_NOT_SET: return;
   }
 }
@@ -413,9 +464,9 @@ std::string ClusterState::DebugString() const {
   std::string text = absl::StrCat("next_sequence=", next_sequence_, "\n");
   for (const auto& [id, job] : jobs_) AppendJob(job, &text);
   for (const auto& [id, worker] : workers_) {
-    absl::StrAppend(&text, "worker ", worker.identity.ShortDebugString(), " busy=", SlotsBusy(id),
-                    worker.drained ? " drained" : "", "\n");
+    absl::StrAppend(&text, "worker ", worker.identity.ShortDebugString(), " busy=", SlotsBusy(id), "\n");
   }
+  for (const std::string& id : drained_) absl::StrAppend(&text, "drained ", id, "\n");
   for (const auto& [name, teacher] : teachers_) {
     absl::StrAppend(&text, "teacher ", name, " incarnation=", teacher.incarnation, " address=", teacher.address, "\n");
   }

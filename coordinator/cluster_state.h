@@ -1,7 +1,9 @@
 // What the cluster is, as a function of the events so far. Pure; thread-compatible. Ordered maps: iteration is deterministic.
 #pragma once
 
+#include <array>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +24,12 @@ struct JobInfo {
   int64_t generation = 0;           // newest
   std::vector<std::string> placement;  // worker by rank; empty unless a gang has slots
   int64_t resume_step = 0;          // of the checkpoint that the newest generation started from; 0: the beginning
-  int failures_in_a_row = 0;        // generations without a new checkpoint
+  int failures_in_a_row = 0;        // generations without a new checkpoint; a person who resumes the job forgives them
   bool failed_for_good = false;     // no other generation would help
+  bool needs_person = false;        // nor before a person has mended something
+  bool paused_itself = false;       // by JobPaused: nobody asked
+  // Where those generations failed: the newest failure of each worker, the newest last, at most limits::kFailuresNamed.
+  std::vector<WorkerFailure> failures;
   std::string dataset_digest;
   int64_t num_samples = 0;
   int64_t total_steps = 0;
@@ -34,7 +40,6 @@ struct JobInfo {
 
 struct WorkerInfo {
   WorkerIdentity identity;
-  bool drained = false;  // by a person
 };
 
 struct TeacherRecord {
@@ -55,6 +60,14 @@ class ClusterState {
   const absl::btree_map<std::string, TeacherRecord>& teachers() const { return teachers_; }
   const std::map<std::string, std::string>& requests() const { return requests_; }  // request id -> job id
 
+  // Counts, kept because they are asked for with every event.
+  int NumJobs(JobState state) const { return jobs_in_state_[state]; }
+  int NumUnfinished() const;
+  int num_slots() const { return slots_; }
+  int num_slots_busy() const { return slots_busy_; }
+
+  // Whether a person drained it. It need not be registered now: a drained host may be switched off and come back.
+  bool IsDrained(const std::string& worker_id) const { return drained_.count(worker_id) > 0; }
   int SlotsBusy(const std::string& worker_id) const;
   // Job id -> slots, of the gangs that hold some of this worker.
   const std::map<std::string, int>& SlotsHeld(const std::string& worker_id) const;
@@ -64,8 +77,13 @@ class ClusterState {
   std::string DebugString() const;
 
  private:
+  void Submit(const Event& event);
+  void Control(const JobControlled& controlled);
   void Place(const GangPlaced& placed);
   void End(const GangEnded& ended);
+  void Register(const WorkerIdentity& worker);
+  void Forget(const std::string& worker_id);
+  void SetState(JobInfo* job, JobState state);
 
   absl::btree_map<std::string, JobInfo> jobs_;
   absl::btree_map<std::string, WorkerInfo> workers_;
@@ -73,6 +91,10 @@ class ClusterState {
   std::map<std::string, std::string> requests_;
   // Worker -> job -> slots. Follows from the placements; kept because it is asked for with every heartbeat.
   std::map<std::string, std::map<std::string, int>> slots_held_;
+  std::set<std::string> drained_;  // workers, registered or not
+  std::array<int, JobState_ARRAYSIZE> jobs_in_state_ = {};
+  int slots_ = 0;
+  int slots_busy_ = 0;
   int64_t next_sequence_ = 1;
 };
 

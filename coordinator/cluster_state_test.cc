@@ -185,6 +185,92 @@ TEST(ClusterStateTest, WhatAPersonMayAsk) {
               StatusIs(kPrecondition, "j1 is succeeded already"));
 }
 
+// What failed may be mended: the job goes on from its checkpoint, and what failed before is forgiven.
+TEST(ClusterStateTest, AFailedJobMayBeResumedAndNoOtherFinalOne) {
+  const std::vector<std::string> failed = With(
+      Running(), {Committed(1, 10),
+                  "gang_ended { job_id: 'j1' generation: 1 end: GANG_END_FAILED permanent: true status_code: 5 reason: 'no photos' "
+                  "failures { worker_id: 'w0' status_code: 5 message: 'no photos' } }",
+                  "job_finished { job_id: 'j1' state: JOB_STATE_FAILED status_code: 5 reason: 'no photos' }"});
+  ClusterState state = StateOf(failed);
+  EXPECT_EQ(state.NumUnfinished(), 0);
+  EXPECT_EQ(state.jobs().at("j1").failures.size(), 1u);
+  EXPECT_THAT(Check(state, Controlled("WANT_PAUSE")), StatusIs(kPrecondition, "j1 is failed already"));
+  EXPECT_THAT(Check(state, Controlled("WANT_CANCEL")), StatusIs(kPrecondition, "j1 is failed already"));
+  EXPECT_OK(Check(state, Controlled("WANT_RUN")));
+  state.Apply(ParseEvent(Controlled("WANT_RUN")));
+  const JobInfo& job = state.jobs().at("j1");
+  EXPECT_EQ(job.state, JOB_STATE_PENDING);
+  EXPECT_FALSE(job.failed_for_good);
+  EXPECT_EQ(job.failures_in_a_row, 0);
+  EXPECT_EQ(job.status_code, 0);
+  EXPECT_TRUE(job.failures.empty());
+  EXPECT_EQ(state.NumUnfinished(), 1);
+  EXPECT_OK(Check(state, Placed(2, "w0", 10)));
+  const ClusterState cancelled = StateOf({Submitted(1, 1), "job_finished { job_id: 'j1' state: JOB_STATE_CANCELLED }"});
+  EXPECT_THAT(Check(cancelled, Controlled("WANT_RUN")), StatusIs(kPrecondition, "j1 is cancelled already"));
+}
+
+TEST(ClusterStateTest, AJobThatPausedItselfIsResumedWithItsFailuresForgiven) {
+  const std::string paused = "job_paused { job_id: 'j1' reason: 'five failures' status_code: 13 }";
+  EXPECT_THAT(Check(StateOf(Running()), paused), StatusIs(kPrecondition, "runs generation 1"));
+  ClusterState state = StateOf(With(Running(), {Ended(1, "GANG_END_FAILED"), paused}));
+  EXPECT_EQ(state.jobs().at("j1").state, JOB_STATE_PAUSED);
+  EXPECT_EQ(state.jobs().at("j1").want, WANT_PAUSE);
+  EXPECT_TRUE(state.jobs().at("j1").paused_itself);
+  state.Apply(ParseEvent(Controlled("WANT_RUN")));
+  EXPECT_EQ(state.jobs().at("j1").state, JOB_STATE_PENDING);
+  EXPECT_EQ(state.jobs().at("j1").failures_in_a_row, 0);
+  EXPECT_FALSE(state.jobs().at("j1").paused_itself);
+}
+
+TEST(ClusterStateTest, OfEachWorkerTheNewestFailureIsRememberedUntilANewCheckpoint) {
+  const auto failed = [](int generation, const std::string& worker) {
+    return absl::StrCat("gang_ended { job_id: 'j1' generation: ", generation, " end: GANG_END_FAILED failures { worker_id: '", worker,
+                        "' message: 'generation ", generation, "' } }");
+  };
+  ClusterState state = StateOf(With(Running(), {failed(1, "w0"), Placed(2, "w0"), failed(2, "w1"), Placed(3, "w0"), failed(3, "w0")}));
+  const std::vector<WorkerFailure>& failures = state.jobs().at("j1").failures;
+  ASSERT_EQ(failures.size(), 2u);
+  EXPECT_EQ(failures[0].worker_id(), "w1");
+  EXPECT_EQ(failures[1].message(), "generation 3");
+  for (int generation = 4; generation <= 3 + limits::kFailuresNamed; ++generation) {
+    state.Apply(ParseEvent(Placed(generation, "w0")));
+    state.Apply(ParseEvent(failed(generation, absl::StrCat("v", generation))));
+  }
+  EXPECT_EQ(failures.size(), size_t{limits::kFailuresNamed});
+  EXPECT_EQ(failures[0].worker_id(), "v4") << "the oldest went";
+  state.Apply(ParseEvent(Placed(100, "w0")));
+  state.Apply(ParseEvent(Committed(100, 10)));
+  EXPECT_TRUE(failures.empty());
+}
+
+TEST(ClusterStateTest, ADrainedWorkerStaysSoWhenItGoesAndComesBack) {
+  const std::string drained = "worker_drained { worker_id: 'w0' drained: true }";
+  EXPECT_THAT(Check(StateOf({}), drained), StatusIs(kNotFound, "w0"));
+  ClusterState state = StateOf({Registered("w0", 2), drained, Registered("w0", 2, 2), "worker_forgotten { worker_id: 'w0' }"});
+  EXPECT_TRUE(state.IsDrained("w0"));
+  state.Apply(ParseEvent("worker_drained { worker_id: 'w0' drained: false }"));
+  EXPECT_FALSE(state.IsDrained("w0"));
+  EXPECT_THAT(Check(state, "worker_drained { worker_id: 'w0' drained: false }"), StatusIs(kNotFound, "w0"));
+}
+
+TEST(ClusterStateTest, CountsFollowTheEvents) {
+  ClusterState state = StateOf(With(Running(), {Registered("w1", 4), Submitted(2, 1)}));
+  EXPECT_EQ(state.NumJobs(JOB_STATE_RUNNING), 1);
+  EXPECT_EQ(state.NumJobs(JOB_STATE_PENDING), 1);
+  EXPECT_EQ(state.num_slots(), 6);
+  EXPECT_EQ(state.num_slots_busy(), 2);
+  state.Apply(ParseEvent(Registered("w1", 3, 2)));
+  state.Apply(ParseEvent(Ended(1, "GANG_END_COMPLETED")));
+  EXPECT_EQ(state.num_slots(), 5);
+  EXPECT_EQ(state.num_slots_busy(), 0);
+  EXPECT_EQ(state.NumJobs(JOB_STATE_SUCCEEDED), 1);
+  EXPECT_EQ(state.NumUnfinished(), 1);
+  state.Apply(ParseEvent("worker_forgotten { worker_id: 'w1' }"));
+  EXPECT_EQ(state.num_slots(), 2);
+}
+
 TEST(ClusterStateTest, AJobFinishesOnlyWithoutAGang) {
   const std::string finished = "job_finished { job_id: 'j1' state: JOB_STATE_CANCELLED reason: 'asked' }";
   EXPECT_THAT(Check(StateOf(Running()), finished), StatusIs(kPrecondition, "runs generation 1"));
@@ -234,7 +320,12 @@ TEST(ClusterStateTest, EveryEventChangesTheText) {
       "checkpoint_deleted { job_id: 'j1' step: 10 }",
       Controlled("WANT_PAUSE"),
       Ended(1, "GANG_END_FAILED"),
+      "job_paused { job_id: 'j1' reason: 'a person must look' status_code: 13 }",
+      Controlled("WANT_RUN"),
+      Placed(2, "w0"),
+      "gang_ended { job_id: 'j1' generation: 2 end: GANG_END_FAILED needs_person: true failures { worker_id: 'w0' } }",
       "job_finished { job_id: 'j1' state: JOB_STATE_FAILED reason: 'enough' status_code: 13 }",
+      "worker_drained { worker_id: 'w0' drained: true }",
       "worker_forgotten { worker_id: 'w0' }",
       "teacher_registered { name: 'clip' incarnation: '1' address: 'a:1' }",
       "teacher_forgotten { name: 'clip' }",

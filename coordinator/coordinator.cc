@@ -1,14 +1,19 @@
 #include "coordinator/coordinator.h"
 
+#include <google/protobuf/text_format.h>
 #include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "coordinator/event_job.h"
+#include "coordinator/page.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -16,36 +21,17 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-constexpr int kRoundsMax = 16;    // of decisions that follow from each other; two or three are usual
-constexpr int kJobsListed = 1000;
+constexpr size_t kEventsAtOnce = 256;  // decided and committed before others get the lock
 
-google::protobuf::Duration ToProto(absl::Duration duration) {
-  return TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(duration));
-}
-
-// What an event changes, in a word and a number or two, for the log.
+// What an event changes, in a word and a number or two, for the log. Names of files stay readable in every script.
 std::string Line(const Event& event) {
-  std::string text = event.ShortDebugString();
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  printer.SetUseUtf8StringEscaping(true);
+  std::string text;
+  printer.PrintToString(event, &text);
   constexpr size_t kLineBytes = 600;  // a submitted spec would fill a screen
-  if (text.size() > kLineBytes) text = absl::StrCat(text.substr(0, kLineBytes), " ...");
-  return text;
-}
-
-// The job that an event is about; empty when it is about none.
-std::string JobOf(const Event& event) {
-  switch (event.kind_case()) {
-    case Event::kJobSubmitted: return event.job_submitted().job_id();
-    case Event::kJobControlled: return event.job_controlled().job_id();
-    case Event::kGangPlaced: return event.gang_placed().job_id();
-    case Event::kGangEnded: return event.gang_ended().job_id();
-    case Event::kDatasetPinned: return event.dataset_pinned().job_id();
-    case Event::kCheckpointCommitted: return event.checkpoint_committed().manifest().job_id();
-    case Event::kCheckpointDeleted: return event.checkpoint_deleted().job_id();
-    case Event::kJobFinished: return event.job_finished().job_id();
-    case Event::kJobPaused: return event.job_paused().job_id();
-    case Event::kTeacherPinned: return event.teacher_pinned().job_id();
-    default: return "";
-  }
+  return ToText(absl::StripTrailingAsciiWhitespace(text), kLineBytes);
 }
 
 }  // namespace
@@ -67,8 +53,7 @@ absl::Status CoordinatorCore::Recover() {
     ++number;
     return absl::OkStatus();
   }));
-  liveness_ = Liveness();
-  liveness_.since = clock_->Now();
+  scheduler_.Begin(clock_->Now());
   spdlog::info("recovered events={} jobs={} workers={}", number, state_.jobs().size(), state_.workers().size());
   CountState();
   return absl::OkStatus();
@@ -85,6 +70,12 @@ absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
     return written;
   }
   state_.Apply(event);
+  bool progressed = false;
+  if (event.has_gang_ended()) {
+    const JobInfo& job = state_.jobs().at(event.gang_ended().job_id());
+    progressed = reports_.Of(job).Progressed(job);
+  }
+  scheduler_.Applied(event, clock_->Now(), progressed);
   metrics_->Committed(clock_->Now() - begin, journal_.size());
   Notice(event);
   return absl::OkStatus();
@@ -105,26 +96,28 @@ void CoordinatorCore::Notice(const Event& event) {
     if (end == GANG_END_FAILED || end == GANG_END_REPLACED) metrics_->GangFailed();
   } else if (event.has_checkpoint_committed()) {
     metrics_->CheckpointCommitted();
-    reports_.HearStep(job, job.generation, event.checkpoint_committed().manifest().step());
+    const CheckpointManifest& manifest = event.checkpoint_committed().manifest();
+    std::deque<Upload>& uploads = uploads_[job_id];
+    const Upload committed = {manifest.step(), manifest.content_id()};
+    uploads.erase(std::remove(uploads.begin(), uploads.end(), committed), uploads.end());
+    reports_.HearStep(job, job.generation, manifest.step());
+  } else if (event.has_job_controlled()) {
+    // It may have failed before, and have been taken for ended.
+    metrics_->JobGoesOn(job_id);
+    uploads_to_clean_.erase(job_id);
   }
   const bool becomes_final = event.has_job_finished() || event.has_gang_ended();
   if (!becomes_final || !IsFinal(job.state)) return;
   metrics_->JobEnded(job_id);
-  logged_reasons_.erase(job_id);
   uploads_.erase(job_id);
   uploads_to_clean_.insert(job_id);
 }
 
 void CoordinatorCore::DecideAndCommit() {
-  for (int round = 0; round < kRoundsMax; ++round) {
-    const Decision decision = Decide(state_, liveness_, clock_->Now(), options_);
-    for (const auto& [job, reason] : decision.reasons) {
-      std::string& logged = logged_reasons_[job];
-      if (logged == reason) continue;
-      logged = reason;
-      spdlog::info("decision job={} reason=\"{}\"", job, reason);
-    }
-    for (const Event& event : decision.events) {
+  for (size_t committed = 0; committed < kEventsAtOnce;) {
+    const std::vector<Event> events = scheduler_.Decide(clock_->Now());
+    if (events.empty()) break;
+    for (const Event& event : events) {
       WriteBatch extra;
       if (event.has_checkpoint_deleted()) {
         const CheckpointDeleted& deleted = event.checkpoint_deleted();
@@ -138,8 +131,8 @@ void CoordinatorCore::DecideAndCommit() {
       }
       // A full disk, say: what was decided is decided again, at the latest by the next tick.
       if (!Commit(event, extra).ok()) return;
+      ++committed;
     }
-    if (decision.events.empty()) break;
   }
   CountState();
 }
@@ -155,18 +148,33 @@ void CoordinatorCore::Tick() {
 }
 
 void CoordinatorCore::CleanUploads() {
-  std::map<std::string, int64_t> keep;
+  if (!commits_mu_.TryLock()) return;
+  std::set<std::string> jobs;
   {
     absl::MutexLock lock(&mu_);
-    for (const std::string& id : uploads_to_clean_) {
-      keep[id] = IsFinal(state_.jobs().at(id).state) ? 0 : limits::kUncommittedUploads;
-    }
-    uploads_to_clean_.clear();
+    jobs.swap(uploads_to_clean_);
   }
-  for (const auto& [job, newest] : keep) {
-    const absl::Status cleaned = checkpoints_.DeleteUncommitted(job, newest);
+  for (const std::string& job : jobs) {
+    const absl::Status cleaned = CleanUploadsOf(job);
     if (!cleaned.ok()) spdlog::warn("uncommitted chunks stay job={} error=\"{}\"", job, cleaned.ToString());
   }
+  commits_mu_.Unlock();
+}
+
+absl::Status CoordinatorCore::CleanUploadsOf(const std::string& job_id) {
+  // Listed first: an upload that begins now is not among them.
+  ASSIGN_OR_RETURN(const std::vector<Upload> uncommitted, checkpoints_.ListUncommitted(job_id));
+  std::deque<Upload> newest;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = uploads_.find(job_id);
+    if (found != uploads_.end()) newest = found->second;
+  }
+  for (const Upload& upload : uncommitted) {
+    if (absl::c_linear_search(newest, upload)) continue;
+    RETURN_IF_ERROR(checkpoints_.DeleteUpload(job_id, upload));
+  }
+  return absl::OkStatus();
 }
 
 void CoordinatorCore::Close() {
@@ -176,16 +184,13 @@ void CoordinatorCore::Close() {
 
 void CoordinatorCore::CountState() {
   CoordinatorMetrics::Counts counts;
-  for (int state = JOB_STATE_PENDING; state <= JOB_STATE_CANCELLED; ++state) {
-    counts.jobs[StateName(static_cast<JobState>(state))] = 0;
+  for (int i = JOB_STATE_PENDING; i <= JOB_STATE_CANCELLED; ++i) {
+    const auto state = static_cast<JobState>(i);
+    counts.jobs[StateName(state)] = state_.NumJobs(state);
   }
-  for (const auto& [id, job] : state_.jobs()) ++counts.jobs[StateName(job.state)];
-  const absl::Time now = clock_->Now();
-  for (const auto& [id, worker] : state_.workers()) {
-    counts.slots += worker.identity.slots();
-    counts.slots_busy += state_.SlotsBusy(id);
-    counts.workers_silent += SilentFor(liveness_.worker_heard, id, liveness_.since, now) > options_.lease;
-  }
+  counts.slots = state_.num_slots();
+  counts.slots_busy = state_.num_slots_busy();
+  counts.workers_silent = scheduler_.num_silent();
   counts.workers = static_cast<int>(state_.workers().size());
   counts.teachers = static_cast<int>(state_.teachers().size());
   metrics_->State(counts);
@@ -194,28 +199,13 @@ void CoordinatorCore::CountState() {
 absl::StatusOr<const JobInfo*> CoordinatorCore::FindJob(const std::string& job_id) const {
   const auto found = state_.jobs().find(job_id);
   if (found != state_.jobs().end()) return &found->second;
-  return absl::NotFoundError(absl::StrCat("no job \"", job_id.substr(0, limits::kNameBytes), "\""));
+  return absl::NotFoundError(absl::StrCat("no job \"", ToText(job_id, limits::kNameBytes), "\""));
 }
 
-Job CoordinatorCore::Describe(const JobInfo& job) const {
-  Job described;
-  described.set_id(job.id);
-  *described.mutable_spec() = job.spec;
-  described.set_state(job.state);
-  described.set_want(job.want);
-  described.set_reason(job.reason);
-  described.set_generation(job.generation);
-  for (const std::string& worker : job.placement) described.add_worker_ids(worker);
-  described.set_total_steps(job.total_steps);
-  described.set_checkpoint_step(job.checkpoint_steps.empty() ? 0 : job.checkpoint_steps.back());
-  described.set_step(described.checkpoint_step());
-  *described.mutable_submitted() = TimeUtil::MillisecondsToTimestamp(job.submitted_unix_ms);
-  if (job.state == JOB_STATE_FAILED) described.set_status_code(job.status_code);
-  const GangReport* gang = reports_.Find(job);
-  if (gang == nullptr) return described;
-  described.set_step(std::max(gang->step, described.checkpoint_step()));
-  for (const auto& [rank, status] : gang->ranks) *described.add_ranks() = status;
-  return described;
+absl::Status CoordinatorCore::CheckRoom() const {
+  const int unfinished = state_.NumUnfinished();
+  if (unfinished < limits::kUnfinishedJobs) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(unfinished, " jobs are unfinished, the most there may be"));
 }
 
 absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request) {
@@ -229,11 +219,7 @@ absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request
   absl::MutexLock lock(&mu_);
   const auto before = state_.requests().find(request.request_id());
   if (before != state_.requests().end()) return before->second;
-  const auto unfinished =
-      absl::c_count_if(state_.jobs(), [](const auto& entry) { return !IsFinal(entry.second.state); });
-  if (unfinished >= limits::kUnfinishedJobs) {
-    return absl::ResourceExhaustedError(absl::StrCat(unfinished, " jobs are unfinished, the most there may be"));
-  }
+  RETURN_IF_ERROR(CheckRoom());
   Event event;
   JobSubmitted* submitted = event.mutable_job_submitted();
   submitted->set_job_id(state_.NextJobId());
@@ -251,22 +237,14 @@ absl::StatusOr<Job> CoordinatorCore::GetJob(const std::string& job_id) const {
   return Describe(*job);
 }
 
-std::vector<Job> CoordinatorCore::ListJobs() const {
-  absl::MutexLock lock(&mu_);
-  std::vector<const JobInfo*> order;
-  for (const auto& [id, job] : state_.jobs()) order.push_back(&job);
-  absl::c_sort(order, [](const JobInfo* a, const JobInfo* b) { return a->sequence > b->sequence; });
-  if (order.size() > kJobsListed) order.resize(kJobsListed);
-  std::vector<Job> jobs;
-  for (const JobInfo* job : order) jobs.push_back(Describe(*job));
-  return jobs;
-}
-
 absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want want) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   const bool cancelled_already = want == WANT_CANCEL && job->state == JOB_STATE_CANCELLED;
-  if (cancelled_already || (job->want == want && !IsFinal(job->state))) return Describe(*job);
+  // Who resumes a job in its back-off has mended something: what failed is forgiven, and it goes on at once.
+  const bool forgives = want == WANT_RUN && job->failures_in_a_row > 0 && job->placement.empty();
+  if (cancelled_already || (job->want == want && !IsFinal(job->state) && !forgives)) return Describe(*job);
+  if (want == WANT_RUN && job->state == JOB_STATE_FAILED) RETURN_IF_ERROR(CheckRoom());
   Event event;
   event.mutable_job_controlled()->set_job_id(job_id);
   event.mutable_job_controlled()->set_want(want);
@@ -282,44 +260,23 @@ absl::StatusOr<ExplainReply> CoordinatorCore::ExplainJob(const std::string& job_
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   ExplainReply reply;
   reply.set_state(job->state);
-  for (std::string& reason : Explain(state_, liveness_, clock_->Now(), options_, job_id)) {
-    reply.add_reasons(std::move(reason));
-  }
+  for (std::string& reason : scheduler_.Explain(job_id, clock_->Now())) reply.add_reasons(std::move(reason));
   const GangReport* gang = reports_.Find(*job);
   if (gang == nullptr) return reply;
-  for (const auto& [rank, status] : gang->ranks) {
-    if (status.waiting_for().empty()) continue;
-    reply.add_reasons(absl::StrCat("rank ", rank, " stands still at step ", status.step(), ": waits for ",
-                                   status.waiting_for()));
-  }
+  for (std::string& reason : RankReasons(*gang)) reply.add_reasons(std::move(reason));
   return reply;
 }
 
-ListWorkersReply CoordinatorCore::ListWorkers() const {
+absl::StatusOr<ListWorkersReply> CoordinatorCore::ListWorkers(const ListWorkersRequest& request) const {
+  ASSIGN_OR_RETURN(Page page, Page::Open("workers", request.page_size(), request.page_token()));
   absl::MutexLock lock(&mu_);
   ListWorkersReply reply;
-  const absl::Time now = clock_->Now();
-  for (const auto& [id, worker] : state_.workers()) {
-    const absl::Duration silent = SilentFor(liveness_.worker_heard, id, liveness_.since, now);
-    Worker* listed = reply.add_workers();
-    *listed->mutable_identity() = worker.identity;
-    listed->set_slots_busy(state_.SlotsBusy(id));
-    *listed->mutable_silent_for() = ToProto(silent);
-    listed->set_lease_expired(silent > options_.lease);
+  for (auto it = state_.workers().upper_bound(page.after()); it != state_.workers().end(); ++it) {
+    Worker listed = DescribeWorker(it->first);
+    if (!page.Takes(it->first, static_cast<int64_t>(listed.ByteSizeLong()))) break;
+    *reply.add_workers() = std::move(listed);
   }
-  return reply;
-}
-
-ListTeachersReply CoordinatorCore::ListTeachers() const {
-  absl::MutexLock lock(&mu_);
-  ListTeachersReply reply;
-  for (const auto& [name, teacher] : state_.teachers()) {
-    TeacherInfo* listed = reply.add_teachers();
-    listed->set_name(name);
-    listed->set_address(teacher.address);
-    *listed->mutable_silent_for() =
-        ToProto(SilentFor(liveness_.teacher_heard, name, liveness_.since, clock_->Now()));
-  }
+  reply.set_next_page_token(page.next_page_token());
   return reply;
 }
 

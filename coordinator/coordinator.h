@@ -5,6 +5,7 @@
 // Errors: as the methods of the services in proto/coordinator.proto say.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -35,13 +36,13 @@ class CoordinatorCore {
   // All outlive it.
   CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options)
       : options_(options), clock_(clock), metrics_(metrics), store_(store), checkpoints_(store), step_metrics_(store),
-        journal_(store) {}
+        journal_(store), scheduler_(&state_, options) {}
 
   // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its number).
   absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Decides with the time that has passed. Call about once a second.
-  void Tick() ABSL_LOCKS_EXCLUDED(mu_);
+  void Tick() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
 
   // Wakes everybody in AwaitJob, for good.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);
@@ -49,11 +50,13 @@ class CoordinatorCore {
   // For clients.
   absl::StatusOr<std::string> Submit(const SubmitRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<Job> GetJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
-  std::vector<Job> ListJobs() const ABSL_LOCKS_EXCLUDED(mu_);  // newest first, at most 1000
+  absl::StatusOr<ListJobsReply> ListJobs(const ListJobsRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<Job> Control(const std::string& job_id, Want want) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
-  ListWorkersReply ListWorkers() const ABSL_LOCKS_EXCLUDED(mu_);
-  ListTeachersReply ListTeachers() const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListWorkersReply> ListWorkers(const ListWorkersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListTeachersReply> ListTeachers(const ListTeachersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListCheckpointsReply> ListCheckpoints(const ListCheckpointsRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<DrainWorkerReply> DrainWorker(const DrainWorkerRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it is.
   // Unavailable: closed.
@@ -67,11 +70,12 @@ class CoordinatorCore {
   // For workers and teachers.
   absl::Status RegisterWorker(const WorkerIdentity& worker) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status LeaveCluster(const LeaveClusterRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
   // May a chunk of this upload come in? NotFound; FailedPrecondition: the job has no gang, so nobody could commit it.
-  absl::Status AdmitChunk(const std::string& job_id, const std::string& content_id) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status AdmitChunk(const std::string& job_id, const Upload& upload) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Thread-safe by themselves.
   CheckpointStore& checkpoints() { return checkpoints_; }
@@ -85,21 +89,31 @@ class CoordinatorCore {
  private:
   // The one door: check, journal (durable, together with `extra`), apply. In that order.
   absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Commits what Decide says until it says nothing more.
+  // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get the lock.
   void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What a committed event means for what is volatile: versions, reports, numbers, the log.
   void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Touch(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++versions_[job_id]; }
   void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Deletes chunks that were never committed: all of a final job, and all but those of the newest uploads of one that keeps
-  // beginning new ones.
-  void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_);
+  // Deletes chunks that were never committed: all of a final job, and of one that keeps beginning uploads all but those of the uploads
+  // that were begun last. Not while a commit is under way: at a later tick then.
+  void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
+  absl::Status CleanUploadsOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commits_mu_);
 
   absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status CheckRoom() const ABSL_SHARED_LOCKS_REQUIRED(mu_);  // ResourceExhausted: for no other unfinished job
+  // All but the ranks.
+  Job Outline(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // With the ranks; fits into a message whatever they said.
   Job Describe(const JobInfo& job) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  void HearRanks(const HeartbeatRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Worker DescribeWorker(const std::string& id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  void HearRanks(const std::string& worker_id, const google::protobuf::RepeatedPtrField<RankStatus>& ranks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Tells the gangs on a worker that leaves or is drained to stop after a checkpoint.
+  void EmptyWorker(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteOrders(const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -113,23 +127,20 @@ class CoordinatorCore {
   CheckpointStore checkpoints_;
   MetricStore step_metrics_;
 
+  // Shared from a manifest's verification to its commit: no chunk that was found whole goes away in between.
+  absl::Mutex commits_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   mutable absl::Mutex mu_;
   Journal journal_ ABSL_GUARDED_BY(mu_);
   ClusterState state_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
 
   // Volatile.
-  Liveness liveness_ ABSL_GUARDED_BY(mu_);
+  Scheduler scheduler_ ABSL_GUARDED_BY(mu_);  // knows who was heard when
   GangReports reports_ ABSL_GUARDED_BY(mu_);
   std::map<std::string, int64_t> versions_ ABSL_GUARDED_BY(mu_);             // by job; absent: 1 change, its submission
-  std::map<std::string, std::string> logged_reasons_ ABSL_GUARDED_BY(mu_);   // by job
   std::map<std::string, std::string> superseded_workers_ ABSL_GUARDED_BY(mu_);   // id -> the incarnation before
   std::map<std::string, std::string> superseded_teachers_ ABSL_GUARDED_BY(mu_);  // name -> the incarnation before
-  struct Uploads {
-    std::string newest;  // content id
-    int64_t begun = 0;
-  };
-  std::map<std::string, Uploads> uploads_ ABSL_GUARDED_BY(mu_);              // by job
+  std::map<std::string, std::deque<Upload>> uploads_ ABSL_GUARDED_BY(mu_);   // by job: begun last and not committed, in that order
   std::set<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);              // jobs
 };
 

@@ -1,43 +1,56 @@
 // CoordinatorCore's face for workers and teachers.
+#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
+#include <deque>
 #include <set>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/teacher_pins.h"
 #include "job/job_shape.h"
 
 namespace mimeo {
 namespace {
 
-// True when it was not heard of within the lease until now: there may be something new to decide.
-bool Hear(const std::string& name, absl::Time now, absl::Duration lease, std::map<std::string, absl::Time>* heard) {
-  const auto [entry, is_new] = heard->emplace(name, now);
-  const bool was_silent = is_new || now - entry->second > lease;
-  entry->second = now;
-  return was_silent;
-}
+using google::protobuf::util::TimeUtil;
 
 bool SameIdentity(const WorkerIdentity& a, const WorkerIdentity& b) {
   return a.SerializeAsString() == b.SerializeAsString();
 }
 
-Event FailedGang(const std::string& job_id, int64_t generation, const absl::Status& error) {
+Event EndedGang(const JobInfo& job, GangEnd end, const std::string& reason) {
   Event event;
   GangEnded* ended = event.mutable_gang_ended();
-  ended->set_job_id(job_id);
-  ended->set_generation(generation);
-  ended->set_end(GANG_END_FAILED);
-  ended->set_reason(std::string(error.message()));
-  ended->set_status_code(static_cast<int>(error.code()));
+  ended->set_job_id(job.id);
+  ended->set_generation(job.generation);
+  ended->set_end(end);
+  ended->set_reason(reason);
+  return event;
+}
+
+// The agent came back and has no ranks. A failure, unless it said that it would leave or this coordinator is new itself: then
+// power was lost, or somebody ended both.
+Event LostGang(const JobInfo& job, const std::string& worker_id, bool counts) {
+  const std::string reason = absl::StrCat(worker_id, " restarted: its ranks died with it");
+  Event event = EndedGang(job, counts ? GANG_END_FAILED : GANG_END_REPLACED, reason);
+  if (!counts) return event;
+  GangEnded* ended = event.mutable_gang_ended();
+  ended->set_status_code(static_cast<int>(absl::StatusCode::kAborted));
+  WorkerFailure* failure = ended->add_failures();
+  failure->set_worker_id(worker_id);
+  failure->set_status_code(ended->status_code());
+  failure->set_message("it restarted: its ranks died with it");
   return event;
 }
 
 absl::Status Superseded(absl::string_view name) {
-  return absl::FailedPreconditionError(absl::StrCat("a newer incarnation of ", name, " is registered"));
+  return absl::FailedPreconditionError(absl::StrCat("a newer incarnation of ", ToText(name, limits::kNameBytes), " is registered"));
 }
 
 }  // namespace
@@ -58,24 +71,87 @@ absl::Status CoordinatorCore::RegisterWorker(const WorkerIdentity& worker) {
   if (!known || !SameIdentity(before->second.identity, worker)) {
     const std::string old = known ? before->second.identity.incarnation() : worker.incarnation();
     if (old != worker.incarnation()) {
-      const absl::Status died = absl::AbortedError(absl::StrCat(worker.id(), " restarted: its ranks died with it"));
+      const bool counts = scheduler_.WasHeard(worker.id()) && !scheduler_.IsLeaving(worker.id());
       for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(worker.id()))) {
-        RETURN_IF_ERROR(Commit(FailedGang(job_id, state_.jobs().at(job_id).generation, died)));
+        RETURN_IF_ERROR(Commit(LostGang(state_.jobs().at(job_id), worker.id(), counts)));
       }
       superseded_workers_[worker.id()] = old;
     }
     RETURN_IF_ERROR(Commit(event));
   }
-  Hear(worker.id(), clock_->Now(), options_.lease, &liveness_.worker_heard);
+  scheduler_.HearWorker(worker.id(), clock_->Now());
   DecideAndCommit();
   return absl::OkStatus();
+}
+
+absl::Status CoordinatorCore::LeaveCluster(const LeaveClusterRequest& request) {
+  absl::MutexLock lock(&mu_);
+  const std::string& id = request.worker_id();
+  if (state_.workers().count(id) == 0) return absl::OkStatus();  // it has left
+  RETURN_IF_ERROR(CheckIncarnation(id, request.incarnation()));
+  scheduler_.HearWorker(id, clock_->Now(), true);
+  EmptyWorker(id);
+  HearRanks(id, request.ranks());
+  for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(id))) {
+    RETURN_IF_ERROR(Commit(EndedGang(state_.jobs().at(job_id), GANG_END_STOPPED, absl::StrCat("moves: ", id, " left"))));
+  }
+  Event event;
+  event.mutable_worker_forgotten()->set_worker_id(id);
+  event.mutable_worker_forgotten()->set_reason("it said goodbye");
+  RETURN_IF_ERROR(Commit(event));
+  DecideAndCommit();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<DrainWorkerReply> CoordinatorCore::DrainWorker(const DrainWorkerRequest& request) {
+  absl::MutexLock lock(&mu_);
+  Event event;
+  event.mutable_worker_drained()->set_worker_id(request.worker_id());
+  event.mutable_worker_drained()->set_drained(request.drained());
+  RETURN_IF_ERROR(state_.Check(event));
+  if (state_.IsDrained(request.worker_id()) != request.drained()) RETURN_IF_ERROR(Commit(event));
+  if (request.drained()) EmptyWorker(request.worker_id());
+  DecideAndCommit();
+  DrainWorkerReply reply;
+  *reply.mutable_worker() = DescribeWorker(request.worker_id());
+  return reply;
+}
+
+void CoordinatorCore::EmptyWorker(const std::string& id) {
+  for (const auto& [job_id, slots] : state_.SlotsHeld(id)) {
+    GangReport& gang = reports_.Of(state_.jobs().at(job_id));
+    gang.told_to_stop = true;
+    gang.emptied.insert(id);
+    if (scheduler_.IsLeaving(id)) gang.leaving.insert(id);
+  }
+}
+
+Worker CoordinatorCore::DescribeWorker(const std::string& id) const {
+  const absl::Time now = clock_->Now();
+  Worker described;
+  described.mutable_identity()->set_id(id);
+  described.set_drained(state_.IsDrained(id));
+  const auto worker = state_.workers().find(id);
+  if (worker == state_.workers().end()) return described;
+  *described.mutable_identity() = worker->second.identity;
+  described.set_slots_busy(state_.SlotsBusy(id));
+  const absl::Duration silent = scheduler_.WorkerSilence(id, now);
+  *described.mutable_silent_for() = TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(silent));
+  described.set_lease_expired(silent > options_.lease);
+  described.set_leaving(scheduler_.IsLeaving(id));
+  described.set_offered(scheduler_.IsOffered(id, now));
+  described.set_note(scheduler_.WorkerNote(id, now));
+  described.set_blame(scheduler_.blame().Of(id, now));
+  const Blame::Failure* const failure = scheduler_.blame().Newest(id);
+  if (failure != nullptr && described.blame() > Blame::kForgotten) described.set_last_failure(failure->what.message());
+  return described;
 }
 
 absl::Status CoordinatorCore::CheckIncarnation(const std::string& worker_id, const std::string& incarnation) const {
   const auto worker = state_.workers().find(worker_id);
   if (worker == state_.workers().end()) {
     return absl::NotFoundError(
-        absl::StrCat("worker \"", worker_id.substr(0, limits::kNameBytes), "\" is not registered"));
+        absl::StrCat("worker \"", ToText(worker_id, limits::kNameBytes), "\" is not registered"));
   }
   return worker->second.identity.incarnation() == incarnation ? absl::OkStatus() : Superseded(worker_id);
 }
@@ -84,24 +160,24 @@ absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckIncarnation(request.worker_id(), request.incarnation()));
   const int64_t events_before = journal_.size();
-  const bool was_silent = Hear(request.worker_id(), clock_->Now(), options_.lease, &liveness_.worker_heard);
-  HearRanks(request);
-  if (was_silent || journal_.size() != events_before) DecideAndCommit();
+  const bool news = scheduler_.HearWorker(request.worker_id(), clock_->Now(), request.leaving());
+  if (scheduler_.MustEmpty(request.worker_id())) EmptyWorker(request.worker_id());
+  HearRanks(request.worker_id(), request.ranks());
+  if (news || journal_.size() != events_before) DecideAndCommit();
 
   HeartbeatReply reply;
-  for (const auto& [job_id, slots] : state_.SlotsHeld(request.worker_id())) {
-    AddOrder(state_.jobs().at(job_id), request.worker_id(), &reply);
-  }
+  WriteOrders(request.worker_id(), &reply);
   metrics_->HeartbeatAnswered();
   return reply;
 }
 
-void CoordinatorCore::HearRanks(const HeartbeatRequest& request) {
+void CoordinatorCore::HearRanks(const std::string& worker_id, const google::protobuf::RepeatedPtrField<RankStatus>& ranks) {
+  const absl::Time now = clock_->Now();
   std::set<std::string> news;
-  for (const RankStatus& status : request.ranks()) {
+  for (const RankStatus& status : ranks) {
     const auto job = state_.jobs().find(status.job_id());
     if (job == state_.jobs().end()) continue;
-    if (reports_.Hear(job->second, request.worker_id(), status)) news.insert(status.job_id());
+    if (reports_.Hear(job->second, worker_id, status, now)) news.insert(status.job_id());
   }
   for (const std::string& job_id : news) {
     const JobInfo& job = state_.jobs().at(job_id);
@@ -109,11 +185,15 @@ void CoordinatorCore::HearRanks(const HeartbeatRequest& request) {
     metrics_->JobStep(job_id, reports_.Of(job).step);
   }
   // Not only for the news: what could not be journalled the last time is tried again.
-  for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(request.worker_id()))) {
+  for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(worker_id))) {
     const JobInfo& job = state_.jobs().at(job_id);
     if (job.want == WANT_PAUSE) reports_.Of(job).told_to_stop = true;
-    for (std::vector<Event> events = EventsOf(job, reports_.Of(job)); !events.empty();
-         events = EventsOf(job, reports_.Of(job))) {
+    // Before the gang's end: the ranks that end it may be the ones that met the teacher.
+    for (const Event& pin : TeacherPins(job, reports_.Of(job))) {
+      if (!Commit(pin).ok()) break;
+    }
+    for (std::vector<Event> events = EventsOf(job, reports_.Of(job), now); !events.empty();
+         events = EventsOf(job, reports_.Of(job), now)) {
       if (!Commit(events.front()).ok()) break;
     }
   }
@@ -132,7 +212,9 @@ GangAssignment CoordinatorCore::CommonAssignment(const JobInfo& job) {
     named->set_name(name);
     named->set_address(teacher->second.address);
   }
+  for (const auto& [name, contract] : job.teachers) *assignment.add_pinned_teachers() = contract;
   assignment.set_dataset_digest(job.dataset_digest);
+  assignment.set_num_samples(job.num_samples);
   assignment.set_resume_step(job.resume_step);
   const GangReport& gang = reports_.Of(job);
   const auto first = gang.ranks.find(0);
@@ -149,6 +231,33 @@ void CoordinatorCore::AddOrder(const JobInfo& job, const std::string& worker_id,
   *order->mutable_common() = CommonAssignment(job);
   for (int rank = 0; rank < static_cast<int>(job.placement.size()); ++rank) {
     if (job.placement[rank] == worker_id) order->add_ranks(rank);
+  }
+}
+
+void CoordinatorCore::WriteOrders(const std::string& worker_id, HeartbeatReply* reply) {
+  const auto is_large = [](const JobInfo& job) { return static_cast<int64_t>(job.spec.ByteSizeLong()) > limits::kSpecBytes; };
+  std::vector<const JobInfo*> large;
+  for (const auto& [job_id, slots] : state_.SlotsHeld(worker_id)) {
+    const JobInfo& job = state_.jobs().at(job_id);
+    if (is_large(job)) large.push_back(&job);
+    else AddOrder(job, worker_id, reply);
+  }
+  // An earlier version took specs of any size. Those that do not fit beside the others end, or no order would ever arrive here.
+  for (const JobInfo* job : large) {
+    AddOrder(*job, worker_id, reply);
+    if (static_cast<int64_t>(reply->ByteSizeLong()) <= limits::kMessageBytes) continue;
+    reply->mutable_gangs()->RemoveLast();
+    Event event;
+    GangEnded* ended = event.mutable_gang_ended();
+    ended->set_job_id(job->id);
+    ended->set_generation(job->generation);
+    ended->set_end(GANG_END_FAILED);
+    ended->set_permanent(true);
+    ended->set_status_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
+    ended->set_reason(absl::StrCat("spec: ", job->spec.ByteSizeLong(), " bytes; at most ", limits::kSpecBytes, ", and the orders of ", worker_id,
+                                   " do not fit into a message"));
+    const absl::Status committed = Commit(event);
+    if (!committed.ok()) spdlog::error("order left out job={} worker={} error=\"{}\"", job->id, worker_id, committed.ToString());
   }
 }
 
@@ -172,8 +281,8 @@ absl::Status CoordinatorCore::TeacherHeartbeat(const TeacherHeartbeatRequest& re
     RETURN_IF_ERROR(Commit(event));
     if (old != request.incarnation()) superseded_teachers_[request.name()] = old;
   }
-  const bool was_silent = Hear(request.name(), clock_->Now(), options_.lease, &liveness_.teacher_heard);
-  if (was_silent || !same) DecideAndCommit();
+  const bool news = scheduler_.HearTeacher(request.name(), clock_->Now());
+  if (news || !same) DecideAndCommit();
   metrics_->HeartbeatAnswered();
   return absl::OkStatus();
 }
@@ -210,14 +319,16 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
   return absl::OkStatus();
 }
 
-absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const std::string& content_id) {
+absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const Upload& upload) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   if (!job->placement.empty()) {
-    Uploads& uploads = uploads_[job_id];
-    if (uploads.newest == content_id) return absl::OkStatus();
-    uploads.newest = content_id;
-    if (++uploads.begun % limits::kUncommittedUploads == 0) uploads_to_clean_.insert(job_id);
+    std::deque<Upload>& uploads = uploads_[job_id];
+    if (absl::c_linear_search(uploads, upload)) return absl::OkStatus();
+    uploads.push_back(upload);
+    if (static_cast<int64_t>(uploads.size()) <= limits::kUncommittedUploads) return absl::OkStatus();
+    uploads.pop_front();
+    uploads_to_clean_.insert(job_id);
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(absl::StrCat(job_id, " has no gang: its last one, generation ", job->generation,
@@ -238,7 +349,8 @@ absl::Status CoordinatorCore::CommitCheckpoint(const CheckpointManifest& manifes
   const absl::Status legal = CheckCommit(manifest);
   if (absl::IsFailedPrecondition(legal)) metrics_->Fenced();
   RETURN_IF_ERROR(legal);
-  ASSIGN_OR_RETURN(const WriteBatch batch, checkpoints_.CommitBatch(manifest));  // reads every chunk: without the lock
+  absl::ReaderMutexLock committing(&commits_mu_);
+  ASSIGN_OR_RETURN(const WriteBatch batch, checkpoints_.CommitBatch(manifest));  // reads every chunk: without mu_
 
   Event event;
   CheckpointManifest* journalled = event.mutable_checkpoint_committed()->mutable_manifest();

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <memory>
 #include <string>
 
@@ -18,6 +19,7 @@
 #include "coordinator/cluster_service.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/coordinator_service.h"
+#include "coordinator/repair.h"
 #include "store/rocksdb_store.h"
 
 namespace mimeo {
@@ -32,6 +34,7 @@ struct Flags {
   std::string metrics_listen = "127.0.0.1:0";
   std::string announce;
   std::string lease = "60s";
+  bool repair = false;
 };
 
 absl::StatusOr<std::pair<std::string, int>> ParseHostPort(const std::string& flag, const std::string& address) {
@@ -50,17 +53,25 @@ absl::StatusOr<SchedulerOptions> ParseLease(const std::string& text) {
       absl::StrCat("--lease: \"", text, "\" is not a duration of 1s or more, such as 60s"));
 }
 
+// What a person can do about a store that cannot be read.
+absl::Status WithAdvice(const absl::Status& status, const std::string& data_dir) {
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::DataLossError(absl::StrCat(status.message(), "; nothing was changed. Restore ", data_dir,
+                                          " from a backup, or set aside what cannot be read: coordinator --repair --data_dir ", data_dir));
+}
+
 // Serves until a stop signal comes.
 absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const auto listen, ParseHostPort("listen", flags.listen));
   ASSIGN_OR_RETURN(const auto metrics_listen, ParseHostPort("metrics_listen", flags.metrics_listen));
   ASSIGN_OR_RETURN(const SchedulerOptions options, ParseLease(flags.lease));
   RETURN_IF_ERROR(MakeDirs(flags.data_dir));
-  ASSIGN_OR_RETURN(const std::unique_ptr<KeyValueStore> store, OpenRocksDbStore({flags.data_dir}));
+  const absl::StatusOr<std::unique_ptr<KeyValueStore>> store = OpenRocksDbStore({flags.data_dir});
+  if (!store.ok()) return WithAdvice(store.status(), flags.data_dir);
   Metrics exported(MetricOwner::kCoordinator);
   CoordinatorMetrics metrics(&exported);
-  CoordinatorCore core(store.get(), Clock::Real(), &metrics, options);
-  RETURN_IF_ERROR(core.Recover());
+  CoordinatorCore core(store->get(), Clock::Real(), &metrics, options);
+  RETURN_IF_ERROR(WithAdvice(core.Recover(), flags.data_dir));
   core.Tick();
 
   CoordinatorService coordinator_service(&core);
@@ -96,15 +107,18 @@ int Main(int argc, char** argv) {
   app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
   app.add_option("--lease", flags.lease, "silence of a worker after which its gang may be replaced")
       ->capture_default_str();
+  app.add_flag("--repair", flags.repair,
+               "no serving: makes a damaged --data_dir one that can be started, says what is lost, and keeps the damaged files");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::Status served = Serve(flags);
-  if (served.ok()) return 0;
-  spdlog::critical("{}", served.ToString());
-  return absl::IsInvalidArgument(served) ? 2 : 1;
+  const absl::Status done = flags.repair ? RepairStore(flags.data_dir, [](const std::string& line) { std::cout << line << std::endl; })
+                                         : Serve(flags);
+  if (done.ok()) return 0;
+  spdlog::critical("{}", done.ToString());
+  return absl::IsInvalidArgument(done) ? 2 : 1;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,14 +58,14 @@ class CoordinatorMainTest : public ::testing::Test {
   int started_ = 0;
 };
 
-absl::StatusOr<std::string> Submit(const std::string& address) {
+absl::StatusOr<std::string> Submit(const std::string& address, const std::string& request_id = "only") {
   const auto stub = Coordinator::NewStub(OpenChannel(address));
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(20));
   context.set_wait_for_ready(true);
   SubmitRequest request;
   *request.mutable_spec() = testing::ScriptJob(1);
-  request.set_request_id("only");
+  request.set_request_id(request_id);
   SubmitReply reply;
   const absl::Status status = FromGrpc(stub->Submit(&context, request, &reply));
   if (!status.ok()) return status;
@@ -115,6 +116,39 @@ TEST_F(CoordinatorMainTest, TwoCannotShareADirectory) {
   auto second = Start({"--listen", "127.0.0.1:0", "--data_dir", dir_.path() + "/state"});
   EXPECT_EQ(End(second.get()).code, 1);
   EXPECT_THAT(Log(), HasSubstr(dir_.path() + "/state"));
+}
+
+// Forty accepted jobs, and a byte in the middle of the log of a killed coordinator is not what it was.
+TEST_F(CoordinatorMainTest, ADamagedLogIsRefusedByNameAndRepairedOffline) {
+  std::string address;
+  auto first = Serve("127.0.0.1:0", &address);
+  for (int i = 0; i < 40; ++i) ASSERT_OK(Submit(address, absl::StrCat("r", i)));
+  auto busy = Start({"--repair", "--data_dir", dir_.path() + "/state"});
+  EXPECT_EQ(End(busy.get()).code, 1);
+  EXPECT_THAT(Log(), HasSubstr("held by another process"));
+  first->Signal(SIGKILL);
+  End(first.get());
+  std::string log_file;
+  for (const auto& entry : std::filesystem::directory_iterator(dir_.path() + "/state")) {
+    if (entry.path().extension() == ".log") log_file = entry.path();
+  }
+  ASSERT_OK_AND_ASSIGN(std::string bytes, ReadFile(log_file));
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+  ASSERT_OK(WriteFileAtomic(log_file, bytes));
+
+  auto refused = Start({"--listen", "127.0.0.1:0", "--data_dir", dir_.path() + "/state"});
+  EXPECT_EQ(End(refused.get()).code, 1);
+  EXPECT_THAT(Log(), HasSubstr("is damaged: " + std::filesystem::path(log_file).filename().string() + ": at byte "));
+  EXPECT_THAT(Log(), HasSubstr("coordinator --repair --data_dir " + dir_.path() + "/state"));
+
+  auto repair = Start({"--repair", "--data_dir", dir_.path() + "/state"});
+  EXPECT_TRUE(End(repair.get()).ok()) << Log();
+  EXPECT_THAT(Log(), HasSubstr(" are lost"));
+  EXPECT_THAT(Log(), HasSubstr("its submission is lost; it is listed as cancelled"));
+  EXPECT_THAT(Log(), HasSubstr("the store can be started"));
+  auto second = Serve("127.0.0.1:0", &address);
+  ASSERT_OK_AND_ASSIGN(const std::string next, Submit(address, "after"));
+  EXPECT_EQ(next, "j41") << "no job took another's number";
 }
 
 TEST_F(CoordinatorMainTest, AWrongCommandLineExitsWith2AndSaysWhatWouldBeRight) {

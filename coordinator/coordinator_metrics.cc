@@ -1,5 +1,7 @@
 #include "coordinator/coordinator_metrics.h"
 
+#include <algorithm>
+
 namespace mimeo {
 
 void CoordinatorMetrics::State(const Counts& counts) {
@@ -38,6 +40,10 @@ void CoordinatorMetrics::HeartbeatAnswered() { metrics_->Add("mimeo_coordinator_
 
 void CoordinatorMetrics::RpcFailed() { metrics_->Add("mimeo_coordinator_rpc_errors_total"); }
 
+void CoordinatorMetrics::StatusesRefused(int count) {
+  metrics_->Add("mimeo_coordinator_rank_statuses_refused_total", count);
+}
+
 void CoordinatorMetrics::JobStep(const std::string& job_id, int64_t step) {
   metrics_->Set("mimeo_coordinator_job_step", static_cast<double>(step), {{"job", job_id}});
 }
@@ -64,6 +70,11 @@ void CoordinatorMetrics::JobEnded(const std::string& job_id) {
   if (ended_.size() <= kEndedShown) return;
   metrics_->Forget("job", ended_.front());
   ended_.pop_front();
+}
+
+void CoordinatorMetrics::JobGoesOn(const std::string& job_id) {
+  absl::MutexLock lock(&mu_);
+  ended_.erase(std::remove(ended_.begin(), ended_.end(), job_id), ended_.end());
 }
 
 }  // namespace mimeo

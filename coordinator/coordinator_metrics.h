@@ -37,12 +37,15 @@ class CoordinatorMetrics {
   void Fenced();
   void HeartbeatAnswered();
   void RpcFailed();
+  void StatusesRefused(int count);
 
   void JobStep(const std::string& job_id, int64_t step);
   // In order of steps; not each need have all of a job's stats.
   void StepsReported(const std::string& job_id, const std::vector<StepMetrics>& steps);
   // A job that is final stays visible to the next scrapes, until twenty others have ended after it.
   void JobEnded(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
+  // A job that had failed was resumed, say.
+  void JobGoesOn(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   Metrics* const metrics_;

@@ -1,11 +1,12 @@
 #include "coordinator/coordinator_service.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "coordinator/answer.h"
 
 namespace mimeo {
@@ -36,34 +37,70 @@ class MetricsTail {
 
   absl::Status WriteNew() {
     while (true) {
-      ASSIGN_OR_RETURN(const std::vector<StepMetrics> steps,
-                       store_.Steps(job_id_, after_step_, limits::kStepsPerReport));
+      ASSIGN_OR_RETURN(const std::vector<StepMetrics> steps, store_.Steps(job_id_, after_step_, limits::kStepsPerReport));
       if (steps.empty()) break;
-      MetricsReply reply;
-      *reply.mutable_steps() = {steps.begin(), steps.end()};
-      if (!writer_->Write(reply)) return absl::CancelledError("the client left");
-      after_step_ = steps.back().step();
+      for (const StepMetrics& step : steps) {
+        RETURN_IF_ERROR(MakeRoom(step));
+        *reply_.add_steps() = step;
+        after_step_ = step.step();
+      }
     }
-    ASSIGN_OR_RETURN(const std::vector<EvaluationResult> evaluations, store_.Evaluations(job_id_));
-    MetricsReply reply;
-    for (const EvaluationResult& evaluation : evaluations) {
-      if (!evaluations_sent_.emplace(evaluation.step(), evaluation.generation()).second) continue;
-      *reply.add_evaluations() = evaluation;
-      if (reply.evaluations_size() < limits::kStepsPerReport) continue;
-      if (!writer_->Write(reply)) return absl::CancelledError("the client left");
-      reply.Clear();
+    // From the beginning each time: a later generation may evaluate an earlier step again.
+    for (int64_t after = -1;;) {
+      ASSIGN_OR_RETURN(const std::vector<EvaluationResult> evaluations, store_.Evaluations(job_id_, after, limits::kStepsPerReport));
+      if (evaluations.empty()) break;
+      for (const EvaluationResult& evaluation : evaluations) {
+        after = evaluation.step();
+        if (!evaluations_sent_.emplace(evaluation.step(), evaluation.generation()).second) continue;
+        RETURN_IF_ERROR(MakeRoom(evaluation));
+        *reply_.add_evaluations() = evaluation;
+      }
     }
-    if (reply.evaluations_size() == 0 || writer_->Write(reply)) return absl::OkStatus();
-    return absl::CancelledError("the client left");
+    return Send();
   }
 
  private:
+  // For one more record in the reply: sends it when it is full.
+  template <typename Record>
+  absl::Status MakeRoom(const Record& record) {
+    constexpr int64_t kKeyBytes = 8;  // before the record
+    const int64_t bytes = static_cast<int64_t>(record.ByteSizeLong()) + kKeyBytes;
+    const int records = reply_.steps_size() + reply_.evaluations_size();
+    if (records == limits::kStepsPerReport || bytes_ + bytes > limits::kPageBytes) RETURN_IF_ERROR(Send());
+    bytes_ += bytes;
+    return absl::OkStatus();
+  }
+
+  absl::Status Send() {
+    const bool empty = reply_.steps_size() + reply_.evaluations_size() == 0;
+    if (!empty && !writer_->Write(reply_)) return absl::CancelledError("the client left");
+    reply_.Clear();
+    bytes_ = 0;
+    return absl::OkStatus();
+  }
+
   const MetricStore& store_;
   const std::string job_id_;
   int64_t after_step_;
   grpc::ServerWriter<MetricsReply>* const writer_;
+  MetricsReply reply_;
+  int64_t bytes_ = 0;  // of it
   std::set<std::pair<int64_t, int64_t>> evaluations_sent_;  // step, generation
 };
+
+// A reply may name each rank of a large gang: as much of it as fits, in whole reasons.
+void CutReasons(ExplainReply* reply) {
+  int64_t bytes = 0;
+  for (int i = 0; i < reply->reasons_size(); ++i) {
+    *reply->mutable_reasons(i) = ToLines(reply->reasons(i));
+    bytes += static_cast<int64_t>(reply->reasons(i).size());
+    if (i < limits::kPageItems && bytes <= limits::kPageBytes) continue;
+    const int left_out = reply->reasons_size() - i;
+    reply->mutable_reasons()->DeleteSubrange(i, left_out);
+    reply->add_reasons(absl::StrCat("and ", left_out, " reasons more"));
+    return;
+  }
+}
 
 }  // namespace
 
@@ -77,16 +114,8 @@ grpc::Status CoordinatorService::GetJob(grpc::ServerContext*, const GetJobReques
   return Answer(core_, core_->GetJob(request->job_id()), reply);
 }
 
-grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const ListJobsRequest*, ListJobsReply* reply) {
-  // What a person reads of a list; a thousand specs would not fit into a message.
-  int64_t bytes = 0;
-  for (Job& job : core_->ListJobs()) {
-    job.clear_ranks();
-    bytes += static_cast<int64_t>(job.ByteSizeLong()) + 16;
-    if (bytes > limits::kMessageBytes - limits::kChunkBytes) break;
-    *reply->add_jobs() = std::move(job);
-  }
-  return grpc::Status::OK;
+grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const ListJobsRequest* request, ListJobsReply* reply) {
+  return Answer(core_, core_->ListJobs(*request), reply);
 }
 
 grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const GetJobRequest* request,
@@ -107,7 +136,9 @@ grpc::Status CoordinatorService::ControlJob(grpc::ServerContext*, const ControlJ
 }
 
 grpc::Status CoordinatorService::Explain(grpc::ServerContext*, const GetJobRequest* request, ExplainReply* reply) {
-  return Answer(core_, core_->ExplainJob(request->job_id()), reply);
+  const grpc::Status answer = Answer(core_, core_->ExplainJob(request->job_id()), reply);
+  CutReasons(reply);
+  return answer;
 }
 
 grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const MetricsRequest* request,
@@ -126,31 +157,21 @@ grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const Met
   }
 }
 
-grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const ListWorkersRequest*, ListWorkersReply* reply) {
-  *reply = core_->ListWorkers();
-  return grpc::Status::OK;
+grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request, ListWorkersReply* reply) {
+  return Answer(core_, core_->ListWorkers(*request), reply);
 }
 
-grpc::Status CoordinatorService::ListTeachers(grpc::ServerContext*, const ListTeachersRequest*,
-                                              ListTeachersReply* reply) {
-  *reply = core_->ListTeachers();
-  return grpc::Status::OK;
+grpc::Status CoordinatorService::ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request, ListTeachersReply* reply) {
+  return Answer(core_, core_->ListTeachers(*request), reply);
 }
 
 grpc::Status CoordinatorService::ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
                                                  ListCheckpointsReply* reply) {
-  const absl::StatusOr<Job> job = core_->GetJob(request->job_id());
-  if (!job.ok()) return Answer(core_, job.status());
-  absl::StatusOr<std::vector<CheckpointManifest>> manifests = core_->checkpoints().ListManifests(request->job_id());
-  if (!manifests.ok()) return Answer(core_, manifests.status());
-  std::reverse(manifests->begin(), manifests->end());
-  int64_t bytes = 0;
-  for (CheckpointManifest& manifest : *manifests) {
-    bytes += static_cast<int64_t>(manifest.ByteSizeLong()) + 16;
-    if (reply->manifests_size() > 0 && bytes > limits::kMessageBytes - limits::kChunkBytes) break;
-    *reply->add_manifests() = std::move(manifest);
-  }
-  return grpc::Status::OK;
+  return Answer(core_, core_->ListCheckpoints(*request), reply);
+}
+
+grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) {
+  return Answer(core_, core_->DrainWorker(*request), reply);
 }
 
 }  // namespace mimeo

@@ -17,17 +17,18 @@ class CoordinatorService final : public Coordinator::Service {
 
   grpc::Status Submit(grpc::ServerContext*, const SubmitRequest* request, SubmitReply* reply) override;
   grpc::Status GetJob(grpc::ServerContext*, const GetJobRequest* request, Job* reply) override;
-  grpc::Status ListJobs(grpc::ServerContext*, const ListJobsRequest*, ListJobsReply* reply) override;
+  grpc::Status ListJobs(grpc::ServerContext*, const ListJobsRequest* request, ListJobsReply* reply) override;
   grpc::Status WatchJob(grpc::ServerContext* context, const GetJobRequest* request,
                         grpc::ServerWriter<Job>* writer) override;
   grpc::Status ControlJob(grpc::ServerContext*, const ControlJobRequest* request, Job* reply) override;
   grpc::Status Explain(grpc::ServerContext*, const GetJobRequest* request, ExplainReply* reply) override;
   grpc::Status Metrics(grpc::ServerContext* context, const MetricsRequest* request,
                        grpc::ServerWriter<MetricsReply>* writer) override;
-  grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest*, ListWorkersReply* reply) override;
-  grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest*, ListTeachersReply* reply) override;
+  grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request, ListWorkersReply* reply) override;
+  grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request, ListTeachersReply* reply) override;
   grpc::Status ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
                                ListCheckpointsReply* reply) override;
+  grpc::Status DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) override;
 
  private:
   CoordinatorCore* const core_;

@@ -99,7 +99,9 @@ int RunChild(const std::string& dir, int64_t at) {
 // What a person would call the outcome.
 std::string Outcome(ClusterScript* script) {
   std::string outcome;
-  for (const Job& job : script->core().ListJobs()) {
+  const absl::StatusOr<ListJobsReply> list = script->core().ListJobs(ListJobsRequest());
+  EXPECT_TRUE(list.ok()) << list.status();
+  for (const Job& job : list->jobs()) {
     absl::StrAppend(&outcome, job.id(), " ", JobState_Name(job.state()), " checkpoint=", job.checkpoint_step(), "\n");
   }
   return outcome;

@@ -1,45 +1,76 @@
 #include "coordinator/gang_reports.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
 
-constexpr size_t kFailuresNamed = 4;  // in one reason
+constexpr size_t kReasonsNamed = 4;      // in one reason
+constexpr size_t kReasonsExplained = 8;  // of one gang
 
 struct Failure {
-  std::string text;
-  int status_code = 0;
+  std::string text;  // with the rank's name
+  WorkerFailure what;
   bool permanent = false;
+  bool needs_person = false;
+  bool lost_a_peer = false;  // and has no reason of its own
 };
 
-bool IsPermanent(int status_code) {
-  const auto code = static_cast<absl::StatusCode>(status_code);
-  return code == absl::StatusCode::kInvalidArgument || code == absl::StatusCode::kFailedPrecondition;
+// What gloo, NCCL and the gang's store say when another rank, or the way to it, is gone.
+bool LostAPeer(const RankStatus& status) {
+  const auto code = static_cast<absl::StatusCode>(status.status_code());
+  if (code != absl::StatusCode::kAborted && code != absl::StatusCode::kUnavailable) return false;
+  constexpr const char* kSayings[] = {"connection closed", "connection reset",           "connection was closed",   "broken pipe",
+                                      "socket closed",     "the gang's store",           "remote process exited",   "connection refused",
+                                      "timed out waiting", "cannot reach each other",    "application timeout caused pair closure"};
+  const std::string message = absl::AsciiStrToLower(status.message());
+  return absl::c_any_of(kSayings, [&](const char* saying) { return absl::StrContains(message, saying); });
 }
 
-// What is wrong with a rank, if anything: an empty text when nothing is.
-Failure FailureOf(const JobInfo& job, const GangReport& gang, int rank, const RankStatus& status) {
-  const std::string who = absl::StrCat("rank ", rank, " on ", job.placement[rank], ": ");
-  if (!status.dataset_digest().empty() && !job.dataset_digest.empty() &&
-      status.dataset_digest() != job.dataset_digest) {
-    return {absl::StrCat(who, "data ", job.spec.data().path(), " has digest ", status.dataset_digest(),
-                         ", but the job's is ", job.dataset_digest),
-            static_cast<int>(absl::StatusCode::kFailedPrecondition), true};
+bool SeesOtherData(const JobInfo& job, const RankStatus& status) {
+  return !status.dataset_digest().empty() && !job.dataset_digest.empty() && status.dataset_digest() != job.dataset_digest;
+}
+
+Failure MakeFailure(const JobInfo& job, int rank, absl::StatusCode code, absl::string_view message) {
+  Failure failure;
+  const std::string text = ToLines(message);
+  failure.text = absl::StrCat("rank ", rank, " on ", job.placement[rank], ": ", text);
+  failure.what.set_worker_id(job.placement[rank]);
+  failure.what.set_status_code(static_cast<int>(code));
+  failure.what.set_message(ToText(text.substr(0, text.find('\n')), limits::kShortReasonBytes));
+  return failure;
+}
+
+// What is wrong with a rank, if anything.
+std::optional<Failure> FailureOf(const JobInfo& job, const GangReport& gang, int rank, const RankStatus& status) {
+  if (SeesOtherData(job, status)) {
+    Failure failure = MakeFailure(job, rank, absl::StatusCode::kFailedPrecondition,
+                                  absl::StrCat("data ", job.spec.data().path(), " has digest ", status.dataset_digest(),
+                                               ", but the job's is ", job.dataset_digest));
+    return failure;
   }
-  if (status.phase() == RANK_PHASE_FAILED) {
-    return {absl::StrCat(who, status.message()), status.status_code(), IsPermanent(status.status_code())};
+  if (status.phase() == RANK_PHASE_FAILED && gang.leaving.count(job.placement[rank]) == 0) {
+    const auto code = static_cast<absl::StatusCode>(status.status_code());
+    Failure failure = MakeFailure(job, rank, code, status.message());
+    failure.permanent = code == absl::StatusCode::kInvalidArgument;
+    failure.needs_person = code == absl::StatusCode::kFailedPrecondition && gang.Progressed(job);
+    failure.lost_a_peer = LostAPeer(status);
+    return failure;
   }
   if (status.phase() == RANK_PHASE_STOPPED && !gang.told_to_stop) {
-    return {absl::StrCat(who, "stopped without being told to"), static_cast<int>(absl::StatusCode::kAborted), false};
+    return MakeFailure(job, rank, absl::StatusCode::kAborted, "stopped without being told to");
   }
-  return {};
+  return std::nullopt;
 }
 
 Event Ended(const JobInfo& job, GangEnd end, absl::string_view reason) {
@@ -48,19 +79,30 @@ Event Ended(const JobInfo& job, GangEnd end, absl::string_view reason) {
   ended->set_job_id(job.id);
   ended->set_generation(job.generation);
   ended->set_end(end);
-  ended->set_reason(std::string(reason.substr(0, limits::kReasonBytes)));
+  ended->set_reason(ToLines(reason));
   return event;
 }
 
-Event Failed(const JobInfo& job, std::vector<Failure> failures) {
-  absl::c_stable_sort(failures, [](const Failure& a, const Failure& b) { return a.permanent > b.permanent; });
-  const size_t named = std::min(failures.size(), kFailuresNamed);
+// `failures` are those that count, the first is why the gang ends. Names the workers that may be to blame.
+Event Failed(const JobInfo& job, std::vector<Failure> failures, bool blames) {
+  const auto rank_of = [](const Failure& f) { return f.permanent ? 0 : f.needs_person ? 1 : f.lost_a_peer ? 3 : 2; };
+  absl::c_stable_sort(failures, [&](const Failure& a, const Failure& b) { return rank_of(a) < rank_of(b); });
+  const size_t named = std::min(failures.size(), kReasonsNamed);
   std::string reason = absl::StrJoin(failures.begin(), failures.begin() + named, "; ",
                                      [](std::string* out, const Failure& f) { absl::StrAppend(out, f.text); });
   if (named < failures.size()) absl::StrAppend(&reason, "; and ", failures.size() - named, " more ranks");
   Event event = Ended(job, GANG_END_FAILED, reason);
-  event.mutable_gang_ended()->set_permanent(failures.front().permanent);
-  event.mutable_gang_ended()->set_status_code(failures.front().status_code);
+  GangEnded* ended = event.mutable_gang_ended();
+  const Failure& first = failures.front();
+  ended->set_permanent(first.permanent);
+  ended->set_needs_person(first.needs_person);
+  ended->set_status_code(first.what.status_code());
+  if (first.permanent || first.needs_person || !blames) return event;
+  std::set<std::string> workers;
+  for (const Failure& failure : failures) {
+    if (failure.lost_a_peer != first.lost_a_peer || ended->failures_size() >= limits::kFailuresNamed) continue;
+    if (workers.insert(failure.what.worker_id()).second) *ended->add_failures() = failure.what;
+  }
   return event;
 }
 
@@ -75,6 +117,33 @@ Event Pinned(const JobInfo& job, const RankStatus& status) {
 }
 
 }  // namespace
+
+std::vector<std::string> RankReasons(const GangReport& gang) {
+  const auto duration = [](const google::protobuf::Duration& d) {
+    return absl::FormatDuration(absl::Trunc(absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos()), absl::Seconds(1)));
+  };
+  std::vector<std::string> waiting;
+  std::vector<std::string> doing;
+  for (const auto& [rank, status] : gang.ranks) {
+    if (!status.waiting_for().empty()) {
+      waiting.push_back(absl::StrCat("rank ", rank, " stands still at step ", status.step(), ": waits for ", status.waiting_for()));
+    } else if (!status.doing().empty() && !HasEnded(status.phase())) {
+      doing.push_back(absl::StrCat("rank ", rank, ": ", status.doing()));
+      if (status.has_quiet() && status.has_patience()) {
+        absl::StrAppend(&doing.back(), "; quiet for ", duration(status.quiet()), " of ", duration(status.patience()));
+      }
+    }
+  }
+  std::vector<std::string> reasons = std::move(waiting);
+  reasons.insert(reasons.end(), doing.begin(), doing.end());
+  if (reasons.size() > kReasonsExplained) {
+    const size_t more = reasons.size() - kReasonsExplained;
+    reasons.resize(kReasonsExplained);
+    reasons.push_back(absl::StrCat("and ", more, " more ranks"));
+  }
+  for (std::string& reason : reasons) reason = ToLines(reason, limits::kShortReasonBytes);
+  return reasons;
+}
 
 bool HasEnded(RankPhase phase) {
   return phase == RANK_PHASE_COMPLETED || phase == RANK_PHASE_STOPPED || phase == RANK_PHASE_FAILED;
@@ -95,7 +164,7 @@ const GangReport* GangReports::Find(const JobInfo& job) const {
   return found == by_job_.end() || found->second.generation != job.generation ? nullptr : &found->second;
 }
 
-bool GangReports::Hear(const JobInfo& job, const std::string& worker_id, const RankStatus& status) {
+bool GangReports::Hear(const JobInfo& job, const std::string& worker_id, const RankStatus& status, absl::Time now) {
   const int rank = status.rank();
   if (status.generation() != job.generation || rank < 0 || rank >= static_cast<int>(job.placement.size()) ||
       job.placement[rank] != worker_id) {
@@ -104,10 +173,17 @@ bool GangReports::Hear(const JobInfo& job, const std::string& worker_id, const R
   GangReport& gang = Of(job);
   RankStatus& before = gang.ranks[rank];
   RankStatus compared = status;
+  // These change with every beat.
   compared.set_images_per_second(before.images_per_second());
+  compared.set_progress(before.progress());
+  *compared.mutable_quiet() = before.quiet();
+  *compared.mutable_patience() = before.patience();
+  if (!before.has_quiet()) compared.clear_quiet();
+  if (!before.has_patience()) compared.clear_patience();
   const bool changed = compared.SerializeAsString() != before.SerializeAsString();
   before = status;
   gang.step = std::max(gang.step, status.step());
+  if (status.phase() == RANK_PHASE_FAILED) gang.failed_at = std::min(gang.failed_at, now);
   return changed;
 }
 
@@ -117,26 +193,36 @@ void GangReports::HearStep(const JobInfo& job, int64_t generation, int64_t step)
   gang.step = std::max(gang.step, step);
 }
 
-std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang) {
+std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Time now) {
   if (job.placement.empty() || gang.generation != job.generation) return {};
-  std::vector<Failure> failures;
-  size_t ended = 0;
-  size_t completed = 0;
-  for (const auto& [rank, status] : gang.ranks) {
-    Failure failure = FailureOf(job, gang, rank, status);
-    if (!failure.text.empty()) failures.push_back(std::move(failure));
-    ended += HasEnded(status.phase());
-    completed += status.phase() == RANK_PHASE_COMPLETED;
-  }
-  if (!failures.empty()) return {Failed(job, std::move(failures))};
   if (job.dataset_digest.empty()) {
     for (const auto& [rank, status] : gang.ranks) {
       if (!status.dataset_digest().empty()) return {Pinned(job, status)};
     }
   }
+  std::vector<Failure> failures;
+  size_t ended = 0;
+  size_t completed = 0;
+  bool own_reason = false;
+  for (const auto& [rank, status] : gang.ranks) {
+    ended += HasEnded(status.phase());
+    completed += status.phase() == RANK_PHASE_COMPLETED;
+    std::optional<Failure> failure = FailureOf(job, gang, rank, status);
+    if (!failure.has_value() || (failure->lost_a_peer && !gang.leaving.empty())) continue;
+    own_reason |= !failure->lost_a_peer;
+    failures.push_back(*std::move(failure));
+  }
+  const bool all_ended = ended == job.placement.size();
+  // Whom they lost may be about to say why. When it never does, its worker is silent, and those that are left are not to blame.
+  if (!failures.empty() && (own_reason || all_ended || now - gang.failed_at >= kLostPeerPatience)) {
+    return {Failed(job, std::move(failures), own_reason || all_ended)};
+  }
+  if (!failures.empty()) return {};
   if (completed == job.placement.size()) return {Ended(job, GANG_END_COMPLETED, "every step is done")};
-  if (ended == job.placement.size()) return {Ended(job, GANG_END_STOPPED, "stopped as a person asked")};
-  return {};
+  if (!all_ended) return {};
+  if (job.want != WANT_RUN || gang.emptied.empty()) return {Ended(job, GANG_END_STOPPED, "stopped as a person asked")};
+  const std::string& worker = *gang.emptied.begin();
+  return {Ended(job, GANG_END_STOPPED, absl::StrCat("moves: ", worker, gang.leaving.count(worker) > 0 ? " leaves" : " is drained"))};
 }
 
 }  // namespace mimeo

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -44,37 +45,44 @@ RankStatus Fails(int rank, absl::StatusCode code, const std::string& message) {
 class GangReportsTest : public ::testing::Test {
  protected:
   std::vector<Event> Heard(const std::vector<RankStatus>& statuses) {
-    for (const RankStatus& status : statuses) reports_.Hear(job_, job_.placement[status.rank()], status);
-    return EventsOf(job_, reports_.Of(job_));
+    for (const RankStatus& status : statuses) Hear(job_.placement[status.rank()], status);
+    return EventsOf(job_, reports_.Of(job_), now_);
   }
 
+  bool Hear(const std::string& worker, const RankStatus& status) { return reports_.Hear(job_, worker, status, now_); }
+
+  absl::Time now_ = absl::FromUnixSeconds(1000);
   JobInfo job_ = RunningJob();
   GangReports reports_;
 };
 
 TEST_F(GangReportsTest, OnlyWhoShouldRunIsHeard) {
-  EXPECT_TRUE(reports_.Hear(job_, "w1", Says(2, RANK_PHASE_TRAINING, 31)));
-  EXPECT_FALSE(reports_.Hear(job_, "w0", Says(2, RANK_PHASE_TRAINING, 99))) << "rank 2 is not on w0";
-  EXPECT_FALSE(reports_.Hear(job_, "w0", Says(3, RANK_PHASE_TRAINING, 99))) << "there is no rank 3";
-  EXPECT_FALSE(reports_.Hear(job_, "w0", Says(-1, RANK_PHASE_TRAINING, 99)));
+  EXPECT_TRUE(Hear("w1", Says(2, RANK_PHASE_TRAINING, 31)));
+  EXPECT_FALSE(Hear("w0", Says(2, RANK_PHASE_TRAINING, 99))) << "rank 2 is not on w0";
+  EXPECT_FALSE(Hear("w0", Says(3, RANK_PHASE_TRAINING, 99))) << "there is no rank 3";
+  EXPECT_FALSE(Hear("w0", Says(-1, RANK_PHASE_TRAINING, 99)));
   RankStatus old = Says(0, RANK_PHASE_FAILED, 99);
   old.set_generation(1);
-  EXPECT_FALSE(reports_.Hear(job_, "w0", old)) << "generation 1 is fenced";
+  EXPECT_FALSE(Hear("w0", old)) << "generation 1 is fenced";
   EXPECT_EQ(reports_.Of(job_).step, 31);
   EXPECT_EQ(reports_.Of(job_).ranks.size(), 1u);
 }
 
-TEST_F(GangReportsTest, SpeedAloneIsNoNews) {
+TEST_F(GangReportsTest, SpeedAndProgressAreNoNews) {
   RankStatus status = Says(0, RANK_PHASE_TRAINING, 31);
-  EXPECT_TRUE(reports_.Hear(job_, "w0", status));
+  EXPECT_TRUE(Hear("w0", status));
   status.set_images_per_second(17);
-  EXPECT_FALSE(reports_.Hear(job_, "w0", status));
+  status.set_progress(1000);
+  status.mutable_quiet()->set_seconds(3);
+  status.mutable_patience()->set_seconds(60);
+  EXPECT_FALSE(Hear("w0", status));
+  EXPECT_EQ(reports_.Of(job_).ranks.at(0).progress(), 1000) << "kept all the same";
   status.set_waiting_for("teacher clip");
-  EXPECT_TRUE(reports_.Hear(job_, "w0", status));
+  EXPECT_TRUE(Hear("w0", status));
 }
 
 TEST_F(GangReportsTest, ANewGenerationStartsAtItsCheckpointAndForgetsTheOneBefore) {
-  reports_.Hear(job_, "w0", Says(0, RANK_PHASE_TRAINING, 57));
+  Hear("w0", Says(0, RANK_PHASE_TRAINING, 57));
   reports_.Of(job_).told_to_stop = true;
   job_.generation = 3;
   job_.resume_step = 50;
@@ -87,7 +95,7 @@ TEST_F(GangReportsTest, ANewGenerationStartsAtItsCheckpointAndForgetsTheOneBefor
 
 TEST_F(GangReportsTest, NothingFollowsWhileSomebodyTrains) {
   EXPECT_TRUE(Heard({Says(0, RANK_PHASE_COMPLETED), Says(1, RANK_PHASE_COMPLETED), Says(2, RANK_PHASE_TRAINING)}).empty());
-  EXPECT_TRUE(EventsOf(job_, GangReport()).empty());
+  EXPECT_TRUE(EventsOf(job_, GangReport(), now_).empty());
 }
 
 TEST_F(GangReportsTest, CompletedWhenAllAre) {
@@ -115,20 +123,126 @@ TEST_F(GangReportsTest, ARankThatStopsUntoldHasFailedButNotForGood) {
   EXPECT_EQ(events[0].gang_ended().reason(), "rank 1 on w0: stopped without being told to");
 }
 
-TEST_F(GangReportsTest, WhichFailuresAreForGood) {
-  const std::vector<std::pair<absl::StatusCode, bool>> cases = {
-      {absl::StatusCode::kInvalidArgument, true},   {absl::StatusCode::kFailedPrecondition, true},
-      {absl::StatusCode::kUnavailable, false},      {absl::StatusCode::kInternal, false},
-      {absl::StatusCode::kDeadlineExceeded, false}, {absl::StatusCode::kDataLoss, false},
-      {absl::StatusCode::kUnknown, false},
+TEST_F(GangReportsTest, WhatFollowsFromAFailuresCode) {
+  struct Case {
+    absl::StatusCode code;
+    bool permanent, needs_person, blames;
   };
-  for (const auto& [code, permanent] : cases) {
-    const auto events = Heard({Fails(2, code, "it broke")});
+  const std::vector<Case> cases = {
+      {absl::StatusCode::kInvalidArgument, true, false, false},  {absl::StatusCode::kFailedPrecondition, false, true, false},
+      {absl::StatusCode::kUnavailable, false, false, true},      {absl::StatusCode::kInternal, false, false, true},
+      {absl::StatusCode::kDeadlineExceeded, false, false, true}, {absl::StatusCode::kDataLoss, false, false, true},
+      {absl::StatusCode::kUnknown, false, false, true},          {absl::StatusCode::kNotFound, false, false, true},
+      {absl::StatusCode::kAborted, false, false, true},
+  };
+  Hear("w0", Says(0, RANK_PHASE_TRAINING, 31));  // the gang has got on
+  for (const Case& c : cases) {
+    const auto events = Heard({Fails(2, c.code, "it broke")});
     ASSERT_EQ(events.size(), 1u);
-    EXPECT_EQ(events[0].gang_ended().permanent(), permanent) << code;
-    EXPECT_EQ(events[0].gang_ended().status_code(), static_cast<int>(code));
-    EXPECT_EQ(events[0].gang_ended().reason(), "rank 2 on w1: it broke");
+    const GangEnded& ended = events[0].gang_ended();
+    EXPECT_EQ(ended.permanent(), c.permanent) << c.code;
+    EXPECT_EQ(ended.needs_person(), c.needs_person) << c.code;
+    EXPECT_EQ(ended.status_code(), static_cast<int>(c.code));
+    EXPECT_EQ(ended.reason(), "rank 2 on w1: it broke");
+    ASSERT_EQ(ended.failures_size(), c.blames ? 1 : 0) << c.code;
+    if (!c.blames) continue;
+    EXPECT_EQ(ended.failures(0).worker_id(), "w1");
+    EXPECT_EQ(ended.failures(0).message(), "it broke");
+    EXPECT_EQ(ended.failures(0).status_code(), static_cast<int>(c.code));
   }
+}
+
+// Before the first step another host may see the right data, or have the right device: it is asked before a person is.
+TEST_F(GangReportsTest, AFailedPreconditionAtTheStartMayBeTheHosts) {
+  const auto events = Heard({Fails(2, absl::StatusCode::kFailedPrecondition, "the data have changed")});
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_FALSE(events[0].gang_ended().needs_person());
+  ASSERT_EQ(events[0].gang_ended().failures_size(), 1);
+}
+
+// Whoever only lost its peer is not to blame, and does not speak first.
+TEST_F(GangReportsTest, TheRankThatBrokeIsAwaitedAndBlamedAndNotThoseThatLostIt) {
+  EXPECT_TRUE(Heard({Fails(0, absl::StatusCode::kAborted, "[gloo] Connection closed by peer [127.0.0.1]:4000")}).empty());
+  now_ += absl::Seconds(1);
+  EXPECT_TRUE(Heard({Fails(1, absl::StatusCode::kUnavailable, "the gang's store, at rank 0, is gone")}).empty());
+  const auto events = Heard({Fails(2, absl::StatusCode::kUnavailable, "killed by SIGKILL (9)")});
+  ASSERT_EQ(events.size(), 1u);
+  const GangEnded& ended = events[0].gang_ended();
+  EXPECT_THAT(ended.reason(), StartsWith("rank 2 on w1: killed by SIGKILL (9); rank 0 on w0"));
+  ASSERT_EQ(ended.failures_size(), 1);
+  EXPECT_EQ(ended.failures(0).worker_id(), "w1");
+}
+
+// Its host lost power, say: nobody will ever hear from it, and those that are left are innocent.
+TEST_F(GangReportsTest, WhenTheRankThatBrokeIsNeverHeardNobodyIsBlamed) {
+  EXPECT_TRUE(Heard({Fails(0, absl::StatusCode::kAborted, "Connection closed by peer"),
+                     Fails(1, absl::StatusCode::kAborted, "Connection closed by peer")})
+                  .empty());
+  now_ += kLostPeerPatience;
+  const auto events = EventsOf(job_, reports_.Of(job_), now_);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].gang_ended().end(), GANG_END_FAILED);
+  EXPECT_EQ(events[0].gang_ended().failures_size(), 0);
+}
+
+TEST_F(GangReportsTest, WhenAllLostEachOtherAllAreNamed) {
+  const auto events = Heard({Fails(0, absl::StatusCode::kAborted, "connection reset by peer"),
+                             Fails(1, absl::StatusCode::kAborted, "connection reset by peer"),
+                             Fails(2, absl::StatusCode::kAborted, "connection reset by peer")});
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].gang_ended().failures_size(), 2) << "one of each worker";
+}
+
+TEST_F(GangReportsTest, AGangWhoseWorkerLeavesEndsWithoutAFailure) {
+  GangReport& gang = reports_.Of(job_);
+  gang.told_to_stop = true;
+  gang.emptied = gang.leaving = {"w1"};
+  EXPECT_TRUE(Heard({Says(0, RANK_PHASE_STOPPED), Fails(2, absl::StatusCode::kUnavailable, "killed by SIGKILL (9)")}).empty());
+  const auto events = Heard({Fails(1, absl::StatusCode::kAborted, "Connection closed by peer")});
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].gang_ended().end(), GANG_END_STOPPED);
+  EXPECT_EQ(events[0].gang_ended().reason(), "moves: w1 leaves");
+}
+
+TEST_F(GangReportsTest, AFailureOfItsOwnCountsThoughAnotherWorkerLeaves) {
+  GangReport& gang = reports_.Of(job_);
+  gang.told_to_stop = true;
+  gang.emptied = gang.leaving = {"w1"};
+  const auto events = Heard({Fails(0, absl::StatusCode::kInternal, "it broke")});
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].gang_ended().end(), GANG_END_FAILED);
+}
+
+// One rank could read the data: that must not be forgotten because another could not.
+TEST_F(GangReportsTest, DataThatOneRankReadArePinnedBeforeAnothersFailure) {
+  job_.dataset_digest.clear();
+  RankStatus read = Says(0, RANK_PHASE_JOINING);
+  read.set_dataset_digest("d7");
+  const auto events = Heard({Fails(2, absl::StatusCode::kNotFound, "data.path: photos: no such folder"), read});
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0].dataset_pinned().digest(), "d7");
+}
+
+TEST_F(GangReportsTest, ReasonsSayWhatRanksDoAndForHowLongTheyAreQuiet) {
+  RankStatus status = Says(0, RANK_PHASE_JOINING);
+  status.set_doing("lists images (12000 so far)");
+  status.mutable_quiet()->set_seconds(3);
+  status.mutable_patience()->set_seconds(60);
+  Hear("w0", status);
+  RankStatus waits = Says(1, RANK_PHASE_TRAINING, 31);
+  waits.set_waiting_for("teacher clip");
+  Hear("w0", waits);
+  EXPECT_THAT(RankReasons(reports_.Of(job_)),
+              ::testing::ElementsAre("rank 1 stands still at step 31: waits for teacher clip",
+                                     "rank 0: lists images (12000 so far); quiet for 3s of 1m"));
+  job_.placement.assign(100, "w0");
+  for (int rank = 0; rank < 100; ++rank) {
+    status.set_rank(rank);
+    Hear("w0", status);
+  }
+  const std::vector<std::string> reasons = RankReasons(reports_.Of(job_));
+  EXPECT_EQ(reasons.size(), 9u);
+  EXPECT_EQ(reasons.back(), "and 92 more ranks");
 }
 
 // The others' collectives fail because of the one that really broke: it comes first.
@@ -141,21 +255,27 @@ TEST_F(GangReportsTest, ThePermanentFailureIsNamedFirst) {
   EXPECT_EQ(events[0].gang_ended().reason(), "rank 2 on w1: no images in photos; rank 0 on w0: connection closed by peer");
 }
 
-TEST_F(GangReportsTest, ReasonsAreBounded) {
+TEST_F(GangReportsTest, ReasonsAreBoundedText) {
   job_.placement.assign(100, "w0");
   std::vector<RankStatus> statuses;
   for (int rank = 0; rank < 100; ++rank) {
-    statuses.push_back(Fails(rank, absl::StatusCode::kInternal, std::string(2000, 'x')));
+    std::string message = "\x1b[31m";
+    for (int i = 0; i < 2000; ++i) message += "\xe5\x86\x99";  // a character of three bytes, so that a cut may fall inside it
+    statuses.push_back(Fails(rank, absl::StatusCode::kInternal, message));
   }
   const auto events = Heard(statuses);
   ASSERT_EQ(events.size(), 1u);
   EXPECT_LE(events[0].gang_ended().reason().size(), size_t{limits::kReasonBytes});
-  EXPECT_THAT(events[0].gang_ended().reason(), StartsWith("rank 0 on w0: xxx"));
+  EXPECT_TRUE(IsUtf8(events[0].gang_ended().reason()));
+  EXPECT_THAT(events[0].gang_ended().reason(), StartsWith("rank 0 on w0: \\x1b[31m"));
+  ASSERT_EQ(events[0].gang_ended().failures_size(), 1);
+  EXPECT_LE(events[0].gang_ended().failures(0).message().size(), size_t{limits::kShortReasonBytes});
+  EXPECT_TRUE(IsUtf8(events[0].gang_ended().failures(0).message()));
   for (RankStatus& status : statuses) status.set_message("x");
   EXPECT_THAT(Heard(statuses)[0].gang_ended().reason(), HasSubstr("and 96 more ranks"));
 }
 
-TEST_F(GangReportsTest, TheFirstDigestIsPinnedAndAnotherOneIsAPermanentFailure) {
+TEST_F(GangReportsTest, TheFirstDigestIsPinnedAndAnotherOneIsThatHostsFailure) {
   job_.dataset_digest.clear();
   RankStatus status = Says(1, RANK_PHASE_JOINING);
   status.set_dataset_digest("d7");
@@ -167,12 +287,14 @@ TEST_F(GangReportsTest, TheFirstDigestIsPinnedAndAnotherOneIsAPermanentFailure) 
   EXPECT_EQ(events[0].dataset_pinned().num_samples(), 100);
   EXPECT_EQ(events[0].dataset_pinned().total_steps(), 50);
   job_.dataset_digest = "d7";
-  EXPECT_TRUE(EventsOf(job_, reports_.Of(job_)).empty());
+  EXPECT_TRUE(EventsOf(job_, reports_.Of(job_), now_).empty());
   status.set_rank(2);
   status.set_dataset_digest("d8");
   events = Heard({status});
   ASSERT_EQ(events.size(), 1u);
-  EXPECT_TRUE(events[0].gang_ended().permanent());
+  EXPECT_EQ(events[0].gang_ended().status_code(), static_cast<int>(absl::StatusCode::kFailedPrecondition));
+  ASSERT_EQ(events[0].gang_ended().failures_size(), 1);
+  EXPECT_EQ(events[0].gang_ended().failures(0).worker_id(), "w1");
   EXPECT_THAT(events[0].gang_ended().reason(), HasSubstr("rank 2 on w1: data"));
   EXPECT_THAT(events[0].gang_ended().reason(), HasSubstr("d8, but the job's is d7"));
 }

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/testing/status_matchers.h"
 #include "coordinator/coordinator.h"
@@ -52,6 +54,43 @@ TEST(RecoverTest, AJobThatThisVersionWouldRefuseStays) {
   Append(spec, store.get());
   ASSERT_OK_AND_ASSIGN(const Job job, RecoverJob(store.get()));
   EXPECT_EQ(job.spec().data().global_batch(), -1);
+}
+
+// Once, specs had no bound: together they may be larger than a message. The jobs that fit run; the others end, and say why.
+TEST(RecoverTest, SpecsThatDoNotFitIntoAnOrderDoNotSilenceTheirWorker) {
+  const std::unique_ptr<KeyValueStore> store = *OpenRocksDbStore({"large", true});
+  Journal journal(store.get());
+  ASSERT_OK(journal.Replay([](const Event&) { return absl::OkStatus(); }));
+  for (int i = 1; i <= 7; ++i) {
+    Event event;
+    JobSubmitted* submitted = event.mutable_job_submitted();
+    submitted->set_job_id("j" + std::to_string(i));
+    submitted->set_request_id(submitted->job_id());
+    *submitted->mutable_spec() = testing::ScriptJob(1);
+    submitted->mutable_spec()->set_init_weights(std::string(i == 7 ? 10 : 700000, 'w'));
+    ASSERT_OK(journal.Append(event));
+  }
+  Metrics exported(MetricOwner::kCoordinator);
+  CoordinatorMetrics metrics(&exported);
+  CoordinatorCore core(store.get(), Clock::Real(), &metrics, SchedulerOptions());
+  ASSERT_OK(core.Recover());
+  WorkerIdentity worker;
+  worker.set_id("w0");
+  worker.set_incarnation("1");
+  worker.set_slots(7);
+  ASSERT_OK(core.RegisterWorker(worker));
+  HeartbeatRequest request;
+  request.set_worker_id("w0");
+  request.set_incarnation("1");
+  ASSERT_OK_AND_ASSIGN(const HeartbeatReply reply, core.Heartbeat(request));
+  EXPECT_LT(static_cast<int64_t>(reply.ByteSizeLong()), limits::kMessageBytes);
+  EXPECT_EQ(reply.gangs_size(), 6);
+  EXPECT_EQ(reply.gangs(0).common().job_id(), "j7") << "one within the bound comes first";
+  core.Tick();
+  ASSERT_OK_AND_ASSIGN(const Job ended, core.GetJob("j6"));
+  EXPECT_EQ(ended.state(), JOB_STATE_FAILED);
+  EXPECT_NE(ended.reason().find("bytes; at most 32768, and the orders of w0"), std::string::npos) << ended.reason();
+  core.Close();
 }
 
 }  // namespace

@@ -1,29 +1,34 @@
-// What should happen now, and why. Pure and idempotent: deciding twice decides the same.
+// What should happen now, and why. Idempotent: deciding twice decides the same. It changes nothing but what it remembers; the caller
+// commits what it decides and tells it of each event.
 //
 // Invariant: silence never stops a gang. It only permits a replacement elsewhere, and a fenced generation cannot commit.
 //
 // The queue is strict: higher priority first, first come first served within one, and while a job waits for slots nothing
-// behind it is placed, even if it would fit; so a large gang cannot starve. Two kinds of waiting hold nobody up, because
-// slots would not end them: for a teacher, and for workers that are not there (a gang that would not fit on the workers
-// heard of even if all of them were idle).
+// behind it is placed, even if it would fit; so a large gang cannot starve. Three kinds of waiting hold nobody up, because slots
+// would not end them: for a teacher, for the end of a back-off, and for workers that are not there (a gang that would not fit on the
+// workers that are alive even if all of them were idle).
+//
+// All that it remembers follows from the state and from who said what when: a Scheduler that begins anew (Begin) forgets only the
+// latter, which is volatile and by the monotonic clock. It is kept in order here so that a decision costs what has changed, not the
+// number of jobs and workers; reasons are worded when somebody asks. Thread-compatible.
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "coordinator/blame.h"
 #include "coordinator/cluster_state.h"
+#include "coordinator/job_queue.h"
+#include "coordinator/placement.h"
 
 namespace mimeo {
-
-// Who was heard when. Volatile: never journalled, reset when the coordinator recovers, so its absence makes nobody look dead.
-struct Liveness {
-  std::map<std::string, absl::Time> worker_heard;
-  std::map<std::string, absl::Time> teacher_heard;
-  absl::Time since;  // when this coordinator began to listen: nobody was silent longer than that
-};
 
 struct SchedulerOptions {
   absl::Duration lease = limits::kLease;
@@ -31,20 +36,128 @@ struct SchedulerOptions {
   int forget_after_leases = 10;
 };
 
-struct Decision {
-  std::vector<Event> events;                  // to be committed in order, each legal after those before it
-  std::map<std::string, std::string> reasons; // by unfinished job: why it is where it is
+class Scheduler {
+ public:
+  Scheduler(const ClusterState* state, const SchedulerOptions& options) : state_(*state), options_(options) {}
+
+  // Begins to listen: nobody was silent before. Call once, when the state is what a replay made of it.
+  void Begin(absl::Time now);
+
+  // `event` was applied to the state. `progressed`: of a GangEnded, whether the gang had trained a step beyond where it began.
+  void Applied(const Event& event, absl::Time now, bool progressed = false);
+
+  // Somebody was heard. True: there may be something new to decide. REQUIRES: it is registered.
+  bool HearWorker(const std::string& id, absl::Time now, bool leaving = false);
+  bool HearTeacher(const std::string& name, absl::Time now);
+
+  // What to commit next, in order, each legal after those before it. Some decisions follow from others (a gang ends, then its job
+  // fails): callers commit these, and decide again until no events come.
+  std::vector<Event> Decide(absl::Time now);
+
+  // For people: why `job_id` is not running (or is), most important first, with numbers. Empty when there is no such job.
+  std::vector<std::string> Explain(const std::string& job_id, absl::Time now) const;
+  // Why nothing is placed on this worker, or what failed there lately and when that is forgotten. Empty: all is well.
+  std::string WorkerNote(const std::string& id, absl::Time now) const;
+
+  // How long nothing was heard of it, as far as this coordinator can know. Zero for who is not registered.
+  absl::Duration WorkerSilence(const std::string& id, absl::Time now) const;
+  absl::Duration TeacherSilence(const std::string& name, absl::Time now) const;
+  bool WasHeard(const std::string& worker_id) const;
+  bool IsLeaving(const std::string& worker_id) const;
+  bool IsOffered(const std::string& worker_id, absl::Time now) const;  // something new may be placed there
+  bool MustEmpty(const std::string& worker_id) const { return IsLeaving(worker_id) || state_.IsDrained(worker_id); }
+  int num_silent() const { return num_expired_; }  // workers whose lease has expired
+  const Blame& blame() const { return blame_; }
+
+ private:
+  struct Heard {
+    absl::Time at = {};       // or when this coordinator began to listen
+    bool ever = false;        // by this coordinator
+    bool leaving = false;     // a worker said so
+    bool expired = false;     // silent for longer than the lease
+    bool forgettable = false;
+    absl::Time wake = {};     // when one of the above may change though nobody says anything
+  };
+  using Watches = absl::flat_hash_map<std::string, Heard>;
+  using Alarms = std::set<std::pair<absl::Time, std::string>>;
+
+  // What is remembered of a job's failures beside its state.
+  struct Trouble {
+    absl::Time failed_at;
+    bool progressed = false;  // the newest gang
+    bool trained = false;     // any of them
+    std::set<std::string> avoided;  // workers where it failed without getting on, until a new checkpoint or a person forgives
+  };
+  enum class Turn { kQueue, kLater, kFail, kPause };
+  struct Verdict {
+    Turn turn = Turn::kQueue;
+    absl::Time due = {};  // kLater
+  };
+
+  // Where a job stands, after something about it has changed.
+  void Refile(const JobInfo& job, absl::Time now);
+  void FileIdle(const JobInfo& job, absl::Time now);
+  void CountNeeds(const JobInfo& job);
+  void RefileSoon(absl::Time now);  // what time or new workers have brought about
+  Verdict Judge(const JobInfo& job, absl::Time now) const;
+  bool AsksAnotherHost(const JobInfo& job) const;
+  bool FitsElsewhere(const JobInfo& job) const;  // without the workers that it avoids, if the others were idle
+  const std::set<std::string>& Avoided(const JobInfo& job) const;
+  void NoteFailure(const GangEnded& ended, absl::Time now, bool progressed);
+  void ForgetBlame(const JobInfo& job, absl::Time now);
+
+  // What a worker or a teacher is worth, after something about it, or the time, has changed.
+  void RefreshWorker(const std::string& id, absl::Time now);
+  void RefreshTeacher(const std::string& name, absl::Time now);
+  Tier TierOf(const std::string& id, const Heard& heard, absl::Time now) const;
+  absl::Time NextChange(const std::string& id, const Heard& heard, absl::Time now) const;
+  void SetExpired(const std::string& id, bool expired, absl::Time now);
+  void SetCapacities();  // of the queue, after slots came or went
+  static void SetAlarm(const std::string& name, absl::Time at, Heard* heard, Alarms* alarms);
+  absl::Duration QuietAfter() const;
+  absl::Duration ForgetAfter() const { return options_.lease * options_.forget_after_leases; }
+
+  void DecideEnds(absl::Time now, std::vector<Event>* events);
+  void DecideKept(std::vector<Event>* events) const;
+  void DecideForgotten(std::vector<Event>* events) const;
+  void DecidePlacement(std::vector<Event>* events) const;
+  void Settle(const JobInfo& job, absl::Time now, std::vector<Event>* events) const;
+  bool Replace(const JobInfo& job, std::vector<Event>* events) const;
+  std::vector<std::string> FindPlace(const JobInfo& job) const;
+  std::string Lapse(const JobInfo& job) const;  // which of its workers' leases have expired; empty when none has
+  bool KeepsTooMany(const JobInfo& job) const;
+
+  std::string ReasonOf(const JobInfo& job, absl::Time now) const;
+  std::string QueueReason(const JobInfo& job, absl::Time now) const;
+  std::string MissingTeacher(const JobInfo& job) const;
+  std::string SlotsReason(const JobInfo& job, absl::Time now) const;
+  void ExplainWorkers(const JobInfo& job, absl::Time now, std::vector<std::string>* reasons) const;
+
+  const ClusterState& state_;
+  const SchedulerOptions options_;
+
+  Watches workers_;
+  Watches teachers_;
+  Alarms worker_alarms_;
+  Alarms teacher_alarms_;
+  Blame blame_;
+  std::map<std::string, Trouble> troubles_;  // by job
+
+  mutable SlotIndex slots_;  // of workers that are alive and need not be empty; const methods leave it as it was
+  int num_expired_ = 0;
+  std::set<std::string> forgettable_workers_;
+  std::set<std::string> forgettable_teachers_;
+
+  JobQueue queue_;
+  std::set<std::pair<absl::Time, std::string>> later_;      // jobs in back-off, by its end
+  std::map<std::string, absl::Time> later_until_;           // by job
+  bool look_elsewhere_ = false;                             // there are more slots than when those were put off
+  std::set<std::string> unsettled_;                         // jobs that end, or pause, or whose gang ends
+  std::set<QueuePlace> lost_;                               // jobs whose gang has an expired worker
+  std::set<std::string> keeps_too_many_;                    // jobs with more checkpoints than they keep
+  std::map<std::string, std::set<std::string>> gangs_;      // job -> its gang's workers
+  absl::flat_hash_set<std::string> unfinished_;             // jobs
+  std::map<std::string, int> needs_;                        // teacher -> unfinished jobs
 };
-
-// One round. Some decisions follow from others (a gang ends, then its job fails): callers decide again until no events come.
-Decision Decide(const ClusterState& state, const Liveness& liveness, absl::Time now, const SchedulerOptions& options);
-
-// For people: why `job_id` is not running (or is), most important first, with numbers. Empty when there is no such job.
-std::vector<std::string> Explain(const ClusterState& state, const Liveness& liveness, absl::Time now,
-                                 const SchedulerOptions& options, const std::string& job_id);
-
-// How long nothing was heard of it, as far as this coordinator can know.
-absl::Duration SilentFor(const std::map<std::string, absl::Time>& heard, const std::string& name, absl::Time since,
-                         absl::Time now);
 
 }  // namespace mimeo

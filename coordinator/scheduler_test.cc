@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/random_key.h"
+#include "coordinator/testing/simulation.h"
 
 namespace mimeo {
 namespace {
@@ -17,112 +19,34 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const absl::Time kStart = absl::FromUnixSeconds(1000);
-
-// A cluster that commits what is decided, on a time of its own.
-class Simulation {
- public:
-  Simulation() { liveness_.since = now_; }
-
-  absl::Status Commit(const Event& event) {
-    const absl::Status legal = state_.Check(event);
-    if (legal.ok()) state_.Apply(event);
-    return legal;
-  }
-  void AddWorker(const std::string& id, int slots) {
-    Event event;
-    WorkerIdentity* worker = event.mutable_worker_registered()->mutable_worker();
-    worker->set_id(id);
-    worker->set_incarnation("1");
-    worker->set_slots(slots);
-    ASSERT_TRUE(Commit(event).ok());
-    Hear(id);
-  }
-  std::string Submit(int num_ranks, int priority = 0) {
-    Event event;
-    JobSubmitted* submitted = event.mutable_job_submitted();
-    submitted->set_job_id(state_.NextJobId());
-    submitted->set_request_id(submitted->job_id());
-    submitted->mutable_spec()->mutable_resources()->set_num_ranks(num_ranks);
-    submitted->mutable_spec()->mutable_resources()->set_priority(priority);
-    submitted->mutable_spec()->mutable_resources()->set_max_restarts(3);
-    submitted->mutable_spec()->mutable_checkpoint()->set_keep_last(2);
-    EXPECT_TRUE(Commit(event).ok());
-    return submitted->job_id();
-  }
-  void End(const std::string& job_id, GangEnd end) {
-    Event event;
-    event.mutable_gang_ended()->set_job_id(job_id);
-    event.mutable_gang_ended()->set_generation(state_.jobs().at(job_id).generation);
-    event.mutable_gang_ended()->set_end(end);
-    ASSERT_TRUE(Commit(event).ok());
-  }
-  void Want(const std::string& job_id, mimeo::Want want) {
-    Event event;
-    event.mutable_job_controlled()->set_job_id(job_id);
-    event.mutable_job_controlled()->set_want(want);
-    ASSERT_TRUE(Commit(event).ok());
-  }
-  void CommitCheckpoint(const std::string& job_id, int64_t step) {
-    Event event;
-    CheckpointManifest* manifest = event.mutable_checkpoint_committed()->mutable_manifest();
-    manifest->set_job_id(job_id);
-    manifest->set_generation(state_.jobs().at(job_id).generation);
-    manifest->set_step(step);
-    ASSERT_TRUE(Commit(event).ok());
-  }
-  void Hear(const std::string& worker) { liveness_.worker_heard[worker] = now_; }
-  void Advance(absl::Duration by) { now_ += by; }
-
-  Decision DecideNow() const { return Decide(state_, liveness_, now_, options_); }
-  // Until nothing more is decided; every event must be legal when its turn comes.
-  void Settle() {
-    for (int round = 0; round < 5; ++round) {
-      const Decision decision = DecideNow();
-      if (decision.events.empty()) return;
-      for (const Event& event : decision.events) {
-        const absl::Status legal = Commit(event);
-        ASSERT_TRUE(legal.ok()) << legal << " " << event.ShortDebugString();
-      }
-    }
-    ADD_FAILURE() << "decisions without end";
-  }
-
-  const ClusterState& state() const { return state_; }
-  const JobInfo& job(const std::string& id) const { return state_.jobs().at(id); }
-  absl::Duration Silence(const std::string& worker) const {
-    return SilentFor(liveness_.worker_heard, worker, liveness_.since, now_);
-  }
-  std::vector<std::string> ExplainNow(const std::string& id) const {
-    return Explain(state_, liveness_, now_, options_, id);
-  }
-
- private:
-  ClusterState state_;
-  Liveness liveness_;
-  absl::Time now_ = kStart;
-  SchedulerOptions options_;
-};
+using testing::kStart;
+using testing::Simulation;
 
 TEST(SchedulerTest, DecidingTwiceDecidesTheSame) {
   Simulation cluster;
   cluster.AddWorker("w0", 2);
   cluster.Submit(2);
   cluster.Submit(1);
-  const Decision first = cluster.DecideNow();
-  const Decision second = cluster.DecideNow();
-  ASSERT_EQ(first.events.size(), 1u);
-  ASSERT_EQ(second.events.size(), 1u);
-  EXPECT_EQ(first.events[0].SerializeAsString(), second.events[0].SerializeAsString());
-  EXPECT_EQ(first.reasons, second.reasons);
+  const std::vector<Event> first = cluster.DecideNow();
+  const std::vector<Event> second = cluster.DecideNow();
+  ASSERT_EQ(first.size(), 1u);
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(first[0].SerializeAsString(), second[0].SerializeAsString());
 }
 
 TEST(SchedulerTest, SilenceIsMeasuredFromWhenThisCoordinatorBeganToListen) {
-  const std::map<std::string, absl::Time> heard = {{"w0", kStart - absl::Hours(1)}, {"w1", kStart + absl::Seconds(5)}};
-  const absl::Time now = kStart + absl::Seconds(7);
-  EXPECT_EQ(SilentFor(heard, "w0", kStart, now), absl::Seconds(7));
-  EXPECT_EQ(SilentFor(heard, "w1", kStart, now), absl::Seconds(2));
-  EXPECT_EQ(SilentFor(heard, "never", kStart, now), absl::Seconds(7));
+  Simulation cluster;
+  cluster.AddWorker("w0", 1);
+  cluster.AddWorker("w1", 1);
+  Scheduler after_a_restart(&cluster.state(), SchedulerOptions());
+  after_a_restart.Begin(kStart + absl::Hours(1));
+  after_a_restart.HearWorker("w1", kStart + absl::Hours(1) + absl::Seconds(5));
+  const absl::Time now = kStart + absl::Hours(1) + absl::Seconds(7);
+  EXPECT_EQ(after_a_restart.WorkerSilence("w0", now), absl::Seconds(7));
+  EXPECT_EQ(after_a_restart.WorkerSilence("w1", now), absl::Seconds(2));
+  EXPECT_FALSE(after_a_restart.IsOffered("w0", now)) << "it was not heard by this coordinator";
+  EXPECT_TRUE(after_a_restart.IsOffered("w1", now));
+  EXPECT_EQ(after_a_restart.WorkerSilence("nobody", now), absl::ZeroDuration());
 }
 
 // The lease is a minute: at exactly a minute nobody is silent yet.
@@ -134,13 +58,13 @@ TEST(SchedulerTest, AGangIsReplacedOnlyAfterTheLeaseAndOnlyElsewhere) {
   cluster.AddWorker("w1", 1);
   cluster.Advance(absl::Seconds(60));
   cluster.Hear("w1");
-  EXPECT_TRUE(cluster.DecideNow().events.empty());
+  EXPECT_TRUE(cluster.DecideNow().empty());
   cluster.Advance(absl::Milliseconds(1));
-  const Decision decision = cluster.DecideNow();
-  ASSERT_EQ(decision.events.size(), 2u);
-  EXPECT_EQ(decision.events[0].gang_ended().end(), GANG_END_REPLACED);
-  EXPECT_THAT(decision.events[1].gang_placed().worker_ids(), ElementsAre("w1"));
-  EXPECT_EQ(decision.events[1].gang_placed().generation(), 2);
+  const std::vector<Event> events = cluster.DecideNow();
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_EQ(events[0].gang_ended().end(), GANG_END_REPLACED);
+  EXPECT_THAT(events[1].gang_placed().worker_ids(), ElementsAre("w1"));
+  EXPECT_EQ(events[1].gang_placed().generation(), 2);
 }
 
 // Half of the gang is alive: its slots there count as free for the replacement.
@@ -173,7 +97,7 @@ TEST(SchedulerTest, AReplacementWaitsBehindAWaitingJobOfHigherPriority) {
   cluster.Hear("w1");
   cluster.Settle();
   EXPECT_EQ(cluster.job(low).generation, 1);
-  EXPECT_THAT(cluster.DecideNow().reasons.at(low), HasSubstr("keeps generation 1: waits behind j3"));
+  EXPECT_THAT(cluster.ExplainNow(low).at(0), HasSubstr("keeps generation 1: waits behind j3"));
   cluster.End(busy, GANG_END_COMPLETED);
   cluster.Settle();
   EXPECT_EQ(cluster.job(high).state, JOB_STATE_RUNNING);
@@ -199,7 +123,7 @@ TEST(SchedulerTest, ReasonsNameAtMostEightWorkers) {
 }
 
 // What must hold whatever happened.
-void ExpectInvariants(const Simulation& cluster) {
+void ExpectInvariants(Simulation& cluster) {
   std::map<std::string, int> held;
   const JobInfo* waits = nullptr;  // the one that stands foremost in the queue and waits for slots
   std::vector<const JobInfo*> queue;
@@ -213,15 +137,20 @@ void ExpectInvariants(const Simulation& cluster) {
     if (job.state == JOB_STATE_PENDING) queue.push_back(&job);
   }
   for (const auto& [id, worker] : cluster.state().workers()) EXPECT_LE(held[id], worker.identity.slots()) << id;
-  const Decision decision = cluster.DecideNow();
+  EXPECT_TRUE(cluster.DecideNow().empty());
+  int free = 0;
+  for (const auto& [id, worker] : cluster.state().workers()) {
+    const bool taken = cluster.scheduler().IsOffered(id, cluster.now()) && cluster.scheduler().blame().Of(id, cluster.now()) == 0;
+    if (taken) free += worker.identity.slots() - held[id];
+  }
   for (const JobInfo* job : queue) {
-    const bool for_slots = decision.reasons.at(job->id).find("needs") == 0 &&
-                           decision.reasons.at(job->id).find("even when all are idle") == std::string::npos &&
-                           decision.reasons.at(job->id).find("are heard of") == std::string::npos;
-    if (for_slots) {
-      EXPECT_EQ(waits, nullptr) << job->id << " and " << waits->id << " both stand foremost";
-      waits = job;
-    }
+    const std::string reason = cluster.ExplainNow(job->id).at(0);
+    const bool for_slots = reason.find("needs") == 0 && reason.find("even when all are idle") == std::string::npos &&
+                           reason.find("are heard of") == std::string::npos;
+    if (!for_slots) continue;
+    EXPECT_EQ(waits, nullptr) << job->id << " and " << waits->id << " both stand foremost";
+    EXPECT_LT(free, job->spec.resources().num_ranks()) << job->id << " would fit: " << reason;
+    waits = job;
   }
 }
 
@@ -245,7 +174,8 @@ TEST(SchedulerTest, InvariantsHoldInRandomHistories) {
       const int64_t what = below(6);
       const std::string some = running.empty() ? "" : running[below(running.size())];
       if (what == 0) cluster.Submit(1 + static_cast<int>(below(4)), static_cast<int>(below(2)));
-      if (what == 1 && !some.empty()) cluster.End(some, below(2) == 0 ? GANG_END_COMPLETED : GANG_END_FAILED);
+      if (what == 1 && !some.empty() && below(2) == 0) cluster.End(some, GANG_END_COMPLETED);
+      else if (what == 1 && !some.empty()) cluster.Fail(some, absl::StatusCode::kInternal, below(2) == 0);
       if (what == 2) cluster.Advance(absl::Seconds(below(50)));
       if (what == 3) cluster.Hear(absl::StrCat("w", below(4)));
       if (what == 4 && !some.empty()) cluster.CommitCheckpoint(some, step + 1);

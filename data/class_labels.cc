@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "data/sample_name.h"
 #include "nlohmann/json.hpp"
 
 namespace mimeo {
@@ -47,7 +48,7 @@ absl::StatusOr<LabelTexts> ReadLabelTexts(const std::string& path, const std::ve
     } else if (absl::EndsWith(member.name, ".json")) {
       const auto json = nlohmann::json::parse(member.contents, nullptr, /*allow_exceptions=*/false);
       if (json.is_discarded()) {
-        return absl::InvalidArgumentError(absl::StrCat(path, ": member \"", member.name, "\" is not JSON"));
+        return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": member \"", ShortName(member.name), "\" is not JSON"));
       }
       text = JsonLabel(json);
     }

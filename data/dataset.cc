@@ -1,76 +1,30 @@
 #include "data/dataset.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <map>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/ascii.h"
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/synchronization/mutex.h"
 #include "base/digest.h"
+#include "base/errno_status.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "data/class_labels.h"
+#include "data/folder_listing.h"
+#include "data/sample_file.h"
+#include "data/sample_name.h"
 #include "data/tar_index.h"
+#include "spdlog/spdlog.h"
 
 namespace mimeo {
 namespace {
-
-namespace fs = std::filesystem;
-
-// Names that hide (.DS_Store, the ._x.jpg that macOS puts beside x.jpg in tars) are not images.
-bool IsImageName(absl::string_view name) {
-  const absl::string_view base = name.substr(name.rfind('/') + 1);
-  if (absl::StartsWith(base, ".")) return false;
-  const std::string lower = absl::AsciiStrToLower(base);
-  return absl::EndsWith(lower, ".jpg") || absl::EndsWith(lower, ".jpeg") || absl::EndsWith(lower, ".png") ||
-         absl::EndsWith(lower, ".webp");
-}
-
-bool IsTarName(const fs::path& path) { return path.extension() == ".tar"; }
-
-// An open file for preads. Move-only.
-class File {
- public:
-  static absl::StatusOr<File> Open(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return absl::DataLossError(absl::StrCat(path, ": ", std::strerror(errno)));
-    return File(fd);
-  }
-  File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  File& operator=(File&&) = delete;
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-
-  absl::StatusOr<std::string> ReadAt(int64_t offset, int64_t size, const std::string& name) const {
-    if (size > limits::kImageFileBytes) {
-      return absl::DataLossError(absl::StrCat(name, ": ", size, " bytes; at most ", limits::kImageFileBytes));
-    }
-    std::string bytes(size, '\0');
-    for (int64_t done = 0; done < size;) {
-      const ssize_t got = pread(fd_, bytes.data() + done, size - done, offset + done);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return absl::DataLossError(absl::StrCat(name, ": ", std::strerror(errno)));
-      if (got == 0) return absl::DataLossError(absl::StrCat(name, ": ends after ", done, " of ", size, " bytes"));
-      done += got;
-    }
-    return bytes;
-  }
-
- private:
-  explicit File(int fd) : fd_(fd) {}
-  int fd_;
-};
 
 struct Sample {
   std::string name;
@@ -78,12 +32,53 @@ struct Sample {
   int shard = -1;       // index into the shards, -1: a file of its own
   int64_t offset = 0;   // in the shard
   int label = -1;
+  bool readable = true;
 };
+
+// The file at `path`, which had `size` bytes when it was listed. Whatever is the matter may pass.
+absl::StatusOr<SampleFile> OpenListed(const std::string& path, int64_t size) {
+  absl::StatusOr<SampleFile> file = SampleFile::Open(path);
+  if (!file.ok()) return absl::UnavailableError(file.status().message());
+  if (file->size() == size) return file;
+  return absl::UnavailableError(absl::StrCat(ShortName(path), ": has ", file->size(), " bytes, and had ", size, " when it was listed"));
+}
+
+// A tar that stays open, so that it can be read when its name is gone. Thread-safe.
+class Shard {
+ public:
+  explicit Shard(SampleFile file)
+      : path_(file.path()), size_(file.size()), file_(std::make_shared<const SampleFile>(std::move(file))) {}
+
+  // Of a mount that went and came back the open file stays dead: after an error the next read opens it by its name.
+  absl::StatusOr<std::string> ReadAt(int64_t offset, int64_t size) ABSL_LOCKS_EXCLUDED(mu_) {
+    ASSIGN_OR_RETURN(const std::shared_ptr<const SampleFile> file, Opened());
+    absl::StatusOr<std::string> bytes = file->ReadAt(offset, size);
+    if (bytes.ok()) return bytes;
+    absl::MutexLock lock(&mu_);
+    if (file_ == file) file_ = nullptr;
+    return bytes;
+  }
+
+ private:
+  absl::StatusOr<std::shared_ptr<const SampleFile>> Opened() ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    if (file_ == nullptr) {
+      ASSIGN_OR_RETURN(SampleFile file, OpenListed(path_, size_));
+      file_ = std::make_shared<const SampleFile>(std::move(file));
+    }
+    return file_;
+  }
+
+  const std::string path_;
+  const int64_t size_;
+  absl::Mutex mu_;
+  std::shared_ptr<const SampleFile> file_ ABSL_GUARDED_BY(mu_);  // null: to be opened
+};
+using Shards = std::vector<std::unique_ptr<Shard>>;
 
 class OpenedDataset : public Dataset {
  public:
-  OpenedDataset(std::string root, std::vector<Sample> samples, std::vector<File> shards,
-                std::vector<std::string> class_names)
+  OpenedDataset(std::string root, std::vector<Sample> samples, Shards shards, std::vector<std::string> class_names)
       : root_(std::move(root)),
         samples_(std::move(samples)),
         shards_(std::move(shards)),
@@ -104,25 +99,30 @@ class OpenedDataset : public Dataset {
 
   absl::StatusOr<std::string> Read(int64_t index) const override {
     const Sample& sample = samples_[index];
-    if (sample.shard >= 0) return shards_[sample.shard].ReadAt(sample.offset, sample.size, sample.name);
-    ASSIGN_OR_RETURN(const File file, File::Open(absl::StrCat(root_, "/", sample.name)));
-    return file.ReadAt(0, sample.size, sample.name);
+    if (sample.size > limits::kImageFileBytes) {
+      return absl::DataLossError(absl::StrCat(sample.size, " bytes; at most ", limits::kImageFileBytes));
+    }
+    if (sample.shard >= 0) return shards_[sample.shard]->ReadAt(sample.offset, sample.size);
+    const std::string path = absl::StrCat(root_, "/", sample.name);
+    const absl::StatusOr<SampleFile> file = OpenListed(path, sample.size);
+    if (!file.ok() && !sample.readable) return absl::DataLossError("its mode lets this user not read it");
+    if (!file.ok()) return file.status();
+    return file->ReadAt(0, sample.size);
   }
 
  private:
   const std::string root_;
   const std::vector<Sample> samples_;
-  const std::vector<File> shards_;
+  const Shards shards_;
   const std::vector<std::string> class_names_;
   std::string digest_;
 };
 
-absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::vector<Sample> samples,
-                                                std::vector<File> shards, std::vector<std::string> class_names,
-                                                absl::string_view what_was_found) {
+absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::vector<Sample> samples, Shards shards,
+                                                std::vector<std::string> class_names, absl::string_view what_was_found) {
   if (samples.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(root, ": no images in it: ", what_was_found, ", of which 0 end in .jpg, .jpeg, .png or .webp"));
+    return absl::NotFoundError(
+        absl::StrCat(ShortName(root), ": no images in it: ", what_was_found, ", of which 0 end in .jpg, .jpeg, .png or .webp"));
   }
   std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) {
     return std::tie(a.name, a.shard, a.offset) < std::tie(b.name, b.shard, b.offset);
@@ -130,24 +130,25 @@ absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::ve
   return std::make_unique<OpenedDataset>(root, std::move(samples), std::move(shards), std::move(class_names));
 }
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const std::vector<fs::path>& paths) {
+absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths, Progress* progress) {
   std::vector<Sample> samples;
-  std::vector<File> shards;
+  Shards shards;
   std::vector<std::string> labels;  // of each sample; empty: none
   int64_t members = 0;
-  for (const fs::path& path : paths) {
-    ASSIGN_OR_RETURN(const std::vector<TarMember> found, IndexTar(path.string()));
-    ASSIGN_OR_RETURN(File shard, File::Open(path.string()));
+  for (const std::string& path : paths) {
+    ASSIGN_OR_RETURN(SampleFile file, SampleFile::Open(path));
+    ASSIGN_OR_RETURN(const std::vector<TarMember> found, IndexTar(file, progress));
     members += static_cast<int64_t>(found.size());
-    ASSIGN_OR_RETURN(const LabelTexts texts, ReadLabelTexts(path.string(), found));
+    ASSIGN_OR_RETURN(const LabelTexts texts, ReadLabelTexts(path, found));
+    const std::string shard = path.substr(path.rfind('/') + 1);
     for (const TarMember& member : found) {
       if (!IsImageName(member.name)) continue;
-      samples.push_back({absl::StrCat(path.filename().string(), ":", member.name), member.size,
-                         static_cast<int>(shards.size()), member.offset, -1});
+      samples.push_back({absl::StrCat(shard, ":", member.name), member.size, static_cast<int>(shards.size()), member.offset});
       const auto text = texts.find(std::string(SampleKey(member.name)));
       labels.push_back(text == texts.end() ? "" : text->second);
     }
-    shards.push_back(std::move(shard));
+    shards.push_back(std::make_unique<Shard>(std::move(file)));
+    if (progress != nullptr) progress->Do(absl::StrCat("lists shards (", shards.size(), " of ", paths.size(), " so far)"));
   }
   const ClassIndex classes(labels);
   for (size_t i = 0; i < samples.size(); ++i) samples[i].label = classes.IndexOf(labels[i]);
@@ -155,50 +156,63 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const
                 absl::StrCat(paths.size(), " tar files with ", members, " members"));
 }
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root) {
-  std::vector<Sample> samples;
-  std::vector<std::string> labels;
-  std::vector<fs::path> tars;
-  int64_t files = 0;
-  std::error_code error;
-  const auto options = fs::directory_options::skip_permission_denied;
-  for (fs::recursive_directory_iterator it(root, options, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    if (!it->is_regular_file(ignored)) continue;
-    ++files;
-    if (it.depth() == 0 && IsTarName(it->path())) tars.push_back(it->path());
-    const std::string name = it->path().lexically_relative(root).generic_string();
-    if (!IsImageName(name)) continue;
-    samples.push_back({name, static_cast<int64_t>(it->file_size(ignored)), -1, 0, -1});
-    const size_t slash = name.find('/');
-    labels.push_back(slash == std::string::npos ? "" : name.substr(0, slash));
+// What a person would look for in vain among the samples.
+void LogPassedOver(const std::string& root, const FolderListing& listing) {
+  const std::string passed_over = listing.PassedOverText();
+  if (!passed_over.empty()) spdlog::warn("passed over in {}: {}", ShortName(root), passed_over);
+  FolderListing::PassedOver locked;
+  for (const ListedFile& image : listing.images) {
+    if (!image.readable && ++locked.count <= 3) locked.names.push_back(ShortName(image.name));
   }
-  if (error) return absl::InvalidArgumentError(absl::StrCat(root, ": cannot be listed: ", error.message()));
-  if (!tars.empty() && !samples.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(root, ": holds ", tars.size(), " tar shards and ", samples.size(),
-                                                   " images; give a folder of one kind"));
+  if (locked.count == 0) return;
+  spdlog::warn("{} of {} images in {} cannot be read by this user, and will be bad samples: {}{}", locked.count, listing.images.size(),
+               ShortName(root), absl::StrJoin(locked.names, ", "), locked.count > 3 ? ", ..." : "");
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, Progress* progress) {
+  ASSIGN_OR_RETURN(const FolderListing listing, ListFolder(root, progress));
+  LogPassedOver(root, listing);
+  if (!listing.tars.empty() && !listing.images.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(ShortName(root), ": holds ", listing.tars.size(), " tar shards and ",
+                                                   listing.images.size(), " images; give a folder of one kind"));
   }
-  if (!tars.empty()) {
+  if (!listing.tars.empty()) {
+    std::vector<std::string> tars;
+    for (const std::string& name : listing.tars) tars.push_back(absl::StrCat(root, "/", name));
     std::sort(tars.begin(), tars.end());
-    return OpenTars(root, tars);
+    return OpenTars(root, tars, progress);
+  }
+  std::vector<std::string> labels;
+  for (const ListedFile& image : listing.images) {
+    const size_t slash = image.name.find('/');
+    labels.push_back(slash == std::string::npos ? "" : image.name.substr(0, slash));
   }
   const ClassIndex classes(labels);
-  for (size_t i = 0; i < samples.size(); ++i) samples[i].label = classes.IndexOf(labels[i]);
-  return Finish(root, std::move(samples), {}, classes.names(), absl::StrCat(files, " files"));
+  std::vector<Sample> samples;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const ListedFile& image = listing.images[i];
+    samples.push_back({image.name, image.size, -1, 0, classes.IndexOf(labels[i]), image.readable});
+  }
+  const std::string passed_over = listing.PassedOverText();
+  return Finish(root, std::move(samples), {}, classes.names(),
+                absl::StrCat(listing.files, " files", passed_over.empty() ? "" : absl::StrCat(" and ", passed_over)));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) return OpenFolder(path);
-  if (!fs::exists(path, error)) return absl::InvalidArgumentError(absl::StrCat(path, ": no such file or folder"));
-  if (!IsTarName(path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": neither a folder nor a .tar; images come as a folder, a tree of class folders, one .tar, "
-                           "or a folder of .tar shards"));
+absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path, Progress* progress) {
+  struct stat found;
+  if (stat(path.c_str(), &found) != 0) {
+    const absl::Status error = ErrnoStatus(errno, ShortName(path));
+    if (absl::IsNotFound(error)) return absl::NotFoundError(absl::StrCat(ShortName(path), ": no such file or folder"));
+    return error;
   }
-  return OpenTars(path, {fs::path(path)});
+  if (progress != nullptr) progress->Do("lists images");
+  if (S_ISDIR(found.st_mode)) return OpenFolder(path, progress);
+  if (S_ISREG(found.st_mode) && absl::EndsWith(path, ".tar")) return OpenTars(path, {path}, progress);
+  return absl::InvalidArgumentError(absl::StrCat(
+      ShortName(path), ": ", S_ISREG(found.st_mode) ? "" : "a pipe, socket or device: ",
+      "neither a folder nor a .tar; images come as a folder, a tree of class folders, one .tar, or a folder of .tar shards"));
 }
 
 }  // namespace mimeo

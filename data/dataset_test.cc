@@ -1,6 +1,12 @@
 #include "data/dataset.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,11 +24,15 @@
 namespace mimeo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 using testing::WriteTar;
 
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr absl::StatusCode kNotFound = absl::StatusCode::kNotFound;
+constexpr absl::StatusCode kAway = absl::StatusCode::kUnavailable;
 
 class DatasetTest : public ::testing::Test {
  protected:
@@ -137,18 +147,81 @@ TEST_F(DatasetTest, DigestIsOfSortedNamesAndSizes) {
   EXPECT_NE(Open("three")->digest(), expected);
 }
 
-TEST_F(DatasetTest, NothingToReadIsRefusedWithWhatWasFound) {
-  EXPECT_THAT(Dataset::Open(Path("absent")), StatusIs(kInvalid, "no such file or folder"));
+TEST_F(DatasetTest, NothingToReadIsNotFoundWithWhatWasFound) {
+  EXPECT_THAT(Dataset::Open(Path("absent")), StatusIs(kNotFound, "absent: no such file or folder"));
+  Write("photo.jpg", "x");
+  EXPECT_THAT(Dataset::Open(Path("photo.jpg/below")), StatusIs(kNotFound, "no such file or folder"));
+  ASSERT_EQ(symlink("nowhere", Path("dangling").c_str()), 0);
+  EXPECT_THAT(Dataset::Open(Path("dangling")), StatusIs(kNotFound, "no such file or folder"));
   ASSERT_OK(MakeDirs(Path("empty")));
-  EXPECT_THAT(Dataset::Open(Path("empty")), StatusIs(kInvalid, "no images in it: 0 files"));
+  EXPECT_THAT(Dataset::Open(Path("empty")), StatusIs(kNotFound, "no images in it: 0 files"));
   Write("texts/a.txt", "x");
-  EXPECT_THAT(Dataset::Open(Path("texts")), StatusIs(kInvalid, "1 files, of which 0 end in .jpg"));
+  EXPECT_THAT(Dataset::Open(Path("texts")), StatusIs(kNotFound, "1 files, of which 0 end in .jpg"));
   WriteTar(Path("empty.tar"), {});
-  EXPECT_THAT(Dataset::Open(Path("empty.tar")), StatusIs(kInvalid, "no images in it: 1 tar files with 0 members"));
+  EXPECT_THAT(Dataset::Open(Path("empty.tar")), StatusIs(kNotFound, "no images in it: 1 tar files with 0 members"));
   Write("zero.tar", "");
-  EXPECT_THAT(Dataset::Open(Path("zero.tar")), StatusIs(kInvalid, "no images in it"));
+  EXPECT_THAT(Dataset::Open(Path("zero.tar")), StatusIs(kNotFound, "no images in it"));
+}
+
+TEST_F(DatasetTest, WhatIsThereAndOfTheWrongKindIsInvalidAndNotOpened) {
   Write("photo.jpg", "x");
   EXPECT_THAT(Dataset::Open(Path("photo.jpg")), StatusIs(kInvalid, "neither a folder nor a .tar"));
+  ASSERT_EQ(mkfifo(Path("pipe.tar").c_str(), 0600), 0);  // to open it would wait for a writer
+  EXPECT_THAT(Dataset::Open(Path("pipe.tar")), StatusIs(kInvalid, "a pipe, socket or device"));
+  EXPECT_THAT(Dataset::Open("/dev/zero"), StatusIs(kInvalid, "a pipe, socket or device"));
+  EXPECT_THAT(Dataset::Open(Path(std::string(5000, 'x'))), StatusIs(kInvalid, "File name too long"));
+}
+
+TEST_F(DatasetTest, OnlyRegularFilesAreSamplesAndTheRestIsCountedAndNotOpened) {
+  Write("mixed/good.jpg", "x");
+  ASSERT_OK(MakeDirs(Path("mixed/folder.jpg")));
+  Write("elsewhere/far.jpg", "far away");
+  ASSERT_EQ(symlink("../elsewhere/far.jpg", Path("mixed/link.jpg").c_str()), 0);
+  const auto before = Open("mixed");
+  ASSERT_EQ(mkfifo(Path("mixed/pipe.jpg").c_str(), 0600), 0);
+  ASSERT_EQ(mkfifo(Path("mixed/pipe.tar").c_str(), 0600), 0);
+  ASSERT_EQ(symlink("pipe.jpg", Path("mixed/linked_pipe.jpg").c_str()), 0);
+  ASSERT_EQ(symlink("nowhere.jpg", Path("mixed/dangling.jpg").c_str()), 0);
+  ASSERT_EQ(symlink("loop.jpg", Path("mixed/loop.jpg").c_str()), 0);
+  ASSERT_EQ(symlink("../elsewhere", Path("mixed/class").c_str()), 0);
+  ASSERT_EQ(symlink(".", Path("mixed/self").c_str()), 0);
+  ASSERT_EQ(symlink("/dev/zero", Path("mixed/device.png").c_str()), 0);
+  const auto dataset = Open("mixed");
+  EXPECT_THAT(Names(*dataset), ElementsAre("good.jpg", "link.jpg"));
+  EXPECT_EQ(dataset->Read(1).value(), "far away");
+  EXPECT_EQ(dataset->digest(), before->digest());
+  std::filesystem::remove(Path("mixed/good.jpg"));
+  std::filesystem::remove(Path("mixed/link.jpg"));
+  EXPECT_THAT(Dataset::Open(Path("mixed")),
+              StatusIs(kNotFound, AllOf(HasSubstr("4 pipes, sockets or devices"), HasSubstr("2 links to folders"),
+                                        HasSubstr("2 links to nothing or files that vanished"), HasSubstr("dangling.jpg"))));
+}
+
+TEST_F(DatasetTest, ListingIsCounted) {
+  ASSERT_OK(MakeDirs(Path("flat")));
+  for (int i = 0; i < 2100; ++i) std::ofstream(Path(absl::StrCat("flat/", i, ".jpg"))) << "x";  // not synced, which takes long
+  Progress progress;
+  ASSERT_OK(Dataset::Open(Path("flat"), &progress));
+  EXPECT_GE(progress.count(), 2100);
+  EXPECT_EQ(progress.doing(), "lists images (2000 so far)");
+  WriteTar(Path("x.tar"), {{"0.jpg", ""}, {"1.jpg", ""}, {"2.jpg", ""}});
+  const int64_t before = progress.count();
+  ASSERT_OK(Dataset::Open(Path("x.tar"), &progress));
+  EXPECT_GE(progress.count(), before + 3);
+  EXPECT_EQ(progress.doing(), "lists shards (1 of 1 so far)");
+}
+
+TEST_F(DatasetTest, NamesAreBytesAndMessagesAreText) {
+  const std::string odd = "caf\xe9\x1b[31m\n.jpg";
+  Write("odd/" + odd, "12345");
+  const auto dataset = Open("odd");
+  EXPECT_EQ(dataset->name(0), odd);
+  EXPECT_EQ(dataset->digest(), Sha256Hex(absl::StrCat(odd, absl::string_view("\0", 1), "5\n")));
+  Write("odd/" + odd, "");
+  EXPECT_THAT(dataset->Read(0), StatusIs(kAway, "caf\\xe9\\x1b[31m\\x0a.jpg: has 0 bytes"));
+  EXPECT_THAT(Dataset::Open(Path("absent\x1b\xff")), StatusIs(kNotFound, "absent\\x1b\\xff: no such"));
+  WriteTar(Path("x\x1b.tar"), {{odd, "x"}, {"\x1b.json", "{"}});
+  EXPECT_THAT(Dataset::Open(Path("x\x1b.tar")), StatusIs(kInvalid, "x\\x1b.tar: member \"\\x1b.json\" is not JSON"));
 }
 
 TEST_F(DatasetTest, DamagedTarsAreRefusedByName) {
@@ -170,16 +243,73 @@ TEST_F(DatasetTest, ShardsBesideImagesAreAmbiguous) {
   EXPECT_THAT(Dataset::Open(Path("mixed")), StatusIs(kInvalid, "1 tar shards and 1 images"));
 }
 
-TEST_F(DatasetTest, WhatVanishedOrShrankSinceIsDataLoss) {
-  Write("flat/a.jpg", "12345");
-  Write("flat/b.jpg", "12345");
-  Write("flat/c.jpg", "12345");
+TEST_F(DatasetTest, WhatIsNotAsItWasListedIsAwayUntilItIsAgain) {
+  for (const char* name : {"a", "b", "c", "d", "e"}) Write(absl::StrCat("flat/", name, ".jpg"), "12345");
   const auto dataset = Open("flat");
   std::filesystem::remove(Path("flat/a.jpg"));
   Write("flat/b.jpg", "12");
-  EXPECT_THAT(dataset->Read(0), StatusIs(absl::StatusCode::kDataLoss, "No such file"));
-  EXPECT_THAT(dataset->Read(1), StatusIs(absl::StatusCode::kDataLoss, "ends after 2 of 5 bytes"));
-  EXPECT_OK(dataset->Read(2));
+  Write("flat/c.jpg", "1234567");
+  std::filesystem::remove(Path("flat/d.jpg"));
+  ASSERT_EQ(mkfifo(Path("flat/d.jpg").c_str(), 0600), 0);
+  EXPECT_THAT(dataset->Read(0), StatusIs(kAway, "flat/a.jpg: No such file or directory"));
+  EXPECT_THAT(dataset->Read(1), StatusIs(kAway, "flat/b.jpg: has 2 bytes, and had 5 when it was listed"));
+  EXPECT_THAT(dataset->Read(2), StatusIs(kAway, "has 7 bytes, and had 5"));
+  EXPECT_THAT(dataset->Read(3), StatusIs(kAway, "not a regular file"));
+  EXPECT_OK(dataset->Read(4));
+  std::filesystem::rename(Path("flat"), Path("gone"));
+  EXPECT_THAT(dataset->Read(4), StatusIs(kAway, "No such file or directory"));
+  Write("flat", "a file in the folder's place");
+  EXPECT_THAT(dataset->Read(4), StatusIs(kAway, "Not a directory"));
+  std::filesystem::remove(Path("flat"));
+  std::filesystem::remove(Path("gone/d.jpg"));
+  std::filesystem::rename(Path("gone"), Path("flat"));
+  for (const char* name : {"a", "b", "c", "d"}) Write(absl::StrCat("flat/", name, ".jpg"), "67890");
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(dataset->Read(i).value(), "67890");
+  EXPECT_EQ(dataset->Read(4).value(), "12345");
+}
+
+TEST_F(DatasetTest, TooManyOpenFilesAreNoBadSample) {
+  Write("flat/a.jpg", "12345");
+  const auto dataset = Open("flat");
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none = {0, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto read = dataset->Read(0);
+  const auto opened = Dataset::Open(Path("flat"));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_THAT(read, StatusIs(kAway, "Too many open files"));
+  EXPECT_THAT(opened, StatusIs(kAway, "Too many open files"));
+  EXPECT_OK(dataset->Read(0));
+}
+
+// The descriptor under which this process has `path` open.
+int DescriptorOf(const std::string& path) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code ignored;
+    if (std::filesystem::read_symlink(entry.path(), ignored) == path) return std::stoi(entry.path().filename().string());
+  }
+  return -1;
+}
+
+TEST_F(DatasetTest, AnOpenShardOutlivesItsNameAndADeadOneIsOpenedAgain) {
+  WriteTar(Path("x.tar"), {{"0.jpg", "first"}, {"1.jpg", "second"}});
+  const auto dataset = Open("x.tar");
+  std::filesystem::rename(Path("x.tar"), Path("aside"));
+  EXPECT_EQ(dataset->Read(0).value(), "first") << "it is open";
+  const int shard = DescriptorOf(Path("aside"));
+  ASSERT_GE(shard, 0);
+  // From now on a read of it fails, as it does with the file of a mount that went away: it is open for writing only.
+  const int dead = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  ASSERT_EQ(dup2(dead, shard), shard);
+  close(dead);
+  EXPECT_THAT(dataset->Read(0), StatusIs(kAway, "x.tar: Bad file descriptor"));
+  EXPECT_THAT(dataset->Read(0), StatusIs(kAway, "x.tar: No such file or directory"));
+  Write("x.tar", "short");
+  EXPECT_THAT(dataset->Read(0), StatusIs(kAway, "has 5 bytes, and had"));
+  std::filesystem::rename(Path("aside"), Path("x.tar"));
+  EXPECT_EQ(dataset->Read(0).value(), "first");
+  EXPECT_EQ(dataset->Read(1).value(), "second");
 }
 
 TEST_F(DatasetTest, FilesOverTheLimitAreDataLoss) {

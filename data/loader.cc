@@ -1,9 +1,10 @@
 #include "data/loader.h"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
-#include <map>
+#include <exception>
+#include <functional>
+#include <new>
 #include <set>
 #include <string>
 #include <thread>
@@ -16,6 +17,8 @@
 #include "absl/synchronization/mutex.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "data/sample_name.h"
 #include "data/sample_reader.h"
 #include "job/job_shape.h"
 #include "spdlog/spdlog.h"
@@ -46,6 +49,19 @@ struct Cursor {
   int64_t micro = 0;
 };
 
+// No exception leaves a thread: libtorch throws, and memory may run out.
+absl::StatusOr<bool> Caught(const std::function<absl::StatusOr<bool>()>& body) {
+  try {
+    return body();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("out of memory while reading images");
+  } catch (const std::exception& error) {
+    // The first line says what; the rest is a C++ stack.
+    const absl::string_view what = error.what();
+    return absl::InternalError(absl::StrCat("reading images: ", ToText(what.substr(0, what.find('\n')))));
+  }
+}
+
 class PrefetchingLoader : public Loader {
  public:
   PrefetchingLoader(const Dataset* dataset, const JobSpec& spec, const Options& options)
@@ -69,20 +85,15 @@ class PrefetchingLoader : public Loader {
     std::shared_ptr<InFlight> front;
     {
       absl::MutexLock lock(&mu_);
-      if (!failure_.ok()) return failure_;
       mu_.Await(absl::Condition(this, &PrefetchingLoader::FrontReadyOrOver));
       if (closed_) return absl::CancelledError("loader closed");
+      if (!FrontReady() && !failure_.ok()) return failure_;
       if (in_flight_.empty()) return absl::OutOfRangeError("all steps were given");
       front = std::move(in_flight_.front());
       in_flight_.pop_front();
     }
-    // Here, in batch order, and not where they were met: so a failure comes with the same batch for any number of threads.
-    const absl::Status counted = CountBadSamples(*front);
-    if (!counted.ok()) {
-      absl::MutexLock lock(&mu_);
-      failure_ = counted;
-      return counted;
-    }
+    // Here, in batch order, and not where they were met: so they come with the same batch for any number of threads.
+    ReportBadSamples(front.get());
     return std::move(front->batch);
   }
 
@@ -91,31 +102,40 @@ class PrefetchingLoader : public Loader {
     closed_ = true;
   }
 
-  int64_t bad_samples() const override { return num_bad_; }
-
  private:
   // ---- Reading threads.
 
   void ReadRows() ABSL_LOCKS_EXCLUDED(mu_) {
-    for (;;) {
-      std::shared_ptr<InFlight> work;
-      int64_t row = 0;
-      {
-        absl::MutexLock lock(&mu_);
-        mu_.Await(absl::Condition(this, &PrefetchingLoader::WorkOrOver));
-        if (closed_ || (!HasOpenRow() && AtEnd())) return;
-        if (!HasOpenRow()) in_flight_.push_back(StartBatch());
-        work = in_flight_.back();
-        row = work->taken_rows++;
-      }
-      ReadRow(work.get(), row);
+    while (true) {
+      const absl::StatusOr<bool> more = Caught([this] { return ReadNextRow(); });
+      if (more.ok() && *more) continue;
+      if (more.ok()) return;
       absl::MutexLock lock(&mu_);
-      ++work->done_rows;
+      failure_.Update(more.status());
+      return;
     }
   }
 
+  // False: there is nothing more to read.
+  absl::StatusOr<bool> ReadNextRow() ABSL_LOCKS_EXCLUDED(mu_) {
+    std::shared_ptr<InFlight> work;
+    int64_t row = 0;
+    {
+      absl::MutexLock lock(&mu_);
+      mu_.Await(absl::Condition(this, &PrefetchingLoader::WorkOrOver));
+      if (closed_ || !failure_.ok() || (!HasOpenRow() && AtEnd())) return false;
+      if (!HasOpenRow()) in_flight_.push_back(StartBatch());
+      work = in_flight_.back();
+      row = work->taken_rows++;
+    }
+    RETURN_IF_ERROR(ReadRow(work.get(), row));
+    absl::MutexLock lock(&mu_);
+    ++work->done_rows;
+    return true;
+  }
+
   // Tries the row's samples in their order until one is good, or more are bad than the job tolerates.
-  void ReadRow(InFlight* work, int64_t row) const {
+  absl::Status ReadRow(InFlight* work, int64_t row) const {
     const int64_t size = dataset_->size();
     std::vector<uint8_t*> views;
     for (const at::Tensor& view : work->batch.views_BCHW) {
@@ -123,20 +143,22 @@ class PrefetchingLoader : public Loader {
     }
     const at::Tensor& targets = work->batch.shared_BCHW;
     uint8_t* const shared = targets.defined() ? static_cast<uint8_t*>(targets.data_ptr()) + row * targets.stride(0) : nullptr;
-    std::vector<BadSample>& bad = work->bad[row];
     const int64_t most = std::min(size - 1, spec_.data().max_bad_samples());
     for (int64_t attempt = 0; attempt <= most; ++attempt) {
       const int64_t position =
           ReplacementPosition(work->first_position + row, attempt, spec_.data().global_batch(), size);
       const int64_t sample = (*work->order)[position];
       const absl::Status read = reader_.Read(work->epoch, sample, views, shared);
+      if (options_.progress != nullptr) options_.progress->Move();
       if (read.ok()) {
         work->batch.sample_ids[row] = sample;
         work->batch.keys[row] = reader_.KeyOf(work->epoch, sample);
-        return;
+        return absl::OkStatus();
       }
-      bad.push_back({sample, std::string(read.message())});
+      if (!absl::IsDataLoss(read) && !absl::IsInvalidArgument(read)) return read;
+      work->bad[row].push_back({sample, std::string(read.message())});
     }
+    return absl::OkStatus();
   }
 
   std::shared_ptr<InFlight> StartBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -182,35 +204,26 @@ class PrefetchingLoader : public Loader {
     return !in_flight_.empty() && in_flight_.back()->taken_rows < options_.micro_batch;
   }
   bool WorkOrOver() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return closed_ || HasOpenRow() || AtEnd() || in_flight_.size() < limits::kBatchesPrefetched;
+    return closed_ || !failure_.ok() || HasOpenRow() || AtEnd() || in_flight_.size() < limits::kBatchesPrefetched;
+  }
+  bool FrontReady() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return !in_flight_.empty() && in_flight_.front()->done_rows == options_.micro_batch;
   }
   bool FrontReadyOrOver() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    if (closed_) return true;
-    if (in_flight_.empty()) return AtEnd();
-    return in_flight_.front()->done_rows == options_.micro_batch;
+    return closed_ || !failure_.ok() || FrontReady() || (in_flight_.empty() && AtEnd());
   }
 
   // ---- The caller's thread.
 
-  absl::Status CountBadSamples(const InFlight& work) {
-    bool row_without_sample = false;
+  void ReportBadSamples(InFlight* work) {
     for (int64_t row = 0; row < options_.micro_batch; ++row) {
-      for (const BadSample& bad : work.bad[row]) {
-        if (!bad_.emplace(bad.sample, bad.reason).second) continue;
-        num_bad_ = static_cast<int64_t>(bad_.size());
-        bad_in_order_.push_back(bad.sample);
-        spdlog::warn("bad sample {} ({}): {}; another takes its place", bad.sample, dataset_->name(bad.sample), bad.reason);
+      for (const BadSample& bad : work->bad[row]) {
+        if (!bad_.insert(bad.sample).second) continue;
+        work->batch.bad_samples.push_back(bad.sample);
+        spdlog::warn("bad sample {} ({}): {}; another takes its place", bad.sample, ShortName(dataset_->name(bad.sample)), bad.reason);
       }
-      row_without_sample |= work.batch.sample_ids[row] < 0;
+      work->batch.complete &= work->batch.sample_ids[row] >= 0;
     }
-    const int64_t limit = spec_.data().max_bad_samples();
-    if (num_bad_ <= limit && !row_without_sample) return absl::OkStatus();
-    std::string message = absl::StrCat(num_bad_.load(), " of ", dataset_->size(),
-                                       " samples cannot be decoded; data.max_bad_samples is ", limit, ". The first:");
-    for (size_t i = 0; i < std::min<size_t>(10, bad_in_order_.size()); ++i) {
-      absl::StrAppend(&message, "\n  ", dataset_->name(bad_in_order_[i]), ": ", bad_.at(bad_in_order_[i]));
-    }
-    return absl::DataLossError(message);
   }
 
   const Dataset* const dataset_;
@@ -220,9 +233,7 @@ class PrefetchingLoader : public Loader {
   const int64_t steps_per_epoch_;
   const int64_t micro_batches_;
 
-  std::atomic<int64_t> num_bad_{0};
-  std::map<int64_t, std::string> bad_;  // touched by Next alone, like bad_in_order_
-  std::vector<int64_t> bad_in_order_;
+  std::set<int64_t> bad_;  // reported so far; touched by Next alone
 
   mutable absl::Mutex mu_;
   Cursor cursor_ ABSL_GUARDED_BY(mu_);

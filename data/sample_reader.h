@@ -27,7 +27,7 @@ class SampleReader {
 
   // Decodes `sample` once and writes view v, of the size and colours that EachView(spec) says, to views[v]; and to `shared`,
   // unless it is null, the evaluation crop, for which the whole image is decoded and not only what the views need. DataLoss, InvalidArgument: a bad
-  // sample.
+  // sample. Other errors say nothing of it: the data set's own.
   absl::Status Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW, uint8_t* shared_CHW) const;
 
  private:

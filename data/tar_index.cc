@@ -2,12 +2,15 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <memory>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
+#include "base/text.h"
+#include "data/sample_name.h"
 
 namespace mimeo {
 namespace {
@@ -21,40 +24,52 @@ using OpenArchive = std::unique_ptr<archive, CloseArchive>;
 
 bool IsLabel(const std::string& name) { return absl::EndsWith(name, ".cls") || absl::EndsWith(name, ".json"); }
 
+std::string Named(const std::string& member) { return absl::StrCat("\"", ShortName(member), "\""); }
+
 absl::Status Damaged(const std::string& path, const std::vector<TarMember>& members, absl::string_view what) {
-  const std::string after = members.empty() ? "at its start" : absl::StrCat("after member \"", members.back().name, "\"");
-  return absl::InvalidArgumentError(absl::StrCat(path, ": not a readable tar: ", what, ", ", after));
+  const std::string after = members.empty() ? "at its start" : absl::StrCat("after member ", Named(members.back().name));
+  return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": not a readable tar: ", what, ", ", after));
+}
+
+// What libarchive says of its newest failure: it keeps the errno of a read that failed, and numbers of its own for damage.
+absl::Status Failed(archive* tar, const std::string& path, const std::vector<TarMember>& members) {
+  const absl::Status error = ErrnoStatus(archive_errno(tar), ShortName(path));
+  if (absl::IsUnavailable(error)) return error;
+  const char* const what = archive_error_string(tar);
+  return Damaged(path, members, what == nullptr ? "damaged" : ToText(what));
 }
 
 absl::Status ReadContents(archive* tar, const std::string& path, TarMember* member) {
   if (member->size > kLabelBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": label member \"", member->name, "\" has ", member->size,
+    return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": label member ", Named(member->name), " has ", member->size,
                                                    " bytes; at most ", kLabelBytes));
   }
   member->contents.resize(member->size);
   if (archive_read_data(tar, member->contents.data(), member->size) != member->size) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": label member \"", member->name, "\" is truncated"));
+    const absl::Status error = ErrnoStatus(archive_errno(tar), ShortName(path));
+    if (absl::IsUnavailable(error)) return error;
+    return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": label member ", Named(member->name), " is truncated"));
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<TarMember>> IndexTar(const std::string& path) {
-  struct stat file;
-  if (stat(path.c_str(), &file) != 0) return absl::InvalidArgumentError(absl::StrCat(path, ": no such file"));
+absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress* progress) {
+  const std::string& path = file.path();
   std::vector<TarMember> members;
   OpenArchive tar(archive_read_new());
   archive_read_support_format_tar(tar.get());
   // An empty archive is only recognised as one with this; what has no members at all is then a tar without images.
   archive_read_support_format_empty(tar.get());
-  if (archive_read_open_filename(tar.get(), path.c_str(), 64 << 10) != ARCHIVE_OK) {
-    return Damaged(path, members, archive_error_string(tar.get()));
+  if (lseek(file.fd(), 0, SEEK_SET) != 0 || archive_read_open_fd(tar.get(), file.fd(), 64 << 10) != ARCHIVE_OK) {
+    return Failed(tar.get(), path, members);
   }
   for (archive_entry* entry = nullptr;;) {
     const int code = archive_read_next_header(tar.get(), &entry);
     if (code == ARCHIVE_EOF) return members;
-    if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return Damaged(path, members, archive_error_string(tar.get()));
+    if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return Failed(tar.get(), path, members);
+    if (progress != nullptr) progress->Move();
     const char* name = archive_entry_pathname(entry);
     if (name == nullptr || archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
         archive_entry_sparse_count(entry) != 0) {
@@ -62,8 +77,8 @@ absl::StatusOr<std::vector<TarMember>> IndexTar(const std::string& path) {
     }
     // Uncompressed, and the header has been consumed: the next byte of the stream is the member's first.
     TarMember member{name, archive_filter_bytes(tar.get(), 0), archive_entry_size(entry), ""};
-    if (member.offset + member.size > file.st_size) {
-      return Damaged(path, members, absl::StrCat("truncated inside \"", member.name, "\""));
+    if (member.offset + member.size > file.size()) {
+      return Damaged(path, members, absl::StrCat("truncated inside ", Named(member.name)));
     }
     if (IsLabel(member.name)) {
       const absl::Status read = ReadContents(tar.get(), path, &member);

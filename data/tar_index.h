@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/progress.h"
+#include "data/sample_file.h"
 
 namespace mimeo {
 
@@ -17,7 +19,8 @@ struct TarMember {
 };
 
 // Regular files in archive order. InvalidArgument: not an uncompressed tar, damaged or truncated (names the last good
-// member), or a label member over 64 KiB.
-absl::StatusOr<std::vector<TarMember>> IndexTar(const std::string& path);
+// member), or a label member over 64 KiB. Unavailable: an error of the disk or the mount. Moves the file's own position. `progress`,
+// where not null, counts the members.
+absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress* progress);
 
 }  // namespace mimeo

@@ -38,6 +38,7 @@ absl::Status Write(const Flags& flags) {
   std::vector<std::ofstream> files;
   for (int64_t step = 0; step < flags.steps; ++step) {
     ASSIGN_OR_RETURN(const Batch batch, loader->Next());
+    if (!batch.complete) return absl::DataLossError(absl::StrCat("step ", step, ": ", batch.bad_samples.size(), " bad samples"));
     for (size_t v = 0; v < batch.views_BCHW.size(); ++v) {
       if (files.size() <= v) files.emplace_back(JoinPath(flags.out, absl::StrCat("view", v, ".bin")), std::ios::binary);
       const at::Tensor bytes = batch.views_BCHW[v].contiguous();

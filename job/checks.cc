@@ -1,28 +1,26 @@
 #include "job/checks.h"
 
-#include <codecvt>
-#include <cwchar>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "job/job_shape.h"
 #include "job/problem_list.h"
 
 namespace mimeo {
 namespace {
 
-bool IsUtf8(const std::string& text) {
-  const std::codecvt_utf8<char32_t> codec;
-  std::mbstate_t state{};
-  return codec.length(state, text.data(), text.data() + text.size(), text.size()) == static_cast<int>(text.size());
-}
-
-// A path travels in protocol buffers, whose strings are UTF-8.
+// A path travels in protocol buffers, whose strings are UTF-8, ends where a system call sees a NUL, and is printed.
 void CheckPathText(absl::string_view field, const std::string& path, ProblemList* problems) {
-  if (!IsUtf8(path)) problems->Add(field, "\"", absl::CHexEscape(path), "\" is not UTF-8; rename what has this name");
+  if (path.size() > limits::kPathBytes) {
+    problems->Add(field, path.size(), " bytes; at most ", limits::kPathBytes);
+  } else if (!IsUtf8(path)) {
+    problems->Add(field, "\"", path, "\" is not UTF-8; rename what has this name");
+  } else if (ToText(path, limits::kPathBytes * 8) != path) {
+    problems->Add(field, "\"", path, "\" has a control character; rename what has this name");
+  }
 }
 
 void CheckPaths(const JobSpec& spec, ProblemList* problems) {
@@ -175,6 +173,15 @@ void CheckResources(const JobSpec& spec, ProblemList* problems) {
 }
 
 }  // namespace
+
+std::vector<std::string> SizeProblems(const JobSpec& spec) {
+  const auto bytes = static_cast<int64_t>(spec.ByteSizeLong());
+  if (bytes <= limits::kSpecBytes) return {};
+  ProblemList problems;
+  problems.Add("spec", bytes, " bytes; at most ", limits::kSpecBytes, "; shorten its paths, or leave out what is repeated");
+  CheckPaths(spec, &problems);
+  return problems.Take();
+}
 
 std::vector<std::string> Problems(const JobSpec& spec) {
   ProblemList problems;

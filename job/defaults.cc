@@ -219,7 +219,7 @@ void FillResources(const DataSpec& data, ResourceSpec* resources) {
   const int64_t together = data.has_contrast_group() ? data.contrast_group() : data.global_batch();
   if (ranks > 0 && together % ranks == 0) MIMEO_DEFAULT(resources, micro_batch, together / ranks);
   MIMEO_DEFAULT(resources, priority, 0);
-  MIMEO_DEFAULT(resources, max_restarts, 3);
+  MIMEO_DEFAULT(resources, max_restarts, 4);
   MIMEO_DEFAULT(resources, activation_checkpointing, false);
   MIMEO_DEFAULT(resources, cuda_graph, false);
 }

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/text.h"
 #include "job/field_names.h"
 #include "job/job_spec.h"
 
@@ -108,9 +109,10 @@ class Silent : public google::protobuf::io::ErrorCollector {
   void AddError(int, int, const std::string&) override {}
 };
 
-}  // namespace
-
-absl::Status SetField(absl::string_view assignment, JobSpec* spec) {
+absl::Status Assign(absl::string_view assignment, JobSpec* spec) {
+  if (!IsUtf8(assignment)) {
+    return absl::InvalidArgumentError(absl::StrCat("--set ", assignment, ": not UTF-8; a job is text, so a path in it needs a name that is"));
+  }
   const std::pair<absl::string_view, absl::string_view> halves = absl::StrSplit(assignment, absl::MaxSplits('=', 1));
   const absl::string_view path = absl::StripAsciiWhitespace(halves.first);
   if (path.empty() || path.size() == assignment.size()) {
@@ -144,6 +146,14 @@ absl::Status SetField(absl::string_view assignment, JobSpec* spec) {
   }
   *spec = changed;
   return absl::OkStatus();
+}
+
+}  // namespace
+
+// Each message quotes what was given, on one line.
+absl::Status SetField(absl::string_view assignment, JobSpec* spec) {
+  const absl::Status status = Assign(assignment, spec);
+  return status.ok() ? status : absl::Status(status.code(), ToText(status.message()));
 }
 
 }  // namespace mimeo

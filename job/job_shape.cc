@@ -4,13 +4,19 @@
 #include <cmath>
 #include <set>
 
+#include "base/limits.h"
+
 namespace mimeo {
 
 int NumVisible(int num_patches, double hidden_fraction) { return static_cast<int>(num_patches * (1 - hidden_fraction)); }
 
 std::vector<ViewSpec> EachView(const JobSpec& spec) {
   std::vector<ViewSpec> views;
-  for (const ViewSpec& group : spec.views()) views.insert(views.end(), static_cast<size_t>(group.count()), group);
+  // The checks ask of specs whose counts may be anything.
+  for (const ViewSpec& group : spec.views()) {
+    const int room = limits::kViews - static_cast<int>(views.size());
+    views.insert(views.end(), static_cast<size_t>(std::clamp(group.count(), 0, room)), group);
+  }
   return views;
 }
 

@@ -13,7 +13,7 @@ namespace mimeo {
 int NumVisible(int num_patches, double hidden_fraction);
 
 // The views of each image by their numbers: element v is the group of JobSpec.views that view v belongs to. A resolved spec has one
-// at least.
+// at least, and at most limits::kViews.
 std::vector<ViewSpec> EachView(const JobSpec& spec);
 // Whether such a view has the size of a training crop, so that targets can be made of it.
 bool IsFullSize(const ViewSpec& view, const DataSpec& data);

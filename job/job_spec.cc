@@ -7,9 +7,14 @@
 namespace mimeo {
 
 absl::StatusOr<JobSpec> ResolveJobSpec(const JobSpec& spec) {
+  // Too large as it is given: nothing walks through what somebody repeated a million times.
+  std::vector<std::string> problems = SizeProblems(spec);
   JobSpec resolved = spec;
-  FillDefaults(&resolved);
-  const std::vector<std::string> problems = Problems(resolved);
+  if (problems.empty()) {
+    FillDefaults(&resolved);
+    problems = SizeProblems(resolved);
+  }
+  if (problems.empty()) problems = Problems(resolved);
   if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
   return resolved;
 }

@@ -56,6 +56,20 @@ TEST(ParseRecipeTest, RefusesABottomlessNest) {
   }
 }
 
+// Files of other kinds are given as recipes, and their bytes end in an error's text.
+TEST(ParseRecipeTest, WhatIsNoTextIsNamedByItsLine) {
+  const auto refusal = [](absl::string_view text, absl::string_view name) { return std::string(ParseRecipe(text, name).status().message()); };
+  EXPECT_EQ(refusal("seed: 1\nname: \"caf\xe9\x1b[31m\"\n", "r"),
+            "r:2: not UTF-8: \"name: \"caf\\xe9\\x1b[31m\"\"; a recipe is UTF-8 text");
+  EXPECT_THAT(refusal(absl::string_view("seed: 1\n\n\0\n", 11), "r"), HasSubstr("r:3: holds a NUL"));
+  EXPECT_THAT(refusal("\x1b[31m: 3", "a\nb\x1b"), AllOf(HasSubstr("a\\x0ab\\x1b:1:"), testing::Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(refusal(std::string(1 << 20, '\xe9'), "r"), HasSubstr("r:1: not UTF-8"));
+  std::string many;
+  for (int i = 0; i < 70000; ++i) absl::StrAppend(&many, "x", i % 10, ": 1\n");
+  EXPECT_THAT(refusal(many, "r"), AllOf(HasSubstr("r:100:"), HasSubstr("r: and 69900 problems more")));
+  EXPECT_LT(refusal(many, "r").size(), 100u << 10);
+}
+
 TEST(ResolveTest, WritesEveryDefaultOutAndIsIdempotent) {
   const auto once = ResolveJobSpec(Good());
   ASSERT_TRUE(once.ok()) << once.status();
@@ -222,6 +236,16 @@ TEST(SetFieldTest, SaysWhatIsWrongAndWhatThereIs) {
 }
 
 // methods.md 1.3: Python's int(L * (1 - ratio)) in IEEE double.
+TEST(SetFieldTest, WhatIsNoTextIsRefusedAndWrittenOut) {
+  JobSpec spec = Good();
+  const auto refusal = [&](absl::string_view assignment) { return std::string(SetField(assignment, &spec).message()); };
+  EXPECT_THAT(refusal("data.path=caf\xe9"), HasSubstr("--set data.path=caf\\xe9: not UTF-8"));
+  EXPECT_EQ(spec.data().path(), Good().data().path());
+  EXPECT_THAT(refusal("\x1b[2Jseed=1"), HasSubstr("there is no field \"\\x1b[2Jseed\""));
+  EXPECT_THAT(refusal("seed=1\nmimeo: done"), HasSubstr("--set seed=1\\x0amimeo: done: expected"));
+  EXPECT_LT(refusal("seed=" + std::string(100000, 'x')).size(), 5000u);
+}
+
 TEST(NumVisibleTest, TruncatesAsMaeDoes) {
   const double hidden[] = {.4, .5, .6, .65, .7, .75, .8, .85, .9, .95};
   const std::map<int, std::vector<int>> visible = {{49, {29, 24, 19, 17, 14, 12, 9, 7, 4, 2}},

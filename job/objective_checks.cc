@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "job/job_shape.h"
 #include "job/problem_list.h"
 
@@ -201,10 +203,13 @@ void CheckObjective(const JobSpec& spec, const ObjectiveSpec& objective, const s
 
 void CheckObjectives(const JobSpec& spec, ProblemList* problems) {
   if (spec.objective().empty()) problems->Add("objective", "missing; at least one, e.g. objective { reconstruction {} }");
+  if (spec.objective_size() > limits::kObjectives) {
+    return problems->Add("objective", "given ", spec.objective_size(), " times; at most ", limits::kObjectives);
+  }
   std::set<std::string> names;
   for (int i = 0; i < spec.objective_size(); ++i) {
     const ObjectiveSpec& objective = spec.objective(i);
-    const std::string path = absl::StrCat("objective[", objective.name().empty() ? absl::StrCat(i) : objective.name(), "]");
+    const std::string path = absl::StrCat("objective[", objective.name().empty() ? absl::StrCat(i) : ToText(objective.name(), limits::kNameBytes), "]");
     if (objective.kind_case() != ObjectiveSpec::KIND_NOT_SET) {
       if (!IsName(objective.name(), true)) problems->Add(path + ".name", "\"", objective.name(), "\" is not [a-z0-9_]{1,32}");
       if (!names.insert(objective.name()).second) problems->Add(path + ".name", "another objective has this name");

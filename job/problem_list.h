@@ -8,16 +8,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "proto/job.pb.h"
 
 namespace mimeo {
 
-// Collects problems; each check names a field once.
+// Collects problems; each check names a field once. A problem quotes what was given, which may be anything: it is made text here.
 class ProblemList {
  public:
   template <typename... Parts>
   void Add(absl::string_view field, const Parts&... parts) {
-    problems_.push_back(absl::StrCat(field, ": ", parts...));
+    problems_.push_back(ToText(absl::StrCat(field, ": ", parts...), limits::kShortReasonBytes));
   }
   template <typename Number>
   bool InRange(absl::string_view field, Number value, Number least, Number most) {

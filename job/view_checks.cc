@@ -2,13 +2,12 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/limits.h"
 #include "job/job_shape.h"
 #include "job/problem_list.h"
 
 namespace mimeo {
 namespace {
-
-constexpr int kMostViews = 16;
 
 void CheckCrop(const ViewSpec& views, const std::string& path, ProblemList* problems) {
   problems->InRange(path + "crop_scale_min", views.crop_scale_min(), 1e-4, 1.0);
@@ -74,12 +73,13 @@ void CheckSmallViews(const JobSpec& spec, const std::string& path, ProblemList* 
 
 void CheckViews(const JobSpec& spec, ProblemList* problems) {
   const int num_groups = spec.views_size();
+  if (num_groups > limits::kViews) return problems->Add("views", num_groups, " groups; at most ", limits::kViews);
   int64_t num_views = 0;
   bool counted = true;
   for (int i = 0; i < num_groups; ++i) {
     const ViewSpec& views = spec.views(i);
     const std::string path = num_groups == 1 ? "views." : absl::StrCat("views[", i, "].");
-    counted &= problems->InRange(path + "count", views.count(), 1, kMostViews);
+    counted &= problems->InRange(path + "count", views.count(), 1, limits::kViews);
     num_views += views.count();
     CheckCrop(views, path, problems);
     CheckSize(spec, views, path, problems);
@@ -88,7 +88,7 @@ void CheckViews(const JobSpec& spec, ProblemList* problems) {
     if (i == 0) problems->Add(path + "image_px", "the first group is as large as data.image_px; put a smaller one after it");
     CheckSmallViews(spec, path + "image_px", problems);
   }
-  if (counted && num_views > kMostViews) problems->Add("views", num_views, " in all; at most ", kMostViews);
+  if (counted && num_views > limits::kViews) problems->Add("views", num_views, " in all; at most ", limits::kViews);
 }
 
 }  // namespace mimeo

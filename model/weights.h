@@ -60,7 +60,7 @@ struct LoadOptions {
 // which DINO was not trained with.
 // Decoders, poolers, classifiers and text towers are passed over. float16, bfloat16 and float32 are read as float32.
 // NotFound, DataLoss (truncated), InvalidArgument: keys that no known family has, missing and unknown keys, wrong shapes, SwiGLU,
-// a size that patches do not tile: all named.
+// a size that patches do not tile, NaN or infinity among the encoder's weights: all named.
 absl::StatusOr<LoadedEncoder> LoadEncoder(const std::string& path, const LoadOptions& options = {});
 
 // Copies the encoder weights of a file into parameters named "encoder.*" (--init), which MakeEncoder(spec, image) made; gives

@@ -8,6 +8,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -103,6 +105,31 @@ TEST_F(WeightsTest, SafetensorsKeepTypesShapesAndStrides) {
     EXPECT_EQ(read->at(name).scalar_type(), tensor.scalar_type()) << name;
     EXPECT_TRUE(at::equal(read->at(name), tensor)) << name;
   }
+}
+
+// Of the encoder's own tensors: a file may hold others, which nobody reads here.
+TEST_F(WeightsTest, ValuesThatAreNotFiniteAreRefusedByName) {
+  for (const char* key : {"blocks.1.attn.qkv.weight", "cls_token", "pos_embed", "norm.bias"}) {
+    for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
+      NamedTensors tensors = Timm();
+      for (auto& [name, tensor] : tensors) tensor = tensor.to(type, /*non_blocking=*/false, /*copy=*/true);
+      tensors.at(key).view({-1})[2] = std::numeric_limits<double>::infinity();
+      Write("broken", tensors);
+      const auto loaded = LoadEncoder(Path("broken"));
+      ASSERT_EQ(loaded.status().code(), absl::StatusCode::kInvalidArgument) << key;
+      EXPECT_TRUE(absl::StrContains(loaded.status().message(), "broken (read as timm): key " + std::string(key) + " holds 1 of ")) << loaded.status();
+      EXPECT_TRUE(absl::StrContains(loaded.status().message(), "values that are not finite, the first of them inf at 2")) << loaded.status();
+      Parameters into(3);
+      const auto encoder = MakeEncoder(TinyJob().encoder(), kImage, &into);
+      const at::Tensor before = into.Find("encoder.norm.weight").detach().clone();
+      EXPECT_EQ(LoadInto("broken", TinyJob().encoder(), &into).code(), absl::StatusCode::kInvalidArgument) << key;
+      EXPECT_TRUE(at::equal(into.Find("encoder.norm.weight").detach(), before));
+    }
+  }
+  NamedTensors tensors = Timm();
+  tensors["head.weight"] = at::zeros({2, 12}) + std::nan("");
+  Write("classifier", tensors);
+  EXPECT_TRUE(LoadEncoder(Path("classifier")).ok()) << LoadEncoder(Path("classifier")).status();
 }
 
 TEST_F(WeightsTest, InBfloat16AFileIsHalfAsLargeAndItsFeaturesDifferLittle) {

@@ -22,7 +22,7 @@ class PrototypeHead {
     at::Tensor bottleneck_NE;  // of length 1
     at::Tensor scores_NP;      // cosines with the prototypes; float32 or wider
   };
-  // With `frozen_prototypes` their gradient is 0, not absent.
+  // With `frozen_prototypes` their gradient is 0, not absent: the ranks sum what they always sum. The optimizer leaves them alone.
   Output Forward(const at::Tensor& x_NX, bool frozen_prototypes) const;
 
  private:

@@ -52,7 +52,7 @@ LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
     target_scores_MP = averaged_head_.Forward(at::cat(pooled_targets), /*frozen_prototypes=*/false).scores_NP;
     targets_MP = at::softmax((target_scores_MP - center_P_) / TeacherTemperatureAt(spec_, pass.progress), -1);
   }
-  const PrototypeHead::Output output = head_.Forward(at::cat(pooled), pass.progress < spec_.frozen_prototypes());
+  const PrototypeHead::Output output = head_.Forward(at::cat(pooled), PrototypesAreFrozen(spec_, pass.progress));
   const at::Tensor log_predicted_MP = at::log_softmax(output.scores_NP / spec_.student_temperature(), -1);
   at::Tensor sum;
   double pairs = 0;
@@ -76,6 +76,8 @@ LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
   term.stats["embedding_std"] = EmbeddingStd(part(output.bottleneck_NE, 0));
   return term;
 }
+
+bool PrototypesAreFrozen(const SelfDistillationSpec& spec, double progress) { return progress < spec.frozen_prototypes(); }
 
 double TeacherTemperatureAt(const SelfDistillationSpec& spec, double progress) {
   if (progress >= spec.warmup()) return spec.teacher_temperature();

@@ -35,6 +35,9 @@ class SelfDistillation final : public Objective {
   const at::Tensor center_P_;
 };
 
+// Whether the prototypes stay as they are at `progress` in [0, 1] of training.
+bool PrototypesAreFrozen(const SelfDistillationSpec& spec, double progress);
+
 // Linear from warmup_temperature to teacher_temperature over the first `warmup` of training.
 double TeacherTemperatureAt(const SelfDistillationSpec& spec, double progress);
 

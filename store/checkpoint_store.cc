@@ -85,18 +85,22 @@ void RemoveChunks(const CheckpointManifest& manifest, WriteBatch* batch) {
 }
 
 // The uploads of a job by step. One chunk of each is read, whatever their size: from its key the scan leaps to the next upload.
-absl::StatusOr<std::vector<std::string>> ListUploads(const KeyValueStore& store, absl::string_view job_id) {
-  std::vector<std::string> uploads;
+absl::StatusOr<std::vector<Upload>> ListUploads(const KeyValueStore& store, absl::string_view job_id) {
+  std::vector<Upload> uploads;
+  const std::string job = NameKey(job_id);
   std::string start;
   bool found = true;
   while (found) {
     found = false;
-    RETURN_IF_ERROR(store.Scan(Family::kChunks, NameKey(job_id), start, [&](absl::string_view key, absl::string_view) {
-      uploads.emplace_back(key.substr(0, key.size() - sizeof(uint64_t)));  // the index is the last part
+    RETURN_IF_ERROR(store.Scan(Family::kChunks, job, start, [&](absl::string_view key, absl::string_view) {
+      // job . step . content id . index
+      const absl::string_view content = key.substr(job.size() + sizeof(uint64_t), key.size() - job.size() - 2 * sizeof(uint64_t));
+      const uint64_t step = ParseOrderedKey(key.substr(job.size(), sizeof(uint64_t)));
+      uploads.push_back({static_cast<int64_t>(step), std::string(content.substr(1))});
+      start = absl::StrCat(key.substr(0, key.size() - sizeof(uint64_t)), "\xff");  // an index is below 2^31: its first byte is 0
       found = true;
       return false;
     }));
-    if (found) start = uploads.back() + "\xff";  // an index is below 2^31, so its first byte is 0
   }
   return uploads;
 }
@@ -151,7 +155,7 @@ absl::StatusOr<std::string> CheckpointStore::GetChunk(const CheckpointManifest& 
   absl::StatusOr<std::string> bytes = store_->Get(
       Family::kChunks, ChunkStoreKey({manifest.job_id(), manifest.step(), manifest.content_id(), index}));
   if (absl::IsNotFound(bytes.status())) return absl::NotFoundError(absl::StrCat(name, " is not in the store"));
-  RETURN_IF_ERROR(bytes.status());
+  if (!bytes.ok()) return absl::Status(bytes.status().code(), absl::StrCat(name, ": ", bytes.status().message()));
   if (const std::string difference = Difference(manifest, index, *bytes); !difference.empty()) {
     return absl::DataLossError(absl::StrCat(name, difference));
   }
@@ -163,7 +167,10 @@ absl::StatusOr<CheckpointManifest> CheckpointStore::GetManifest(absl::string_vie
   if (absl::IsNotFound(bytes.status())) {
     return absl::NotFoundError(absl::StrCat("job ", job_id, " has no checkpoint of step ", step));
   }
-  RETURN_IF_ERROR(bytes.status());
+  if (!bytes.ok()) {
+    return absl::Status(bytes.status().code(),
+                        absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, ": ", bytes.status().message()));
+  }
   CheckpointManifest manifest;
   if (manifest.ParseFromString(*bytes)) return manifest;
   return absl::DataLossError(absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, " cannot be read"));
@@ -194,29 +201,24 @@ absl::StatusOr<WriteBatch> CheckpointStore::DeleteBatch(absl::string_view job_id
   return batch;
 }
 
-absl::Status CheckpointStore::DeleteUncommitted(absl::string_view job_id, int64_t keep) {
+absl::StatusOr<std::vector<Upload>> CheckpointStore::ListUncommitted(absl::string_view job_id) const {
   ASSIGN_OR_RETURN(const std::vector<CheckpointManifest> manifests, ListManifests(job_id));
-  std::vector<std::string> committed;
+  ASSIGN_OR_RETURN(std::vector<Upload> uploads, ListUploads(*store_, job_id));
   for (const CheckpointManifest& manifest : manifests) {
-    committed.push_back(UploadPrefix(job_id, manifest.step(), manifest.content_id()));
+    const Upload committed = {manifest.step(), manifest.content_id()};
+    uploads.erase(std::remove(uploads.begin(), uploads.end(), committed), uploads.end());
   }
-  std::sort(committed.begin(), committed.end());
-  ASSIGN_OR_RETURN(std::vector<std::string> loose, ListUploads(*store_, job_id));
-  loose.erase(std::remove_if(loose.begin(), loose.end(),
-                             [&](const std::string& upload) {
-                               return std::binary_search(committed.begin(), committed.end(), upload);
-                             }),
-              loose.end());
-  const int64_t excess = static_cast<int64_t>(loose.size()) - keep;
-  for (int64_t i = 0; i < excess; ++i) {
-    WriteBatch batch;
-    RETURN_IF_ERROR(store_->Scan(Family::kChunks, loose[i], "", [&](absl::string_view key, absl::string_view) {
-      batch.removes.push_back({Family::kChunks, std::string(key)});
-      return true;
-    }));
-    RETURN_IF_ERROR(store_->Write(batch, Durability::kBuffered));
-  }
-  return absl::OkStatus();
+  return uploads;
+}
+
+absl::Status CheckpointStore::DeleteUpload(absl::string_view job_id, const Upload& upload) {
+  WriteBatch batch;
+  const std::string prefix = UploadPrefix(job_id, upload.step, upload.content_id);
+  RETURN_IF_ERROR(store_->Scan(Family::kChunks, prefix, "", [&](absl::string_view key, absl::string_view) {
+    batch.removes.push_back({Family::kChunks, std::string(key)});
+    return true;
+  }));
+  return store_->Write(batch, Durability::kBuffered);
 }
 
 }  // namespace mimeo

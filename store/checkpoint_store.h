@@ -19,6 +19,13 @@ struct ChunkKey {
   int32_t index = 0;
 };
 
+// One attempt to bring a checkpoint in.
+struct Upload {
+  int64_t step = 0;
+  std::string content_id;
+};
+inline bool operator==(const Upload& a, const Upload& b) { return a.step == b.step && a.content_id == b.content_id; }
+
 class CheckpointStore {
  public:
   explicit CheckpointStore(KeyValueStore* store) : store_(store) {}
@@ -42,8 +49,10 @@ class CheckpointStore {
   // no such checkpoint.
   absl::StatusOr<WriteBatch> DeleteBatch(absl::string_view job_id, int64_t step) const;
 
-  // Deletes chunks of `job_id` that belong to no manifest, but for the `keep` uploads of the highest steps.
-  absl::Status DeleteUncommitted(absl::string_view job_id, int64_t keep);
+  // The uploads of `job_id` that no manifest names. Cost: a read per upload, whatever its size.
+  absl::StatusOr<std::vector<Upload>> ListUncommitted(absl::string_view job_id) const;
+  // Deletes the chunks of one. REQUIRES: nobody commits it meanwhile.
+  absl::Status DeleteUpload(absl::string_view job_id, const Upload& upload);
 
  private:
   KeyValueStore* const store_;

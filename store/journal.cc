@@ -1,9 +1,73 @@
 #include "store/journal.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace mimeo {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+std::string OddText(const Message& message, const std::string& path);
+
+// The path of the first text in `field` that is not UTF-8; empty when there is none.
+std::string OddField(const Message& message, const FieldDescriptor* field, const std::string& path) {
+  const Reflection* reflection = message.GetReflection();
+  const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
+  for (int i = 0; i < count; ++i) {
+    const std::string name = field->is_repeated() ? absl::StrCat(path, field->name(), "[", i, "]") : path + field->name();
+    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      const std::string odd = OddText(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
+                                                           : reflection->GetMessage(message, field),
+                                      name + ".");
+      if (!odd.empty()) return odd;
+    } else if (field->type() == FieldDescriptor::TYPE_STRING) {
+      const std::string text = field->is_repeated() ? reflection->GetRepeatedString(message, field, i)
+                                                    : reflection->GetString(message, field);
+      if (!IsUtf8(text)) return name;
+    }
+  }
+  return "";
+}
+
+std::string OddText(const Message& message, const std::string& path) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const std::string odd = OddField(message, field, path);
+    if (!odd.empty()) return odd;
+  }
+  return "";
+}
+
+// The bytes of `event`. Protobuf writes what it then refuses to read: a text that is not UTF-8.
+absl::StatusOr<std::string> Serialize(const Event& event) {
+  const std::string odd = OddText(event, "");
+  if (!odd.empty()) return absl::InvalidArgumentError(absl::StrCat("journal: ", odd, " is not UTF-8: the event could not be read back"));
+  std::string bytes = event.SerializeAsString();
+  const absl::StatusOr<Event> read = ParseEvent(bytes);
+  if (read.ok() && read->SerializeAsString() == bytes) return bytes;
+  return absl::InvalidArgumentError(absl::StrCat("journal: an event of ", bytes.size(), " bytes (", event.GetTypeName(),
+                                                 ") would not be read back"));
+}
+
+}  // namespace
+
+absl::StatusOr<Event> ParseEvent(absl::string_view bytes) {
+  Event event;
+  if (event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) && event.kind_case() != Event::KIND_NOT_SET) return event;
+  return absl::DataLossError(absl::StrCat(bytes.size(), " bytes are no event"));
+}
 
 absl::Status Journal::Replay(absl::FunctionRef<absl::Status(const Event&)> apply) {
   next_ = 0;
@@ -13,12 +77,12 @@ absl::Status Journal::Replay(absl::FunctionRef<absl::Status(const Event&)> apply
       status = absl::DataLossError(absl::StrCat("journal: entry ", next_, " is missing; the next one is ", ParseOrderedKey(key)));
       return false;
     }
-    Event event;
-    if (!event.ParseFromArray(value.data(), static_cast<int>(value.size())) || event.kind_case() == Event::KIND_NOT_SET) {
-      status = absl::DataLossError(absl::StrCat("journal: entry ", next_, " (", value.size(), " bytes) is no event"));
+    const absl::StatusOr<Event> event = ParseEvent(value);
+    if (!event.ok()) {
+      status = absl::DataLossError(absl::StrCat("journal: entry ", next_, ": ", event.status().message()));
       return false;
     }
-    status = apply(event);
+    status = apply(*event);
     if (!status.ok()) {
       status = absl::Status(status.code(), absl::StrCat("journal: entry ", next_, ": ", status.message()));
       return false;
@@ -30,8 +94,9 @@ absl::Status Journal::Replay(absl::FunctionRef<absl::Status(const Event&)> apply
 }
 
 absl::Status Journal::Append(const Event& event, const WriteBatch& extra) {
+  ASSIGN_OR_RETURN(std::string bytes, Serialize(event));
   WriteBatch batch = extra;
-  batch.puts.push_back({Family::kJournal, OrderedKey(next_), event.SerializeAsString()});
+  batch.puts.push_back({Family::kJournal, OrderedKey(next_), std::move(bytes)});
   RETURN_IF_ERROR(store_->Write(batch, Durability::kSynced));
   ++next_;
   return absl::OkStatus();

@@ -5,10 +5,15 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "proto/event.pb.h"
 #include "store/key_value_store.h"
 
 namespace mimeo {
+
+// The event of an entry's bytes. DataLoss: they are none.
+absl::StatusOr<Event> ParseEvent(absl::string_view bytes);
 
 class Journal {
  public:
@@ -17,7 +22,8 @@ class Journal {
   // Every event so far, in order. DataLoss: an entry is missing or cannot be read (names its number).
   absl::Status Replay(absl::FunctionRef<absl::Status(const Event&)> apply);
 
-  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event).
+  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event). InvalidArgument: the event would not be read
+  // back as it is (names the field).
   // REQUIRES: Replay was called. After an error the event is not in the journal.
   absl::Status Append(const Event& event, const WriteBatch& extra = {});
 

@@ -86,6 +86,26 @@ TEST(JournalTest, AFailedAppendLeavesNothingAndTheNextTakesItsPlace) {
   EXPECT_EQ(ids, "ac");
 }
 
+// Protobuf writes a text that is not UTF-8, and does not read it again: one such event would be the end of every later start.
+TEST(JournalTest, AnEventThatWouldNotBeReadBackIsRefusedByField) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  EXPECT_THAT(journal.Append(Forgotten("caf\xe9")), StatusIs(absl::StatusCode::kInvalidArgument, "worker_forgotten.worker_id is not UTF-8"));
+  Event placed;
+  placed.mutable_gang_placed()->add_worker_ids("good");
+  placed.mutable_gang_placed()->add_worker_ids("\xff");
+  EXPECT_THAT(journal.Append(placed), StatusIs(absl::StatusCode::kInvalidArgument, "gang_placed.worker_ids[1]"));
+  Event submitted;
+  submitted.mutable_job_submitted()->mutable_spec()->mutable_data()->set_path("/photos/\xc3");
+  EXPECT_THAT(journal.Append(submitted), StatusIs(absl::StatusCode::kInvalidArgument, "job_submitted.spec.data.path"));
+  EXPECT_THAT(journal.Append(Event()), StatusIs(absl::StatusCode::kInvalidArgument, "would not be read back"));
+  EXPECT_EQ(journal.size(), 0);
+  ASSERT_OK(journal.Append(Forgotten("a")));
+  ASSERT_OK_AND_ASSIGN(const std::string ids, Replayed(&store));
+  EXPECT_EQ(ids, "a");
+}
+
 TEST(JournalTest, AGapIsDataLossByNumber) {
   FaultyStore store;
   Journal journal(&store);

@@ -3,6 +3,7 @@
 //   manifests  job . 'c' . step                       checkpoint manifests
 //   chunks     job . step . content id . index        (the content id is length-prefixed too)
 //   metrics    job . 's' . step, job . 'e' . step     step metrics, evaluations
+//              job . 'n' . name                       each name of a metric that the job ever reported
 #pragma once
 
 #include <string>
@@ -25,5 +26,6 @@ inline std::string ManifestKey(absl::string_view job_id, int64_t step) {
 
 inline std::string StepPrefix(absl::string_view job_id) { return absl::StrCat(NameKey(job_id), "s"); }
 inline std::string EvaluationPrefix(absl::string_view job_id) { return absl::StrCat(NameKey(job_id), "e"); }
+inline std::string MetricNamePrefix(absl::string_view job_id) { return absl::StrCat(NameKey(job_id), "n"); }
 
 }  // namespace mimeo

@@ -1,8 +1,11 @@
 // KeyValueStore on one RocksDB directory: one writer, a column family per Family, BlobDB for chunks. Thread-safe.
 //
 // A buffered write is in the operating system's hands when it returns; a synced write also syncs every earlier one (they
-// share a log). After a full disk, writes succeed again within seconds of there being
-// room.
+// share a log). While the disk is full, reads go on (also in a store that is opened then) and writes are ResourceExhausted with the bytes
+// that are free and needed; the first write after there is room succeeds.
+//
+// A directory that does not hold everything that was synced is refused by the names of its files, and left as it is. Only what a crash
+// cut off before anybody was told of it is dropped.
 #pragma once
 
 #include <memory>
@@ -23,7 +26,7 @@ struct RocksDbOptions {
 };
 
 // Unavailable: another process holds the directory (names it). FailedPrecondition: a schema version this binary does
-// not know (names both). DataLoss: corruption.
+// not know (names both). DataLoss: damage (names the files). ResourceExhausted: a new store, and the disk is full.
 absl::StatusOr<std::unique_ptr<KeyValueStore>> OpenRocksDbStore(const RocksDbOptions& options);
 
 }  // namespace mimeo

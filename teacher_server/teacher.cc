@@ -9,11 +9,11 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
-#include <exception>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "model/mask_plan.h"
 #include "model/patches.h"
 
@@ -126,14 +126,14 @@ FrozenTeacher::FrozenTeacher(const std::string& name, LoadedEncoder encoder, Gri
 }
 
 absl::StatusOr<std::vector<std::string>> FrozenTeacher::Compute(absl::Span<const FeatureTask> tasks) {
-  try {
+  const auto answers = CatchTorch([&]() -> absl::StatusOr<std::vector<std::string>> {
     at::init_num_threads();  // OpenMP counts threads per calling thread: give this one what main has set
     const FeatureWish& wish = tasks.front().wish;
     ASSIGN_OR_RETURN(const LoadedEncoder* const loaded, encoders_.At(wish.rows, wish.cols));
     return Answer(tasks, *loaded);
-  } catch (const std::exception& error) {
-    return absl::InternalError(absl::StrCat("teacher ", contract_.name(), ": ", error.what()));
-  }
+  });
+  if (answers.ok()) return answers;
+  return absl::Status(answers.status().code(), absl::StrCat("teacher ", contract_.name(), ": ", answers.status().message()));
 }
 
 }  // namespace mimeo

@@ -20,6 +20,8 @@
 #include "base/process.h"
 #include "base/short_spin.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "model/catch_torch.h"
 #include "model/torch_device.h"
 #include "teacher_server/registration.h"
 #include "teacher_server/serving.h"
@@ -62,6 +64,9 @@ absl::Status Check(const Flags& flags) {
   if (flags.name.empty() || flags.name.size() > limits::kNameBytes) {
     add(absl::InvalidArgumentError(
         absl::StrCat("--name has ", flags.name.size(), " bytes, must have 1 to ", limits::kNameBytes)));
+  }
+  if (ToText(flags.name) != flags.name) {
+    add(absl::InvalidArgumentError(absl::StrCat("--name is \"", ToText(flags.name), "\", must be UTF-8 without control characters")));
   }
   add(PortOf("--listen", flags.listen).status());
   add(PortOf("--metrics_listen", flags.metrics_listen).status());
@@ -163,7 +168,7 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   StartLogging("teacher_server");
-  const absl::Status status = Serve(flags);
+  const absl::Status status = CatchTorch([&flags] { return Serve(flags); });
   if (status.ok()) return 0;
   spdlog::error("{}", status.ToString());
   const bool wrong_request =

@@ -1,12 +1,15 @@
 #include "teacher_server/teacher_service.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/rpc/rpc.h"
+#include "base/teacher_frames.h"
 
 namespace mimeo {
 namespace {
@@ -18,11 +21,18 @@ class RefusedStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   void OnDone() override { delete this; }
 };
 
+// Process ids come again, and so do times where a clock is set back; not both at once.
+std::string NewInstance() {
+  static std::atomic<int> count{0};
+  return absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall()), "-", ++count);
+}
+
 }  // namespace
 
 TeacherService::TeacherService(const TeacherContract& contract, const Options& options, Batcher* batcher,
                                Metrics* metrics, Clock* clock)
     : contract_(contract),
+      instance_(NewInstance()),
       options_(options),
       metrics_(metrics),
       admission_(options.capacity),
@@ -49,6 +59,7 @@ int TeacherService::num_streams() const {
 grpc::ServerUnaryReactor* TeacherService::Describe(grpc::CallbackServerContext* context, const DescribeRequest* request,
                                                    TeacherContract* reply) {
   *reply = contract_;
+  context->AddInitialMetadata(kTeacherInstanceKey, instance_);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;
@@ -77,6 +88,7 @@ grpc::ServerBidiReactor<FeatureRequest, FeatureReply>* TeacherService::StreamFea
     return new RefusedStream(refused);
   }
   spdlog::info("stream opened id={} peer={}", id, context->peer());
+  context->AddInitialMetadata(kTeacherInstanceKey, instance_);
   const std::shared_ptr<FeatureStream> stream = FeatureStream::Start(shared_, id, context, [this, id] { Forget(id); });
   bool stopped = false;
   {

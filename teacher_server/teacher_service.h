@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <string>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -47,6 +48,7 @@ class TeacherService : public Teacher::CallbackService {
   void Forget(uint64_t id) ABSL_LOCKS_EXCLUDED(mu_);
 
   const TeacherContract contract_;
+  const std::string instance_;  // kTeacherInstanceKey
   const Options options_;
   Metrics* const metrics_;
   Admission admission_;

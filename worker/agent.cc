@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <thread>
 #include <utility>
@@ -25,6 +26,7 @@ namespace mimeo {
 namespace {
 
 constexpr absl::Duration kWatchPeriod = absl::Milliseconds(50);
+constexpr absl::string_view kStopNeedMetric = "mimeo_worker_stop_need_seconds";
 
 WorkerIdentity NewIncarnation(WorkerIdentity identity) {
   identity.set_incarnation(absl::StrCat(absl::Hex(absl::ToUnixNanos(Clock::Real()->Wall())), "-", getpid()));
@@ -66,6 +68,7 @@ class HostAgent : public WorkerAgent, private Agent::Service {
     {
       absl::MutexLock lock(&mu_);
       closing_ = true;
+      new_orders_ = true;
       table_.Shutdown();
     }
     session_.Cancel();
@@ -81,9 +84,26 @@ class HostAgent : public WorkerAgent, private Agent::Service {
     return absl::OkStatus();
   }
 
+  void Leave(absl::Duration grace) override ABSL_LOCKS_EXCLUDED(mu_) {
+    {
+      absl::MutexLock lock(&mu_);
+      leaving_ = true;
+      new_orders_ = true;
+      interrupted_ = true;
+      grace_over_ = std::min(grace_over_, Clock::Real()->Now() + grace);
+      table_.Leave();
+    }
+    session_.Interrupt();  // a call that waits for a coordinator that is away would hold up the news
+  }
+
+  bool left() const override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return left_;
+  }
+
   std::vector<RankStatus> Ranks() const override ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
-    return table_.Statuses();
+    return table_.Statuses(Clock::Real()->Now());
   }
 
   absl::Status status() const override ABSL_LOCKS_EXCLUDED(mu_) {
@@ -94,12 +114,19 @@ class HostAgent : public WorkerAgent, private Agent::Service {
  private:
   grpc::Status ReportRank(grpc::ServerContext* context, const ReportRankRequest* request,
                           ReportRankReply* reply) override ABSL_LOCKS_EXCLUDED(mu_);
-  bool Closing() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return closing_; }
+  bool Hurries() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return closing_ || (leaving_ && table_.Idle()); }
   bool HasNews() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return closing_ || table_.news() > news_sent_; }
   bool HasOrders() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return new_orders_; }
 
   void HeartbeatLoop() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status HeartbeatOnce() ABSL_LOCKS_EXCLUDED(mu_);
+  void SayGoodbye() ABSL_LOCKS_EXCLUDED(mu_);
+  bool WasInterrupted() ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return std::exchange(interrupted_, false);
+  }
+  bool AwaitNextBeat(bool away, absl::Duration pause, absl::Time begin) ABSL_LOCKS_EXCLUDED(mu_);
+  void WarnOfStopNeed(const RankKey& key, const ReportRankRequest& report) ABSL_LOCKS_EXCLUDED(mu_);
 
   void WatchLoop() ABSL_LOCKS_EXCLUDED(mu_);
   void Reap() ABSL_LOCKS_EXCLUDED(mu_);
@@ -117,6 +144,11 @@ class HostAgent : public WorkerAgent, private Agent::Service {
   RankTable table_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
+  bool leaving_ ABSL_GUARDED_BY(mu_) = false;
+  bool interrupted_ ABSL_GUARDED_BY(mu_) = false;
+  bool left_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Time grace_over_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  std::map<RankKey, double> stop_needs_warned_ ABSL_GUARDED_BY(mu_);  // seconds
   bool new_orders_ ABSL_GUARDED_BY(mu_) = false;  // the watch should look at once
   int64_t news_sent_ ABSL_GUARDED_BY(mu_) = 0;    // table_.news() that the newest heartbeat carried
 
@@ -130,13 +162,29 @@ grpc::Status HostAgent::ReportRank(grpc::ServerContext* context, const ReportRan
   const RankKey key = KeyOf(request->status());
   {
     absl::MutexLock lock(&mu_);
-    if (!table_.Reported(request->status(), Clock::Real()->Now())) {
+    if (!table_.Reported(*request, Clock::Real()->Now())) {
       return ToGrpc(absl::NotFoundError(absl::StrCat(ToString(key), " is not a rank of this agent")));
     }
     *reply->mutable_assignment() = *table_.assignment(key);
   }
   ExportRankMetrics(*request, metrics_);
+  WarnOfStopNeed(key, *request);
   return grpc::Status::OK;
+}
+
+// Once, and again when it has grown by half.
+void HostAgent::WarnOfStopNeed(const RankKey& key, const ReportRankRequest& report) {
+  for (const MetricSample& sample : report.metrics()) {
+    if (sample.name() != kStopNeedMetric || absl::Seconds(sample.value()) <= options_.stop_grace) continue;
+    {
+      absl::MutexLock lock(&mu_);
+      double& warned = stop_needs_warned_[key];
+      if (sample.value() <= 1.5 * warned) continue;
+      warned = sample.value();
+    }
+    spdlog::warn("a stop of this worker would cost steps rank={}: finishing its step and a checkpoint take {:.1f} s, and --stop_grace={}",
+                 ToString(key), sample.value(), absl::FormatDuration(options_.stop_grace));
+  }
 }
 
 void HostAgent::HeartbeatLoop() {
@@ -145,34 +193,58 @@ void HostAgent::HeartbeatLoop() {
   while (true) {
     const absl::Time begin = Clock::Real()->Now();
     const absl::Status status = HeartbeatOnce();
-    absl::MutexLock lock(&mu_);
-    if (closing_) return;
     if (absl::IsFailedPrecondition(status) || absl::IsInvalidArgument(status)) {
       spdlog::error("the coordinator refuses this worker error=\"{}\"", status.ToString());
+      absl::MutexLock lock(&mu_);
       status_ = status;
       return;
     }
+    if (absl::IsCancelled(status) && WasInterrupted()) continue;  // by Leave, to say so at once
     if (status.ok() == away) spdlog::warn("coordinator {} status=\"{}\"", away ? "is back" : "is away", status.ToString());
     away = !status.ok();
-    if (status.ok()) {
-      backoff.Reset();
-      Clock::Real()->Await(&mu_, absl::Condition(this, &HostAgent::HasNews), begin + options_.heartbeat_period);
-    } else {  // nothing is stopped; the ranks train on
-      Clock::Real()->Await(&mu_, absl::Condition(this, &HostAgent::Closing), Clock::Real()->Now() + backoff.Next());
-    }
+    if (!away) backoff.Reset();
+    if (!AwaitNextBeat(away, away ? backoff.Next() : options_.heartbeat_period, begin)) return;
   }
+}
+
+// False: there is none; the agent closes, or has left.
+bool HostAgent::AwaitNextBeat(bool away, absl::Duration pause, absl::Time begin) {
+  const auto over = [&]() ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return leaving_ && table_.Idle() && (away || news_sent_ == table_.news());
+  };
+  {
+    absl::MutexLock lock(&mu_);
+    if (away) {  // nothing is stopped; the ranks train on
+      Clock::Real()->Await(&mu_, absl::Condition(this, &HostAgent::Hurries), Clock::Real()->Now() + pause);
+    } else if (!over()) {
+      Clock::Real()->Await(&mu_, absl::Condition(this, &HostAgent::HasNews), begin + pause);
+    }
+    if (closing_) return false;
+    if (!over()) return true;
+  }
+  SayGoodbye();
+  return false;
+}
+
+void HostAgent::SayGoodbye() {
+  const absl::Status heard = session_.Leave(Ranks());
+  if (!heard.ok()) spdlog::warn("the coordinator did not hear this worker's goodbye error=\"{}\"", heard.ToString());
+  absl::MutexLock lock(&mu_);
+  left_ = true;
 }
 
 absl::Status HostAgent::HeartbeatOnce() {
   std::vector<RankStatus> ranks;
   int64_t news = 0;
+  bool leaving = false;
   {
     absl::MutexLock lock(&mu_);
-    ranks = table_.Statuses();
+    ranks = table_.Statuses(Clock::Real()->Now());
     news = table_.news();
+    leaving = leaving_;
   }
   const absl::Time begin = Clock::Real()->Now();
-  const auto assignments = session_.Beat(ranks);
+  const auto assignments = session_.Beat(ranks, leaving);
   if (!assignments.ok()) {
     metrics_->Add("mimeo_worker_heartbeat_failures_total");
     return assignments.status();
@@ -194,6 +266,7 @@ void HostAgent::WatchLoop() {
     {
       absl::MutexLock lock(&mu_);
       new_orders_ = false;
+      if (now >= grace_over_) table_.Shutdown();
       actions = table_.Reconcile(now);
     }
     for (const RankAction& action : actions) Act(action);
@@ -203,7 +276,11 @@ void HostAgent::WatchLoop() {
     }
     metrics_->Set("mimeo_worker_slots_busy", static_cast<double>(children_.size()));
     absl::MutexLock lock(&mu_);
-    if (closing_ && children_.empty()) return;
+    if (closing_ && table_.Idle()) {
+      // Whoever does not die of SIGKILL cannot be waited for.
+      for (auto& [key, child] : children_) static_cast<void>(child.release());
+      return;
+    }
     Clock::Real()->Await(&mu_, absl::Condition(this, &HostAgent::HasOrders), now + kWatchPeriod);
   }
 }
@@ -222,6 +299,7 @@ void HostAgent::Reap() {
     const std::string tail = LogTail(RankLogPath(options_.dir, key));
     absl::MutexLock lock(&mu_);
     table_.Ended(key, *exit, tail);
+    stop_needs_warned_.erase(key);
     spdlog::info("rank ended rank={} how=\"{}\"", ToString(key), exit->ToString());
     const RankStatus* status = table_.status(key);
     if (status != nullptr && status->phase() == RANK_PHASE_FAILED) {
@@ -234,11 +312,10 @@ void HostAgent::Reap() {
 void HostAgent::Act(const RankAction& action) {
   if (action.kind == RankAction::Kind::kStart) return StartRank(action);
   if (action.kind == RankAction::Kind::kForget) return Forget(action.key);
-  const bool kill = action.kind == RankAction::Kind::kKill;
-  spdlog::warn("rank is {} rank={} reason=\"{}\"", kill ? "killed" : "told to stop", ToString(action.key), action.reason);
+  spdlog::warn("rank is killed rank={} reason=\"{}\"", ToString(action.key), action.reason);
   if (action.hang) metrics_->Add("mimeo_worker_rank_hangs_total");
   const auto child = children_.find(action.key);
-  if (child != children_.end()) child->second->Signal(kill ? SIGKILL : SIGTERM);
+  if (child != children_.end()) child->second->Signal(SIGKILL);
 }
 
 void HostAgent::StartRank(const RankAction& action) {
@@ -265,7 +342,7 @@ void HostAgent::StartRank(const RankAction& action) {
 void HostAgent::Forget(const RankKey& key) {
   CleanRankFiles(options_.dir, key);
   absl::MutexLock lock(&mu_);
-  for (const RankStatus& rank : table_.Statuses()) {
+  for (const RankStatus& rank : table_.Statuses(Clock::Real()->Now())) {
     if (rank.job_id() == key.job_id) return;  // its metrics live on under the same labels
   }
   metrics_->Forget("job", key.job_id);

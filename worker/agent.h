@@ -23,6 +23,7 @@ struct AgentOptions {
   std::string dir;                   // start files, logs and the socket; one agent at a time
   std::string rank_binary;           // whose subcommand `rank` is a rank process
   absl::Duration heartbeat_period = limits::kHeartbeatPeriod;
+  absl::Duration stop_grace = absl::Seconds(25);  // a warning says of a rank that it needs longer for its last checkpoint
   RankTableOptions ranks;            // `slots` is taken from the identity
 };
 
@@ -32,8 +33,14 @@ class WorkerAgent {
   // FailedPrecondition: another agent uses `dir`. Unavailable: the socket cannot be bound.
   static absl::StatusOr<std::unique_ptr<WorkerAgent>> Start(const AgentOptions& options, Metrics* metrics);
 
-  // Asks the ranks to stop (SIGTERM, after ranks.stop_grace SIGKILL) and waits for them.
+  // Kills the ranks and waits for them.
   virtual ~WorkerAgent() = default;
+
+  // Stops well: tells the coordinator at once that the worker leaves, has the ranks take a checkpoint and end, kills those that have not
+  // after `grace`, and says goodbye, so that nothing waits for this worker. Returns at once; left() says when it is done, a few seconds
+  // after the grace at the latest. A coordinator that is away is not waited for longer. A second call may shorten the grace.
+  virtual void Leave(absl::Duration grace) = 0;
+  virtual bool left() const = 0;
 
   // As the next heartbeat would say it.
   virtual std::vector<RankStatus> Ranks() const = 0;

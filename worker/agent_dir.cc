@@ -5,10 +5,23 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
 namespace mimeo {
+namespace {
+
+// gRPC takes an address for a URI: it decodes %41 in it, and cuts it at "?" and "#".
+bool FitsAnAddress(const std::string& path) {
+  const bool plain = std::all_of(path.begin(), path.end(), [](char c) { return absl::ascii_isalnum(c) || absl::StrContains("/._-", c); });
+  return plain && path.size() < sizeof(sockaddr_un::sun_path);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<AgentDir>> AgentDir::Hold(const std::string& dir) {
   RETURN_IF_ERROR(MakeDirs(dir));
@@ -20,7 +33,7 @@ absl::StatusOr<std::unique_ptr<AgentDir>> AgentDir::Hold(const std::string& dir)
     return absl::FailedPreconditionError(absl::StrCat("--dir=", dir, " is in use by another agent; give each its own"));
   }
   std::string path = JoinPath(dir, "agent.sock");
-  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
+  if (!FitsAnAddress(path)) {
     held->short_dir_ = std::make_unique<TempDir>();
     path = JoinPath(held->short_dir_->path(), "agent.sock");
   }

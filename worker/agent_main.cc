@@ -16,6 +16,7 @@
 #include "base/metrics_server.h"
 #include "base/process.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent.h"
 
@@ -31,6 +32,8 @@ struct AgentFlags {
   std::string metrics_listen = "127.0.0.1:0";
   std::string announce;
   std::string device = "auto";
+  std::string patience = "60s";
+  std::string stop_grace = "25s";
 };
 
 void AddFlags(CLI::App* app, AgentFlags* flags) {
@@ -43,6 +46,13 @@ void AddFlags(CLI::App* app, AgentFlags* flags) {
   app->add_option("--metrics_listen", flags->metrics_listen, "HOST:PORT of /metrics; port 0 takes a free one (default 127.0.0.1:0)");
   app->add_option("--announce", flags->announce, "Write the bound ports to this file, as JSON");
   app->add_option("--device", flags->device, "auto (CUDA where there is one), cpu or cuda");
+  app->add_option("--patience", flags->patience,
+                  "A rank that does not move for so long is taken for hung and killed; longer for one that computes, waits for its gang, or was "
+                  "slower before (default 60s)");
+  app->add_option("--stop_grace", flags->stop_grace,
+                  "On SIGTERM or SIGINT: how long its ranks may take to finish their step and save a checkpoint, before they are killed. Less than "
+                  "what the supervisor allows (Kubernetes: 30s); mimeo_worker_stop_need_seconds says what it would take. A second signal ends the "
+                  "grace (default 25s)");
   app->footer("Example:\n  worker agent --coordinator=10.0.0.1:7070 --id=gpu-7 --slots=8 --host=10.0.0.7 --dir=/var/lib/mimeo/worker");
 }
 
@@ -54,14 +64,35 @@ absl::StatusOr<std::string> OwnPath() {
   return std::string(path, static_cast<size_t>(length));
 }
 
+absl::StatusOr<absl::Duration> DurationOf(absl::string_view flag, const std::string& text, absl::Duration least) {
+  absl::Duration duration;
+  if (absl::ParseDuration(text, &duration) && duration >= least && duration < absl::InfiniteDuration()) return duration;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": \"", ToText(text), "\" is not a duration of ", absl::FormatDuration(least), " or more, such as 60s"));
+}
+
+// What travels to the coordinator: bytes that are no text would make every call fail.
+absl::Status CheckTexts(const AgentFlags& flags) {
+  for (const auto& [flag, text] : {std::pair("--coordinator", flags.coordinator), std::pair("--id", flags.id), std::pair("--host", flags.host)}) {
+    if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(flag, ": \"", ToText(text), "\" is not UTF-8"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
+  RETURN_IF_ERROR(CheckTexts(flags));
   AgentOptions options;
+  ASSIGN_OR_RETURN(options.ranks.patience, DurationOf("--patience", flags.patience, absl::Seconds(1)));
+  ASSIGN_OR_RETURN(options.stop_grace, DurationOf("--stop_grace", flags.stop_grace, absl::ZeroDuration()));
   options.coordinator_address = flags.coordinator;
   options.identity.set_id(flags.id);
   options.identity.set_slots(flags.slots);
   options.identity.set_host(flags.host);
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
-  for (const DeviceInfo& device : devices) *options.identity.add_devices() = device;
+  for (DeviceInfo device : devices) {
+    device.set_name(ToText(device.name(), limits::kNameBytes));
+    *options.identity.add_devices() = device;
+  }
   options.dir = flags.dir;
   ASSIGN_OR_RETURN(options.rank_binary, OwnPath());
   return options;
@@ -86,11 +117,14 @@ absl::Status Run(const AgentFlags& flags) {
   spdlog::info("agent started worker={} slots={} coordinator={} metrics={}", flags.id, flags.slots, flags.coordinator,
                metrics_address);
   if (!flags.announce.empty()) RETURN_IF_ERROR(Announce(flags.announce, {{"metrics_address", metrics_address}}));
-  while (agent->status().ok()) {
-    if (WaitForStopUntil(Clock::Real()->Now() + absl::Seconds(1))) {
-      spdlog::info("agent stops worker={}", flags.id);
-      return absl::OkStatus();
-    }
+  int signals = 0;
+  while (agent->status().ok() && !agent->left() && signals < 3) {
+    // Coarse while it serves; a supervisor waits for the end.
+    const absl::Duration look = signals == 0 ? absl::Seconds(1) : absl::Milliseconds(20);
+    if (!WaitForStopUntil(Clock::Real()->Now() + look)) continue;
+    const absl::Duration grace = ++signals == 1 ? options.stop_grace : absl::ZeroDuration();
+    spdlog::info("agent stops worker={} grace={}", flags.id, absl::FormatDuration(grace));
+    agent->Leave(grace);
   }
   return agent->status();
 }

@@ -40,8 +40,7 @@ class AgentTest : public ::testing::Test {
     options.dir = dir;
     options.rank_binary = absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/testing/tiny_rank");
     options.heartbeat_period = absl::Milliseconds(20);
-    options.ranks.stop_grace = absl::Milliseconds(300);
-    options.ranks.hang_at_least = hang_at_least_;
+    options.ranks.patience = patience_;
     auto agent = WorkerAgent::Start(options, &metrics_);
     ASSERT_TRUE(agent.ok()) << agent.status();
     agent_ = *std::move(agent);
@@ -69,7 +68,7 @@ class AgentTest : public ::testing::Test {
   static bool Lives(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) == 0; }
   bool MetricsSay(const std::string& line) { return absl::StrContains(metrics_.Text(), line + "\n"); }
 
-  absl::Duration hang_at_least_ = absl::Seconds(60);
+  absl::Duration patience_ = absl::Seconds(60);
   testing::FakeCluster cluster_;
   TempDir dir_;
   Metrics metrics_{MetricOwner::kWorker};
@@ -197,7 +196,7 @@ TEST_F(AgentTest, StopAfterCheckpointReachesTheRank) {
   cluster_.AwaitHeartbeat("stopped", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_STOPPED); });
 }
 
-TEST_F(AgentTest, StopNowEndsARankThatIgnoresTheSignal) {
+TEST_F(AgentTest, StopNowEndsARankThatDoesNotListen) {
   cluster_.Assign({Assigned("stubborn")});
   StartAgent();
   const RankStatus rank = AwaitTraining();
@@ -215,7 +214,7 @@ TEST_F(AgentTest, ANewerAgentOfThisNameEndsThisOne) {
 }
 
 TEST_F(AgentTest, AProcessThatStandsStillIsKilledAndReportedAsAHang) {
-  hang_at_least_ = absl::Seconds(1);
+  patience_ = absl::Seconds(1);
   cluster_.Assign({Assigned("trains")});
   StartAgent();
   const RankStatus rank = AwaitTraining();
@@ -226,6 +225,98 @@ TEST_F(AgentTest, AProcessThatStandsStillIsKilledAndReportedAsAHang) {
   EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "hang")) << heartbeat.ShortDebugString();
   EXPECT_FALSE(Lives(rank.pid()));
   EXPECT_TRUE(MetricsSay("mimeo_worker_rank_hangs_total 1"));
+}
+
+TEST_F(AgentTest, ARankThatHangsBeforeItsFirstStepSaysWhereAndIsKilled) {
+  patience_ = absl::Seconds(1);
+  cluster_.Assign({Assigned("hangs")});
+  StartAgent();
+  const auto quiet = cluster_.AwaitHeartbeat("what it does", [](const HeartbeatRequest& request) {
+    return IsOnly(request, RANK_PHASE_STARTING) && absl::StrContains(request.ranks(0).doing(), "lists the images");
+  });
+  EXPECT_EQ(quiet.ranks(0).patience().seconds(), 1);
+  const auto killed = cluster_.AwaitHeartbeat(
+      "the hang", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_FAILED); });
+  EXPECT_EQ(killed.ranks(0).status_code(), static_cast<int>(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(absl::StrContains(killed.ranks(0).message(), "hang: quiet for")) << killed.ShortDebugString();
+  EXPECT_TRUE(absl::StrContains(killed.ranks(0).message(), "(patience 1s) at step 0; doing: lists the images of")) << killed.ShortDebugString();
+  EXPECT_TRUE(MetricsSay("mimeo_worker_rank_hangs_total 1"));
+}
+
+TEST_F(AgentTest, OddBytesInALogCostNoHeartbeat) {
+  cluster_.Assign({Assigned("dies oddly"), Assigned("trains", 1, 1)});
+  StartAgent();
+  const auto heartbeat = cluster_.AwaitHeartbeat("the death beside the other rank", [](const HeartbeatRequest& request) {
+    return request.ranks_size() == 2 && request.ranks(0).phase() == RANK_PHASE_FAILED && request.ranks(1).phase() == RANK_PHASE_TRAINING;
+  });
+  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "its log ends: ")) << heartbeat.ShortDebugString();
+  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "bad sample caf\\xe9.jpg")) << heartbeat.ShortDebugString();
+}
+
+TEST_F(AgentTest, LeavingItSaysSoAtOnceLetsItsRanksSaveAndSaysGoodbye) {
+  cluster_.Assign({Assigned("saves"), Assigned("saves", 1, 1)});
+  StartAgent();
+  cluster_.AwaitHeartbeat("both train", [](const HeartbeatRequest& request) {
+    return request.ranks_size() == 2 && request.ranks(0).phase() == RANK_PHASE_TRAINING && request.ranks(1).phase() == RANK_PHASE_TRAINING;
+  });
+  const absl::Time began = Clock::Real()->Now();
+  agent_->Leave(absl::Seconds(20));
+  const auto told = cluster_.AwaitHeartbeat("that it leaves", [](const HeartbeatRequest& request) { return request.leaving(); });
+  EXPECT_EQ(told.ranks(0).phase(), RANK_PHASE_TRAINING) << "it was said while the ranks still saved";
+  EXPECT_TRUE(Soon([&] { return agent_->left(); }));
+  EXPECT_GT(Clock::Real()->Now() - began, absl::Milliseconds(500)) << "they had their time";
+  EXPECT_LT(Clock::Real()->Now() - began, absl::Seconds(10)) << "and no more";
+  const auto last = cluster_.AwaitHeartbeat("the end", [](const HeartbeatRequest&) { return true; });
+  EXPECT_EQ(last.ranks(1).phase(), RANK_PHASE_STOPPED) << "heard before the goodbye";
+  ASSERT_EQ(cluster_.goodbyes().size(), 1u);
+  const LeaveClusterRequest goodbye = cluster_.goodbyes()[0];
+  EXPECT_EQ(goodbye.worker_id(), "w0");
+  EXPECT_EQ(goodbye.incarnation(), cluster_.registrations()[0].incarnation());
+  ASSERT_EQ(goodbye.ranks_size(), 2);
+  EXPECT_EQ(goodbye.ranks(0).phase(), RANK_PHASE_STOPPED);
+  EXPECT_EQ(goodbye.ranks(0).message(), "");
+}
+
+TEST_F(AgentTest, ARankThatDoesNotSaveInTimeIsKilledAndTheGoodbyeSaidAllTheSame) {
+  cluster_.Assign({Assigned("stubborn")});
+  StartAgent();
+  const RankStatus rank = AwaitTraining();
+  agent_->Leave(absl::Milliseconds(300));
+  EXPECT_TRUE(Soon([&] { return agent_->left(); }));
+  EXPECT_FALSE(Lives(rank.pid()));
+  ASSERT_EQ(cluster_.goodbyes().size(), 1u);
+  EXPECT_EQ(cluster_.goodbyes()[0].ranks(0).phase(), RANK_PHASE_STOPPED);
+  EXPECT_TRUE(absl::StrContains(cluster_.goodbyes()[0].ranks(0).message(), "before it had a checkpoint"));
+}
+
+TEST_F(AgentTest, ASecondSignalEndsTheGrace) {
+  cluster_.Assign({Assigned("stubborn")});
+  StartAgent();
+  AwaitTraining();
+  const absl::Time began = Clock::Real()->Now();
+  agent_->Leave(absl::Minutes(10));
+  agent_->Leave(absl::ZeroDuration());
+  EXPECT_TRUE(Soon([&] { return agent_->left(); }));
+  EXPECT_LT(Clock::Real()->Now() - began, absl::Seconds(10));
+}
+
+TEST_F(AgentTest, ACoordinatorThatIsAwayKeepsNobodyFromLeaving) {
+  cluster_.Assign({Assigned("saves")});
+  StartAgent();
+  AwaitTraining();
+  cluster_.GoAway();
+  EXPECT_TRUE(Soon([&] { return !MetricsSay("mimeo_worker_heartbeat_failures_total 0") || agent_->Ranks()[0].step() > 100; }));
+  agent_->Leave(absl::Seconds(20));
+  EXPECT_TRUE(Soon([&] { return agent_->left(); }));
+  EXPECT_EQ(agent_->Ranks()[0].phase(), RANK_PHASE_STOPPED) << "its rank saved what it had";
+}
+
+TEST_F(AgentTest, AWorkerWithoutRanksLeavesAtOnce) {
+  StartAgent();
+  cluster_.AwaitHeartbeat("the first", [](const HeartbeatRequest& request) { return !request.worker_id().empty(); });
+  agent_->Leave(absl::Minutes(10));
+  EXPECT_TRUE(Soon([&] { return agent_->left(); }));
+  EXPECT_EQ(cluster_.goodbyes().size(), 1u);
 }
 
 TEST_F(AgentTest, ItsEndEndsItsRanks) {
@@ -243,6 +334,12 @@ TEST_F(AgentTest, ADirectoryServesOneAgent) {
   const auto refused = WorkerAgent::Start(second, &metrics_);
   EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
   EXPECT_TRUE(absl::StrContains(refused.status().message(), dir_.path())) << refused.status();
+}
+
+TEST_F(AgentTest, APathThatNoAddressMayHaveIsNoObstacle) {
+  cluster_.Assign({Assigned("trains")});
+  StartAgent(JoinPath(dir_.path(), "per%41cent ?x#y caf\xe9"));
+  EXPECT_TRUE(Lives(AwaitTraining().pid()));
 }
 
 TEST_F(AgentTest, APathThatIsTooLongForASocketIsNoObstacle) {

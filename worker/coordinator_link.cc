@@ -31,7 +31,7 @@ void PrepareCall(absl::Duration timeout, grpc::ClientContext* context) {
 
 struct Snapshot {
   CheckpointManifest manifest;
-  std::function<std::string()> serialize;
+  std::function<absl::StatusOr<std::string>()> serialize;
   std::string stream;  // what it gave
 };
 
@@ -68,7 +68,8 @@ class GrpcCoordinatorLink : public CoordinatorLink {
     evaluations_.Push(evaluation);
   }
 
-  void SubmitCheckpoint(CheckpointManifest manifest, std::function<std::string()> serialize) override ABSL_LOCKS_EXCLUDED(mu_) {
+  void SubmitCheckpoint(CheckpointManifest manifest, std::function<absl::StatusOr<std::string>()> serialize) override
+      ABSL_LOCKS_EXCLUDED(mu_) {
     manifest.set_job_id(job_id_);
     manifest.set_generation(generation_);
     absl::MutexLock lock(&mu_);
@@ -84,6 +85,11 @@ class GrpcCoordinatorLink : public CoordinatorLink {
   int64_t committed_step() const override ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     return committed_step_;
+  }
+
+  absl::Duration checkpoint_time() const override ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return checkpoint_time_;
   }
 
   absl::Status Drain(absl::Time deadline) override ABSL_LOCKS_EXCLUDED(mu_) {
@@ -152,9 +158,13 @@ class GrpcCoordinatorLink : public CoordinatorLink {
   mutable absl::Mutex mu_;
   Spool<StepMetrics> steps_ ABSL_GUARDED_BY(mu_){limits::kStepsSpooled};
   Spool<EvaluationResult> evaluations_ ABSL_GUARDED_BY(mu_){limits::kEvaluationsPerJob};
+  // A message with these was refused: they are sent one by one.
+  int64_t alone_until_ ABSL_GUARDED_BY(mu_) = 0;
+  int64_t evaluations_alone_until_ ABSL_GUARDED_BY(mu_) = 0;
   std::optional<Snapshot> waiting_ ABSL_GUARDED_BY(mu_);
   bool uploading_ ABSL_GUARDED_BY(mu_) = false;
   int64_t committed_step_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Duration checkpoint_time_ ABSL_GUARDED_BY(mu_);
   absl::Status fenced_ ABSL_GUARDED_BY(mu_);
   absl::Status refused_ ABSL_GUARDED_BY(mu_);  // of the newest snapshot: no attempt would change it
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
@@ -193,8 +203,12 @@ absl::Status GrpcCoordinatorLink::ReportOnce() {
   int64_t evaluations_mark = 0;
   {
     absl::MutexLock lock(&mu_);
-    steps_mark = steps_.Copy(limits::kStepsPerReport, request.mutable_steps());
-    evaluations_mark = evaluations_.Copy(limits::kStepsPerReport, request.mutable_evaluations());
+    const bool alone = !steps_.Passed(alone_until_) || !evaluations_.Passed(evaluations_alone_until_);
+    const int64_t count = alone ? 1 : limits::kStepsPerReport;
+    steps_mark = steps_.Copy(count, limits::kPageBytes / 2, request.mutable_steps());
+    // Of the two kinds one at a time, where what is refused is looked for.
+    const bool evaluations = !alone || request.steps_size() == 0;
+    evaluations_mark = evaluations_.Copy(evaluations ? count : 0, limits::kPageBytes / 2, request.mutable_evaluations());
   }
   const absl::Status status = SendReport(request, &report_call_);
   absl::MutexLock lock(&mu_);
@@ -202,8 +216,14 @@ absl::Status GrpcCoordinatorLink::ReportOnce() {
     SetFenced(status);
     return status;
   }
+  if (absl::IsInvalidArgument(status) && request.steps_size() + request.evaluations_size() > 1) {  // the others are not refused with it
+    alone_until_ = steps_mark;
+    evaluations_alone_until_ = evaluations_mark;
+    return absl::OkStatus();
+  }
   if (absl::IsInvalidArgument(status)) {  // it would be refused for ever and hold up what comes after it
-    spdlog::error("step metrics refused, dropped count={} error=\"{}\"", request.steps_size(), status.ToString());
+    spdlog::error("numbers refused, dropped step={} error=\"{}\"",
+                  request.steps_size() > 0 ? request.steps(0).step() : request.evaluations(0).step(), status.ToString());
   } else if (!status.ok()) {
     return status;
   }
@@ -242,17 +262,16 @@ void GrpcCoordinatorLink::UploadLoop() {
 }
 
 absl::Status GrpcCoordinatorLink::Write(Snapshot* snapshot) {
-  try {
-    snapshot->stream = snapshot->serialize();
-  } catch (const std::exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", error.what()));
-  }
+  absl::StatusOr<std::string> stream = snapshot->serialize();
+  if (!stream.ok()) return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", stream.status().message()));
+  snapshot->stream = *std::move(stream);
   snapshot->serialize = nullptr;  // and with it the copy that it holds
   return absl::OkStatus();
 }
 
 // Until it is committed, refused for good, or overtaken by a newer one.
 void GrpcCoordinatorLink::Upload(Snapshot snapshot) {
+  const absl::Time began = Clock::Real()->Now();
   if (const absl::Status written = Write(&snapshot); !written.ok()) {
     Settled(written, snapshot.manifest.step());
     return;
@@ -260,9 +279,15 @@ void GrpcCoordinatorLink::Upload(Snapshot snapshot) {
   const std::string content_id =
       absl::StrCat("g", generation_, "-p", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall()));
   DescribeChunks(snapshot.stream, content_id, &snapshot.manifest);
+  const absl::Duration written = absl::Seconds(snapshot.manifest.pause_seconds()) + (Clock::Real()->Now() - began);
   Backoff backoff;
   while (true) {
+    const absl::Time attempt = Clock::Real()->Now();
     const absl::Status status = UploadOnce(snapshot);
+    if (status.ok()) {
+      absl::MutexLock lock(&mu_);
+      checkpoint_time_ = written + (Clock::Real()->Now() - attempt);
+    }
     if (Settled(status, snapshot.manifest.step())) return;
     // A full disk will not be empty in a moment, and every attempt sends the whole snapshot.
     const absl::Duration pause = absl::IsResourceExhausted(status) ? absl::Seconds(10) : backoff.Next();

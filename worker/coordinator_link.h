@@ -23,10 +23,12 @@ class CoordinatorLink {
   virtual void ReportEvaluation(const EvaluationResult& evaluation) = 0;
 
   // Takes a snapshot for upload; the link fills in chunks, digests and content id. `serialize` gives its safetensors stream: it is
-  // called at most once, on a thread of the link, and may throw, which refuses the checkpoint. Never blocks: one upload is in
+  // called at most once, on a thread of the link, and an error of it refuses the checkpoint. Never blocks: one upload is in
   // flight, one waits, and a newer one replaces the one that waits.
-  virtual void SubmitCheckpoint(CheckpointManifest manifest, std::function<std::string()> serialize) = 0;
+  virtual void SubmitCheckpoint(CheckpointManifest manifest, std::function<absl::StatusOr<std::string>()> serialize) = 0;
   virtual int64_t committed_step() const = 0;  // 0: none by this process
+  // What the newest committed checkpoint took: its manifest's pause, and its writing and upload. Zero: none by this process.
+  virtual absl::Duration checkpoint_time() const = 0;
 
   // Waits until everything given so far was sent and committed. FailedPrecondition: this generation is fenced (nothing
   // more will ever be sent). DeadlineExceeded.

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -80,16 +83,21 @@ TEST_F(CoordinatorLinkTest, NumbersArrive) {
 TEST_F(CoordinatorLinkTest, ACheckpointIsCommittedAndComesBackByteForByte) {
   const auto link = Open();
   EXPECT_EQ(link->committed_step(), 0);
+  EXPECT_EQ(link->checkpoint_time(), absl::ZeroDuration());
   const std::string stream = Stream(2 * limits::kChunkBytes + 12345);
-  link->SubmitCheckpoint(Manifest(10), Giving(stream));
+  CheckpointManifest paused = Manifest(10);
+  paused.set_pause_seconds(3);
+  link->SubmitCheckpoint(paused, Giving(stream));
   EXPECT_OK(link->Drain(Soon()));
   EXPECT_EQ(link->committed_step(), 10);
+  EXPECT_GT(link->checkpoint_time(), absl::Seconds(3)) << "its pause and its upload";
+  EXPECT_LT(link->checkpoint_time(), absl::Seconds(20));
   const auto manifests = coordinator_.Checkpoints(job_);
   ASSERT_EQ(manifests.size(), 1u);
   EXPECT_EQ(manifests[0].step(), 10);
   EXPECT_EQ(manifests[0].generation(), 1);
   EXPECT_EQ(manifests[0].position().batch(), 10);
-  EXPECT_EQ(manifests[0].chunk_sha256_size(), 3);
+  EXPECT_EQ(manifests[0].total_bytes(), static_cast<int64_t>(stream.size()));
   ASSERT_OK_AND_ASSIGN(const std::string bytes, Download(manifests[0].step(), Soon()));
   EXPECT_TRUE(bytes == stream);
 }
@@ -130,7 +138,7 @@ TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
 
 TEST_F(CoordinatorLinkTest, ASnapshotThatCannotBeWrittenIsRefusedAndTheNextOneIsTaken) {
   const auto link = Open();
-  link->SubmitCheckpoint(Manifest(10), []() -> std::string { throw std::runtime_error("out of memory"); });
+  link->SubmitCheckpoint(Manifest(10), []() -> absl::StatusOr<std::string> { return absl::ResourceExhaustedError("out of memory"); });
   EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kInvalidArgument, "out of memory"));
   link->SubmitCheckpoint(Manifest(20), Giving(Stream(1000)));
   EXPECT_OK(link->Drain(Soon()));
@@ -192,6 +200,73 @@ TEST_F(CoordinatorLinkTest, AStepWithoutCheckpointIsNotFound) {
   link->SubmitCheckpoint(Manifest(10), Giving(Stream(1000)));
   EXPECT_OK(link->Drain(Soon()));
   EXPECT_THAT(Download(11, Soon()), StatusIs(absl::StatusCode::kNotFound));
+}
+
+// Refuses every message that has step 7 or evaluation 7 in it.
+class ChoosyCluster : public Cluster::Service {
+ public:
+  grpc::Status ReportSteps(grpc::ServerContext*, const ReportStepsRequest* request, ReportStepsReply*) override {
+    absl::MutexLock lock(&mu_);
+    largest_ = std::max(largest_, request->ByteSizeLong());
+    for (const StepMetrics& step : request->steps()) {
+      if (step.step() == 7) return ToGrpc(absl::InvalidArgumentError("step 7 has too many names"));
+    }
+    for (const EvaluationResult& evaluation : request->evaluations()) {
+      if (evaluation.step() == 7) return ToGrpc(absl::InvalidArgumentError("so has evaluation 7"));
+    }
+    for (const StepMetrics& step : request->steps()) steps_.insert(step.step());
+    for (const EvaluationResult& evaluation : request->evaluations()) evaluations_.insert(evaluation.step());
+    return grpc::Status::OK;
+  }
+  std::set<int64_t> steps() const {
+    absl::MutexLock lock(&mu_);
+    return steps_;
+  }
+  std::set<int64_t> evaluations() const {
+    absl::MutexLock lock(&mu_);
+    return evaluations_;
+  }
+  size_t largest() const {
+    absl::MutexLock lock(&mu_);
+    return largest_;
+  }
+
+ private:
+  mutable absl::Mutex mu_;
+  std::set<int64_t> steps_, evaluations_;
+  size_t largest_ = 0;
+};
+
+TEST(ReportStepsTest, ARefusedStepHidesNoOther) {
+  ChoosyCluster cluster;
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
+  const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
+  std::set<int64_t> expected;
+  for (int64_t step = 1; step <= 20; ++step) {
+    link->ReportStep(Step(step));
+    EvaluationResult evaluation;
+    evaluation.set_step(step);
+    link->ReportEvaluation(evaluation);
+    if (step != 7) expected.insert(step);
+  }
+  EXPECT_OK(link->Drain(Soon()));
+  EXPECT_EQ(cluster.steps(), expected);
+  EXPECT_EQ(cluster.evaluations(), expected);
+}
+
+TEST(ReportStepsTest, AMessageStaysBelowItsLimitHoweverLongTheNamesAre) {
+  ChoosyCluster cluster;
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
+  const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
+  StepMetrics step;
+  for (int i = 0; i < limits::kMetricNames; ++i) (*step.mutable_terms())[absl::StrCat(i, std::string(limits::kMetricNameBytes - 4, 'x'))] = i;
+  for (int64_t i = 1000; i < 1500; ++i) {
+    step.set_step(i);
+    link->ReportStep(step);
+  }
+  EXPECT_OK(link->Drain(Soon()));
+  EXPECT_EQ(cluster.steps().size(), 500u);
+  EXPECT_LE(cluster.largest(), static_cast<size_t>(limits::kPageBytes));
 }
 
 // Serves what it is given: what a coordinator with a broken disk could send.

@@ -3,15 +3,16 @@
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "google/protobuf/descriptor.h"
 #include "spdlog/spdlog.h"
 
 namespace mimeo {
 namespace {
 
-void PrepareCall(grpc::ClientContext* context) {
-  SetDeadline(context, limits::kRpcDeadline);
-  context->set_wait_for_ready(true);  // it goes out as soon as a coordinator that was away is back
-}
+constexpr absl::Duration kHurry = absl::Milliseconds(1500);
+
+absl::Duration Timeout(bool leaving) { return leaving ? kHurry : limits::kRpcDeadline; }
 
 // One for each rank, as the ranks themselves get them.
 std::vector<GangAssignment> Assignments(const HeartbeatReply& reply) {
@@ -28,60 +29,86 @@ std::vector<GangAssignment> Assignments(const HeartbeatReply& reply) {
 
 }  // namespace
 
+RankStatus Encodable(const RankStatus& rank) {
+  std::string bytes;
+  RankStatus read;
+  if (rank.SerializeToString(&bytes) && read.ParseFromString(bytes)) return rank;
+  RankStatus kept = rank;
+  const google::protobuf::Reflection& fields = *rank.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> set;
+  fields.ListFields(rank, &set);
+  for (const auto* field : set) {
+    using Field = google::protobuf::FieldDescriptor;
+    const bool odd_text = field->type() == Field::TYPE_STRING && !field->is_repeated() && !IsUtf8(fields.GetString(rank, field));
+    if (odd_text || (field->type() == Field::TYPE_MESSAGE && field->is_repeated())) fields.ClearField(&kept, field);
+  }
+  kept.set_message("it said what is no text and could not be sent; see its log on its worker");
+  return kept;
+}
+
 CoordinatorSession::CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity)
     : identity_(identity), stub_(Cluster::NewStub(OpenChannel(coordinator_address))) {}
 
-absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks) {
-  if (!registered_) RETURN_IF_ERROR(Register());
+absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks, bool leaving) {
+  if (!registered_) RETURN_IF_ERROR(Register(Timeout(leaving)));
   HeartbeatReply reply;
-  absl::Status status = Heartbeat(ranks, &reply);
+  absl::Status status = Heartbeat(ranks, leaving, &reply);
   if (absl::IsNotFound(status)) {  // the coordinator forgot us; our ranks run on
     registered_ = false;
-    RETURN_IF_ERROR(Register());
-    status = Heartbeat(ranks, &reply);
+    RETURN_IF_ERROR(Register(Timeout(leaving)));
+    status = Heartbeat(ranks, leaving, &reply);
   }
   RETURN_IF_ERROR(status);
   return Assignments(reply);
 }
 
-absl::Status CoordinatorSession::Register() {
+absl::Status CoordinatorSession::Register(absl::Duration timeout) {
   RegisterWorkerRequest request;
   *request.mutable_worker() = identity_;
   RegisterWorkerReply reply;
-  grpc::ClientContext context;
-  PrepareCall(&context);
-  if (!Enter(&context)) return absl::CancelledError("the agent stops");
-  const absl::Status status = FromGrpc(stub_->RegisterWorker(&context, request, &reply));
-  Leave();
-  RETURN_IF_ERROR(status);
+  RETURN_IF_ERROR(Call(timeout, [&](grpc::ClientContext* context) { return stub_->RegisterWorker(context, request, &reply); }));
   registered_ = true;
   spdlog::info("registered worker={} slots={} incarnation={}", identity_.id(), identity_.slots(), identity_.incarnation());
   return absl::OkStatus();
 }
 
-absl::Status CoordinatorSession::Heartbeat(const std::vector<RankStatus>& ranks, HeartbeatReply* reply) {
+absl::Status CoordinatorSession::Heartbeat(const std::vector<RankStatus>& ranks, bool leaving, HeartbeatReply* reply) {
   HeartbeatRequest request;
   request.set_worker_id(identity_.id());
   request.set_incarnation(identity_.incarnation());
-  for (const RankStatus& rank : ranks) *request.add_ranks() = rank;
+  request.set_leaving(leaving);
+  for (const RankStatus& rank : ranks) *request.add_ranks() = Encodable(rank);
+  return Call(Timeout(leaving), [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, request, reply); });
+}
+
+absl::Status CoordinatorSession::Leave(const std::vector<RankStatus>& ranks) {
+  if (!registered_) return absl::OkStatus();
+  LeaveClusterRequest request;
+  request.set_worker_id(identity_.id());
+  request.set_incarnation(identity_.incarnation());
+  for (const RankStatus& rank : ranks) *request.add_ranks() = Encodable(rank);
+  LeaveClusterReply reply;
+  return Call(kHurry, [&](grpc::ClientContext* context) { return stub_->LeaveCluster(context, request, &reply); });
+}
+
+absl::Status CoordinatorSession::Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call) {
   grpc::ClientContext context;
-  PrepareCall(&context);
-  if (!Enter(&context)) return absl::CancelledError("the agent stops");
-  const absl::Status status = FromGrpc(stub_->Heartbeat(&context, request, reply));
-  Leave();
+  SetDeadline(&context, timeout);
+  context.set_wait_for_ready(true);  // it goes out as soon as a coordinator that was away is back
+  {
+    absl::MutexLock lock(&mu_);
+    if (cancelled_) return absl::CancelledError("the agent stops");
+    call_ = &context;
+  }
+  const absl::Status status = FromGrpc(call(&context));
+  absl::MutexLock lock(&mu_);
+  call_ = nullptr;
   return status;
 }
 
-bool CoordinatorSession::Enter(grpc::ClientContext* context) {
+void CoordinatorSession::Interrupt() {
   absl::MutexLock lock(&mu_);
-  if (cancelled_) return false;
-  call_ = context;
-  return true;
-}
-
-void CoordinatorSession::Leave() {
-  absl::MutexLock lock(&mu_);
-  call_ = nullptr;
+  if (call_ != nullptr) call_->TryCancel();
 }
 
 void CoordinatorSession::Cancel() {

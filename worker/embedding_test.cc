@@ -24,6 +24,9 @@ namespace mimeo {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using testing::StatusIs;
 
 constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
@@ -107,6 +110,14 @@ TEST(KnnAccuracyTest, RefusesWhatCannotVote) {
   EXPECT_THAT(KnnAccuracy(at::Tensor(), {}, rows, {0, 1}, {}), StatusIs(kInvalid, "the bank has no rows"));
   EXPECT_THAT(KnnAccuracy(rows, {0}, rows, {0, 1}, {}), StatusIs(kInvalid, "2 rows and 1 labels"));
   EXPECT_THAT(KnnAccuracy(rows, {0, 1}, Rows({{1, 2, 3}}), {0}, {}), StatusIs(kInvalid, "widths 2 and 3"));
+  const at::Tensor broken = Rows({{1, NAN}, {0, 1}});
+  EXPECT_THAT(KnnAccuracy(broken, {0, 1}, rows, {0, 1}, {}), StatusIs(kInvalid, "features of the bank hold 1 of 4 values that are not finite"));
+  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, broken, {0, 1}, {}), StatusIs(kInvalid, "features of the query set hold 1 of 4"));
+}
+
+TEST(KnnAccuracyTest, AllOfASmallBankVote) {
+  EXPECT_EQ(VotersOf({20, 0.07}, 1061), 20);
+  EXPECT_EQ(VotersOf({20, 0.07}, 12), 12);
 }
 
 TEST(MajorityRateTest, IsTheMostFrequentShare) {
@@ -178,17 +189,83 @@ TEST_F(EmbedImagesTest, EqualsEncodingOneImageAtATime) {
   }
 }
 
-TEST_F(EmbedImagesTest, TakesTheRangeThatWasAsked) {
+TEST_F(EmbedImagesTest, TakesTheSamplesThatWereAsked) {
   EmbedOptions options;
   options.image = {3, 16, 16};
-  options.begin = 2;
-  options.end = 4;
+  options.samples = {1, 3};
   ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
-  EXPECT_THAT(found.samples, ElementsAre(2, 3));
+  EXPECT_THAT(found.samples, ElementsAre(1, 3));
+  EXPECT_THAT(found.labels, ElementsAre(0, 1));
   EXPECT_FALSE(found.patch_tokens_NLD.defined());
-  options.begin = 5;
-  options.end = 6;
-  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(kInvalid, "none of the 1 images"));
+}
+
+// A rank whose share is empty, or all bad, stands in the same collectives as the others, with rows of the same widths.
+TEST_F(EmbedImagesTest, NoImagesAreZeroRowsAndNoError) {
+  EmbedOptions options;
+  options.image = {3, 16, 16};
+  options.tokens = true;
+  for (const std::vector<int64_t>& samples : {std::vector<int64_t>{}, std::vector<int64_t>{5}}) {
+    options.samples = samples;
+    ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
+    EXPECT_THAT(found.samples, IsEmpty());
+    EXPECT_THAT(found.left_out, SizeIs(samples.size()));
+    EXPECT_EQ(found.class_token_ND.sizes(), at::IntArrayRef({0, 12}));
+    EXPECT_EQ(found.patch_mean_ND.sizes(), at::IntArrayRef({0, 12}));
+    EXPECT_EQ(found.patch_tokens_NLD.sizes(), at::IntArrayRef({0, 16, 12}));
+    ASSERT_OK_AND_ASSIGN(const Embeddings raw, RawPixelFeatures(*dataset_, 8, options));
+    EXPECT_EQ(raw.patch_mean_ND.sizes(), at::IntArrayRef({0, 3 * 64}));
+    EXPECT_THAT(CheckAnyRow("--images=photos", found), StatusIs(kInvalid, absl::StrCat("--images=photos: none of its ", samples.size(), " images")));
+  }
+}
+
+TEST_F(EmbedImagesTest, BadImagesAreLeftOutWithTheirReasons) {
+  EmbedOptions options;
+  options.image = {3, 16, 16};
+  ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
+  ASSERT_THAT(found.left_out, SizeIs(1));
+  EXPECT_EQ(found.left_out[0].sample, 5);
+  EXPECT_THAT(found.left_out[0].reason, HasSubstr("JPEG"));
+  EXPECT_OK(CheckAnyRow("x", found));
+}
+
+TEST_F(EmbedImagesTest, AStopEndsItBeforeTheNextBatch) {
+  EmbedOptions options;
+  options.image = {3, 16, 16};
+  options.batch = 2;
+  int64_t done = 0;
+  options.progress = [&](int64_t now, int64_t) { done = now; };
+  options.stop_wanted = [&] { return done >= 2; };
+  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_EQ(done, 2);
+}
+
+// Like EncoderSpec's own, but for Encode, which does what libtorch does where shapes do not fit.
+class ThrowingEncoder : public Encoder {
+ public:
+  explicit ThrowingEncoder(const Encoder* shape) : shape_(shape) {}
+  Encoding Encode(const at::Tensor& images_BCHW, const MaskPlan&, const EncodeOptions&) const override {
+    images_BCHW.mm(images_BCHW);
+    return {};
+  }
+  const ImageShape& image() const override { return shape_->image(); }
+  PatchGrid grid() const override { return shape_->grid(); }
+  int width() const override { return shape_->width(); }
+  int num_blocks() const override { return shape_->num_blocks(); }
+  bool has_class_token() const override { return shape_->has_class_token(); }
+  bool has_mask_token() const override { return shape_->has_mask_token(); }
+  std::vector<double> drop_path_rates() const override { return shape_->drop_path_rates(); }
+
+ private:
+  const Encoder* const shape_;
+};
+
+TEST_F(EmbedImagesTest, WhatLibtorchThrowsIsAStatus) {
+  EmbedOptions options;
+  options.image = {3, 16, 16};
+  EXPECT_THAT(EmbedImages(*dataset_, ThrowingEncoder(encoder_.get()), ImageNetStatistics(), options),
+              StatusIs(absl::StatusCode::kAborted, "matrix"));
+  // No memory for the crops of any image.
+  EXPECT_THAT(RawPixelFeatures(*dataset_, 1 << 30, options), StatusIs(absl::StatusCode::kResourceExhausted, "image even/0.png: "));
 }
 
 TEST_F(EmbedImagesTest, RefusesAnotherImageSize) {

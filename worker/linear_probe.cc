@@ -2,10 +2,10 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/optim/lbfgs.h>
@@ -14,6 +14,9 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "data/spread_sample.h"
+#include "model/catch_torch.h"
+#include "model/finite.h"
 
 namespace mimeo {
 namespace {
@@ -31,7 +34,8 @@ absl::Status CheckRows(const char* which, const at::Tensor& rows_ND, const std::
   if (std::any_of(labels.begin(), labels.end(), [](int label) { return label < 0; })) {
     return absl::InvalidArgumentError(absl::StrCat(which, ": some images have no label; a linear probe needs one each"));
   }
-  return absl::OkStatus();
+  const std::string not_finite = NotFinite(rows_ND);
+  return not_finite.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrCat(which, ": the features hold ", not_finite));
 }
 
 at::Tensor LabelTensor(const std::vector<int>& labels) { return at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong); }
@@ -41,10 +45,9 @@ struct Choice {
   LogisticFit fit;  // of four fifths
 };
 
-// Each fit starts at the stronger one's end, from where it is not far.
-Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes) {
-  const at::Tensor held_out_N = at::arange(x_ND.size(0)).remainder(5).eq(4);
-  const at::Tensor kept = held_out_N.logical_not().nonzero().squeeze(1), fifth = held_out_N.nonzero().squeeze(1);
+// `fifth`: the rows that judge. Each fit starts at the stronger one's end, from where it is not far.
+Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const at::Tensor& fifth, int64_t num_classes) {
+  const at::Tensor kept = at::ones({x_ND.size(0)}, at::kBool).index_fill(0, fifth, false).nonzero().squeeze(1);
   double best = -1;
   Choice chosen;
   LogisticFit fit;
@@ -64,6 +67,24 @@ at::Tensor AxesOf(const at::Tensor& x_ND) {
 }
 
 at::Tensor Along(const at::Tensor& axes_DN, const at::Tensor& x_MD) { return axes_DN.defined() ? x_MD.mm(axes_DN) : x_MD; }
+
+LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels, const std::vector<std::string>& bank_names,
+                  const at::Tensor& query_MD, const std::vector<int>& query_labels) {
+  const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
+  const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
+  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DN = AxesOf(standard_ND);
+  const at::Tensor x_NX = Along(axes_DN, standard_ND);
+  const int64_t num_classes = *std::max_element(bank_labels.begin(), bank_labels.end()) + 1;
+  const at::Tensor fifth = at::tensor(SpreadOver(bank_labels, bank_names, bank.size(0) / 5), at::kLong);
+  LinearProbe probe;
+  const Choice choice = ChooseStrength(x_NX, labels_N, fifth, num_classes);
+  probe.strength = choice.strength;
+  const LogisticFit fit = FitLogistic(x_NX, labels_N, num_classes, choice.strength, choice.fit);
+  probe.bank_loss = fit.loss;
+  const at::Tensor query_MX = Along(axes_DN, (query_MD.to(at::kDouble) - mean_D) / deviation_D);
+  probe.accuracy = AccuracyOf(fit, query_MX, LabelTensor(query_labels));
+  return probe;
+}
 
 }  // namespace
 
@@ -90,7 +111,8 @@ LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int6
   return fit;
 }
 
-absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels, const at::Tensor& query_MD,
+absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
+                                          const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
                                           const std::vector<int>& query_labels) {
   constexpr int64_t kFewest = 10;
   if (bank_ND.size(0) < kFewest) return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_ND.size(0), " rows; at least ", kFewest));
@@ -98,22 +120,13 @@ absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::
   if (bank_ND.size(1) != query_MD.size(1)) {
     return absl::InvalidArgumentError(absl::StrCat("the bank's rows are ", bank_ND.size(1), " wide, the queries' ", query_MD.size(1)));
   }
+  if (bank_names.size() != bank_labels.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_labels.size(), " labels and ", bank_names.size(), " names"));
+  }
   for (const absl::Status& status : {CheckRows("bank", bank_ND, bank_labels), CheckRows("queries", query_MD, query_labels)}) {
     if (!status.ok()) return status;
   }
-  const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
-  const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
-  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DN = AxesOf(standard_ND);
-  const at::Tensor x_NX = Along(axes_DN, standard_ND);
-  const int64_t num_classes = *std::max_element(bank_labels.begin(), bank_labels.end()) + 1;
-  LinearProbe probe;
-  const Choice choice = ChooseStrength(x_NX, labels_N, num_classes);
-  probe.strength = choice.strength;
-  const LogisticFit fit = FitLogistic(x_NX, labels_N, num_classes, choice.strength, choice.fit);
-  probe.bank_loss = fit.loss;
-  const at::Tensor query_MX = Along(axes_DN, (query_MD.to(at::kDouble) - mean_D) / deviation_D);
-  probe.accuracy = AccuracyOf(fit, query_MX, LabelTensor(query_labels));
-  return probe;
+  return CatchTorch([&] { return Probe(bank_ND, bank_labels, bank_names, query_MD, query_labels); });
 }
 
 }  // namespace mimeo

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,10 +20,12 @@ struct LinearProbe {
 // strength / 2 * |weights|^2 (biases are free), minimised over all rows at once by at most 300 iterations of L-BFGS (which a penalty of
 // 1e-2 needs half of on a thousand rows; weaker ones are stopped early). The strength is the one of 1e-5, 1e-4, ..., 1 whose classifier,
 // fitted to four fifths of the bank, is right most often on the fifth (of equals the strongest), as CLIP chooses it (arXiv 2103.00020,
-// appendix A.3); then the whole bank is fitted. Deterministic: the fifth is every fifth row.
+// appendix A.3); then the whole bank is fitted. Deterministic: the fifth is spread over the classes and chosen by the hash of the names
+// (SpreadOver), so that the order of the rows chooses nothing. `bank_names`: of the bank's images, one a row.
 // InvalidArgument: fewer than ten rows in the bank, no queries, rows without label (a query's label that the bank lacks is a wrong
-// answer, never an error), other widths.
-absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels, const at::Tensor& query_MD,
+// answer, never an error), other widths, values that are not finite.
+absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
+                                          const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
                                           const std::vector<int>& query_labels);
 
 // The fitted weights (C, D) and biases (C) for one strength: for tests.

@@ -9,7 +9,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/testing/status_matchers.h"
 
 namespace mimeo {
@@ -30,13 +33,46 @@ std::vector<int> LabelsOf(int64_t rows) {
   return labels;
 }
 
+std::vector<std::string> NamesOf(int64_t rows) {
+  std::vector<std::string> names;
+  for (int64_t n = 0; n < rows; ++n) names.push_back(absl::StrCat("photo", n, ".jpg"));
+  return names;
+}
+
 TEST(LinearProbeTest, SeparatesWhatIsSeparable) {
-  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), Corners(30, 0.2, 1), LabelsOf(30)));
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1), LabelsOf(30)));
   EXPECT_EQ(probe.accuracy, 1);
   // Scale and place of the features do not matter.
   ASSERT_OK_AND_ASSIGN(const LinearProbe moved,
-                       ProbeLinearly(Corners(60, 0.2, 0) * 1e3 + 7, LabelsOf(60), Corners(30, 0.2, 1) * 1e3 + 7, LabelsOf(30)));
+                       ProbeLinearly(Corners(60, 0.2, 0) * 1e3 + 7, LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1) * 1e3 + 7, LabelsOf(30)));
   EXPECT_EQ(moved.accuracy, 1);
+}
+
+// Corners that no line parts well: the noise is of a kind that repeats nowhere.
+at::Tensor Blurred(int64_t rows, double phase) {
+  const at::Tensor k = at::arange(rows * 4, at::kDouble);
+  return Corners(rows, 0, phase) + 1.5 * at::sin(k * k * 0.7131 + phase).view({rows, 4});
+}
+
+// The order of the rows chooses nothing: neither the fifth that judges the strengths nor the answer.
+TEST(LinearProbeTest, TheOrderOfTheBankDoesNotMatter) {
+  const at::Tensor bank = Blurred(100, 0), query = Blurred(300, 1);
+  const std::vector<int> labels = LabelsOf(100);
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(bank, labels, NamesOf(100), query, LabelsOf(300)));
+  EXPECT_GT(probe.accuracy, 0.4);
+  EXPECT_LT(probe.accuracy, 0.95);
+  for (const int64_t step : {7, 31, 99}) {  // every one prime to 100
+    std::vector<int64_t> order;
+    for (int64_t n = 0; n < 100; ++n) order.push_back(n * step % 100);
+    std::vector<int> moved_labels;
+    std::vector<std::string> moved_names;
+    for (const int64_t n : order) moved_labels.push_back(labels[n]), moved_names.push_back(NamesOf(100)[n]);
+    ASSERT_OK_AND_ASSIGN(const LinearProbe moved, ProbeLinearly(bank.index_select(0, at::tensor(order, at::kLong)), moved_labels, moved_names,
+                                                                query, LabelsOf(300)));
+    EXPECT_EQ(moved.strength, probe.strength) << step;
+    EXPECT_NEAR(moved.bank_loss, probe.bank_loss, 1e-6) << step;
+    EXPECT_NEAR(moved.accuracy, probe.accuracy, 1.0 / 300 + 1e-12) << step;  // rows are summed in another order
+  }
 }
 
 // The same minimum by plain gradient descent, written out in doubles.
@@ -84,7 +120,7 @@ TEST(LinearProbeTest, WideRowsHaveTheMinimumOfTheirOwnWidth) {
     return at::cat({Corners(rows, 0.9, phase), noise}, 1);
   };
   const at::Tensor bank = wide(30, 0), query = wide(60, 1);
-  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(bank, LabelsOf(30), query, LabelsOf(60)));
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(bank, LabelsOf(30), NamesOf(30), query, LabelsOf(60)));
   const at::Tensor mean = bank.mean(0), deviation = bank.std(0, /*unbiased=*/false);
   const std::vector<int> labels = LabelsOf(30), query_labels = LabelsOf(60);
   const LogisticFit direct = FitLogistic((bank - mean) / deviation, at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong), 3, probe.strength);
@@ -99,15 +135,19 @@ TEST(LinearProbeTest, WideRowsHaveTheMinimumOfTheirOwnWidth) {
 TEST(LinearProbeTest, AClassThatTheBankLacksIsAWrongAnswer) {
   std::vector<int> labels = LabelsOf(30);
   labels[0] = 9;
-  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), Corners(30, 0.2, 1), labels));
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1), labels));
   EXPECT_NEAR(probe.accuracy, 29.0 / 30, 1e-12);
 }
 
 TEST(LinearProbeTest, SaysWhatItCannotUse) {
   const at::Tensor rows = Corners(30, 0.2, 0);
-  EXPECT_THAT(ProbeLinearly(rows.slice(0, 0, 5), LabelsOf(5), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("5 rows; at least 10")));
-  EXPECT_THAT(ProbeLinearly(rows, std::vector<int>(30, -1), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("no label")));
-  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), rows.slice(1, 0, 3), LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("4 wide, the queries' 3")));
+  EXPECT_THAT(ProbeLinearly(rows.slice(0, 0, 5), LabelsOf(5), NamesOf(5), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("5 rows; at least 10")));
+  EXPECT_THAT(ProbeLinearly(rows, std::vector<int>(30, -1), NamesOf(30), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("no label")));
+  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), NamesOf(30), rows.slice(1, 0, 3), LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("4 wide, the queries' 3")));
+  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), NamesOf(29), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("30 labels and 29 names")));
+  at::Tensor broken = rows.clone();
+  broken[3][1] = std::nan("");
+  EXPECT_THAT(ProbeLinearly(broken, LabelsOf(30), NamesOf(30), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("bank: the features hold 1 of 120 values that are not finite")));
 }
 
 }  // namespace

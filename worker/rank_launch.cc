@@ -16,12 +16,15 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "google/protobuf/text_format.h"
 #include "spdlog/spdlog.h"
 #include "worker/rank_environment.h"
 
 namespace mimeo {
 namespace {
+
+constexpr int64_t kTailBytes = 600;
 
 std::string RanksDir(const std::string& dir) { return JoinPath(dir, "ranks"); }
 
@@ -103,10 +106,15 @@ void BoundRankLog(const std::string& path) {
 }
 
 std::string LogTail(const std::string& path) {
-  std::string text = EndOf(path, 600);
-  const size_t line = text.find('\n');
-  if (text.size() == 600 && line != std::string::npos) text.erase(0, line + 1);
-  return std::string(absl::StripAsciiWhitespace(text));
+  std::string text = EndOf(path, kTailBytes);
+  if (text.size() == kTailBytes) {
+    const size_t line = text.find('\n');
+    size_t begin = line == std::string::npos ? 0 : line + 1;
+    // In a line that is longer than the tail, the cut may have fallen into a character.
+    while (line == std::string::npos && begin < 3 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+    text.erase(0, begin);
+  }
+  return ToLines(absl::StripAsciiWhitespace(text));
 }
 
 void CleanRankFiles(const std::string& dir, const RankKey& key) {

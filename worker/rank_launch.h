@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& 
 
 // Keeps the log within limits::kRankLogBytes while the process writes it.
 void BoundRankLog(const std::string& path);
-// The last lines of a log, at most a few hundred bytes, for an error message.
+// The last lines of a log as text (base/text.h), from at most a few hundred bytes, for an error message.
 std::string LogTail(const std::string& path);
 // Deletes the start file, and all logs but the newest limits::kRankLogsKept.
 void CleanRankFiles(const std::string& dir, const RankKey& key);

@@ -1,5 +1,6 @@
 #include "worker/rank_link.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <map>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
+#include "base/text.h"
 #include "proto/agent.grpc.pb.h"
 #include "spdlog/spdlog.h"
 
@@ -20,10 +22,17 @@ namespace {
 
 constexpr absl::Duration kReportPeriod = absl::Milliseconds(250);
 
+// Of all threads of this process.
+double CpuSeconds() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return absl::ToDoubleSeconds(absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime));
+}
+
 class GrpcRankLink : public RankLink {
  public:
-  GrpcRankLink(const std::string& address, const GangAssignment& start)
-      : stub_(Agent::NewStub(OpenChannel(address))), assignment_(start) {
+  GrpcRankLink(const std::string& address, const GangAssignment& start, const Progress* progress)
+      : stub_(Agent::NewStub(OpenChannel(address))), progress_(progress), assignment_(start) {
     status_.set_job_id(start.job_id());
     status_.set_generation(start.generation());
     status_.set_rank(start.rank());
@@ -52,8 +61,9 @@ class GrpcRankLink : public RankLink {
     absl::MutexLock lock(&mu_);
     const RankPhase phase = status_.phase();
     const std::string store = status_.store_address();
+    const int teachers = status_.teachers_size();
     change(&status_);
-    if (status_.phase() != phase || status_.store_address() != store) ++urgent_;
+    if (status_.phase() != phase || status_.store_address() != store || status_.teachers_size() != teachers) ++urgent_;
   }
 
   void SetMetric(const std::string& name, double value) override ABSL_LOCKS_EXCLUDED(mu_) {
@@ -82,7 +92,7 @@ class GrpcRankLink : public RankLink {
     absl::MutexLock lock(&mu_);
     status_.set_phase(phase);
     status_.set_status_code(static_cast<int>(error.code()));
-    status_.set_message(std::string(error.message()).substr(0, limits::kReasonBytes));
+    status_.set_message(ToLines(error.message()));
     status_.clear_waiting_for();
     const int64_t mine = ++urgent_;
     const auto heard = [this, mine]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return acknowledged_ >= mine || unknown_; };
@@ -115,6 +125,8 @@ class GrpcRankLink : public RankLink {
     SetDeadline(&context, limits::kRpcDeadline);
     context.set_wait_for_ready(true);
     ReportRankRequest request;
+    request.set_cpu_seconds(CpuSeconds());
+    request.set_in_collective(progress_->in_collective());
     int64_t version = 0;
     {
       absl::MutexLock lock(&mu_);
@@ -128,6 +140,11 @@ class GrpcRankLink : public RankLink {
       version = urgent_;
       call_ = &context;
     }
+    // Names of files and teachers are in these.
+    RankStatus& status_now = *request.mutable_status();
+    status_now.set_progress(progress_->count());
+    status_now.set_doing(ToText(progress_->doing(), limits::kShortReasonBytes));
+    status_now.set_waiting_for(ToText(status_now.waiting_for(), limits::kShortReasonBytes));
     ReportRankReply reply;
     const absl::Status status = FromGrpc(stub_->ReportRank(&context, request, &reply));
     absl::MutexLock lock(&mu_);
@@ -144,6 +161,7 @@ class GrpcRankLink : public RankLink {
   }
 
   const std::unique_ptr<Agent::Stub> stub_;
+  const Progress* const progress_;
   mutable absl::Mutex mu_;
   GangAssignment assignment_ ABSL_GUARDED_BY(mu_);
   RankStatus status_ ABSL_GUARDED_BY(mu_);
@@ -160,8 +178,8 @@ class GrpcRankLink : public RankLink {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RankLink>> RankLink::Connect(const std::string& agent_address,
-                                                            const GangAssignment& start) {
-  auto link = std::make_unique<GrpcRankLink>(agent_address, start);
+                                                            const GangAssignment& start, const Progress* progress) {
+  auto link = std::make_unique<GrpcRankLink>(agent_address, start, progress);
   const absl::Status status = link->Start();
   if (!status.ok()) {
     return absl::Status(status.code(), absl::StrCat("agent at ", agent_address, ": ", status.message()));

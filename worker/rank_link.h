@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/progress.h"
 #include "proto/coordinator.pb.h"
 
 namespace mimeo {
@@ -19,7 +20,8 @@ class RankLink {
  public:
   virtual ~RankLink() = default;
 
-  // Changes the status that is reported next (at once when the phase changes). A changed step counts as progress.
+  // Changes the status that is reported next (at once when the phase, the store's address or the list of teachers changes). A changed
+  // step counts as progress, too.
   virtual void Update(const std::function<void(RankStatus*)>& change) = 0;
   // For the agent's /metrics, under the name's catalogue entry.
   virtual void SetMetric(const std::string& name, double value) = 0;
@@ -33,8 +35,10 @@ class RankLink {
   // Reports `phase` with `error` and waits until the agent has it; the process exits next.
   virtual void Finish(RankPhase phase, const absl::Status& error) = 0;
 
-  // `agent_address`: "unix:/path". `start`: what the start file said.
-  static absl::StatusOr<std::unique_ptr<RankLink>> Connect(const std::string& agent_address, const GangAssignment& start);
+  // `agent_address`: "unix:/path". `start`: what the start file said. `progress`, which outlives the link, goes into every report: a
+  // thread of the link's own makes them, so a rank that stands still says so.
+  static absl::StatusOr<std::unique_ptr<RankLink>> Connect(const std::string& agent_address, const GangAssignment& start,
+                                                           const Progress* progress);
 };
 
 }  // namespace mimeo

@@ -12,6 +12,8 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
+#include "base/progress.h"
 #include "base/rpc/rpc.h"
 #include "base/testing/status_matchers.h"
 #include "proto/agent.grpc.pb.h"
@@ -78,10 +80,11 @@ class RankLinkTest : public ::testing::Test {
   RecordingAgent agent_;
   std::unique_ptr<RpcServer> server_;
   GangAssignment start_;
+  Progress progress_;
 };
 
 TEST_F(RankLinkTest, SaysWhoItIsAndHowItGoes) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   const auto first = agent_.AwaitReport([](const ReportRankRequest&) { return true; });
   EXPECT_EQ(first.status().job_id(), "j1");
   EXPECT_EQ(first.status().generation(), 3);
@@ -101,12 +104,36 @@ TEST_F(RankLinkTest, SaysWhoItIsAndHowItGoes) {
 }
 
 TEST_F(RankLinkTest, ReportsWithoutBeingAsked) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   EXPECT_TRUE(agent_.AwaitReports(3)) << "silence is how a hang is found";
 }
 
+TEST_F(RankLinkTest, ARankThatStandsStillSaysWhereAndWhatItUsed) {
+  progress_.Do("reads caf\xe9.jpg");
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  const auto first = agent_.AwaitReport([](const ReportRankRequest&) { return true; });
+  EXPECT_EQ(first.status().doing(), "reads caf\\xe9.jpg");
+  EXPECT_EQ(first.status().progress(), 1);
+  EXPECT_GT(first.cpu_seconds(), 0);
+  EXPECT_FALSE(first.in_collective());
+  const Progress::Collective together(&progress_);
+  const auto later = agent_.AwaitReport([](const ReportRankRequest& request) { return request.in_collective(); });
+  EXPECT_EQ(later.status().progress(), 2);
+}
+
+TEST_F(RankLinkTest, BytesThatAreNoTextReachTheAgentAsText) {
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  link->Update([](RankStatus* status) { status->set_waiting_for("teacher \xff"); });
+  agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().waiting_for() == "teacher \\xff"; });
+  link->Finish(RANK_PHASE_FAILED, absl::InternalError(std::string(2 * limits::kReasonBytes, '\xe9')));
+  const auto last =
+      agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().phase() == RANK_PHASE_FAILED; });
+  EXPECT_LE(last.status().message().size(), static_cast<size_t>(limits::kReasonBytes));
+  EXPECT_EQ(last.status().message().substr(0, 8), "\\xe9\\xe9");
+}
+
 TEST_F(RankLinkTest, AwaitReturnsTheAssignmentOnceItIsReady) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   const auto has_store = [](const GangAssignment& assignment) { return !assignment.store_address().empty(); };
   EXPECT_THAT(link->Await(has_store, AtOnce()).status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   GangAssignment given = start_;
@@ -118,7 +145,7 @@ TEST_F(RankLinkTest, AwaitReturnsTheAssignmentOnceItIsReady) {
 }
 
 TEST_F(RankLinkTest, AStopEndsEveryWait) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   GangAssignment stop = start_;
   stop.set_stop(STOP_AFTER_CHECKPOINT);
   agent_.Give(stop);
@@ -127,7 +154,7 @@ TEST_F(RankLinkTest, AStopEndsEveryWait) {
 }
 
 TEST_F(RankLinkTest, FinishReturnsOnceTheAgentHasIt) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   link->Update([](RankStatus* status) { status->set_waiting_for("teacher frozen"); });
   link->Finish(RANK_PHASE_FAILED, absl::DataLossError("101 bad samples"));
   server_->Shutdown(absl::ZeroDuration());  // nothing can arrive any more
@@ -140,11 +167,11 @@ TEST_F(RankLinkTest, FinishReturnsOnceTheAgentHasIt) {
 
 TEST_F(RankLinkTest, ARankThatTheAgentDoesNotKnowCannotConnect) {
   agent_.Answer(absl::NotFoundError("no such rank"));
-  EXPECT_THAT(RankLink::Connect(address_, start_).status(), StatusIs(absl::StatusCode::kNotFound, address_));
+  EXPECT_THAT(RankLink::Connect(address_, start_, &progress_).status(), StatusIs(absl::StatusCode::kNotFound, address_));
 }
 
 TEST_F(RankLinkTest, ARankThatIsForgottenStops) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   agent_.Answer(absl::NotFoundError("no such rank"));
   const auto never = [](const GangAssignment&) { return false; };
   EXPECT_THAT(link->Await(never, Soon()).status(), StatusIs(absl::StatusCode::kCancelled));

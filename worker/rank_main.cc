@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/progress.h"
 #include "base/status_macros.h"
 #include "worker/rank_link.h"
 #include "worker/training/rank_run.h"
@@ -45,18 +46,22 @@ int RunRank(int argc, char** argv) {
   app.add_option("--coordinator", options.coordinator_address, "host:port")->required();
   app.add_option("--host", options.host, "the interface that other ranks reach");
   CLI11_PARSE(app, argc, argv);
+  BlockStopSignals();  // the run looks for them
   const auto assignment = ReadAssignment(assignment_path);
   if (!assignment.ok()) {
     std::fprintf(stderr, "worker rank: %s\n", assignment.status().ToString().c_str());
     return 2;
   }
   StartLogging(absl::StrCat("rank", assignment->rank()));
-  auto agent = RankLink::Connect(agent_address, *assignment);
+  // Never destroyed, as the run is not.
+  Progress* const progress = new Progress;
+  progress->Do("starts");
+  auto agent = RankLink::Connect(agent_address, *assignment, progress);
   if (!agent.ok()) {
     spdlog::error("no agent at {}: {}", agent_address, agent.status().ToString());
     return 1;
   }
-  const absl::StatusOr<TrainEnd> end = RunAssignedRank(*assignment, options, agent->get());
+  const absl::StatusOr<TrainEnd> end = RunAssignedRank(*assignment, options, agent->get(), progress);
   if (!end.ok()) {
     spdlog::error("rank ends status={}", end.status().ToString());
     (*agent)->Finish(RANK_PHASE_FAILED, end.status());

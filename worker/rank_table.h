@@ -5,17 +5,32 @@
 // is never started again. Silence of the coordinator calls nothing here, so it stops nothing.
 //
 //   assigned -> waiting -> (kStart) starting -> running -> ended -> no longer assigned: forgotten
-//                                       no longer assigned: killed /
+//                                       no longer assigned, or told to stop now: killed /
+//
+// When does a rank hang? A rank is quiet since it last moved: since its count of progress, its step or its phase changed. While it
+// says what it waits for (a teacher, the coordinator), or a rank of its gang does, it is not quiet; nor is one that stands in a
+// collective while a rank of its gang on this worker does not: that one is looked at. It is killed once it was quiet for longer than its
+// patience, which is the longest of
+//   - `patience`, an option of the agent;
+//   - four times the longest quiet time that it came through in this phase: a slow disk or a long operator is known by then;
+//   - while the process uses the CPU, that time more, up to ten times `patience`: one operator of a big model on a slow core may take
+//     minutes, and a loop without end uses the CPU too;
+//   - in a collective ten times `patience`, and four times what it took for its own part of this step: it waits for ranks on other
+//     workers, which may be slower, and which are looked at there.
+// A process that does not report at all is killed after the longer of `patience` and four times its longest silence; before its first
+// report, while it loads its libraries, after three times `patience`.
 #pragma once
 
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/subprocess.h"
+#include "proto/agent.pb.h"
 #include "proto/coordinator.pb.h"
 
 namespace mimeo {
@@ -35,17 +50,16 @@ std::string ToString(const RankKey& key);  // "j1-g2-r0": also its files' name
 
 struct RankTableOptions {
   int slots = 1;                                    // at most so many rank processes live at one time
-  absl::Duration stop_grace = absl::Seconds(10);    // between SIGTERM and SIGKILL; also from the last report to the exit
-  absl::Duration hang_at_least = absl::Seconds(60);  // a rank is hung after the longer of this and hang_steps steps
-  double hang_steps = 20;
+  absl::Duration patience = absl::Seconds(60);      // see above
+  absl::Duration exit_grace = absl::Seconds(10);    // from a rank's last report, or from SIGKILL, to the end of its process
 };
 
 struct RankAction {
-  enum class Kind { kStart, kTerminate, kKill, kForget };  // kForget: its files and metrics may go
+  enum class Kind { kStart, kKill, kForget };  // kForget: its files and metrics may go
   Kind kind;
   RankKey key;
   int slot = -1;          // kStart: which of the worker's slots, in [0, slots)
-  std::string reason;     // kTerminate, kKill: for the log
+  std::string reason;     // kKill: for the log
   bool hang = false;      // kKill: for lack of progress
 };
 
@@ -55,7 +69,9 @@ class RankTable {
 
   // A heartbeat's reply: every rank that should run now. What is not named is killed.
   void Assign(const std::vector<GangAssignment>& assignments);
-  // Stops everything and starts nothing more: the agent itself was told to stop.
+  // The agent was told to stop: nothing more is started, and what runs is told to take a checkpoint and end.
+  void Leave();
+  // Nothing more is started, and what runs is killed.
   void Shutdown();
 
   // What to do now; each action is given once. Call it at least once a second.
@@ -64,19 +80,22 @@ class RankTable {
   void Started(const RankKey& key, pid_t pid, absl::Time now);
   void NotStarted(const RankKey& key, const absl::Status& error);
   // How it goes, as the rank process says. False: no such rank runs here.
-  bool Reported(const RankStatus& status, absl::Time now);
+  bool Reported(const ReportRankRequest& report, absl::Time now);
   // The process is gone. `log_tail`: the end of what it printed, for a death that it did not explain itself.
   void Ended(const RankKey& key, const ExitStatus& exit, const std::string& log_tail);
 
-  // For the heartbeat, by key. A final phase appears only once the process is gone, and its slot with it.
-  std::vector<RankStatus> Statuses() const;
+  // For the heartbeat, by key. A final phase appears only once the process is gone, and its slot with it; or when it does not die of
+  // SIGKILL, which a kernel that waits for a dead disk may bring about: its slot stays taken then.
+  std::vector<RankStatus> Statuses(absl::Time now) const;
   const GangAssignment* assignment(const RankKey& key) const;  // the newest; nullptr: unknown
   const RankStatus* status(const RankKey& key) const;          // nullptr: unknown
-  int Live() const;  // rank processes that exist
+  int Live() const;   // rank processes that exist
+  bool Idle() const;  // every rank has ended, or cannot be made to
   // Grows when the coordinator should hear soon: a phase, a store's address or an end is new.
   int64_t news() const { return news_; }
 
  private:
+  enum class Mode { kServing, kLeaving, kShutDown };
   enum class State { kWaiting, kStarting, kRunning, kEnded };
   struct Entry {
     GangAssignment assignment;
@@ -85,26 +104,45 @@ class RankTable {
     int slot = -1;
     RankStatus status;           // as it is reported on
     RankStatus last_words;       // the final phase that the process announced; unspecified: none yet
-    absl::Time progress;         // when the step last changed, or standing still was explained
-    absl::Time report;           // when the process was last heard
-    absl::Time deadline = absl::InfiniteFuture();  // SIGKILL then
-    absl::Duration step_time;    // smoothed; zero: not measured yet
-    bool terminated = false;
-    bool killed = false;
-    absl::Status kill_reason;    // why we killed it, when that is the rank's failure
+    absl::Time waiting = absl::InfiniteFuture();   // kWaiting: since then for a slot
+    absl::Time deadline = absl::InfiniteFuture();  // of the process's exit after its last words
+
+    absl::Time report;           // when the process was last heard, or started
+    bool heard = false;
+    absl::Time moved;            // it is quiet since then
+    absl::Time step_began;       // its step or phase last changed
+    bool in_collective = false;
+    absl::Time computed;         // it was last seen to use the CPU
+    absl::Time cpu_seen;         // when `cpu` was noted
+    absl::Duration cpu;
+    std::map<std::pair<RankPhase, bool>, absl::Duration> longest_quiet;  // in a phase; in its collectives, or beside them
+    absl::Duration longest_silence;
+
+    absl::Time killed = absl::InfiniteFuture();  // when we killed it
+    absl::Status kill_reason;    // why, when that is the rank's failure
+    bool stopped = false;        // we killed it as somebody wished: no failure
+    bool undead = false;         // it does not die
   };
 
   void ForgetSleep(absl::Time now);
-  void Measure(const RankStatus& status, absl::Time now, Entry* entry) const;
+  void Move(const RankStatus& status, absl::Time now, Entry* entry) const;
+  void SeeCpu(absl::Duration cpu, absl::Time now, Entry* entry) const;
   void ExcuseGang(const RankKey& key, absl::Time now);
+  static void Excuse(absl::Time now, Entry* entry);
+  bool WaitsForRankHere(const RankKey& key, const Entry& entry) const;
+  absl::Duration Patience(const Entry& entry) const;
   absl::Status HangOf(const Entry& entry, absl::Time now) const;
-  void ReconcileWaiting(const RankKey& key, Entry* entry, std::vector<RankAction>* actions);
-  void ReconcileRunning(const RankKey& key, absl::Time now, Entry* entry, std::vector<RankAction>* actions) const;
+  void ReconcileWaiting(const RankKey& key, absl::Time now, Entry* entry, std::vector<RankAction>* actions);
+  void ReconcileRunning(const RankKey& key, absl::Time now, Entry* entry, std::vector<RankAction>* actions);
+  static bool NothingToSave(const Entry& entry);
+  void GiveUp(absl::Time now, Entry* entry);
+  void SetDeath(const std::string& how, absl::StatusCode code, Entry* entry) const;
   int FreeSlot() const;  // -1: none
+  std::string SlotHolders() const;
 
   const RankTableOptions options_;
   std::map<RankKey, Entry> entries_;
-  bool shutdown_ = false;
+  Mode mode_ = Mode::kServing;
   int64_t news_ = 0;
   absl::Time reconciled_ = absl::InfinitePast();
 };

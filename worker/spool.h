@@ -28,13 +28,20 @@ class Spool {
     items_.push_back(item);
   }
 
-  // Copies up to `count` of the oldest; returns the mark to give to Sent.
+  // Copies up to `count` of the oldest, of at most `bytes` together, but one if there is any; returns the mark to give to Sent.
   template <typename Field>
-  int64_t Copy(int64_t count, Field* out) const {
-    const int64_t n = std::min<int64_t>(count, static_cast<int64_t>(items_.size()));
-    for (int64_t i = 0; i < n; ++i) *out->Add() = items_[static_cast<size_t>(i)];
-    return first_ + n;
+  int64_t Copy(int64_t count, int64_t bytes, Field* out) const {
+    int64_t copied = 0;
+    for (; copied < std::min<int64_t>(count, static_cast<int64_t>(items_.size())); ++copied) {
+      const T& item = items_[static_cast<size_t>(copied)];
+      bytes -= static_cast<int64_t>(item.ByteSizeLong());
+      if (bytes < 0 && copied > 0) break;
+      *out->Add() = item;
+    }
+    return first_ + copied;
   }
+  // Whether nothing before `mark` is here any more.
+  bool Passed(int64_t mark) const { return first_ >= mark; }
   // Everything before `mark` has arrived; some of it may have been dropped meanwhile.
   void Sent(int64_t mark) {
     for (; first_ < mark; ++first_) items_.pop_front();

@@ -13,9 +13,9 @@ StepMetrics Step(int64_t step) {
   return metrics;
 }
 
-std::vector<int64_t> Steps(const Spool<StepMetrics>& spool, int64_t count, int64_t* mark) {
+std::vector<int64_t> Steps(const Spool<StepMetrics>& spool, int64_t count, int64_t* mark, int64_t bytes = 1 << 20) {
   google::protobuf::RepeatedPtrField<StepMetrics> copy;
-  *mark = spool.Copy(count, &copy);
+  *mark = spool.Copy(count, bytes, &copy);
   std::vector<int64_t> steps;
   for (const StepMetrics& step : copy) steps.push_back(step.step());
   return steps;
@@ -33,6 +33,17 @@ TEST(SpoolTest, GivesTheOldestInOrderAndKeepsThemUntilTheyAreSent) {
   EXPECT_EQ(Steps(spool, 3, &mark), (Numbers{4, 5}));
   spool.Sent(mark);
   EXPECT_TRUE(spool.empty());
+}
+
+TEST(SpoolTest, AMessageHasItsBytesToo) {
+  Spool<StepMetrics> spool(10);
+  for (int64_t step = 1; step <= 5; ++step) spool.Push(Step(step));  // of two bytes each
+  int64_t mark = 0;
+  EXPECT_EQ(Steps(spool, 5, &mark, 5), (Numbers{1, 2}));
+  EXPECT_FALSE(spool.Passed(mark));
+  spool.Sent(mark);
+  EXPECT_TRUE(spool.Passed(mark));
+  EXPECT_EQ(Steps(spool, 5, &mark, 1), (Numbers{3})) << "one goes out however big it is";
 }
 
 TEST(SpoolTest, BeyondItsCapacityTheOldestGo) {

@@ -8,13 +8,16 @@
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/teacher_frames.h"
+#include "base/text.h"
 #include "proto/teacher.grpc.pb.h"
 #include "worker/backoff.h"
 #include "worker/feature_source.h"
 #include "worker/teacher_batch.h"
+#include "worker/teacher_pins.h"
 #include "worker/teacher_stream.h"
 
 namespace mimeo {
@@ -25,17 +28,8 @@ constexpr absl::Duration kPatience = absl::Milliseconds(500);
 // Of one Describe: then the address is asked for again, since a teacher may come back elsewhere.
 constexpr absl::Duration kDescribePatience = absl::Seconds(2);
 
-// Whether features of the one may stand in for the other's. Limits of serving may change.
-bool SameFeatures(const TeacherContract& a, const TeacherContract& b) {
-  return a.name() == b.name() && a.weights_digest() == b.weights_digest() && a.family() == b.family() &&
-         a.channels() == b.channels() && a.image_height_px() == b.image_height_px() &&
-         a.image_width_px() == b.image_width_px() && a.patch_px() == b.patch_px() &&
-         a.feature_width() == b.feature_width() && a.projected_width() == b.projected_width() &&
-         a.num_blocks() == b.num_blocks() && a.block_width() == b.block_width() &&
-         a.has_class_token() == b.has_class_token() && a.feature_type() == b.feature_type() &&
-         std::equal(a.mean().begin(), a.mean().end(), b.mean().begin(), b.mean().end()) &&
-         std::equal(a.std().begin(), a.std().end(), b.std().begin(), b.std().end());
-}
+// A contract is a few hundred bytes; it goes on to the coordinator.
+constexpr size_t kContractBytes = 4096;
 
 // Errors that another try cannot mend: one side's mistake, not its absence.
 bool IsFinal(const absl::Status& status) {
@@ -60,7 +54,8 @@ void Pause(absl::Duration duration, absl::Time deadline) {
 std::string Text(bool has) { return has ? "yes" : "no"; }
 
 std::string ContractText(const TeacherContract& contract) {
-  return absl::StrCat("{name ", contract.name(), ", weights ", contract.weights_digest(), " (", contract.family(), "), images ",
+  return absl::StrCat("{name ", ToText(contract.name(), limits::kShortReasonBytes), ", weights ",
+                      ToText(contract.weights_digest(), limits::kShortReasonBytes), " (", ToText(contract.family(), limits::kShortReasonBytes), "), images ",
                       contract.channels(), "x", contract.image_height_px(), "x", contract.image_width_px(), ", patch_px ",
                       contract.patch_px(), ", feature_width ", contract.feature_width(), ", projected_width ",
                       contract.projected_width(), ", blocks ", contract.num_blocks(), " of width ", contract.block_width(),
@@ -78,6 +73,12 @@ std::string NeedsText(const TeacherClientOptions& options) {
 // Why a teacher cannot do what is wanted; OK: it can.
 absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geometry, const TeacherClientOptions& options) {
   if (contract.name() != options.request.teacher) return absl::InvalidArgumentError("it has another name");
+  if (contract.ByteSizeLong() > kContractBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("its contract has ", contract.ByteSizeLong(), " bytes, more than ", kContractBytes));
+  }
+  for (const std::string& text : {contract.weights_digest(), contract.family()}) {
+    if (ToText(text) != text) return absl::InvalidArgumentError("its contract has control characters");
+  }
   return SizeOf(HeaderOf(options), geometry).status();
 }
 
@@ -94,16 +95,18 @@ class TeacherClient : public FeatureSource {
   int width() const override { return FeatureWidth(HeaderOf(options_), geometry_); }
 
  private:
-  absl::StatusOr<TeacherContract> Describe(const std::string& address, absl::Time deadline);
-  absl::Status Accept(const TeacherContract& contract);
+  // Asks who is there. Only who may serve this job becomes stub_.
+  absl::Status Meet(const std::string& address, absl::Time deadline);
+  absl::StatusOr<FeatureGeometry> Accept(const TeacherContract& contract);
+  absl::Status AtAddress(const absl::Status& status) const;  // says where
   // Asks for what is missing, unless that is under way. False: it still is at `deadline`.
   absl::StatusOr<bool> Exchange(absl::Time deadline);
   absl::Status TooLate(const absl::Status& last) const;
 
   const TeacherClientOptions options_;
-  bool known_ = false;  // whether contract_ and geometry_ are set
-  TeacherContract contract_;
+  TeacherContract contract_;  // of whom stub_ reaches, or did last; likewise the next two
   FeatureGeometry geometry_;
+  std::string instance_;
   std::optional<bool> waiting_;  // what on_waiting was last told; an earlier client may have left it true
   Backoff backoff_;
   std::string address_;  // the newest that was tried
@@ -111,7 +114,7 @@ class TeacherClient : public FeatureSource {
   std::unique_ptr<TeacherBatch> pending_;
   std::vector<TeacherStream::Slice> asked_;  // of pending_, in the open exchange
   bool exchange_open_ = false;
-  std::unique_ptr<Teacher::Stub> stub_;
+  std::unique_ptr<Teacher::Stub> stub_;  // null until somebody is met
   std::unique_ptr<TeacherStream> stream_;
 };
 
@@ -132,13 +135,8 @@ absl::Status TeacherClient::Reach(absl::Time deadline) {
     const std::string address = options_.address();
     absl::Status status = absl::UnavailableError("its address is not known");
     if (!address.empty()) {
-      const absl::StatusOr<TeacherContract> contract = Describe(address, deadline);
-      if (contract.ok()) {
-        const absl::Status accepted = Accept(*contract);
-        if (!accepted.ok()) stub_.reset();
-        return accepted;
-      }
-      status = contract.status();
+      status = Meet(address, deadline);
+      if (status.ok()) return status;
     }
     if (IsFinal(status)) return status;
     Waiting(true);
@@ -147,18 +145,26 @@ absl::Status TeacherClient::Reach(absl::Time deadline) {
   }
 }
 
-absl::StatusOr<TeacherContract> TeacherClient::Describe(const std::string& address, absl::Time deadline) {
+absl::Status TeacherClient::Meet(const std::string& address, absl::Time deadline) {
   address_ = address;
-  stream_.reset();
-  stub_ = Teacher::NewStub(OpenChannel(address));  // a new channel: an old one may be in its reconnect backoff
+  // A new channel: an old one may be in its reconnect backoff.
+  std::unique_ptr<Teacher::Stub> stub = Teacher::NewStub(OpenChannel(address));
   grpc::ClientContext context;
   SetDeadline(&context, std::min(kDescribePatience, deadline - Clock::Real()->Now()));
   TeacherContract contract;
-  RETURN_IF_ERROR(FromGrpc(stub_->Describe(&context, DescribeRequest(), &contract)));
-  return contract;
+  RETURN_IF_ERROR(FromGrpc(stub->Describe(&context, DescribeRequest(), &contract)));
+  contract.DiscardUnknownFields();
+  ASSIGN_OR_RETURN(geometry_, Accept(contract));
+  const auto instance = context.GetServerInitialMetadata().find(kTeacherInstanceKey);
+  instance_ = instance == context.GetServerInitialMetadata().end() ? "" : std::string(instance->second.data(), instance->second.size());
+  contract_ = std::move(contract);
+  stub_ = std::move(stub);
+  spdlog::info("teacher reached name={} address={} digest={}", options_.request.teacher, address_, contract_.weights_digest());
+  return absl::OkStatus();
 }
 
-absl::Status TeacherClient::Accept(const TeacherContract& contract) {
+absl::StatusOr<FeatureGeometry> TeacherClient::Accept(const TeacherContract& contract) {
+  RETURN_IF_ERROR(AtAddress(options_.pins->Check(contract)));
   ASSIGN_OR_RETURN(const FeatureGeometry geometry, GeometryOf(contract));
   const absl::Status fits = Fits(contract, geometry, options_);
   if (!fits.ok()) {
@@ -166,20 +172,16 @@ absl::Status TeacherClient::Accept(const TeacherContract& contract) {
                                                       "; the job needs ", NeedsText(options_), ", the teacher is ",
                                                       ContractText(contract)));
   }
-  if (known_ && !SameFeatures(contract, contract_)) {
-    return absl::FailedPreconditionError(absl::StrCat("teacher ", options_.request.teacher, " at ", address_,
-                                                      " is another one now: it was ", ContractText(contract_),
-                                                      ", it is ", ContractText(contract)));
-  }
-  contract_ = contract;
-  geometry_ = geometry;
-  known_ = true;
-  spdlog::info("teacher reached name={} address={} digest={}", options_.request.teacher, address_, contract.weights_digest());
-  return absl::OkStatus();
+  RETURN_IF_ERROR(AtAddress(options_.pins->Take(contract)));  // only now: the job never pins one that it cannot use
+  return geometry;
+}
+
+absl::Status TeacherClient::AtAddress(const absl::Status& status) const {
+  return status.ok() ? status : absl::Status(status.code(), absl::StrCat(status.message(), " (it is at ", address_, ")"));
 }
 
 absl::StatusOr<bool> TeacherClient::Exchange(absl::Time deadline) {
-  if (stream_ == nullptr) stream_ = std::make_unique<TeacherStream>(stub_.get());
+  if (stream_ == nullptr) stream_ = std::make_unique<TeacherStream>(stub_.get(), instance_);
   if (!exchange_open_) {
     ASSIGN_OR_RETURN(asked_, pending_->Cut(geometry_));
     stream_->Begin(asked_);
@@ -217,6 +219,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
     Pause(backoff_.Next(), deadline);
   }
+  RETURN_IF_ERROR(AtAddress(options_.pins->Check(contract_)));  // the job may have pinned another rank's teacher meanwhile
   backoff_.Reset();
   Waiting(false);
   const std::unique_ptr<TeacherBatch> done = std::move(pending_);

@@ -8,7 +8,15 @@
 
 namespace mimeo {
 
-TeacherStream::TeacherStream(Teacher::Stub* stub) {
+namespace {
+
+absl::Status AnotherAnswers() {
+  return absl::UnavailableError("another server process answers at this address than the one that described itself");
+}
+
+}  // namespace
+
+TeacherStream::TeacherStream(Teacher::Stub* stub, const std::string& instance) : instance_(instance) {
   stub->async()->StreamFeatures(&context_, this);
   AddHold();  // Begin writes from outside of gRPC's reactions; removed when reading ends
   StartRead(&reply_frame_);
@@ -84,6 +92,10 @@ void TeacherStream::OnWriteDone(bool ok) {
 }
 
 bool TeacherStream::TakeReply() {
+  if (answers_ != instance_) {
+    error_ = AnotherAnswers();
+    return false;
+  }
   if (!receiving_.has_value()) {
     error_ = absl::DataLossError(
         absl::StrCat("the teacher answered request ", reply_frame_.request_id(), ", for which nobody waits"));
@@ -101,8 +113,29 @@ bool TeacherStream::TakeReply() {
   return true;
 }
 
+// A channel reconnects by itself, to whoever listens there by then.
+void TeacherStream::OnReadInitialMetadataDone(bool ok) {
+  absl::MutexLock lock(&mu_);
+  answers_.emplace();
+  if (ok) {
+    const auto& metadata = context_.GetServerInitialMetadata();
+    const auto found = metadata.find(kTeacherInstanceKey);
+    if (found != metadata.end()) answers_->assign(found->second.data(), found->second.size());
+  }
+  if (!answers_->empty() && answers_ != instance_) {  // its error would be about itself
+    error_ = AnotherAnswers();
+    context_.TryCancel();
+  }
+  if (std::exchange(held_, false)) GoOnReading(true);
+}
+
 void TeacherStream::OnReadDone(bool ok) {
   absl::MutexLock lock(&mu_);
+  held_ = ok && !answers_.has_value();
+  if (!held_) GoOnReading(ok);
+}
+
+void TeacherStream::GoOnReading(bool ok) {
   if (ok && TakeReply()) return StartRead(&reply_frame_);
   if (ok) context_.TryCancel();
   reading_ = false;

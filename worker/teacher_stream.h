@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -31,7 +32,8 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
     absl::Span<char> features;
   };
 
-  explicit TeacherStream(Teacher::Stub* stub);
+  // `instance`: what the server process that is meant said of itself (kTeacherInstanceKey). Nothing that another one answers is taken.
+  TeacherStream(Teacher::Stub* stub, const std::string& instance);
   // Cancels the call.
   ~TeacherStream() override;
 
@@ -45,19 +47,22 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
   };
   // Gives up on what is not answered: the stream is of no further use then. DeadlineExceeded: nothing else was wrong.
   // DataLoss: an answer that cannot be. Otherwise the teacher's status; Unavailable when it ended the stream without
-  // one.
+  // one, and when another server process answers than the one that is meant.
   Outcome End() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void OnReadInitialMetadataDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnDone(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mu_);
 
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ExpectNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GoOnReading(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: the frame was one that may come.
   bool TakeReply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  const std::string instance_;
   grpc::ClientContext context_;
 
   absl::Mutex mu_;
@@ -72,6 +77,8 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
   std::optional<FeatureReplyAssembler> receiving_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = true;
+  std::optional<std::string> answers_ ABSL_GUARDED_BY(mu_);  // the instance that answers, once that is known; empty: it did not say
+  bool held_ ABSL_GUARDED_BY(mu_) = false;                   // reply_frame_ came before that
   absl::Status error_ ABSL_GUARDED_BY(mu_);  // what we found wrong
   bool done_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mu_);  // once done

@@ -1,12 +1,13 @@
 #include "client/commands/call.h"
 
-#include <google/protobuf/util/json_util.h>
-
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/limits.h"
+#include "base/text.h"
 #include "client/exit_code.h"
+#include "client/json_text.h"
+#include "client/print.h"
 
 namespace mimeo {
 
@@ -16,34 +17,67 @@ CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& doe
   return verb;
 }
 
+CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help) {
+  return verb->add_option(name, *value, help)->check([](const std::string& given) {
+    if (!IsUtf8(given)) return absl::StrCat("\"", ToText(given), "\" is not UTF-8");
+    return ToText(given) == given ? "" : absl::StrCat("\"", ToText(given), "\" is longer than a name, or has a control character");
+  });
+}
+
+CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does, const std::string& argument,
+                    const std::string& help, const std::string& example,
+                    const std::function<int(const Invocation&, const std::string&)>& run) {
+  CLI::App* verb = AddVerb(app, name, does, absl::StrCat("mimeo ", name, " ", example));
+  auto value = std::make_shared<std::string>();
+  AddText(verb, argument, value.get(), help)->required();
+  verb->callback([=] { invocation->run = [=] { return run(*invocation, *value); }; });
+  return verb;
+}
+
 absl::Status Explained(const absl::Status& status, const std::string& server) {
+  if (absl::IsUnimplemented(status)) {
+    return absl::UnimplementedError(absl::StrCat("the coordinator at ", server, " does not know this command; is it of an earlier version?"));
+  }
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
   return absl::UnavailableError(absl::StrCat("nobody answers at ", server, " (", status.message(),
                                              "). Is the coordinator running there? --server HOST:PORT or MIMEO_SERVER says where it is"));
 }
 
-std::string JsonLine(const google::protobuf::Message& message) {
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  options.always_print_primitive_fields = true;
-  std::string text;
-  google::protobuf::util::MessageToJsonString(message, &text, options);
-  return text;
+int Ended(const absl::Status& status) {
+  if (!status.ok()) PrintError(status);
+  return ExitCodeOf(status);
 }
 
-std::unique_ptr<Coordinator::Stub> Connect(const Invocation& invocation, grpc::ClientContext* context) {
-  SetDeadline(context, limits::kRpcDeadline);
-  return Coordinator::NewStub(OpenChannel(invocation.server));
-}
-
-int PrintReply(const Invocation& invocation, const absl::Status& status, const google::protobuf::Message& reply,
-               const std::function<std::string()>& table) {
-  if (!status.ok()) {
-    PrintError(status);
-    return ExitCodeOf(status);
+int PrintReply(const Invocation& invocation, const google::protobuf::Message& reply, const std::function<std::string()>& text) {
+  if (!invocation.json()) {
+    Print(stdout, text());
+    return kDone;
   }
-  std::fputs(invocation.json() ? (JsonLine(reply) + "\n").c_str() : table().c_str(), stdout);
-  return kDone;
+  const auto json = JsonLine(reply);
+  if (json.ok()) Print(stdout, *json + "\n");
+  return Ended(json.status());
+}
+
+PrintedList::PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header)
+    : json_(invocation.json()), name_(std::move(name)), text_(absl::StrCat("{\"", name_, "\":[")), table_(std::move(header)) {}
+
+absl::Status PrintedList::Add(const google::protobuf::Message& item, const std::function<std::vector<std::string>()>& row) {
+  if (!json_) {
+    table_.Add(row());
+    return absl::OkStatus();
+  }
+  const auto json = JsonLine(item);
+  if (!json.ok()) return json.status();
+  absl::StrAppend(&text_, std::exchange(empty_, false) ? "" : ",", *json);
+  return absl::OkStatus();
+}
+
+void PrintedList::Flush() { Print(stdout, json_ ? std::exchange(text_, "") : table_.Take()); }
+
+void PrintedList::End(bool all) {
+  text_ += "]}\n";
+  Flush();
+  if (!all) Print(stderr, absl::StrCat("mimeo: there are more ", name_, "; --limit N lists so many, --limit 0 all\n"));
 }
 
 }  // namespace mimeo

@@ -5,13 +5,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
-#include "base/file.h"
-#include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "client/commands/call.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
+#include "client/job_text.h"
+#include "client/json_text.h"
+#include "client/print.h"
+#include "client/recipe_file.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -26,9 +29,7 @@ struct SubmitFlags {
 
 // The recipe with --data and --set, checked here so that every mistake is named without a round trip.
 absl::StatusOr<JobSpec> ReadJob(const SubmitFlags& flags) {
-  const auto text = ReadFile(flags.recipe, limits::kRecipeBytes);
-  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("RECIPE: ", text.status().message()));
-  ASSIGN_OR_RETURN(JobSpec spec, ParseRecipe(*text, flags.recipe));
+  ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags.recipe));
   std::vector<std::string> problems;
   for (const std::string& set : flags.sets) {
     const absl::Status status = SetField(set, &spec);
@@ -43,44 +44,43 @@ absl::StatusOr<JobSpec> ReadJob(const SubmitFlags& flags) {
 
 void WarnOfRelativePath(const std::string& field, const std::string& path) {
   if (path.empty() || path[0] == '/') return;
-  std::fprintf(stderr, "mimeo: %s \"%s\" is relative: workers look for it below the directory that they were started in\n",
-               field.c_str(), path.c_str());
+  Print(stderr, absl::StrCat("mimeo: ", field, " \"", path, "\" is relative: workers look for it below the directory that they were started in\n"));
+}
+
+// What following a job to its end, or to a pause, says and returns. A pause that a person asked for is no failure.
+absl::Status Verdict(const Job& job) {
+  if (job.state() == JOB_STATE_SUCCEEDED) return absl::OkStatus();
+  if (job.state() == JOB_STATE_PAUSED && job.status_code() == 0) return absl::OkStatus();
+  return absl::AbortedError(EndText(job));
 }
 
 int Follow(const Invocation& invocation, const std::string& job_id) {
   Progress progress(invocation.json() ? stderr : stdout);
   const auto followed = FollowJob(OpenChannel(invocation.server), job_id, &progress, FollowOptions());
   progress.Done();
-  if (!followed.ok()) {
-    const absl::Status status = Explained(followed.status(), invocation.server);
-    PrintError(status);
-    return ExitCodeOf(status);
+  if (!followed.ok()) return Ended(Explained(followed.status(), invocation.server));
+  if (invocation.json()) {
+    const auto json = JsonLine(followed->job);
+    if (!json.ok()) return Ended(json.status());
+    Print(stdout, *json + "\n");
   }
-  const Job& job = followed->job;
-  if (invocation.json()) std::printf("%s\n", JsonLine(job).c_str());
-  if (job.state() == JOB_STATE_SUCCEEDED || job.state() == JOB_STATE_PAUSED) return kDone;
-  PrintError(absl::AbortedError(absl::StrCat(job.id(), job.state() == JOB_STATE_CANCELLED ? " was cancelled: " : " has failed: ", job.reason())));
-  return kFailed;
+  return Ended(Verdict(followed->job));
 }
 
 int Submit(const Invocation& invocation, const SubmitFlags& flags) {
   const auto spec = ReadJob(flags);
-  if (!spec.ok()) {
-    PrintError(spec.status());
-    return ExitCodeOf(spec.status());
-  }
+  if (!spec.ok()) return Ended(spec.status());
   WarnOfRelativePath("data.path", spec->data().path());
   WarnOfRelativePath("evaluation.path", spec->evaluation().path());
   SubmitRequest request;
   *request.mutable_spec() = *spec;
   // New for each invocation; within one, gRPC may send it twice.
   request.set_request_id(absl::StrCat("cli-", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
-  std::string job_id;
-  const int code = CallAndPrint<SubmitRequest, SubmitReply>(invocation, &Coordinator::Stub::Submit, request, [&](const SubmitReply& reply) {
-    job_id = reply.job_id();
-    return reply.job_id() + "\n";
-  });
-  return code == kDone && flags.follow && !job_id.empty() ? Follow(invocation, job_id) : code;
+  SubmitReply reply;
+  const absl::Status status = Call(invocation, &Coordinator::Stub::Submit, request, &reply);
+  if (!status.ok()) return Ended(status);
+  const int code = PrintReply(invocation, reply, [&] { return ToText(reply.job_id()) + "\n"; });
+  return code == kDone && flags.follow ? Follow(invocation, reply.job_id()) : code;
 }
 
 }  // namespace
@@ -95,10 +95,7 @@ void AddSubmit(CLI::App* app, Invocation* invocation) {
   submit->add_flag("--follow", flags->follow, "show its progress until it ends");
   submit->callback([flags, invocation] { invocation->run = [flags, invocation] { return Submit(*invocation, *flags); }; });
 
-  CLI::App* watch = AddVerb(app, "watch", "Show a job's progress until it ends", "mimeo watch j1");
-  auto job = std::make_shared<std::string>();
-  watch->add_option("JOB", *job, "the job's id")->required();
-  watch->callback([job, invocation] { invocation->run = [job, invocation] { return Follow(*invocation, *job); }; });
+  AddVerbOn(app, invocation, "watch", "Show a job's progress until it ends, or pauses", "JOB", "the job's id", "j1", Follow);
 }
 
 }  // namespace mimeo

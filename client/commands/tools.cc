@@ -6,31 +6,36 @@
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
+#include "base/text.h"
 #include "client/commands/call.h"
 #include "client/download.h"
 #include "client/exit_code.h"
+#include "client/print.h"
 
 namespace mimeo {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Hours(24 * 30);
 
-// Runs `worker ARGS...` with this process's terminal; its exit code.
+// Whatever its code: it is not the request that was wrong.
+int Failed(const absl::Status& status) {
+  PrintError(status);
+  return kFailed;
+}
+
+// Runs `worker ARGS...` and prints what it writes, as it comes; its exit code.
 int RunWorker(std::vector<std::string> args) {
   const auto binary = FindBinary("worker");
-  if (!binary.ok()) {
-    PrintError(binary.status());
-    return kFailed;
-  }
+  if (!binary.ok()) return Failed(binary.status());
   args.insert(args.begin(), *binary);
   Subprocess::Options options;
   options.argv = std::move(args);
   options.own_group = false;  // Ctrl-C reaches it too
+  PrintedLines out(stdout), errors(stderr);
+  options.on_stdout = [&](absl::string_view piece) { out.Add(piece); };
+  options.on_stderr = [&](absl::string_view piece) { errors.Add(piece); };
   const auto worker = Subprocess::Start(options);
-  if (!worker.ok()) {
-    PrintError(worker.status());
-    return kFailed;
-  }
+  if (!worker.ok()) return Failed(worker.status());
   const auto ended = (*worker)->Wait(Clock::Real()->Now() + kPatience);
   return !ended.ok() || ended->signal != 0 ? kFailed : ended->code;
 }
@@ -49,10 +54,10 @@ int ExportFile(const ExportFlags& flags, const std::string& file) {
 
 int Export(const Invocation& invocation, const ExportFlags& flags) {
   if (FileExists(flags.source) && flags.step != 0) {
-    PrintError(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source, " is a file; only a job has checkpoints to choose from")));
-    return kWrongRequest;
+    return Ended(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source, " is a file; only a job has checkpoints to choose from")));
   }
   if (FileExists(flags.source)) return ExportFile(flags, flags.source);
+  if (!IsUtf8(flags.source)) return Ended(absl::InvalidArgumentError(absl::StrCat("SOURCE: there is no file \"", ToText(flags.source), "\", and no job has such an id")));
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
   absl::Status status = DownloadCheckpointFile(OpenChannel(invocation.server), flags.source, flags.step, file);
@@ -60,10 +65,7 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
     status = absl::NotFoundError(absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));
   }
   status = Explained(status, invocation.server);
-  if (!status.ok()) {
-    PrintError(status);
-    return ExitCodeOf(status);
-  }
+  if (!status.ok()) return Ended(status);
   return ExportFile(flags, file);
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "client/print.h"
 
 namespace mimeo {
 namespace {
@@ -51,8 +52,8 @@ std::string Polyline(const Series& series, const Range& xs, const Range& ys, abs
 
 }  // namespace
 
-std::string EscapeHtml(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+std::string EscapeHtml(absl::string_view bytes) {
+  return absl::StrReplaceAll(WholeText(bytes), {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
 std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series) {

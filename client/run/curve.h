@@ -14,8 +14,8 @@ struct Series {
   std::vector<std::pair<double, double>> points;  // x ascending; not finite ones are left out
 };
 
-// `&`, `<`, `>` and quotes as entities.
-std::string EscapeHtml(absl::string_view text);
+// As text (base/text.h), with `&`, `<`, `>` and quotes as entities.
+std::string EscapeHtml(absl::string_view bytes);
 
 // A chart with axis labels at its ends and a legend where there is more than one series. About 500 points of each series are
 // drawn, the last one among them. Empty when there is nothing to draw.

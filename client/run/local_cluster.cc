@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "client/run/log_tail.h"
 
 namespace mimeo {
@@ -17,6 +18,7 @@ namespace {
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
 constexpr absl::Duration kLook = absl::Milliseconds(200);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
+constexpr absl::string_view kWorkerGrace = "6s";  // with the goodbye it ends within the patience
 
 std::string Threads(int count) { return absl::StrCat(count, count == 1 ? " thread" : " threads"); }
 
@@ -63,7 +65,8 @@ absl::Status LocalCluster::StartAll() {
   for (int i = 0; i < options_.shares.workers; ++i) {
     const std::string id = absl::StrCat("w", i);
     RETURN_IF_ERROR(StartChild(id, {"worker", "agent", absl::StrCat("--coordinator=", address_), absl::StrCat("--id=", id),
-                                    "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id)})
+                                    "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id),
+                                    absl::StrCat("--stop_grace=", kWorkerGrace)})
                         .status());
   }
   return absl::OkStatus();
@@ -90,7 +93,7 @@ absl::StatusOr<std::string> LocalCluster::StartChild(const std::string& name, st
     RETURN_IF_ERROR(CheckAlive());
     if (Clock::Real()->Now() > deadline) {
       return absl::DeadlineExceededError(absl::StrCat(name, " did not start within ", absl::FormatDuration(kStartPatience),
-                                                      "; its log ", children_.back().log, " ends:", LogTail(children_.back().log)));
+                                                      "; its log ", ToText(children_.back().log), " ends:", LogTail(children_.back().log)));
     }
   }
 }
@@ -99,7 +102,7 @@ absl::Status LocalCluster::CheckAlive() {
   for (Child& child : children_) {
     if (child.process->running()) continue;
     const auto how = child.process->Wait(Clock::Real()->Now());
-    return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ", child.log,
+    return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ", ToText(child.log),
                                             " ends:", LogTail(child.log)));
   }
   return absl::OkStatus();

@@ -7,6 +7,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/limits.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -27,7 +29,9 @@ std::string LogTail(const std::string& path) {
   if (trimmed.empty()) return "";
   const std::vector<absl::string_view> lines = absl::StrSplit(trimmed, '\n');
   std::string tail;
-  for (size_t i = lines.size() - std::min(lines.size(), kLines); i < lines.size(); ++i) absl::StrAppend(&tail, "\n  | ", lines[i]);
+  for (size_t i = lines.size() - std::min(lines.size(), kLines); i < lines.size(); ++i) {
+    absl::StrAppend(&tail, "\n  | ", ToText(lines[i], limits::kShortReasonBytes));
+  }
   return tail;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/text.h"
 #include "client/run/curve.h"
 
 namespace mimeo {
@@ -48,6 +49,19 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, HasSubstr("3 steps, 96 images: 1 s of training, at a median of 200 images/s"));  // 32/100 + 32/200 + 32/300
   EXPECT_THAT(html, HasSubstr("last session of this run took 42 s. Rank 0 waited 0.0 s for images. 2 cores."));
   EXPECT_THAT(html, Not(HasSubstr("http")));
+}
+
+TEST(HtmlReportTest, IsTextWhateverNamesAreInIt) {
+  RunReport report = Sample();
+  const std::string odd = "caf\xe9\x1b[31m\xe2\x80\xae<b>";
+  report.job_text = "path: \"" + odd + "\"";
+  report.machine = odd;
+  (*report.steps[0].mutable_stats())["pixels/" + odd] = 1;
+  (*report.evaluations[0].mutable_values())[odd] = 1;
+  report.reconstructions = {{odd + ".png", "PNG"}};
+  const std::string html = HtmlReport(report);
+  EXPECT_EQ(html, ToLines(html, html.size() * 4)) << "nothing in it is no text";
+  EXPECT_THAT(html, HasSubstr("caf\\xe9\\x1b[31m\\u{202e}&lt;b&gt;"));
 }
 
 TEST(HtmlReportTest, SaysHowLongAJobWithATeacherWaitedForIt) {

@@ -14,13 +14,16 @@
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
+#include "client/json_text.h"
+#include "client/print.h"
 #include "client/progress.h"
 #include "client/run/run_plan.h"
 #include "client/run/run_results.h"
-#include "job/job_spec.h"
+#include "client/run/run_start.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -38,9 +41,8 @@ class Interrupts {
             if (!WaitForStopUntil(Clock::Real()->Now() + absl::Milliseconds(200))) continue;
             if (++seen > 1) _exit(kFailed);
             wanted_ = true;
-            std::fputs(trained_ ? "\nthe job is done and its results are being written; Ctrl-C again stops at once\n"
-                                : "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps since the last one\n",
-                       stderr);
+            Print(stderr, trained_ ? "\nthe job is done and its results are being written; Ctrl-C again stops at once\n"
+                                   : "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps since the last one\n");
           }
         }) {}
   ~Interrupts() {
@@ -68,33 +70,27 @@ absl::StatusOr<Reply> Call(Coordinator::Stub* stub, grpc::Status (Coordinator::S
   return reply;
 }
 
-bool IsLost(const Job& job) { return job.state() == JOB_STATE_FAILED || job.state() == JOB_STATE_CANCELLED; }
-
-// The id of the job to follow. A folder's newest job goes on, after a crash or a Ctrl-C; where it has failed for good, what made it
-// fail may have been mended: the job begins anew.
+// The id of the job to follow.
 absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, Progress* progress) {
-  ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, ListJobsRequest()));
-  const bool is_new = known.jobs().empty() || IsLost(known.jobs(0));
-  if (!is_new && JobSpecText(known.jobs(0).spec()) != plan.text) {
-    return absl::AlreadyExistsError(absl::StrCat("--out ", plan.out, " holds the unfinished run of another job; take another folder"));
-  }
-  if (is_new) {
-    if (!known.jobs().empty()) {
-      progress->Say(absl::StrCat("the job in this folder had failed (", known.jobs(0).reason(), "); it begins anew"));
-    }
+  ListJobsRequest list;
+  list.set_page_size(1);
+  ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, list));
+  const Job* const newest = known.jobs().empty() ? nullptr : &known.jobs(0);
+  ASSIGN_OR_RETURN(const RunStart start, DecideStart(newest, plan));
+  if (!start.note.empty()) progress->Say(start.note);
+  if (start.kind == RunStart::kSubmit) {
     SubmitRequest request;
     *request.mutable_spec() = plan.spec;
-    request.set_request_id(absl::StrCat("mimeo-run-", known.jobs_size() + 1));
+    request.set_request_id(absl::StrCat("mimeo-run-after-", newest == nullptr ? "nothing" : newest->id()));
     ASSIGN_OR_RETURN(const SubmitReply reply, Call(stub, &Coordinator::Stub::Submit, request));
     return reply.job_id();
   }
-  const Job& job = known.jobs(0);
-  if (job.want() != WANT_PAUSE) return job.id();
+  if (start.kind == RunStart::kFollow) return newest->id();
   ControlJobRequest control;
-  control.set_job_id(job.id());
+  control.set_job_id(newest->id());
   control.set_want(WANT_RUN);
   RETURN_IF_ERROR(Call(stub, &Coordinator::Stub::ControlJob, control).status());
-  return job.id();
+  return newest->id();
 }
 
 // On a cluster a job waits for workers that suit it; here there will be none but these.
@@ -110,7 +106,7 @@ absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
   for (const Worker& worker : known.workers()) {
     for (const DeviceInfo& device : worker.identity().devices()) {
       if (resources.device() == DEVICE_CUDA && device.device() != DEVICE_CUDA) {
-        return absl::FailedPreconditionError(absl::StrCat("resources.device: DEVICE_CUDA, and this machine has no CUDA device that can be used (", plan.out,
+        return absl::FailedPreconditionError(absl::StrCat("resources.device: DEVICE_CUDA, and this machine has no CUDA device that can be used (", ToText(plan.out),
                                                           "/logs/", worker.identity().id(), ".log may say why); DEVICE_AUTO takes the CPU"));
       }
       if (resources.precision() == PRECISION_BF16 && !device.bfloat16()) {
@@ -124,29 +120,34 @@ absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
 
 absl::Status Judge(const Job& job, const RunPlan& plan) {
   if (job.state() == JOB_STATE_SUCCEEDED) return absl::OkStatus();
-  if (job.state() == JOB_STATE_PAUSED) {
-    return absl::CancelledError(absl::StrCat("stopped at step ", job.checkpoint_step(), " of ", job.total_steps(),
-                                             "; the same command continues it"));
+  const std::string at = absl::StrCat("step ", job.checkpoint_step(), " of ", job.total_steps());
+  const std::string logs = absl::StrCat("logs: ", ToText(plan.out), "/logs, ", ToText(plan.out), "/cluster/w*/ranks");
+  if (job.state() == JOB_STATE_PAUSED && job.status_code() == 0) {
+    return absl::CancelledError(absl::StrCat("stopped at ", at, "; the same command continues it"));
   }
-  return absl::Status(job.status_code() == 0 ? absl::StatusCode::kInternal : static_cast<absl::StatusCode>(job.status_code()),
-                      absl::StrCat("the job has failed: ", job.reason(), "\nlogs: ", plan.out, "/logs, ", plan.out,
-                                   "/cluster/w*/ranks"));
+  if (job.state() == JOB_STATE_PAUSED) {
+    return absl::AbortedError(absl::StrCat("the job is paused at ", at, ": ", job.reason(), "\nonce that is mended, the same command continues it\n", logs));
+  }
+  const std::string next = job.state() == JOB_STATE_FAILED && job.checkpoint_step() > 0
+                               ? absl::StrCat("\nonce that is mended, the same command continues from ", at)
+                               : "";
+  return absl::AbortedError(absl::StrCat(job.state() == JOB_STATE_CANCELLED ? "the job was cancelled: " : "the job has failed: ", job.reason(), next, "\n", logs));
 }
 
 void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results) {
   if (!flags.json) {
-    std::printf("%sresults in %s: report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n",
-                EvaluationSummary(results.evaluations).c_str(), plan.out.c_str());
+    Print(stdout, absl::StrCat(EvaluationSummary(results.evaluations), "results in ", ToText(plan.out),
+                               ": report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n"));
     return;
   }
-  nlohmann::json summary = {{"out", plan.out}, {"job", results.job.id()}, {"state", JobState_Name(results.job.state())},
-                            {"steps", results.job.step()}, {"seconds", results.seconds}, {"evaluations", nlohmann::json::array()}};
+  nlohmann::ordered_json summary = {{"out", plan.out}, {"job", results.job.id()}, {"state", JobState_Name(results.job.state())},
+                            {"steps", results.job.step()}, {"seconds", results.seconds}, {"evaluations", nlohmann::ordered_json::array()}};
   for (const EvaluationResult& evaluation : results.evaluations) {
-    nlohmann::json one = {{"step", evaluation.step()}};
+    nlohmann::ordered_json one = {{"step", evaluation.step()}};
     for (const auto& [name, value] : evaluation.values()) one[name] = value;
     summary["evaluations"].push_back(one);
   }
-  std::printf("%s\n", summary.dump().c_str());
+  Print(stdout, JsonText(summary) + "\n");
 }
 
 absl::Status Run(const RunFlags& flags, const RunPlan& plan) {

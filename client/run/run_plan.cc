@@ -9,6 +9,8 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
+#include "client/recipe_file.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
 
@@ -18,12 +20,6 @@ namespace {
 using Problems = std::vector<std::string>;
 
 std::string Absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
-
-absl::StatusOr<JobSpec> ReadRecipe(const RunFlags& flags) {
-  const auto text = ReadFile(flags.recipe, limits::kRecipeBytes);
-  if (!text.ok()) return absl::InvalidArgumentError(absl::StrCat("RECIPE: ", text.status().message()));
-  return ParseRecipe(*text, flags.recipe);
-}
 
 void ApplyFlags(const RunFlags& flags, JobSpec* spec, Problems* problems) {
   for (const std::string& set : flags.sets) {
@@ -39,7 +35,7 @@ void ApplyFlags(const RunFlags& flags, JobSpec* spec, Problems* problems) {
 void CheckPath(const std::string& field, std::string* path, Problems* problems) {
   if (path->empty()) return;
   *path = Absolute(*path);
-  if (!FileExists(*path)) problems->push_back(absl::StrCat(field, ": ", *path, " does not exist"));
+  if (!FileExists(*path)) problems->push_back(absl::StrCat(field, ": ", ToText(*path), " does not exist"));
 }
 
 void CheckPaths(JobSpec* spec, Problems* problems) {
@@ -61,12 +57,12 @@ Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* prob
   for (const std::string& flag : flags.teachers) {
     std::pair<std::string, std::string> teacher = absl::StrSplit(flag, absl::MaxSplits('=', 1));
     if (teacher.first.empty() || teacher.second.empty()) {
-      problems->push_back(absl::StrCat("--teacher ", flag, ": not NAME=WEIGHTS, e.g. --teacher clip=weights/clip.safetensors"));
+      problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": not NAME=WEIGHTS, e.g. --teacher clip=weights/clip.safetensors"));
       continue;
     }
-    if (IsGiven(teachers, teacher.first)) problems->push_back(absl::StrCat("--teacher ", flag, ": ", teacher.first, " is given twice"));
+    if (IsGiven(teachers, teacher.first)) problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": ", teacher.first, " is given twice"));
     if (std::find(wanted.begin(), wanted.end(), teacher.first) == wanted.end()) {
-      problems->push_back(absl::StrCat("--teacher ", flag, ": the recipe mimics no teacher of this name; ",
+      problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": the recipe mimics no teacher of this name; ",
                                        wanted.empty() ? "it mimics none" : "it mimics: ", absl::StrJoin(wanted, ", ")));
     }
     CheckPath(absl::StrCat("--teacher ", teacher.first), &teacher.second, problems);
@@ -86,7 +82,7 @@ void CheckOutIsAFolder(const std::string& out, Problems* problems) {
     std::error_code error;
     if (std::filesystem::is_directory(path, error)) return;
     if (std::filesystem::exists(path, error)) {
-      problems->push_back(absl::StrCat("--out ", out, ": ", path.string(), " is not a folder"));
+      problems->push_back(absl::StrCat("--out ", ToText(out), ": ", ToText(path.string()), " is not a folder"));
       return;
     }
   }
@@ -104,14 +100,14 @@ absl::Status CheckOut(const RunPlan& plan) {
   if (!FileExists(path)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string before, ReadFile(path, limits::kRecipeBytes));
   if (IsTheSameJob(before, path, plan)) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrCat("--out ", plan.out, " holds the run of another job (see ", path,
+  return absl::AlreadyExistsError(absl::StrCat("--out ", ToText(plan.out), " holds the run of another job (see ", ToText(path),
                                                "); take another folder, or the recipe and flags of that run to continue it"));
 }
 
 }  // namespace
 
 absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
-  ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags));
+  ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags.recipe));
   Problems problems;
   ApplyFlags(flags, &spec, &problems);
   CheckPaths(&spec, &problems);

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
+#include "base/text.h"
 #include "client/metrics_json.h"
 #include "client/run/log_tail.h"
 #include "client/run/report.h"
@@ -36,7 +37,7 @@ absl::Status RunTool(const RunPlan& plan, std::vector<std::string> args) {
   ASSIGN_OR_RETURN(const auto process, Subprocess::Start(tool));
   ASSIGN_OR_RETURN(const ExitStatus ended, process->Wait(Clock::Real()->Now() + kToolPatience));
   if (ended.ok()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("worker ", verb, " ", ended.ToString(), "; its log ", tool.output_path, " ends:",
+  return absl::InternalError(absl::StrCat("worker ", verb, " ", ended.ToString(), "; its log ", ToText(tool.output_path), " ends:",
                                          LogTail(tool.output_path)));
 }
 

@@ -47,6 +47,8 @@ TEST(LogTailTest, HoldsTheLastDozenLines) {
   EXPECT_EQ(LogTail(path), "");
   ASSERT_TRUE(WriteFileAtomic(path, "one\ntwo\n\n").ok());
   EXPECT_EQ(LogTail(path), "\n  | one\n  | two");
+  ASSERT_TRUE(WriteFileAtomic(path, "caf\xe9.jpg \x1b[31m\r\n").ok());
+  EXPECT_EQ(LogTail(path), "\n  | caf\\xe9.jpg \\x1b[31m") << "logs are bytes";
   std::string text(1 << 20, 'x');
   for (int i = 1; i <= 20; ++i) absl::StrAppend(&text, "\nline ", i);
   ASSERT_TRUE(WriteFileAtomic(path, text).ok());

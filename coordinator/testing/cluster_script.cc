@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/digest.h"
 
@@ -32,7 +33,7 @@ std::string EventText(const Event& event) {
     case Event::kGangEnded: {
       const GangEnded& ended = event.gang_ended();
       return absl::StrCat(ended.job_id(), ": generation ", ended.generation(), " ended, ", GangEnd_Name(ended.end()),
-                          ended.permanent() ? " for good: " : ": ", ended.reason());
+                          ended.permanent() ? " for good: " : ended.needs_person() ? " until a person helps: " : ": ", ended.reason());
     }
     case Event::kDatasetPinned:
       return absl::StrCat(event.dataset_pinned().job_id(), ": data pinned to ", event.dataset_pinned().digest());
@@ -141,6 +142,7 @@ std::string ClusterScript::Execute(const Command& command) {
   const std::vector<std::string>& words = command.words;
   if (words.empty()) return "an empty command\n";
   if (words[0] == "restart") return Restart();
+  if (words[0] == "workers") return Workers();
   if (words.size() < 2) return absl::StrCat(words[0], " needs a name\n");
   if (words[0] == "worker") return RegisterWorker(command);
   if (words[0] == "teacher") {
@@ -156,7 +158,10 @@ std::string ClusterScript::Execute(const Command& command) {
   if (words[0] == "cancel") return Control(words[1], WANT_CANCEL);
   if (words[0] == "explain") return ExplainJob(words[1]);
   if (words[0] == "rank" && words.size() == 4) return Rank(command);
-  if (words[0] == "heartbeat") return Heartbeat(words[1]);
+  if (words[0] == "heartbeat") return Heartbeat(words[1], command.Number("leaving") > 0);
+  if (words[0] == "leave") return LeaveCluster(words[1]);
+  if (words[0] == "drain" || words[0] == "undrain") return Drain(words[1], words[0] == "drain");
+  if (words[0] == "wall") return SetWall(words[1]);
   if (words[0] == "upload") return Upload(command);
   if (words[0] == "commit") return CommitCheckpoint(command);
   if (words[0] == "report") return Report(command);
@@ -175,6 +180,18 @@ std::string ClusterScript::NewEvents() {
   for (size_t i = events_seen_; i < lines.size(); ++i) absl::StrAppend(&text, lines[i], "\n");
   events_seen_ = lines.size();
   return text;
+}
+
+std::vector<Job> ClusterScript::Jobs() const {
+  std::vector<Job> jobs;
+  ListJobsRequest request;
+  do {
+    const absl::StatusOr<ListJobsReply> page = core_->ListJobs(request);
+    if (!page.ok()) return jobs;
+    jobs.insert(jobs.end(), page->jobs().begin(), page->jobs().end());
+    request.set_page_token(page->next_page_token());
+  } while (!request.page_token().empty());
+  return jobs;
 }
 
 std::string ClusterScript::Replayed() const {
@@ -214,7 +231,7 @@ std::string ClusterScript::Submit(const Command& command) {
   JobSpec& spec = *request.mutable_spec();
   spec = ScriptJob(static_cast<int>(command.Number("ranks", 1)));
   spec.mutable_resources()->set_priority(static_cast<int>(command.Number("priority")));
-  spec.mutable_resources()->set_max_restarts(static_cast<int>(command.Number("restarts", 3)));
+  spec.mutable_resources()->set_max_restarts(static_cast<int>(command.Number("restarts", 4)));
   spec.mutable_checkpoint()->set_keep_last(static_cast<int>(command.Number("keep", 3)));
   if (command.Option("device") == "cuda") spec.mutable_resources()->set_device(DEVICE_CUDA);
   if (command.Option("device") == "cpu") spec.mutable_resources()->set_device(DEVICE_CPU);
@@ -254,16 +271,53 @@ std::string ClusterScript::Rank(const Command& command) {
   status.set_phase(phase);
   status.set_step(command.Number("step", status.step()));
   status.set_status_code(static_cast<int>(command.Number("code")));
-  status.set_message(command.Option("says", "no words"));
+  status.set_message(absl::StrReplaceAll(command.Option("says", "no words"), {{"_", " "}}));
   status.set_dataset_digest(command.Option("digest", status.dataset_digest()));
   status.set_total_steps(100);
   status.set_store_address(command.Option("store", status.store_address()));
   status.set_waiting_for(command.Option("waiting"));
+  status.set_doing(absl::StrReplaceAll(command.Option("doing"), {{"_", " "}}));
+  status.mutable_quiet()->set_seconds(command.Number("quiet"));
+  status.mutable_patience()->set_seconds(command.Number("patience"));
   return Heartbeat(worker);
 }
 
-std::string ClusterScript::Heartbeat(const std::string& worker) {
+std::string ClusterScript::LeaveCluster(const std::string& worker) {
+  LeaveClusterRequest request;
+  request.set_worker_id(worker);
+  request.set_incarnation(incarnations_[worker]);
+  for (const auto& [key, status] : statuses_[worker]) *request.add_ranks() = status;
+  statuses_.erase(worker);
+  return StatusText(core_->LeaveCluster(request));
+}
+
+std::string ClusterScript::Drain(const std::string& worker, bool drained) {
+  DrainWorkerRequest request;
+  request.set_worker_id(worker);
+  request.set_drained(drained);
+  return StatusText(core_->DrainWorker(request).status());
+}
+
+std::string ClusterScript::Workers() {
+  std::string text;
+  const ListWorkersReply reply = *core_->ListWorkers(ListWorkersRequest());
+  for (const Worker& worker : reply.workers()) {
+    absl::StrAppend(&text, worker.identity().id(), ": ", worker.slots_busy(), " of ", worker.identity().slots(), " busy",
+                    worker.offered() ? "" : ", given nothing", worker.note().empty() ? "" : "; ", worker.note(), "\n");
+  }
+  return text;
+}
+
+std::string ClusterScript::SetWall(const std::string& text) {
+  absl::Duration forward;
+  if (!absl::ParseDuration(text, &forward)) return "not a duration\n";
+  clock_.SetWall(forward);
+  return "";
+}
+
+std::string ClusterScript::Heartbeat(const std::string& worker, bool leaving) {
   HeartbeatRequest request;
+  request.set_leaving(leaving);
   request.set_worker_id(worker);
   request.set_incarnation(incarnations_[worker]);
   for (const auto& [key, status] : statuses_[worker]) *request.add_ranks() = status;
@@ -309,7 +363,7 @@ CheckpointManifest ClusterScript::Manifest(const Command& command) const {
 
 std::string ClusterScript::Upload(const Command& command) {
   const CheckpointManifest manifest = Manifest(command);
-  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), manifest.content_id());
+  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), {manifest.step(), manifest.content_id()});
   if (!admitted.ok()) return StatusText(admitted);
   return StatusText(core_->checkpoints().PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
                                                   manifest.chunk_sha256(0), ChunkBytes(manifest.step())));

@@ -5,10 +5,14 @@
 //   teacher T [incarnation=I] [address=A]          heartbeats
 //   submit J ranks=N [priority=P] [device=cuda|cpu] [precision=bf16] [teacher=T] [restarts=N] [keep=N]
 //   pause J · resume J · cancel J · explain J
-//   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS]   its agent's next heartbeat says so, and comes now
-//   heartbeat W                                    answers what W should run
+//   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's next heartbeat says so, and comes now;
+//                                                  in WORDS an underscore is a space
+//   heartbeat W [leaving=1]                        answers what W should run; leaving: its agent was told to stop
+//   leave W                                        its agent says goodbye
+//   drain W · undrain W · workers                  lists who is given nothing, is blamed or is silent
 //   upload J step=S [content=C] · commit J generation=G step=S [content=C] · report J generation=G step=S
 //   advance D [heard=W,T,...]                      time passes; those heard are heard at its end; then the tick
+//   wall D                                         somebody sets the machine's clock forward, or back
 //   restart                                        the coordinator is gone and recovers from its store
 //
 // The answer: an error, what the command returns, and the events that it caused, one a line.
@@ -39,6 +43,9 @@ class ClusterScript {
   std::string Run(const std::string& command);
   CoordinatorCore& core() { return *core_; }
 
+  // All of them, newest first.
+  std::vector<Job> Jobs() const;
+
   // The state that a fresh replay of the journal gives. REQUIRES: the journal can be read.
   std::string Replayed() const;
 
@@ -60,7 +67,11 @@ class ClusterScript {
   std::string Control(const std::string& job, Want want);
   std::string ExplainJob(const std::string& job);
   std::string Rank(const Command& command);
-  std::string Heartbeat(const std::string& worker);
+  std::string Heartbeat(const std::string& worker, bool leaving = false);
+  std::string LeaveCluster(const std::string& worker);
+  std::string Drain(const std::string& worker, bool drained);
+  std::string Workers();
+  std::string SetWall(const std::string& forward);
   std::string Upload(const Command& command);
   std::string CommitCheckpoint(const Command& command);
   std::string Report(const Command& command);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "model/finite.h"
 #include "model/weights.h"
 #include "model/weights/description.h"
 #include "model/weights/export_config.h"
@@ -69,6 +70,8 @@ class Exporter {
     } else if (found->second.sizes() != shape) {
       problems_.push_back(
           absl::StrCat("key ", name, " has shape ", ShapeText(found->second.sizes()), ", should be ", ShapeText(shape)));
+    } else if (const std::string not_finite = NotFinite(found->second); !not_finite.empty()) {
+      problems_.push_back(absl::StrCat("key ", name, " holds ", not_finite));
     } else {
       return found->second.detach().to(at::kCPU, at::kFloat);
     }
@@ -161,11 +164,18 @@ class Exporter {
 
 namespace {
 
-NamedTensors AsType(const NamedTensors& tensors, ExportedType type) {
-  if (type == ExportedType::kFloat32) return tensors;
-  NamedTensors rounded;
-  for (const auto& [name, tensor] : tensors) rounded.emplace(name, tensor.to(at::kBFloat16));
-  return rounded;
+// As stored. InvalidArgument: a tensor with values that are not finite, or that are not any more in that type.
+absl::StatusOr<NamedTensors> AsType(const NamedTensors& tensors, ExportedType type) {
+  NamedTensors typed;
+  std::vector<std::string> problems;
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor stored = type == ExportedType::kFloat32 ? tensor : tensor.to(at::kBFloat16);
+    const std::string not_finite = NotFinite(stored);
+    if (!not_finite.empty()) problems.push_back(absl::StrCat("checkpoint: key ", name, " holds ", not_finite, type == ExportedType::kFloat32 ? "" : ", as bfloat16"));
+    typed.emplace(name, stored);
+  }
+  if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
+  return typed;
 }
 
 }  // namespace
@@ -179,14 +189,15 @@ absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint,
         absl::StrCat("layout ", ExportedNames(layout).family, " cannot hold this encoder: ", absl::StrJoin(reasons, "; ")));
   }
   Exporter exporter(layout, checkpoint, spec);
-  ASSIGN_OR_RETURN(const NamedTensors tensors, exporter.Run());
+  ASSIGN_OR_RETURN(const NamedTensors exported, exporter.Run());
+  ASSIGN_OR_RETURN(const NamedTensors tensors, AsType(exported, type));
   RETURN_IF_ERROR(MakeDirs(out_dir));
   const std::string config = ConfigJson(layout, spec, exporter.no_embed_class(), type);
   if (!config.empty()) RETURN_IF_ERROR(WriteFileAtomic(JoinPath(out_dir, "config.json"), config));
   if (!config.empty() && layout != WeightsLayout::kTimm) {
     RETURN_IF_ERROR(WriteFileAtomic(JoinPath(out_dir, "preprocessor_config.json"), PreprocessorJson(spec.data())));
   }
-  return WriteSafetensors(JoinPath(out_dir, "model.safetensors"), AsType(tensors, type), {{"format", "pt"}, {"job", JobText(spec)}});
+  return WriteSafetensors(JoinPath(out_dir, "model.safetensors"), tensors, {{"format", "pt"}, {"job", JobText(spec)}});
 }
 
 EncoderCheckpoint CheckpointOf(const LoadedEncoder& loaded) {
@@ -209,7 +220,8 @@ absl::Status ExportSafetensors(const NamedTensors& checkpoint, const JobSpec& sp
   for (const auto& [name, tensor] : checkpoint) {
     if (absl::StartsWith(name, "encoder.") || absl::StartsWith(name, "objective.")) model.emplace(name, tensor);
   }
-  return WriteSafetensors(out_path, AsType(model, type), {{"format", "pt"}, {"job", JobText(spec)}});
+  ASSIGN_OR_RETURN(const NamedTensors tensors, AsType(model, type));
+  return WriteSafetensors(out_path, tensors, {{"format", "pt"}, {"job", JobText(spec)}});
 }
 
 }  // namespace mimeo

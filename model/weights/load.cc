@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
 #include "base/status_macros.h"
+#include "model/finite.h"
 #include "model/weights.h"
 #include "model/weights/compare_specs.h"
 #include "model/weights/description.h"
@@ -41,6 +42,8 @@ at::Tensor Assemble(const WeightsFile& weights, const KeyRule& rule, const at::T
       problems->push_back(absl::StrCat("key ", key, " has shape ", ShapeText(part->sizes()), ", should be ", ShapeText(shape)));
     } else if (!part->is_floating_point()) {
       problems->push_back(absl::StrCat("key ", key, " holds ", toString(part->scalar_type()), ", not floating-point numbers"));
+    } else if (const std::string not_finite = NotFinite(*part); !not_finite.empty()) {
+      problems->push_back(absl::StrCat("key ", key, " holds ", not_finite));
     } else {
       parts.push_back(*part);
     }
@@ -83,10 +86,16 @@ absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, co
   return absl::OkStatus();
 }
 
+absl::Status CheckFinite(const WeightsFile& weights, const std::string& key, const at::Tensor& stored) {
+  const std::string not_finite = NotFinite(stored);
+  return not_finite.empty() ? absl::OkStatus() : RefuseWeights(weights, {absl::StrCat("key ", key, " holds ", not_finite)});
+}
+
 // (1 + L, D) float32 of the file's own grid; undefined where the file has none.
 absl::StatusOr<at::Tensor> StoredPositions(const WeightsFile& weights, const EncoderSpec& spec, const PatchGrid& grid) {
   const at::Tensor* stored = weights.Find(weights.layout.Positions());
   if (stored == nullptr) return at::Tensor();
+  RETURN_IF_ERROR(CheckFinite(weights, weights.layout.Positions(), *stored));
   const int width = spec.has_vit() ? spec.vit().width() : spec.conv_vit().width(), registers = spec.vit().register_tokens();
   const at::Tensor stored_ND = stored->reshape({-1, width}).to(at::kFloat);
   at::Tensor positions_LD = PositionsWithClassRow(stored_ND, grid.num_patches(), registers);
@@ -108,6 +117,7 @@ absl::StatusOr<at::Tensor> ReadProjection(const WeightsFile& weights, int width)
     return RefuseWeights(weights, {absl::StrCat("key ", weights.layout.Projection(), " has shape ", ShapeText(stored->sizes()),
                                                 "; its ", transposed ? "last" : "first", " dimension should be ", width)});
   }
+  RETURN_IF_ERROR(CheckFinite(weights, weights.layout.Projection(), *stored));
   return (transposed ? stored->t() : *stored).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
 }
 

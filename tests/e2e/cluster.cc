@@ -18,6 +18,11 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Minutes(2);
 
+// Runs what follows it in a mount namespace of its own, with nothing in `folder`.
+std::vector<std::string> HidingCommand(const std::string& folder) {
+  return {"/usr/bin/unshare", "--mount", "/bin/sh", "-c", "mount -t tmpfs none \"$0\" && exec \"$@\"", folder};
+}
+
 std::string LastLines(const std::string& path, size_t bytes) {
   std::ifstream in(path);
   std::stringstream text;
@@ -81,7 +86,7 @@ LocalCluster::~LocalCluster() {
   }
 }
 
-void LocalCluster::Start(const std::string& name, std::vector<std::string> argv) {
+void LocalCluster::Start(const std::string& name, std::vector<std::string> argv, std::vector<std::string> under) {
   const auto binary = FindBinary(argv[0]);
   ASSERT_TRUE(binary.ok()) << binary.status();
   argv[0] = *binary;
@@ -90,7 +95,9 @@ void LocalCluster::Start(const std::string& name, std::vector<std::string> argv)
   argv.push_back(absl::StrCat("--announce=", announcement));
   argv.push_back("--metrics_listen=127.0.0.1:0");
   Subprocess::Options options;
-  options.argv = std::move(argv);
+  under.insert(under.end(), argv.begin(), argv.end());
+  options.argv = std::move(under);
+  options.extra_env = environment_;
   options.output_path = absl::StrCat(dir(), "/", name, ".log");
   auto child = Subprocess::Start(options);
   ASSERT_TRUE(child.ok()) << child.status();
@@ -109,10 +116,30 @@ void LocalCluster::StartCoordinator() {
                         absl::StrCat("--lease=", absl::FormatDuration(lease_))});
 }
 
-void LocalCluster::StartWorker(const std::string& id, int slots) {
-  Start(id, {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address),
-             absl::StrCat("--id=", id), absl::StrCat("--slots=", slots), "--host=127.0.0.1",
-             absl::StrCat("--dir=", dir(), "/", id)});
+std::vector<std::string> LocalCluster::WorkerCommand(const std::string& id, int slots) const {
+  return {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address), absl::StrCat("--id=", id),
+          absl::StrCat("--slots=", slots), "--host=127.0.0.1", absl::StrCat("--dir=", dir(), "/", id)};
+}
+
+void LocalCluster::StartWorker(const std::string& id, int slots, const std::vector<std::string>& flags) {
+  std::vector<std::string> argv = WorkerCommand(id, slots);
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  Start(id, argv);
+}
+
+void LocalCluster::StartWorkerThatDoesNotSee(const std::string& folder, const std::string& id, int slots) {
+  Start(id, WorkerCommand(id, slots), HidingCommand(folder));
+}
+
+bool LocalCluster::CanHideFolders() {
+  const TempDir folder;
+  Subprocess::Options options;
+  options.argv = HidingCommand(folder.path());
+  options.argv.push_back("/bin/true");
+  auto child = Subprocess::Start(options);
+  if (!child.ok()) return false;
+  const auto ended = (*child)->Wait(Clock::Real()->Now() + kPatience);
+  return ended.ok() && ended->ok();
 }
 
 void LocalCluster::StartTeacher(const std::string& name, const std::string& weights) {
@@ -128,11 +155,21 @@ void LocalCluster::Kill(const std::string& name) {
   ASSERT_TRUE(child.Wait(Clock::Real()->Now() + kPatience).ok()) << name;
 }
 
+void LocalCluster::Stop(const std::string& name) {
+  Subprocess& child = *processes_.at(name).child;
+  child.Signal(SIGTERM);
+  const auto ended = child.Wait(Clock::Real()->Now() + kPatience);
+  ASSERT_TRUE(ended.ok()) << name;
+  EXPECT_TRUE(ended->ok()) << name << " " << ended->ToString();
+}
+
 void LocalCluster::KillAll() {
   for (auto& [name, process] : processes_) {
     if (process.child != nullptr && process.child->running()) Kill(name);
   }
 }
+
+void LocalCluster::Signal(const std::string& name, int signal) { processes_.at(name).child->Signal(signal); }
 
 void LocalCluster::ExpectAliveFor(const std::string& name, absl::Duration duration) {
   const auto ended = processes_.at(name).child->Wait(Clock::Real()->Now() + duration);
@@ -195,6 +232,15 @@ Job LocalCluster::Await(const std::string& job_id, const std::string& what, cons
 
 Job LocalCluster::AwaitSuccess(const std::string& job_id) {
   return Await(job_id, "success", [](const Job& job) { return job.state() == JOB_STATE_SUCCEEDED; });
+}
+
+ListWorkersReply LocalCluster::Workers() {
+  grpc::ClientContext context;
+  SetDeadline(&context, absl::Seconds(30));
+  ListWorkersReply reply;
+  const grpc::Status status = NewStub()->ListWorkers(&context, ListWorkersRequest(), &reply);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return reply;
 }
 
 std::map<int64_t, StepMetrics> LocalCluster::Steps(const std::string& job_id) {

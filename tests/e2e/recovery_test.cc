@@ -158,7 +158,8 @@ TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) { ExpectAResumeIsBit
 
 INSTANTIATE_TEST_SUITE_P(Ranks, ResumeTest, testing::Values(1, 2, 3));
 
-// Two ranks that gather each other's rows, with batch statistics, dropped paths, and targets of averaged heads and a running mean.
+// Two ranks that gather each other's rows, with batch statistics, dropped paths, targets of averaged heads and a running mean, and
+// prototypes that thaw at some step after the first checkpoint.
 TEST(ResumeContrastTest, LossesAfterKillingEverythingAreBitEqual) {
   JobSpec spec = TinyJob(2, 40);
   AddContrast(&spec);
@@ -166,6 +167,7 @@ TEST(ResumeContrastTest, LossesAfterKillingEverythingAreBitEqual) {
   spec.mutable_ema()->set_decay(0.9);
   SelfDistillationSpec* dino = spec.add_objective()->mutable_self_distillation();
   dino->add_hidden_width(16), dino->set_bottleneck_width(8), dino->set_num_prototypes(32);
+  dino->set_frozen_prototypes(0.6);
   ExpectAResumeIsBitEqual(2, spec);
 }
 

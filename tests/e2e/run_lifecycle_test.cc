@@ -171,5 +171,27 @@ TEST_F(RunLifecycleTest, AJobThatHadFailedBeginsAnewOnceItsPhotosAreMended) {
   EXPECT_TRUE(FileExists(out_ + "/encoder/config.json"));
 }
 
+// Whether the changed images have failed the job or paused it: its steps are there, and the same command goes on from them.
+TEST_F(RunLifecycleTest, AJobWhoseImagesHadChangedGoesOnFromItsCheckpointOnceTheyAreRestored) {
+  const std::string photos = dir_.path() + "/photos";
+  std::filesystem::copy(ExamplePhotos("train"), photos, std::filesystem::copy_options::recursive);
+  Start({"--data", photos});
+  AwaitStep(12);
+  run_->Signal(SIGINT);
+  EXPECT_THAT(End(1), HasSubstr("the same command continues it"));
+
+  const std::string more = photos + "/one_more.tar";
+  std::filesystem::copy(std::filesystem::directory_iterator(photos)->path(), more);
+  Start({"--data", photos});
+  EXPECT_THAT(End(1), HasSubstr("once that is mended, the same command continues"));
+
+  ASSERT_TRUE(RemoveTree(more).ok());
+  Start({"--data", photos});
+  const std::string said = End(0);
+  EXPECT_THAT(said, HasSubstr("; it goes on from step "));
+  EXPECT_THAT(said, Not(HasSubstr("anew")));
+  ExpectEveryStepOnce();
+}
+
 }  // namespace
 }  // namespace mimeo

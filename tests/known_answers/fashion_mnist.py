@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fashion-MNIST as WebDataset shards: NNNNN_CLASS.png beside NNNNN_CLASS.cls, in OUT/train and OUT/test.
+"""Fashion-MNIST as WebDataset shards: NNNNN_CLASS.png beside NNNNN_CLASS.cls, in OUT/train and OUT/test; and the first 5,000 of each, which
+peer.py judges by, in OUT/bank and OUT/held_out.
 
   fashion_mnist.py OUT      from Debian's package dataset-fashion-mnist (MIT licence); needs Pillow
 """
@@ -15,6 +16,7 @@ from PIL import Image
 SOURCE = pathlib.Path("/usr/share/datasets/fashion-mnist")
 CLASSES = ["t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
 SHARD = 10000
+JUDGED = 5000
 
 
 def read_idx(path):
@@ -31,9 +33,10 @@ def add(tar, name, data):
     tar.addfile(info, io.BytesIO(data))
 
 
-def write_split(prefix, folder):
+def write_split(prefix, folder, most=None):
     (count, rows, cols), pixels = read_idx(SOURCE / f"{prefix}-images-idx3-ubyte.gz")
     _, labels = read_idx(SOURCE / f"{prefix}-labels-idx1-ubyte.gz")
+    count = min(count, most or count)
     folder.mkdir(parents=True, exist_ok=True)
     for begin in range(0, count, SHARD):
         with tarfile.open(folder / f"{begin // SHARD:03}.tar", "w") as tar:
@@ -54,6 +57,8 @@ def main():
     out = pathlib.Path(sys.argv[1])
     write_split("train", out / "train")
     write_split("t10k", out / "test")
+    write_split("train", out / "bank", JUDGED)
+    write_split("t10k", out / "held_out", JUDGED)
 
 
 if __name__ == "__main__":

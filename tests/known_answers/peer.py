@@ -288,11 +288,11 @@ def main():
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     torch.set_flush_denormal(True)
-    began = time.time()
+    began = time.monotonic()
     steps = flags.steps or STEPS[flags.method]
     accuracy, losses = train(flags.method, flags.seed, steps, flags.start, flags.views)
     loss = sum(losses[-LAST:]) / len(losses[-LAST:])
-    print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "loss": loss, "losses": losses, "seconds": round(time.time() - began, 1)}))
+    print(json.dumps({"method": flags.method, "seed": flags.seed, "steps": steps, "knn_accuracy": accuracy, "loss": loss, "losses": losses, "seconds": round(time.monotonic() - began, 1)}))
 
 
 if __name__ == "__main__":

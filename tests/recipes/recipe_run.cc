@@ -85,6 +85,7 @@ absl::StatusOr<StepInput> NextStep(const Parts& parts) {
   StepInput input;
   for (int64_t i = 0; i < AccumulationSteps(parts.spec); ++i) {
     ASSIGN_OR_RETURN(PreparedBatch batch, parts.pipeline->Next());
+    if (!batch.complete) return absl::DataLossError("some row of the batch has no sample that can be decoded");
     input.micro_batches.push_back(std::move(batch.pass));
     input.next = batch.next;
   }

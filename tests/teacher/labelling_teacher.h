@@ -24,6 +24,7 @@
 #include "objective/mimic.h"
 #include "teacher_server/serving.h"
 #include "worker/feature_source.h"
+#include "worker/teacher_pins.h"
 
 namespace mimeo::testing {
 
@@ -91,16 +92,18 @@ inline std::vector<std::string> Label(absl::Span<const FeatureTask> tasks) {
   return all;
 }
 
-// A server on a port of its own.
+// A server on a port of its own, or where an earlier one was.
 class TinyTeacher {
  public:
-  explicit TinyTeacher(const TeacherContract& contract, Batcher::Compute compute = nullptr) {
+  explicit TinyTeacher(const TeacherContract& contract, Batcher::Compute compute = nullptr, const std::string& listen = "127.0.0.1:0") {
     const auto count_and_label =
         [this](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
       for (const FeatureTask& task : tasks) images_ += task.num_images;
       return Label(tasks);
     };
-    auto server = ServingTeacher::Start({}, contract, compute ? compute : count_and_label, &metrics_, Clock::Real());
+    ServingTeacher::Options options;
+    options.listen = listen;
+    auto server = ServingTeacher::Start(options, contract, compute ? compute : count_and_label, &metrics_, Clock::Real());
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -113,13 +116,15 @@ class TinyTeacher {
   std::unique_ptr<ServingTeacher> server_;
 };
 
-// `address_` is where the client looks for its teacher; `waits_` is what it was told.
+// `address_` is where the client looks for its teacher; `waits_` is what it was told; `pinned_` is what the job has pinned, and
+// `taken_` what it heard of.
 class TeacherClientFixture : public ::testing::Test {
  protected:
   TeacherClientOptions Options() {
     TeacherClientOptions options;
     options.request.teacher = "tiny";
     options.request.objectives = {"mimic"};
+    options.pins = &pins_;
     options.address = [this] {
       absl::MutexLock lock(&mu_);
       return address_;
@@ -153,6 +158,16 @@ class TeacherClientFixture : public ::testing::Test {
     const auto there = [&] { return waits_.size() >= count; };
     mu_.Await(absl::Condition(&there));
   }
+  void Pin(const TeacherContract& contract) {
+    absl::MutexLock lock(&mu_);
+    pinned_.push_back(contract);
+  }
+  std::vector<std::string> digests_taken() {
+    absl::MutexLock lock(&mu_);
+    std::vector<std::string> digests;
+    for (const TeacherContract& contract : taken_) digests.push_back(contract.weights_digest());
+    return digests;
+  }
   absl::Time Soon() const { return Clock::Real()->Now() + absl::Seconds(30); }
 
   std::unique_ptr<FeatureSource> Connect() { return Connect(Options()); }
@@ -168,6 +183,15 @@ class TeacherClientFixture : public ::testing::Test {
   absl::Mutex mu_;
   std::string address_ ABSL_GUARDED_BY(mu_);
   std::vector<bool> waits_ ABSL_GUARDED_BY(mu_);
+  std::vector<TeacherContract> pinned_ ABSL_GUARDED_BY(mu_), taken_ ABSL_GUARDED_BY(mu_);
+  TeacherPins pins_{[this] {
+                      absl::MutexLock lock(&mu_);
+                      return pinned_;
+                    },
+                    [this](const TeacherContract& contract) {
+                      absl::MutexLock lock(&mu_);
+                      taken_.push_back(contract);
+                    }};
 };
 
 // `num_views` views of B images, each filled with its number; patch (image + view + k) % 4 is the k-th visible one, and those after

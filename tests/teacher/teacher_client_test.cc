@@ -113,22 +113,6 @@ TEST_F(TeacherClientTest, WhatWasAnsweredIsNotAskedAgain) {
   EXPECT_EQ(second.images(), 3);
 }
 
-TEST_F(TeacherClientTest, AnotherTeacherUnderTheSameNameIsRefused) {
-  auto teacher = std::make_unique<TinyTeacher>(Contract("a1"));
-  SetAddress(teacher->address());
-  const auto source = Connect();
-  ASSERT_NE(source, nullptr);
-  teacher = std::make_unique<TinyTeacher>(Contract("b2"));
-  SetAddress(teacher->address());
-  Sent sent = MakeBatch(2, 2, 1);
-  for (int attempt = 0; attempt < 2; ++attempt) {  // and it stays refused
-    const absl::Status attached = source->Attach(sent.batch, Soon(), &sent.views);
-    EXPECT_EQ(attached.code(), absl::StatusCode::kFailedPrecondition);
-    EXPECT_THAT(std::string(attached.message()), AllOf(HasSubstr("weights a1"), HasSubstr("weights b2")));
-  }
-  EXPECT_TRUE(sent.views[0].teacher_BNT.empty());
-}
-
 TEST_F(TeacherClientTest, GivesUpAtTheDeadlineAndSaysWhere) {
   const absl::Time deadline = Clock::Real()->Now() + absl::Milliseconds(100);
   const absl::Status unknown = ConnectTeacher(Options(), deadline).status();

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,6 +31,7 @@
 #include "model/testing/vit_spec.h"
 #include "model/weights.h"
 #include "worker/feature_source.h"
+#include "worker/teacher_pins.h"
 
 namespace mimeo {
 namespace {
@@ -58,7 +60,10 @@ class TeacherProcessTest : public ::testing::Test {
     const auto binary = FindBinary("teacher_server");
     EXPECT_TRUE(binary.ok()) << binary.status();
     Subprocess::Options options;
-    options.argv = {*binary, "--name=tiny", "--threads=1"};
+    options.argv = {*binary, "--threads=1"};
+    if (std::none_of(more_flags.begin(), more_flags.end(), [](const std::string& flag) { return flag.rfind("--name=", 0) == 0; })) {
+      options.argv.emplace_back("--name=tiny");
+    }
     options.argv.insert(options.argv.end(), more_flags.begin(), more_flags.end());
     options.output_path = log_;
     auto process = Subprocess::Start(options);
@@ -82,6 +87,7 @@ class TeacherProcessTest : public ::testing::Test {
     TeacherClientOptions options;
     options.request.teacher = "tiny";
     options.request.objectives = {"mimic"};
+    options.pins = &pins_;
     options.address = [this] {
       absl::MutexLock lock(&mu_);
       return address_;
@@ -126,6 +132,7 @@ class TeacherProcessTest : public ::testing::Test {
   absl::Mutex mu_;
   std::string address_ ABSL_GUARDED_BY(mu_);
   bool waited_ ABSL_GUARDED_BY(mu_) = false;
+  TeacherPins pins_{[] { return std::vector<TeacherContract>(); }, [](const TeacherContract&) {}};
 };
 
 TEST_F(TeacherProcessTest, ServesItsEncodersTokensAndSurvivesBeingKilled) {
@@ -204,6 +211,14 @@ TEST_F(TeacherProcessTest, WrongFlagsAreAllNamedAndExitWith2) {
   EXPECT_THAT(log, HasSubstr("--max_batch_images is 0, must be positive"));
   EXPECT_THAT(log, HasSubstr("--metrics_listen is \"here\", must be HOST:PORT"));
   EXPECT_THAT(log, HasSubstr("--advertise is needed: ranks cannot connect to --listen 0.0.0.0:0"));
+}
+
+TEST_F(TeacherProcessTest, ANameThatIsNoTextIsRefused) {
+  auto process = Start({absl::StrCat("--weights=", dir_.path()), "--listen=127.0.0.1:0", "--name=caf\xe9\x1b[2J"});
+  const auto exit = process->Wait(Soon());
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(exit->code, 2);
+  EXPECT_THAT(ReadFile(log_).value_or(""), HasSubstr("must be UTF-8 without control characters"));
 }
 
 }  // namespace

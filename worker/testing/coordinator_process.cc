@@ -99,6 +99,10 @@ void CoordinatorProcess::ReplaceGang(const std::string& job_id, int64_t generati
   RankStatus failed;
   failed.set_job_id(job_id);
   failed.set_generation(generation);
+  // A gang that had trained a step is placed again at once.
+  failed.set_phase(RANK_PHASE_TRAINING);
+  failed.set_step(1);
+  Beat({failed});
   failed.set_phase(RANK_PHASE_FAILED);
   failed.set_status_code(static_cast<int>(absl::StatusCode::kUnavailable));
   failed.set_message("killed by the test");

@@ -46,6 +46,17 @@ std::vector<WorkerIdentity> FakeCluster::registrations() const {
   return registrations_;
 }
 
+std::vector<LeaveClusterRequest> FakeCluster::goodbyes() const {
+  absl::MutexLock lock(&mu_);
+  return goodbyes_;
+}
+
+grpc::Status FakeCluster::LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request, LeaveClusterReply*) {
+  absl::MutexLock lock(&mu_);
+  goodbyes_.push_back(*request);
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeCluster::RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request, RegisterWorkerReply*) {
   absl::MutexLock lock(&mu_);
   registrations_.push_back(request->worker());

@@ -31,10 +31,14 @@ class FakeCluster : public Cluster::Service {
   HeartbeatRequest AwaitHeartbeat(const std::string& what, const std::function<bool(const HeartbeatRequest&)>& ready)
       ABSL_LOCKS_EXCLUDED(mu_);
   std::vector<WorkerIdentity> registrations() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Every worker's goodbye so far.
+  std::vector<LeaveClusterRequest> goodbyes() const ABSL_LOCKS_EXCLUDED(mu_);
 
   grpc::Status RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request, RegisterWorkerReply*) override
       ABSL_LOCKS_EXCLUDED(mu_);
   grpc::Status Heartbeat(grpc::ServerContext*, const HeartbeatRequest* request, HeartbeatReply* reply) override
+      ABSL_LOCKS_EXCLUDED(mu_);
+  grpc::Status LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request, LeaveClusterReply*) override
       ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -46,6 +50,7 @@ class FakeCluster : public Cluster::Service {
   absl::Status answer_ ABSL_GUARDED_BY(mu_);
   bool knows_worker_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<WorkerIdentity> registrations_ ABSL_GUARDED_BY(mu_);
+  std::vector<LeaveClusterRequest> goodbyes_ ABSL_GUARDED_BY(mu_);
   HeartbeatRequest newest_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -5,8 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "data/dataset.h"
+#include "model/finite.h"
 #include "model/weights.h"
+#include "spdlog/spdlog.h"
 #include "worker/embedding.h"
 #include "worker/tools/encoder_file.h"
 #include "worker/tools/tools.h"
@@ -25,11 +28,19 @@ struct Flags {
   int threads = 0;
 };
 
-// Rows in the order of the samples, which is that of the byte-sorted names.
-std::string FilesJson(const Dataset& dataset, const std::vector<int64_t>& samples) {
-  nlohmann::json files = nlohmann::json::array();
-  for (const int64_t sample : samples) files.push_back(dataset.name(sample));
-  return files.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+// A JSON list of names, as text: a byte that is not UTF-8 is written out (base/text.h). Not cut: each is below the limits of a path.
+std::string NamesJson(const Dataset& dataset, const std::vector<int64_t>& samples) {
+  nlohmann::ordered_json names = nlohmann::ordered_json::array();
+  for (const int64_t sample : samples) names.push_back(ToText(dataset.name(sample), 8 * dataset.name(sample).size() + 8));
+  return JsonText(names);
+}
+
+absl::Status CheckFinite(const Embeddings& embeddings) {
+  for (const at::Tensor& features : {embeddings.class_token_ND, embeddings.patch_mean_ND}) {
+    const std::string not_finite = features.defined() ? NotFinite(features) : "";
+    if (!not_finite.empty()) return absl::DataLossError(absl::StrCat("the features hold ", not_finite, ": this encoder's numbers overflow float32"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Embed(const Flags& flags) {
@@ -41,11 +52,18 @@ absl::Status Embed(const Flags& flags) {
   options.image = loaded.image;
   options.progress = ProgressLines("embed");
   ASSIGN_OR_RETURN(const Embeddings embeddings, EmbedImages(*dataset, *loaded.encoder, loaded.statistics, options));
+  LogLeftOut(*dataset, embeddings.left_out);
+  RETURN_IF_ERROR(CheckAnyRow(absl::StrCat("--images=", flags.images), embeddings));
+  RETURN_IF_ERROR(CheckFinite(embeddings));
   NamedTensors tensors = {{"patch_mean", embeddings.patch_mean_ND}};
   if (embeddings.class_token_ND.defined()) tensors["class_token"] = embeddings.class_token_ND;
   if (flags.tokens) tensors["patch_tokens"] = embeddings.patch_tokens_NLD;
+  std::vector<int64_t> left_out;
+  for (const LeftOut& bad : embeddings.left_out) left_out.push_back(bad.sample);
+  if (!left_out.empty()) spdlog::warn("{} of {} images are left out; the metadata key left_out names them", left_out.size(), dataset->size());
   return WriteSafetensors(flags.out, tensors,
-                          {{"files", FilesJson(*dataset, embeddings.samples)},
+                          {{"files", NamesJson(*dataset, embeddings.samples)},
+                           {"left_out", NamesJson(*dataset, left_out)},
                            {"weights_sha256", loaded.digest},
                            {"dataset_sha256", dataset->digest()},
                            {"image_px", absl::StrCat(options.image.height_px)},
@@ -57,7 +75,7 @@ absl::Status Embed(const Flags& flags) {
 int RunEmbed(int argc, char** argv) {
   Flags flags;
   CLI::App app("Features of images by an encoder, unmasked, as a safetensors file: class_token (N, D), patch_mean (N, D), and "
-               "with --tokens patch_tokens (N, L, D). The metadata key `files` lists the N images.", "embed");
+               "with --tokens patch_tokens (N, L, D). The metadata key `files` lists the N images, `left_out` those that cannot be decoded.", "embed");
   app.add_option("--weights", flags.weights, "A weights file, or a folder with model.safetensors")->required();
   app.add_option("--images", flags.images, "A folder of images, a tar, or a folder of tars")->required();
   app.add_option("--out", flags.out, "The safetensors file to write")->required();

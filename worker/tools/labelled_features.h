@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/shapes.h"
@@ -25,19 +27,27 @@ struct LabelledFlags {
 };
 void AddLabelledFlags(CLI::App* app, LabelledFlags* flags);
 
-// The labels of both are numbered alike.
+// The labels of both are numbered alike, and every image has one.
 struct LabelledSplit {
   Embeddings bank;
   Embeddings query;
+  std::vector<std::string> bank_names;  // of the bank's images, a row each
 };
 
 struct LabelledFeatures {
   LabelledSplit encoder;
   LabelledSplit raw_pixels;  // the baseline: 32 x 32 pixels as patch_mean_ND
   ImageShape image;          // of the encoder's crops
+  int64_t unlabelled = 0;    // images of the query set, or of the bank, that were left out for want of a label
+  int64_t bank_unlabelled = 0;
 };
-// Without flags.bank, flags.data holds train/ (the bank) and validation/. `verb` is said with the progress. InvalidArgument and others: as
-// OpenEncoder, Dataset::Open and EmbedImages.
+// Without flags.bank, flags.data holds train/ (the bank) and validation/. `verb` is said with the progress; what is measured is said
+// first. Of either set flags.max_images images with a label are taken, spread over the classes (data/spread_sample.h).
+// InvalidArgument, naming the flag: a set without any label, or of which no image can be decoded. Others: as OpenEncoder, Dataset::Open
+// and EmbedImages.
 absl::StatusOr<LabelledFeatures> EmbedLabelled(LabelledFlags flags, const std::string& verb);
+
+// images, bank_images, unlabelled, bank_unlabelled, image_px and image_width_px: what a verb's numbers were measured on.
+void AddCounts(const LabelledFeatures& features, nlohmann::ordered_json* result);
 
 }  // namespace mimeo

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
+#include "model/finite.h"
 #include "model/mask_plan.h"
 #include "model/patches.h"
 
@@ -40,6 +41,8 @@ absl::Status CopyInto(const NamedTensors& checkpoint, const Parameters& paramete
     } else if (found->second.sizes() != parameter.sizes()) {
       problems.push_back(absl::StrCat("key ", name, " has shape [", absl::StrJoin(found->second.sizes(), ", "),
                                       "], should be [", absl::StrJoin(parameter.sizes(), ", "), "]"));
+    } else if (const std::string not_finite = NotFinite(found->second); !not_finite.empty()) {
+      problems.push_back(absl::StrCat("key ", name, " holds ", not_finite));
     } else {
       at::Tensor(parameter).copy_(found->second);
     }

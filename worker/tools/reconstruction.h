@@ -19,7 +19,7 @@ namespace mimeo {
 class Reconstructor {
  public:
   // From the tensors of a checkpoint, encoder.* and objective.*. InvalidArgument: the job has no reconstruction objective,
-  // or tensors are missing or misshapen (all named).
+  // or tensors are missing, misshapen or not finite (all named).
   static absl::StatusOr<std::unique_ptr<Reconstructor>> Create(const NamedTensors& checkpoint, const JobSpec& spec);
 
   // One picture per image: the image | what the encoder sees, the rest grey | the prediction, visible patches as they are.

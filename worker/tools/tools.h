@@ -1,6 +1,9 @@
 // The verbs of `worker` that compute on this machine and talk to nobody: what `mimeo embed`, `reconstruct`, `export` and
 // `evaluate knn|linear` run as a child. Results of `knn` and `linear` go to stdout as one JSON object; progress and errors to stderr.
 //
+// An error of libtorch is an exit code too, and every name in the output is text. Images that cannot be decoded are left out, each named
+// on stderr, and the exit code is 0; where no image is left it is 2.
+//
 // argv[0] is the verb's own name. They return the process's exit code: 0 done, 1 failed, 2 the request was wrong.
 #pragma once
 

@@ -5,6 +5,7 @@
 #include <ATen/ops/equal.h>
 #include <ATen/core/grad_mode.h>
 
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -90,6 +91,98 @@ TEST_F(ToolsTest, EmbedWritesFeaturesAndTheSortedFiles) {
   EXPECT_EQ(tensors.at("class_token").dtype, "F32");
   const auto files = nlohmann::json::parse(file->view().metadata().at("files"));
   EXPECT_EQ(files, (nlohmann::json{"cmyk.jpg", "grey16.png", "lossy.webp", "photo.jpg"}));
+  EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("left_out")), (nlohmann::json{"text.jpg"}));
+}
+
+// Bytes that are no text, a new line and an escape sequence in names: written out, in the file and on the terminal.
+TEST_F(ToolsTest, EmbedMakesTextOfNames) {
+  ASSERT_OK(MakeDirs(Path("odd")));
+  ASSERT_OK_AND_ASSIGN(const std::string photo, ReadFile(Path("photos/photo.jpg")));
+  ASSERT_OK(WriteFileAtomic(Path("odd/caf\xe9.jpg"), photo));
+  ASSERT_OK(WriteFileAtomic(Path("odd/\xe6\x9c\xac.jpg"), photo));
+  ASSERT_OK(WriteFileAtomic(Path("odd/\x1b[2J\nx.jpg"), "text"));
+  ::testing::internal::CaptureStderr();
+  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("odd"), "--out", Path("f.safetensors")});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(code, 0) << said;
+  EXPECT_EQ(said.find('\x1b'), std::string::npos) << said;
+  EXPECT_THAT(said, HasSubstr("\\x1b[2J\\x0ax.jpg is left out"));
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("f.safetensors")));
+  EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("files")), (nlohmann::json{"caf\\xe9.jpg", "\xe6\x9c\xac.jpg"}));
+  EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("left_out")), (nlohmann::json{"\\x1b[2J\\x0ax.jpg"}));
+}
+
+TEST_F(ToolsTest, WeightsThatAreNotFiniteAreRefusedByName) {
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("checkpoint.safetensors")));
+  const NamedTensors good = ReadTensors(file->view()).value();
+  const std::string photos = Path("photos"), weights = Path("broken.safetensors"), out = Path("o");
+  struct Case {
+    int (*verb)(int, char**);
+    std::vector<std::string> arguments;
+    std::string tensor;
+  };
+  const std::vector<Case> cases = {
+      {RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", out}, "blocks.0.attn.qkv.weight"},
+      {RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", out}, "cls_token"},
+      {RunKnn, {"knn", "--weights", weights, "--data", photos, "--bank", photos}, "norm.weight"},
+      {RunLinear, {"linear", "--weights", weights, "--data", photos, "--bank", photos}, "norm.weight"},
+      {RunReconstruct, {"reconstruct", "--weights", weights, "--images", photos, "--out", out}, "norm.weight"},
+      {RunExport, {"export", "--checkpoint", weights, "--to=hf", "--out", out}, "norm.weight"},
+      {RunExport, {"export", "--checkpoint", weights, "--to=safetensors", "--out", out}, "norm.weight"},
+  };
+  for (const Case& wrong : cases) {
+    NamedTensors tensors = good;
+    at::Tensor broken = tensors.at("encoder." + wrong.tensor).clone();
+    broken.view({-1})[3] = std::nan("");
+    tensors["encoder." + wrong.tensor] = broken;
+    ASSERT_OK(WriteSafetensors(weights, tensors, {{"job", JobSpecText(spec_)}}));
+    ::testing::internal::CaptureStderr();
+    const int code = Call(wrong.verb, wrong.arguments);
+    const std::string said = ::testing::internal::GetCapturedStderr();
+    EXPECT_EQ(code, 2) << said;
+    EXPECT_THAT(said, HasSubstr(absl::StrCat("key encoder.", wrong.tensor, " holds 1 of ", broken.numel(), " values that are not finite, the first of them nan at 3")));
+    EXPECT_FALSE(FileExists(out)) << wrong.arguments[0];
+  }
+}
+
+TEST_F(ToolsTest, ExportRefusesWhatBfloat16CannotHold) {
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("checkpoint.safetensors")));
+  NamedTensors tensors = ReadTensors(file->view()).value();
+  at::Tensor large = tensors.at("encoder.norm.weight").clone();
+  large[5] = 3.4e38;
+  tensors["encoder.norm.weight"] = large;
+  ASSERT_OK(WriteSafetensors(Path("large.safetensors"), tensors, {{"job", JobSpecText(spec_)}}));
+  std::vector<std::string> arguments = {"export", "--checkpoint", Path("large.safetensors"), "--to=safetensors", "--out", Path("o.safetensors")};
+  EXPECT_EQ(Call(RunExport, arguments), 0);
+  arguments.push_back("--dtype=bf16");
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Call(RunExport, arguments), 2);
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("encoder.norm.weight holds 1 of 12 values that are not finite, the first of them inf at 5, as bfloat16"));
+}
+
+// Finite weights whose products are not: nothing is written that looks like features.
+TEST_F(ToolsTest, EmbedWritesNoFeaturesThatAreNotFinite) {
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("checkpoint.safetensors")));
+  NamedTensors tensors = ReadTensors(file->view()).value();
+  tensors["encoder.norm.weight"] = tensors.at("encoder.norm.weight") * 3e38;
+  tensors["encoder.norm.bias"] = tensors.at("encoder.norm.bias") + 3e38;
+  ASSERT_OK(WriteSafetensors(Path("large.safetensors"), tensors, {{"job", JobSpecText(spec_)}}));
+  ::testing::internal::CaptureStderr();
+  const int code = Call(RunEmbed, {"embed", "--weights", Path("large.safetensors"), "--images", Path("photos"), "--out", Path("o")});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(code, 1) << said;
+  EXPECT_THAT(said, HasSubstr("values that are not finite"));
+  EXPECT_FALSE(FileExists(Path("o")));
+}
+
+// What libtorch throws is one line and an exit code: here it has no memory for crops of that size.
+TEST_F(ToolsTest, WhatLibtorchThrowsIsAnExitCode) {
+  ::testing::internal::CaptureStderr();
+  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"), "--out", Path("o"), "--image_px=8000000"});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(code, 1) << said;
+  EXPECT_THAT(said, HasSubstr("allocate memory"));
+  EXPECT_EQ(said.find("frame #"), std::string::npos) << said;
 }
 
 TEST_F(ToolsTest, EmbedGivesTheSameFeaturesFromTheExportedEncoder) {
@@ -221,29 +314,82 @@ TEST_F(ToolsTest, HostileMemberNamesStayInTheFolder) {
   EXPECT_TRUE(FileExists(Path("deep/er/pictures/00000_x.tar_.._.._up.png.png")));
 }
 
-TEST_F(ToolsTest, KnnPrintsOneJsonObject) {
-  for (const char* split : {"train", "validation"}) {
-    for (int i = 0; i < 6; ++i) {
-      Pixels pixels{16, 16, std::vector<uint8_t>(16 * 16 * 3)};
-      // Two classes that pixels tell apart: rising and falling brightness.
-      for (int j = 0; j < 768; ++j) pixels.rgb[j] = static_cast<uint8_t>((i % 2 ? j / 4 : 255 - j / 4) + i);
-      const std::string folder = Path(absl::StrCat("split/", split, "/", i % 2 ? "up" : "down"));
-      ASSERT_OK(MakeDirs(folder));
-      ASSERT_OK(WriteFileAtomic(JoinPath(folder, absl::StrCat(i, ".png")), EncodePng(pixels)));
+// Class folders of small pictures that pixels tell apart: rising and falling brightness.
+class LabelledToolsTest : public ToolsTest {
+ protected:
+  void SetUp() override {
+    ToolsTest::SetUp();
+    for (const char* split : {"train", "validation"}) {
+      for (int i = 0; i < 6; ++i) WritePicture(absl::StrCat("split/", split, "/", i % 2 ? "up" : "down", "/", i, ".png"), i);
     }
   }
-  ::testing::internal::CaptureStdout();
-  const int code = Call(RunKnn, {"knn", "--weights", Path("checkpoint.safetensors"), "--data", Path("split"), "--k=3"});
-  const std::string output = ::testing::internal::GetCapturedStdout();
-  ASSERT_EQ(code, 0);
-  const auto json = nlohmann::json::parse(output);
+
+  void WritePicture(const std::string& name, int i) {
+    Pixels pixels{16, 16, std::vector<uint8_t>(16 * 16 * 3)};
+    for (int j = 0; j < 768; ++j) pixels.rgb[j] = static_cast<uint8_t>((i % 2 ? j / 4 : 255 - j / 4) + i);
+    const std::string path = Path(name);
+    ASSERT_OK(MakeDirs(path.substr(0, path.rfind('/'))));
+    ASSERT_OK(WriteFileAtomic(path, EncodePng(pixels)));
+  }
+
+  nlohmann::json Result(int (*verb)(int, char**), const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments = {"verb", "--weights", Path("checkpoint.safetensors"), "--data", Path("split")};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(Call(verb, arguments), 0);
+    said_ = ::testing::internal::GetCapturedStderr();
+    return nlohmann::json::parse(::testing::internal::GetCapturedStdout());
+  }
+
+  std::string said_;  // on stderr, by the last Result
+};
+
+TEST_F(LabelledToolsTest, KnnPrintsOneJsonObject) {
+  const auto json = Result(RunKnn, {"--k=3"});
   EXPECT_EQ(json.at("images"), 6);
   EXPECT_EQ(json.at("bank_images"), 6);
+  EXPECT_EQ(json.at("unlabelled"), 0);
   EXPECT_EQ(json.at("majority_rate"), 0.5);
   EXPECT_EQ(json.at("knn_raw_pixels"), 1.0);
-  const double by_class = json.at("knn_accuracy_class");
-  const double by_mean = json.at("knn_accuracy_patch_mean");
-  EXPECT_EQ(json.at("knn_accuracy"), std::max(by_class, by_mean));
+  EXPECT_EQ(json.at("k"), 3);
+  EXPECT_EQ(json.at("temperature"), 0.07);
+  // One definition, chosen before anything was measured; the class token's stands beside it.
+  EXPECT_EQ(json.at("knn_accuracy"), json.at("knn_accuracy_patch_mean"));
+  EXPECT_TRUE(json.contains("knn_accuracy_class"));
+}
+
+TEST_F(LabelledToolsTest, KnnSaysTheKThatWasUsed) {
+  EXPECT_EQ(Result(RunKnn, {}).at("k"), 6);
+  EXPECT_THAT(said_, HasSubstr("--k=20 is more than the bank's 6 images: all of them vote"));
+}
+
+TEST_F(LabelledToolsTest, ImagesWithoutLabelAreLeftOutByName) {
+  WritePicture("split/train/none.png", 0);
+  WritePicture("split/validation/neither.png", 1);
+  const auto json = Result(RunKnn, {"--k=3"});
+  EXPECT_EQ(json.at("images"), 6);
+  EXPECT_EQ(json.at("bank_images"), 6);
+  EXPECT_EQ(json.at("unlabelled"), 1);
+  EXPECT_EQ(json.at("bank_unlabelled"), 1);
+  EXPECT_THAT(said_, HasSubstr("6 of 7 images have a label; 6 of them are measured, in 2 classes; left out for want of a label: none.png"));
+  EXPECT_THAT(said_, HasSubstr("left out for want of a label: neither.png"));
+}
+
+TEST_F(LabelledToolsTest, MaxImagesIsSpreadOverTheClasses) {
+  for (int i = 6; i < 20; ++i) WritePicture(absl::StrCat("split/validation/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+  const auto json = Result(RunKnn, {"--k=3", "--max_images=4"});
+  EXPECT_EQ(json.at("images"), 4);
+  EXPECT_EQ(json.at("bank_images"), 4);
+  EXPECT_EQ(json.at("majority_rate"), 0.5) << "two of each class, and not the first four by name";
+}
+
+TEST_F(LabelledToolsTest, LinearSaysWhatTheMeanPatchTokenGives) {
+  for (int i = 6; i < 20; ++i) WritePicture(absl::StrCat("split/train/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+  const auto json = Result(RunLinear, {});
+  EXPECT_EQ(json.at("linear_accuracy"), json.at("linear_accuracy_patch_mean"));
+  EXPECT_TRUE(json.contains("linear_accuracy_class"));
+  EXPECT_EQ(json.at("bank_images"), 20);
 }
 
 TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
@@ -266,7 +412,9 @@ TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
       {RunExport, {"export", "--checkpoint", checkpoint, "--to=onnx", "--out", Path("o")}, 2, "onnx"},
       {RunExport, {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")}, 2, "no encoder of a known family"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos")}, 2, "no train/ and validation/"},
-      {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--bank", Path("photos")}, 2, "have no label"},
+      {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--bank", Path("photos")}, 2, "none of its 5 images has a label"},
+      {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--max_images=-1"}, 2, "--max_images"},
+      {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--caf\xe9\x1b[2J"}, 2, "caf\\xe9\\x1b[2J"},
   };
   for (const Case& wrong : cases) {
     ::testing::internal::CaptureStderr();

@@ -4,38 +4,40 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <exception>
+#include <iostream>
 #include <memory>
+#include <sstream>
 
 #include "base/process.h"
+#include "base/text.h"
+#include "model/catch_torch.h"
 
 namespace mimeo {
-namespace {
-
-// The seam where what libtorch throws becomes a Status.
-absl::Status Caught(const std::function<absl::Status()>& body) {
-  try {
-    return body();
-  } catch (const std::exception& error) {
-    return absl::InternalError(error.what());
-  }
-}
-
-}  // namespace
 
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body) {
   try {
     app->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app->exit(error) == 0 ? 0 : 2;
+    std::ostringstream said;  // what is wrong is a part of the command line, which is bytes
+    const int code = app->exit(error, std::cout, said);
+    std::fputs(ToLines(said.str()).c_str(), stderr);
+    return code == 0 ? 0 : 2;
   }
   StartLogging(app->get_name());
-  if (*threads > 0) at::set_num_threads(*threads);
-  const absl::Status status = Caught(body);
+  const absl::Status status = CatchTorch([&] {
+    if (*threads > 0) at::set_num_threads(*threads);
+    return body();
+  });
   if (status.ok()) return 0;
-  std::fprintf(stderr, "%s: %s\n", app->get_name().c_str(), std::string(status.message()).c_str());
-  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ? 2 : 1;
+  std::fprintf(stderr, "%s: %s\n", app->get_name().c_str(), ToLines(status.message()).c_str());
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsPermissionDenied(status) ? 2 : 1;
 }
+
+std::string JsonText(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+}
+
+void PrintResult(const nlohmann::ordered_json& result) { std::printf("%s\n", JsonText(result).c_str()); }
 
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what) {
   const bool terminal = isatty(STDERR_FILENO) != 0;

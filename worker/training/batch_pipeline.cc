@@ -4,15 +4,10 @@
 
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "worker/training/gang.h"
+#include "model/catch_torch.h"
+#include "worker/attach_or_stop.h"
 
 namespace mimeo {
-namespace {
-
-// How often a pipeline that waits for a teacher looks whether it should end.
-constexpr absl::Duration kStopPoll = absl::Seconds(1);
-
-}  // namespace
 
 BatchPipeline::BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options)
     : loader_(loader), teachers_(std::move(teachers)), options_(options), stream_(options.device),
@@ -28,7 +23,7 @@ BatchPipeline::~BatchPipeline() {
 
 void BatchPipeline::Run() {
   while (true) {
-    absl::StatusOr<PreparedBatch> batch = Prepare();
+    absl::StatusOr<PreparedBatch> batch = CatchTorch([this] { return Prepare(); });
     if (!batch.ok()) return queue_.Close(batch.status());
     if (!queue_.Push(*std::move(batch)).ok()) return;
   }
@@ -37,6 +32,9 @@ void BatchPipeline::Run() {
 absl::StatusOr<PreparedBatch> BatchPipeline::Prepare() {
   ASSIGN_OR_RETURN(const Batch batch, loader_->Next());
   PreparedBatch prepared;
+  prepared.bad_samples = batch.bad_samples;
+  prepared.complete = batch.complete;
+  if (!batch.complete) return prepared;
   absl::Status attached;
   RETURN_IF_ERROR(CatchTorch([&] {
     prepared.ready = stream_.Run(DeviceMark(), [&] {
@@ -63,16 +61,8 @@ absl::StatusOr<PreparedBatch> BatchPipeline::Next() {
 }
 
 absl::Status BatchPipeline::AttachFeatures(const Batch& batch, std::vector<ViewInput>* views) {
-  for (FeatureSource* teacher : teachers_) {
-    absl::Status status;
-    do {
-      if (closing_ || options_.stop_wanted()) {
-        return absl::CancelledError("told to stop while waiting for teacher " + teacher->request().teacher);
-      }
-      status = teacher->Attach(batch, clock_->Now() + kStopPoll, views);
-    } while (absl::IsDeadlineExceeded(status));
-    RETURN_IF_ERROR(status);
-  }
+  const auto stop_wanted = [this] { return closing_ || options_.stop_wanted(); };
+  for (FeatureSource* teacher : teachers_) RETURN_IF_ERROR(AttachOrStop(teacher, batch, stop_wanted, views));
   return absl::OkStatus();
 }
 

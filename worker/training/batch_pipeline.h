@@ -25,6 +25,8 @@ namespace mimeo {
 struct PreparedBatch {
   ForwardPass pass;             // without encodings
   std::vector<int64_t> sample_ids;
+  std::vector<int64_t> bad_samples;  // as Batch::bad_samples
+  bool complete = true;              // as Batch::complete: false: there is no pass
   LoaderPosition next;          // as Batch::next
   absl::Duration teacher_time;  // how long the teachers took
   DeviceMark ready;             // passed when the tensors of `pass` are there

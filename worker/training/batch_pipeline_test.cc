@@ -21,6 +21,12 @@ class BlackPhotos : public Loader {
     absl::MutexLock lock(&mu_);
     if (closed_) return absl::CancelledError("closed");
     Batch batch;
+    if (spoilt_) {
+      batch.complete = false;
+      batch.bad_samples = {5, 7};
+      batch.sample_ids = {-1};
+      return batch;
+    }
     batch.sample_ids = {number_};
     batch.keys = {RandomKey(7).Fold(static_cast<uint64_t>(number_))};
     batch.views_BCHW = {at::zeros({1, 3, kPx, kPx}, at::kByte)};
@@ -31,12 +37,17 @@ class BlackPhotos : public Loader {
     absl::MutexLock lock(&mu_);
     closed_ = true;
   }
-  int64_t bad_samples() const override { return 0; }
+  // From now on batches are such as a loader gives when no good sample is left.
+  void Spoil() {
+    absl::MutexLock lock(&mu_);
+    spoilt_ = true;
+  }
 
  private:
   absl::Mutex mu_;
   int64_t number_ ABSL_GUARDED_BY(mu_) = 0;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  bool spoilt_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 // A teacher whose answers are given out by the test, one by one; it can be away.
@@ -155,6 +166,17 @@ TEST(BatchPipelineTest, ToldToStopItWaitsForNoTeacher) {
   EXPECT_TRUE(teacher.AwaitTimesAsked(1));
   stop = true;
   EXPECT_THAT(pipeline.Next().status(), testing::StatusIs(absl::StatusCode::kCancelled, "clip"));
+}
+
+TEST(BatchPipelineTest, ABatchWithoutSamplesIsHandedOnAndNoTeacherIsAsked) {
+  BlackPhotos photos;
+  photos.Spoil();
+  GatedTeacher teacher;
+  teacher.SetAway(true);
+  BatchPipeline pipeline(&photos, {&teacher}, Options());
+  ASSERT_OK_AND_ASSIGN(const PreparedBatch batch, pipeline.Next());
+  EXPECT_FALSE(batch.complete);
+  EXPECT_EQ(batch.bad_samples, (std::vector<int64_t>{5, 7}));
 }
 
 TEST(BatchPipelineTest, AnotherContractEndsIt) {

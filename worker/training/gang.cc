@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "worker/training/gang_impl.h"
 #include "worker/training/process_group.h"
 
@@ -27,6 +28,9 @@ namespace {
 
 // How often a rank that waits for members looks whether it should stop.
 constexpr absl::Duration kJoinPoll = absl::Seconds(1);
+
+// Of one call on the store.
+constexpr absl::Duration kStoreTimeout = absl::Minutes(5);
 
 constexpr absl::Duration kLeaveTimeout = absl::Minutes(1);
 
@@ -61,7 +65,7 @@ absl::StatusOr<BoundSocket> ListenOn(const std::string& host) {
 
 absl::StatusOr<c10::intrusive_ptr<c10d::Store>> OpenStore(const GangOptions& options) {
   c10d::TCPStoreOptions store;
-  store.timeout = Milliseconds(options.join_timeout);
+  store.timeout = Milliseconds(std::min(options.join_timeout, kStoreTimeout));
   store.waitWorkers = false;
   std::string host = options.host;
   if (options.rank == 0) {
@@ -102,15 +106,19 @@ absl::StatusOr<std::vector<int>> MissingMembers(c10d::Store* store, int size) {
 // Waits until every rank has said that it is there, so that who is missing has a name.
 absl::Status AwaitMembers(c10d::Store* store, const GangOptions& options) {
   RETURN_IF_ERROR(CatchTorch([&] { store->set(absl::StrCat("joined/", options.rank), std::string("1")); }));
-  const absl::Time deadline = Clock::Real()->Now() + options.join_timeout;
+  absl::Time deadline = Clock::Real()->Now() + options.join_timeout;
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<int> missing, MissingMembers(store, options.size));
     if (missing.empty()) return absl::OkStatus();
     if (options.stop_wanted()) return absl::CancelledError("told to stop while joining the gang");
+    if (options.member_waits()) deadline = Clock::Real()->Now() + options.join_timeout;
     const absl::Duration left = deadline - Clock::Real()->Now();
     if (left <= absl::ZeroDuration()) {
       return absl::DeadlineExceededError(absl::StrCat("after ", absl::FormatDuration(options.join_timeout), " rank ",
                                                       absl::StrJoin(missing, ", "), " of ", options.size, " did not arrive"));
+    }
+    if (options.progress != nullptr) {
+      options.progress->Do(absl::StrCat("waits for rank ", absl::StrJoin(missing, ", "), " of ", options.size, " to join the gang"));
     }
     const std::string awaited = absl::StrCat("joined/", missing.front());
     // It throws when the time is over, which is no news here.
@@ -119,17 +127,6 @@ absl::Status AwaitMembers(c10d::Store* store, const GangOptions& options) {
 }
 
 }  // namespace
-
-absl::Status CatchTorch(const std::function<void()>& body) {
-  try {
-    body();
-    return absl::OkStatus();
-  } catch (const std::exception& error) {
-    // The first line says what; the rest is a C++ stack.
-    const std::string what = error.what();
-    return absl::AbortedError(what.substr(0, what.find('\n')));
-  }
-}
 
 Gang::Gang(GangOptions options, std::unique_ptr<Impl> impl) : options_(std::move(options)), impl_(std::move(impl)) {}
 Gang::~Gang() = default;
@@ -146,8 +143,10 @@ absl::StatusOr<std::unique_ptr<Gang>> Gang::Join(const GangOptions& options) {
   group.timeout = options.collective_timeout;
   group.nccl_timeout = options.nccl_timeout;
   group.device = options.device;
-  ASSIGN_OR_RETURN(impl->group, MakeProcessGroup(impl->store, group));
-  return std::unique_ptr<Gang>(new Gang(options, std::move(impl)));
+  auto gang = std::unique_ptr<Gang>(new Gang(options, std::move(impl)));
+  const Progress::Collective together = gang->Together();
+  ASSIGN_OR_RETURN(gang->impl_->group, MakeProcessGroup(gang->impl_->store, group));
+  return gang;
 }
 
 void Gang::Leave() {
@@ -156,6 +155,7 @@ void Gang::Leave() {
     for (int rank = 0; rank < options_.size; ++rank) keys.push_back(absl::StrCat(what, "/", rank));
     return keys;
   };
+  const Progress::Collective together = Together();
   const absl::Status left = CatchTorch([&] {
     impl_->store->set(absl::StrCat("done/", options_.rank), std::string("1"));
     impl_->store->wait(everybody("done"), Milliseconds(kLeaveTimeout));
@@ -168,6 +168,7 @@ void Gang::Leave() {
 
 absl::Status Gang::Sum(at::Tensor tensor) {
   if (options_.size == 1) return absl::OkStatus();
+  const Progress::Collective together = Together();
   return CatchTorch([&] {
     std::vector<at::Tensor> tensors = {tensor};
     impl_->group->allreduce(tensors)->wait();

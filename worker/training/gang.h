@@ -9,11 +9,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/progress.h"
 
 namespace c10d {
 class ProcessGroup;
@@ -37,6 +39,9 @@ struct GangOptions {
   std::function<void(const std::string& address)> publish_store;            // rank 0: tells the others, host:port
   std::function<absl::StatusOr<std::string>()> await_store;                 // other ranks: waits for that address
   std::function<bool()> stop_wanted = [] { return false; };                 // polled while members are missing
+  Progress* progress = nullptr;  // hears of each look for missing members, and of collectives; may be null, outlives the gang
+  // Likewise: some member waits for what comes before it joins, such as its data; that time does not count.
+  std::function<bool()> member_waits = [] { return false; };
 };
 
 class Gang {
@@ -48,6 +53,12 @@ class Gang {
 
   int rank() const { return options_.rank; }
   int size() const { return options_.size; }
+  // What this rank does, for people (base/progress.h).
+  void Do(std::string doing) const {
+    if (options_.progress != nullptr) options_.progress->Do(std::move(doing));
+  }
+  // To hold while ranks stand still for each other outside of Sum. Of a gang of one it says nothing.
+  Progress::Collective Together() const { return Progress::Collective(options_.size > 1 ? options_.progress : nullptr); }
 
   // Sums `tensor` over the ranks, in place, by Gloo or NCCL as it lies on the CPU or a GPU; with NCCL the host does not wait. Every
   // rank calls it, with one shape. Aborted: a member is gone.
@@ -87,8 +98,5 @@ class GradientReducer {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// Runs `body` and turns what libtorch throws into Aborted with its words: the one seam where its exceptions end.
-absl::Status CatchTorch(const std::function<void()>& body);
 
 }  // namespace mimeo

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "model/weights.h"
-#include "worker/training/gang.h"
 
 namespace mimeo {
 
@@ -29,7 +29,7 @@ absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Con
   }
   RETURN_IF_ERROR(CatchTorch([&] {
     parts.parameters->To(device, at::kFloat);
-    parts.optimizer = std::make_unique<AdamW>(parts.parameters.get(), spec.optimizer().adamw());
+    parts.optimizer = std::make_unique<AdamW>(parts.parameters.get(), spec);
     if (parts.average != nullptr) parts.average->Start(*parts.parameters);
   }));
   return parts;

@@ -11,6 +11,7 @@
 #include <ATen/ops/zeros_like.h>
 
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/half_cosine.h"
@@ -18,47 +19,58 @@
 
 namespace mimeo {
 
-AdamW::AdamW(const Parameters* parameters, const AdamWSpec& spec) : spec_(spec) {
+AdamW::AdamW(const Parameters* parameters, const JobSpec& spec) : spec_(spec) {
   const at::NoGradGuard no_grad;
   const int num_blocks = NumEncoderBlocks(*parameters);
-  std::map<std::pair<bool, double>, Group> groups;
+  std::map<std::tuple<bool, double, std::string>, Group> groups;
   for (const auto& [name, tensor] : parameters->trained()) {
-    if (!steps_.defined()) steps_ = at::zeros({}, tensor.options().dtype(at::kFloat).requires_grad(false));
+    const auto scalar = tensor.options().dtype(at::kFloat).requires_grad(false);
     const bool decayed = IsDecayed(name, tensor);
-    const double rate_scale = RateScale(name, num_blocks, spec.layer_decay());
-    Group& group = groups[{decayed, rate_scale}];
-    group.decayed = decayed, group.rate_scale = rate_scale;
+    const double rate_scale = RateScale(name, num_blocks, spec.optimizer().adamw().layer_decay());
+    const std::string cohort = CohortOf(spec, name);
+    for (const std::string& counted : {std::string(), cohort}) {
+      at::Tensor& steps = cohorts_[counted].steps;
+      if (!steps.defined()) steps = at::zeros({}, scalar);
+    }
+    Group& group = groups[{decayed, rate_scale, cohort}];
+    group.decayed = decayed, group.rate_scale = rate_scale, group.cohort = cohort;
     // The CUDA kernel reads a float; the CPU's a double.
-    group.rate = at::zeros({}, steps_.options().dtype(tensor.device().is_cpu() ? at::kDouble : at::kFloat));
+    group.rate = at::zeros({}, scalar.dtype(tensor.device().is_cpu() ? at::kDouble : at::kFloat));
     group.names.push_back(name);
     group.parameters.push_back(tensor);
     group.exp_avg.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
     group.exp_avg_sq.push_back(at::zeros_like(tensor, tensor.options().requires_grad(false)));
-    group.steps.push_back(steps_);
+    group.steps.push_back(cohorts_[cohort].steps);
   }
   for (auto& [key, group] : groups) groups_.push_back(std::move(group));
 }
 
 void AdamW::SetSchedule(double learning_rate, double progress) {
-  weight_decay_ = WeightDecayAt(spec_, progress);
+  weight_decay_ = WeightDecayAt(spec_.optimizer().adamw(), progress);
+  for (auto& [name, cohort] : cohorts_) cohort.live = IsLive(spec_, name, progress);
   for (Group& group : groups_) group.rate.fill_(learning_rate * group.rate_scale);
 }
 
 void AdamW::Step(const at::Tensor& found_inf) {
   const at::NoGradGuard no_grad;
+  const AdamWSpec& adamw = spec_.optimizer().adamw();
   // The kernel skips the update when found_inf is set, but leaves counting to its caller.
-  steps_.add_(1 - found_inf);
+  for (auto& [name, cohort] : cohorts_) {
+    if (cohort.live) cohort.steps.add_(1 - found_inf);
+  }
   for (Group& group : groups_) {
+    if (!cohorts_.at(group.cohort).live) continue;
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& parameter : group.parameters) gradients.push_back(parameter.grad());
     at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, group.rate,
-                      spec_.beta1(), spec_.beta2(), group.decayed ? weight_decay_ : 0, spec_.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
+                      adamw.beta1(), adamw.beta2(), group.decayed ? weight_decay_ : 0, adamw.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
                       /*grad_scale=*/std::nullopt, found_inf);
   }
 }
 
 std::vector<std::pair<std::string, at::Tensor>> AdamW::State() const {
-  std::vector<std::pair<std::string, at::Tensor>> state = {{"steps", steps_}};
+  std::vector<std::pair<std::string, at::Tensor>> state;
+  for (const auto& [name, cohort] : cohorts_) state.emplace_back(name.empty() ? "steps" : "steps." + name, cohort.steps);
   for (const Group& group : groups_) {
     for (size_t i = 0; i < group.names.size(); ++i) {
       state.emplace_back("exp_avg." + group.names[i], group.exp_avg[i]);
@@ -66,6 +78,16 @@ std::vector<std::pair<std::string, at::Tensor>> AdamW::State() const {
     }
   }
   return state;
+}
+
+std::map<std::string, std::vector<std::string>> AdamW::cohorts() const {
+  std::map<std::string, std::vector<std::string>> cohorts;
+  for (const Group& group : groups_) {
+    if (group.cohort.empty()) continue;
+    std::vector<std::string>& names = cohorts[group.cohort];
+    names.insert(names.end(), group.names.begin(), group.names.end());
+  }
+  return cohorts;
 }
 
 double WeightDecayAt(const AdamWSpec& spec, double progress) {

@@ -10,17 +10,19 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace mimeo {
 namespace {
 
-AdamWSpec Spec() {
-  AdamWSpec spec;
+JobSpec Spec() {
+  JobSpec job;
+  AdamWSpec& spec = *job.mutable_optimizer()->mutable_adamw();
   spec.set_beta1(0.9), spec.set_beta2(0.95), spec.set_epsilon(1e-8), spec.set_weight_decay(0.05), spec.set_final_weight_decay(0.05);
   spec.set_layer_decay(1);
-  return spec;
+  return job;
 }
 
 at::Tensor Scalar(float value) { return at::zeros({}, at::kFloat).fill_(value); }
@@ -107,13 +109,14 @@ TEST_F(AdamWTest, ASkippedStepLeavesEverythingAsItWas) {
 
 // DINO's weight decay: from 0.04 to 0.4 (facebookresearch/dino, utils.py, cosine_scheduler).
 TEST_F(AdamWTest, WeightDecayFollowsHalfACosine) {
-  AdamWSpec spec = Spec();
+  JobSpec job = Spec();
+  AdamWSpec& spec = *job.mutable_optimizer()->mutable_adamw();
   spec.set_weight_decay(0.04), spec.set_final_weight_decay(0.4);
   EXPECT_DOUBLE_EQ(WeightDecayAt(spec, 0), 0.04);
   EXPECT_NEAR(WeightDecayAt(spec, 0.25), 0.0927207793864214, 1e-15);
   EXPECT_NEAR(WeightDecayAt(spec, 0.5), 0.22, 1e-15);
   EXPECT_DOUBLE_EQ(WeightDecayAt(spec, 1), 0.4);
-  AdamW optimizer(&parameters_, spec);
+  AdamW optimizer(&parameters_, job);
   for (const auto& [name, tensor] : parameters_.all()) tensor.mutable_grad() = at::zeros(tensor.sizes(), tensor.options());
   const std::vector<double> before = Values("matrix");
   optimizer.SetSchedule(1e-2, 1);
@@ -153,6 +156,108 @@ TEST_F(AdamWTest, StateNamesEveryMomentAndTheStepCount) {
   EXPECT_EQ(state.at("exp_avg.matrix").sizes(), parameters_.Find("matrix").sizes());
   EXPECT_EQ(state.at("exp_avg_sq.vector").sizes(), parameters_.Find("vector").sizes());
   EXPECT_NE(state.at("exp_avg.vector").abs().sum().item<double>(), 0);
+}
+
+// Objectives of which one has prototypes that are frozen until `frozen_until`, and one a weight that falls to 0 at `weightless_from`.
+JobSpec LateSpec(double frozen_until, double weightless_from) {
+  JobSpec job = Spec();
+  ObjectiveSpec* dino = job.add_objective();
+  dino->set_name("dino"), dino->set_weight(1);
+  dino->mutable_self_distillation()->set_frozen_prototypes(frozen_until);
+  ObjectiveSpec* mimic = job.add_objective();
+  mimic->set_name("mimic"), mimic->set_weight(1), mimic->mutable_mimic();
+  WeightSchedule* schedule = mimic->mutable_weight_schedule();
+  schedule->set_final_weight(0), schedule->set_begin(0), schedule->set_end(weightless_from), schedule->set_shape(SCHEDULE_SHAPE_LINEAR);
+  return job;
+}
+
+class LateAdamWTest : public AdamWTest {
+ protected:
+  LateAdamWTest() : AdamWTest(at::kDouble) {
+    for (const std::string name : {"encoder.norm.weight", "objective.dino.prototypes", "objective.dino.head.0.weight",
+                                   "objective.mimic.head.weight", "objective.mimic.head.bias"}) {
+      const bool vector = name == "encoder.norm.weight" || name == "objective.mimic.head.bias";
+      parameters_.Add(name, vector ? std::vector<int64_t>{4} : std::vector<int64_t>{3, 4}, vector ? Init::kOnes : Init::kXavierUniform);
+    }
+    parameters_.To(at::kCPU, at::kDouble);
+  }
+  // As ObjectiveSum leaves them: those of what has no part in the loss are 0.
+  void SetGradients(int step, const std::set<std::string>& resting) {
+    AdamWTest::SetGradients(step);
+    for (const std::string& name : resting) parameters_.Find(name).mutable_grad().zero_();
+  }
+  std::set<std::string> RestingAt(double progress) const {
+    std::set<std::string> resting;
+    if (progress < 0.3) resting.insert("objective.dino.prototypes");
+    if (progress >= 0.8) resting.insert({"objective.mimic.head.weight", "objective.mimic.head.bias"});
+    return resting;
+  }
+};
+
+// PyTorch's semantics: an optimizer passes over a parameter whose gradient is None, and facebookresearch/dino makes it so for the
+// prototypes of the first epoch (utils.py, cancel_gradients_last_layer).
+TEST_F(LateAdamWTest, IsTheNaiveUpdateThatPassesOverWhatHasNoGradient) {
+  AdamW optimizer(&parameters_, LateSpec(0.3, 0.8));
+  std::map<std::string, NaiveAdamW> naive;
+  for (const auto& [name, tensor] : parameters_.all()) {
+    const std::vector<double> zeros(static_cast<size_t>(tensor.numel()));
+    naive[name] = {tensor.dim() > 1 ? 0.05 : 0.0, Values(name), zeros, zeros};
+  }
+  const std::vector<double> frozen = Values("objective.dino.prototypes");
+  constexpr int kSteps = 20;
+  for (int step = 0; step < kSteps; ++step) {
+    const double progress = static_cast<double>(step) / (kSteps - 1);
+    const std::set<std::string> resting = RestingAt(progress);
+    SetGradients(step, resting);
+    const bool skipped = step == 7 || step == 2;  // a gradient that is not finite: of a frozen step, and of a live one
+    for (auto& [name, oracle] : naive) {
+      if (resting.count(name) > 0 || skipped) continue;
+      const at::Tensor gradient = parameters_.Find(name).grad().contiguous();
+      oracle.Step(1e-2, {gradient.const_data_ptr<double>(), gradient.const_data_ptr<double>() + gradient.numel()});
+    }
+    optimizer.SetSchedule(1e-2, progress);
+    optimizer.Step(Scalar(skipped ? 1 : 0));
+    if (progress < 0.3) {
+      EXPECT_EQ(Values("objective.dino.prototypes"), frozen) << "step " << step;
+    }
+  }
+  for (const auto& [name, oracle] : naive) {
+    const std::vector<double> values = Values(name);
+    for (size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], oracle.values[i], 1e-13) << name << " " << i;
+  }
+}
+
+TEST_F(LateAdamWTest, TheFirstUpdateAfterTheThawIsAsLongAsAnyFirstOne) {
+  AdamW optimizer(&parameters_, LateSpec(0.5, 1));
+  for (int step = 0; step < 60; ++step) {
+    SetGradients(step, {"objective.dino.prototypes"});
+    optimizer.SetSchedule(1e-2, 0.4);
+    optimizer.Step(Scalar(0));
+  }
+  const std::vector<double> before = Values("objective.dino.prototypes");
+  SetGradients(60, {});
+  optimizer.SetSchedule(1e-2, 0.5);
+  optimizer.Step(Scalar(0));
+  const std::vector<double> after = Values("objective.dino.prototypes");
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(std::abs(after[i] - before[i] * (1 - 1e-2 * 0.05)), 1e-2, 1e-6) << i;
+}
+
+TEST_F(LateAdamWTest, EachCohortCountsItsOwnSteps) {
+  AdamW optimizer(&parameters_, LateSpec(0.3, 0.8));
+  for (const double progress : {0.0, 0.2, 0.4, 0.6, 0.9, 1.0}) {
+    SetGradients(0, RestingAt(progress));
+    optimizer.SetSchedule(1e-2, progress);
+    optimizer.Step(Scalar(0));
+  }
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : optimizer.State()) state[name] = tensor;
+  EXPECT_EQ(state.at("steps").item<float>(), 6);
+  EXPECT_EQ(state.at("steps.objective.dino.prototypes").item<float>(), 4);
+  EXPECT_EQ(state.at("steps.objective.mimic").item<float>(), 4);
+  EXPECT_EQ(state.size(), 3 + 2 * parameters_.all().size());
+  const auto cohorts = optimizer.cohorts();
+  ASSERT_EQ(cohorts.size(), 2u);
+  EXPECT_EQ(cohorts.at("objective.mimic").size(), 2u);
 }
 
 TEST_F(AdamWTest, TheNormIsOfAllGradientsTogether) {

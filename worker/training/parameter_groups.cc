@@ -5,7 +5,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "objective/objective.h"
+#include "objective/self_distillation.h"
 
 namespace mimeo {
 namespace {
@@ -17,6 +20,10 @@ int BlockOf(absl::string_view name) {
   return absl::SimpleAtoi(name.substr(0, name.find('.')), &block) ? block : -1;
 }
 
+// As ObjectiveSum::Create names them.
+std::string HeadOf(const ObjectiveSpec& objective) { return absl::StrCat("objective.", objective.name()); }
+std::string PrototypesOf(const ObjectiveSpec& objective) { return absl::StrCat(HeadOf(objective), ".prototypes"); }
+
 bool Embeds(absl::string_view name) {
   for (const char* prefix : {"encoder.cls_token", "encoder.reg_token", "encoder.pos_embed", "encoder.norm_pre", "encoder.patch_embed",
                              "encoder.blocks1.", "encoder.blocks2."}) {
@@ -26,6 +33,25 @@ bool Embeds(absl::string_view name) {
 }
 
 }  // namespace
+
+std::string CohortOf(const JobSpec& spec, const std::string& name) {
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    const std::string head = HeadOf(objective);
+    if (!absl::StartsWith(name, absl::StrCat(head, "."))) continue;
+    if (name == PrototypesOf(objective) && objective.self_distillation().frozen_prototypes() > 0) return name;
+    if (objective.has_weight_schedule() && objective.weight_schedule().final_weight() == 0) return head;
+  }
+  return "";
+}
+
+bool IsLive(const JobSpec& spec, const std::string& cohort, double progress) {
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    const bool counts = WeightAt(objective, progress) != 0;
+    if (cohort == HeadOf(objective)) return counts;
+    if (cohort == PrototypesOf(objective)) return counts && !PrototypesAreFrozen(objective.self_distillation(), progress);
+  }
+  return true;
+}
 
 bool IsDecayed(const std::string& name, const at::Tensor& parameter) {
   return parameter.dim() > 1 && !absl::EndsWith(name, ".pos_embed");

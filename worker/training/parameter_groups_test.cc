@@ -47,5 +47,53 @@ TEST(IsDecayedTest, MatricesAndTokensAreVectorsAndPositionsAreNot) {
   EXPECT_FALSE(IsDecayed("encoder.pos_embed", at::zeros({5, 2})));
 }
 
+JobSpec TwoObjectives() {
+  JobSpec spec;
+  ObjectiveSpec* dino = spec.add_objective();
+  dino->set_name("dino"), dino->set_weight(1), dino->mutable_self_distillation();
+  ObjectiveSpec* other = spec.add_objective();
+  other->set_name("dino_2"), other->set_weight(1), other->mutable_mimic();
+  return spec;
+}
+
+TEST(CohortTest, WhatIsAlwaysInTheLossHasNone) {
+  JobSpec spec = TwoObjectives();
+  WeightSchedule* schedule = spec.mutable_objective(1)->mutable_weight_schedule();
+  schedule->set_final_weight(0.1), schedule->set_end(0.5);
+  for (const char* name : {"encoder.norm.weight", "objective.dino.prototypes", "objective.dino.head.0.weight", "objective.dino_2.head.weight"}) {
+    EXPECT_EQ(CohortOf(spec, name), "") << name;
+  }
+  EXPECT_TRUE(IsLive(spec, "", 0));
+}
+
+TEST(CohortTest, FrozenPrototypesAreLiveFromTheThawOn) {
+  JobSpec spec = TwoObjectives();
+  spec.mutable_objective(0)->mutable_self_distillation()->set_frozen_prototypes(0.25);
+  EXPECT_EQ(CohortOf(spec, "objective.dino.prototypes"), "objective.dino.prototypes");
+  EXPECT_EQ(CohortOf(spec, "objective.dino.head.0.weight"), "");
+  EXPECT_FALSE(IsLive(spec, "objective.dino.prototypes", 0));
+  EXPECT_FALSE(IsLive(spec, "objective.dino.prototypes", 0.2499));
+  EXPECT_TRUE(IsLive(spec, "objective.dino.prototypes", 0.25));
+  EXPECT_TRUE(IsLive(spec, "objective.dino.prototypes", 1));
+}
+
+TEST(CohortTest, AHeadIsLiveUntilItsWeightIsZero) {
+  JobSpec spec = TwoObjectives();
+  spec.mutable_objective(0)->mutable_self_distillation()->set_frozen_prototypes(0.25);
+  for (ObjectiveSpec& objective : *spec.mutable_objective()) {
+    objective.mutable_weight_schedule()->set_final_weight(0), objective.mutable_weight_schedule()->set_end(0.5);
+  }
+  EXPECT_EQ(CohortOf(spec, "objective.dino_2.head.weight"), "objective.dino_2");
+  EXPECT_EQ(CohortOf(spec, "objective.dino.head.0.weight"), "objective.dino");
+  EXPECT_EQ(CohortOf(spec, "objective.dino.prototypes"), "objective.dino.prototypes");
+  for (const char* cohort : {"objective.dino", "objective.dino_2"}) {
+    EXPECT_TRUE(IsLive(spec, cohort, 0)) << cohort;
+    EXPECT_TRUE(IsLive(spec, cohort, 0.49)) << cohort;
+    EXPECT_FALSE(IsLive(spec, cohort, 0.5)) << cohort;
+  }
+  EXPECT_TRUE(IsLive(spec, "objective.dino.prototypes", 0.3));
+  EXPECT_FALSE(IsLive(spec, "objective.dino.prototypes", 0.6));
+}
+
 }  // namespace
 }  // namespace mimeo

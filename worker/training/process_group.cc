@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/cuda_library.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "worker/cuda/nccl.h"
-#include "worker/training/gang.h"
 
 namespace mimeo {
 namespace {

@@ -5,6 +5,7 @@
 #include <ATen/ops/zeros.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <set>
@@ -17,13 +18,18 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/devices.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
+#include "model/catch_torch.h"
 #include "model/encoder.h"
 #include "model/mask_plan.h"
 #include "model/torch_device.h"
 #include "model/weights.h"
+#include "worker/teacher_pins.h"
+#include "worker/training/job_data.h"
 #include "worker/training/model_parts.h"
+#include "worker/training/operator_progress.h"
 #include "worker/training/row_gatherer.h"
 #include "worker/training/step_parts.h"
 #include "worker/training/views.h"
@@ -31,9 +37,18 @@
 namespace mimeo {
 namespace {
 
-constexpr absl::Duration kJoinTimeout = absl::Minutes(5);
+// Above what the slowest rank's start may take: that one is looked at by its own agent.
+constexpr absl::Duration kJoinTimeout = absl::Hours(1);
+constexpr absl::Duration kJoinPoll = absl::Seconds(1);
 constexpr absl::Duration kDownloadTimeout = absl::Hours(24);
 constexpr absl::Duration kTeacherPoll = absl::Seconds(2);
+// The coordinator pins a teacher in its answer to the heartbeat that names it. One that is away holds nothing up: what this rank took
+// stands until it hears otherwise.
+constexpr absl::Duration kPinPatience = absl::Seconds(4);
+
+std::vector<TeacherContract> PinnedBy(const GangAssignment& assignment) {
+  return {assignment.pinned_teachers().begin(), assignment.pinned_teachers().end()};
+}
 
 // What a rank stands still for: several threads of it may, for reasons of their own. Thread-safe.
 class Waiting {
@@ -57,7 +72,7 @@ class Waiting {
   std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
 };
 
-// Turns the agent's word into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
+// Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
 class StopWatch {
  public:
   explicit StopWatch(RankLink* agent)
@@ -65,7 +80,7 @@ class StopWatch {
           while (!wanted_ && !ended_) {
             const auto told = agent_->Await([this](const GangAssignment&) { return ended_.load(); },
                                             Clock::Real()->Now() + absl::Seconds(1));
-            if (absl::IsCancelled(told.status())) wanted_ = true;
+            if (absl::IsCancelled(told.status()) || WaitForStopUntil(Clock::Real()->Now())) wanted_ = true;
           }
         }) {}
   ~StopWatch() {
@@ -96,8 +111,13 @@ absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
 // The parts of a run, in the order in which they are made.
 class Run {
  public:
-  Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent)
-      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), waiting_(agent), stop_(agent) {}
+  Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress)
+      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), progress_(progress), waiting_(agent), stop_(agent),
+        pins_([agent] { return PinnedBy(agent->assignment()); },
+              [agent](const TeacherContract& taken) { agent->Update([&](RankStatus* status) { *status->add_teachers() = taken; }); }),
+        operators_(progress) {}
+
+  bool told_to_stop() const { return stop_.wanted(); }
 
   absl::StatusOr<TrainEnd> Go() {
     ASSIGN_OR_RETURN(device_info_, ChooseDevice(spec_.resources()));
@@ -110,10 +130,14 @@ class Run {
     // PRECISION_FP32 means it: cuDNN would round its inputs to TF32.
     at::globalContext().setAllowTF32CuDNN(false);
     RETURN_IF_ERROR(OpenData());
+    RETURN_IF_ERROR(CheckStop());
     RETURN_IF_ERROR(ConnectTeachers(&teachers_));
     if (evaluation_ != nullptr) RETURN_IF_ERROR(ConnectTeachers(&evaluation_teachers_));
     RETURN_IF_ERROR(BuildModel());
+    RETURN_IF_ERROR(CheckStop());
     RETURN_IF_ERROR(Restore());
+    RETURN_IF_ERROR(CheckStop());
+    RETURN_IF_ERROR(AwaitPins());
     RETURN_IF_ERROR(Join());
     return Train();
   }
@@ -121,24 +145,33 @@ class Run {
  private:
   bool chief() const { return assignment_.rank() == 0; }
 
+  absl::Status CheckStop() const { return stop_.wanted() ? absl::CancelledError("told to stop before the first step") : absl::OkStatus(); }
+
   absl::Status OpenData() {
-    auto opened = Dataset::Open(spec_.data().path());
-    if (!opened.ok()) return absl::Status(opened.status().code(), absl::StrCat("data.path: ", opened.status().message()));
-    dataset_ = *std::move(opened);
-    if (!assignment_.dataset_digest().empty() && assignment_.dataset_digest() != dataset_->digest()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "data.path: ", spec_.data().path(), " has changed since this job began: its digest was ", assignment_.dataset_digest(),
-          ", now it is ", dataset_->digest(), " (", dataset_->size(), " images). Restore the images, or submit a new job"));
+    JobData data = {"data.path", spec_.data().path(), !assignment_.dataset_digest().empty(), assignment_.dataset_digest(),
+                    assignment_.num_samples()};
+    ASSIGN_OR_RETURN(dataset_, OpenJobData(data, DataPatience(), progress_));
+    if (spec_.evaluation().has_path()) {
+      const auto open = [&](const std::string& field, const std::string& path) {
+        return OpenJobData({field, path, data.read_before}, DataPatience(), progress_);
+      };
+      const EvaluationWatch watch = {[this] { return stop_.wanted().load(); }, progress_};
+      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch, open));
     }
+    // The digest says that all of the job's data was there once, so it comes last.
     agent_->Update([&](RankStatus* status) {
       status->set_dataset_digest(dataset_->digest());
       status->set_num_samples(dataset_->size());
       status->set_total_steps(TotalSteps(spec_, dataset_->size()));
     });
-    if (spec_.evaluation().has_path()) {
-      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_));
-    }
     return absl::OkStatus();
+  }
+
+  Patience DataPatience() {
+    Patience patience;
+    patience.stop_wanted = [this] { return stop_.wanted().load(); };
+    patience.on_waiting = [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); };
+    return patience;
   }
 
   absl::Status ConnectTeachers(std::vector<std::unique_ptr<FeatureSource>>* teachers) {
@@ -146,6 +179,7 @@ class Run {
       const std::string& name = request.teacher;
       TeacherClientOptions client;
       client.request = request;
+      client.pins = &pins_;
       client.image = ImageShapeOf(spec_.data());
       client.grid = {PatchRows(spec_), PatchCols(spec_), PatchPx(spec_)};
       client.num_visible = NumVisible(spec_);
@@ -161,6 +195,7 @@ class Run {
       };
       client.on_waiting = [this, name](bool waiting) { waiting_.Set("teacher " + name, waiting); };
       absl::StatusOr<std::unique_ptr<FeatureSource>> teacher;
+      progress_->Do("connects to teacher " + name);
       do {
         if (stop_.wanted()) return absl::CancelledError("told to stop while waiting for teacher " + name);
         teacher = ConnectTeacher(client, Clock::Real()->Now() + kTeacherPoll);
@@ -171,7 +206,22 @@ class Run {
     return absl::OkStatus();
   }
 
+  // Two servers may answer by one name: no rank takes a step by another teacher than the gang's.
+  absl::Status AwaitPins() {
+    const std::vector<TeacherContract> taken = pins_.taken();
+    const auto all_pinned = [&taken](const GangAssignment& newest) {
+      std::set<std::string> names;
+      for (const TeacherContract& pinned : newest.pinned_teachers()) names.insert(pinned.name());
+      return std::all_of(taken.begin(), taken.end(), [&](const TeacherContract& one) { return names.count(one.name()) > 0; });
+    };
+    const auto told = agent_->Await(all_pinned, Clock::Real()->Now() + kPinPatience);
+    if (!absl::IsDeadlineExceeded(told.status())) RETURN_IF_ERROR(told.status());
+    for (const TeacherContract& contract : taken) RETURN_IF_ERROR(pins_.Check(contract));
+    return absl::OkStatus();
+  }
+
   absl::Status BuildModel() {
+    progress_->Do("makes the model");
     ObjectiveSum::Context context;
     for (const auto& teacher : teachers_) {
       for (const std::string& objective : teacher->request().objectives) context.teacher_widths[objective] = teacher->width();
@@ -189,9 +239,15 @@ class Run {
     waiting_.Set("coordinator", true);
     ASSIGN_OR_RETURN(const std::string stream,
                      DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
-                                        Clock::Real()->Now() + kDownloadTimeout, [](int64_t) {}));
+                                        Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
+                                          progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(), " (", bytes >> 20, " MiB so far)"));
+                                        }));
     waiting_.Set("coordinator", false);
+    progress_->Do(absl::StrCat("takes the state of step ", assignment_.resume_step(), " from its checkpoint"));
     ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
+    if (!position_.bad_samples.empty() && *position_.bad_samples.rbegin() >= dataset_->size()) {
+      return absl::DataLossError(absl::StrCat("the checkpoint knows a bad sample ", *position_.bad_samples.rbegin(), " of ", dataset_->size()));
+    }
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
     return absl::OkStatus();
   }
@@ -205,19 +261,29 @@ class Run {
     gang.host = options_.host;
     gang.device = device_;
     gang.join_timeout = kJoinTimeout;
+    gang.progress = progress_;
     gang.stop_wanted = [this] { return stop_.wanted().load(); };
+    gang.member_waits = [this] { return !agent_->assignment().gang_waits_for().empty(); };
     gang.publish_store = [this](const std::string& address) {
       agent_->Update([&](RankStatus* status) { status->set_store_address(address); });
     };
-    gang.await_store = [this]() -> absl::StatusOr<std::string> {
-      ASSIGN_OR_RETURN(const GangAssignment ready,
-                       agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
-                                     Clock::Real()->Now() + kJoinTimeout));
-      return ready.store_address();
-    };
+    gang.await_store = [this] { return AwaitStore(); };
     ASSIGN_OR_RETURN(gang_, Gang::Join(gang));
     ASSIGN_OR_RETURN(step_parts_, MakeStepParts(spec_, model_, gang_.get(), device_));
     return absl::OkStatus();
+  }
+
+  // It looks again and again, which is progress: rank 0 is the one that may hang.
+  absl::StatusOr<std::string> AwaitStore() {
+    progress_->Do("waits for rank 0 to open the gang's store");
+    const absl::Time deadline = Clock::Real()->Now() + kJoinTimeout;
+    absl::StatusOr<GangAssignment> ready;
+    do {
+      progress_->Move();
+      ready = agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); }, Clock::Real()->Now() + kJoinPoll);
+    } while (absl::IsDeadlineExceeded(ready.status()) && Clock::Real()->Now() < deadline);
+    RETURN_IF_ERROR(ready.status());
+    return ready->store_address();
   }
 
   // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
@@ -244,6 +310,7 @@ class Run {
   }
 
   absl::StatusOr<TrainEnd> Train() {
+    progress_->Do("prepares the first step");
     views_ = std::make_unique<ViewMaker>(spec_, device_);
     RETURN_IF_ERROR(step_parts_.step->Settle(BlankViews()));
     Loader::Options loading;
@@ -252,6 +319,7 @@ class Run {
     loading.micro_batch = spec_.resources().micro_batch();
     loading.last_step_batches = TotalSteps(spec_, dataset_->size());
     loading.start = position_.next;
+    loading.progress = progress_;
     ASSIGN_OR_RETURN(loader_, Loader::Open(dataset_.get(), spec_, loading));
     BatchPipeline::Options preparing;
     preparing.device = device_;
@@ -272,10 +340,10 @@ class Run {
     reporter_ = std::make_unique<StepReporter>(spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
                                                StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), agent_, coordinator_.get()});
     TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
-                          model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), loader_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+                          model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), dataset_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
-                          &stop_.wanted()};
+                          &stop_.wanted(), progress_};
     return Trainer(spec_, dataset_->size(), dataset_->digest(), position_, parts).Run();
   }
 
@@ -289,8 +357,11 @@ class Run {
   const JobSpec spec_;
   const RankOptions options_;
   RankLink* const agent_;
+  Progress* const progress_;
   Waiting waiting_;
   StopWatch stop_;
+  TeacherPins pins_;
+  const OperatorProgress operators_;
   DeviceInfo device_info_;
   at::Device device_ = at::kCPU;
   std::unique_ptr<OwnStream> own_stream_;
@@ -311,12 +382,12 @@ class Run {
 
 }  // namespace
 
-absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent) {
+absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress) {
   // Never destroyed: after an error a collective may be in flight that nothing can abort, and the process ends next.
-  Run* const run = new Run(assignment, options, agent);
-  absl::StatusOr<TrainEnd> end = run->Go();
+  Run* const run = new Run(assignment, options, agent, progress);
+  absl::StatusOr<TrainEnd> end = CatchTorch([run] { return run->Go(); });
   // Told to stop before the first step: there is nothing to keep.
-  if (absl::IsCancelled(end.status()) && agent->assignment().stop() != STOP_UNSPECIFIED) return TrainEnd::kStopped;
+  if (absl::IsCancelled(end.status()) && run->told_to_stop()) return TrainEnd::kStopped;
   return end;
 }
 

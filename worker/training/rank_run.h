@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/progress.h"
 #include "proto/coordinator.pb.h"
 #include "worker/rank_link.h"
 #include "worker/training/trainer.h"
@@ -17,7 +18,7 @@ struct RankOptions {
 
 // Opens the data, builds the model, restores the checkpoint, joins the gang, trains. Statuses that no restart would mend are
 // InvalidArgument and FailedPrecondition; they name the field, the file and the numbers. The process should end next: threads
-// and connections of the run are left as they are.
-absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent);
+// and connections of the run are left as they are. `progress`: of everything that it does, each operator of libtorch included.
+absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress);
 
 }  // namespace mimeo

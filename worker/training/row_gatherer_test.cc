@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/status_matchers.h"
+#include "model/catch_torch.h"
 #include "worker/training/testing/local_gang.h"
 
 namespace mimeo {

@@ -1,6 +1,7 @@
 #include "worker/training/step_parts.h"
 
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 
 namespace mimeo {
 
@@ -15,6 +16,7 @@ absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& m
   options.max_grad_norm = spec.optimizer().max_grad_norm();
   options.average = model.average.get();
   options.recorder = parts.recorder.get();
+  options.gang = gang;
   parts.step = std::make_unique<TrainStep>(model.parameters.get(), model.encoder.get(), model.objectives.get(), parts.reducer.get(),
                                            model.optimizer.get(), options);
   return parts;

@@ -8,8 +8,8 @@
 #include "absl/memory/memory.h"
 #include "base/cuda_library.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "worker/cuda/graph.h"
-#include "worker/training/gang.h"
 
 namespace mimeo {
 namespace {

@@ -12,6 +12,7 @@
 #include "absl/types/span.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 
 namespace mimeo {
 
@@ -106,11 +107,13 @@ void StepReporter::Report(const Means& means, const StepFacts& facts, const Util
   agent->SetMetric("mimeo_worker_skipped_steps_total", static_cast<double>(skipped_steps_));
   agent->Update([&](RankStatus* status) {
     status->set_step(facts.step);
+    status->set_bad_samples(facts.bad_samples);
     status->set_images_per_second(images_per_second);
     *status->mutable_utilization() = utilization;
   });
   if (parts_.coordinator == nullptr) return;
   agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
+  agent->SetMetric("mimeo_worker_stop_need_seconds", utilization.step_seconds() + absl::ToDoubleSeconds(parts_.coordinator->checkpoint_time()));
   parts_.coordinator->ReportStep(Describe(means, facts, utilization, images_per_second));
 }
 

@@ -30,7 +30,7 @@ struct StepFacts {
   double learning_rate = 0;
   absl::Duration data_wait, teacher_wait;
   std::vector<int64_t> sample_ids;  // of this rank
-  int64_t bad_samples = 0;          // so far
+  int64_t bad_samples = 0;          // of the job, so far
 };
 
 class StepReporter {

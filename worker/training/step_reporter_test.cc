@@ -37,8 +37,9 @@ class CoordinatorNotes final : public CoordinatorLink {
  public:
   void ReportStep(const StepMetrics& step) override { steps.push_back(step); }
   void ReportEvaluation(const EvaluationResult&) override {}
-  void SubmitCheckpoint(CheckpointManifest, std::function<std::string()>) override {}
+  void SubmitCheckpoint(CheckpointManifest, std::function<absl::StatusOr<std::string>()>) override {}
   int64_t committed_step() const override { return 0; }
+  absl::Duration checkpoint_time() const override { return absl::Seconds(100); }
   absl::Status Drain(absl::Time) override { return absl::OkStatus(); }
   absl::Status status() const override { return absl::OkStatus(); }
 
@@ -111,6 +112,7 @@ TEST(StepReporterTest, MeansAreOverAllRanksAndAStepSaysWhatItKnows) {
     EXPECT_EQ(step.utilization().peak_gflop_per_second(), 0) << "an unknown device";
     EXPECT_GT(step.utilization().peak_memory_bytes(), 1 << 20);
     EXPECT_EQ(reporting.agent.metrics.at("mimeo_worker_loss"), 3);
+    EXPECT_EQ(reporting.agent.metrics.at("mimeo_worker_stop_need_seconds"), 100 + step.utilization().step_seconds());
     EXPECT_EQ(reporting.agent.status.utilization().step_seconds(), step.utilization().step_seconds());
   });
 }

@@ -1,7 +1,11 @@
 #include "worker/training/train_state.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/any.h>
+#include <ATen/ops/zeros_like.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -9,13 +13,17 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "job/job_spec.h"
+#include "model/finite.h"
 #include "model/weights.h"
 
 namespace mimeo {
 namespace {
+
+constexpr char kBadSamples[] = "bad_samples";
 
 std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
   std::map<std::string, at::Tensor> named(state.parameters->all().begin(), state.parameters->all().end());
@@ -25,6 +33,20 @@ std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
   return named;
 }
 
+// Checkpoints of earlier versions have one count for all parameters. A cohort that was live, as its second moments show, goes on with
+// that; for one that was not, no step has counted yet.
+void SplitSharedCount(const AdamW& optimizer, NamedTensors* found) {
+  const auto shared = found->find("optimizer.steps");
+  if (shared == found->end()) return;
+  for (const auto& [cohort, names] : optimizer.cohorts()) {
+    const bool was_live = std::any_of(names.begin(), names.end(), [found](const std::string& name) {
+      const auto moments = found->find("optimizer.exp_avg_sq." + name);
+      return moments != found->end() && moments->second.any().item<bool>();
+    });
+    found->emplace("optimizer.steps." + cohort, was_live ? shared->second : at::zeros_like(shared->second));
+  }
+}
+
 absl::StatusOr<int64_t> Number(const SafetensorsView& view, const std::string& key) {
   const auto found = view.metadata().find(key);
   int64_t number = 0;
@@ -32,6 +54,21 @@ absl::StatusOr<int64_t> Number(const SafetensorsView& view, const std::string& k
     return absl::DataLossError(absl::StrCat("the checkpoint's metadata has no number \"", key, "\""));
   }
   return number;
+}
+
+// "3,17,29"; absent: none.
+absl::StatusOr<std::set<int64_t>> BadSamplesOf(const SafetensorsView& view) {
+  std::set<int64_t> samples;
+  const auto found = view.metadata().find(kBadSamples);
+  if (found == view.metadata().end()) return samples;
+  for (const absl::string_view text : absl::StrSplit(found->second, ',')) {
+    int64_t sample = 0;
+    if (!absl::SimpleAtoi(text, &sample) || sample < 0) {
+      return absl::DataLossError(absl::StrCat("the checkpoint's metadata \"", kBadSamples, "\" is no list of numbers"));
+    }
+    samples.insert(sample);
+  }
+  return samples;
 }
 
 absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const NamedTensors& found) {
@@ -57,6 +94,15 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
   return absl::FailedPreconditionError(absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
 }
 
+// A step with gradients that are not finite is skipped, so no training of ours has such numbers; from here none would get well again.
+absl::Status CheckFinite(const NamedTensors& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    const std::string not_finite = NotFinite(tensor);
+    if (!not_finite.empty()) return absl::DataLossError(absl::StrCat("the checkpoint is broken: ", name, " holds ", not_finite));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state, const JobSpec& spec, const TrainPosition& position) {
@@ -70,6 +116,7 @@ std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state
                          {"epoch", absl::StrCat(position.next.epoch())},
                          {"batch", absl::StrCat(position.next.batch())},
                          {"job", JobSpecText(spec)}};
+  if (!position.bad_samples.empty()) snapshot->metadata_[kBadSamples] = absl::StrJoin(position.bad_samples, ",");
   return snapshot;
 }
 
@@ -107,9 +154,12 @@ absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const 
   ASSIGN_OR_RETURN(const int64_t batch, Number(view, "batch"));
   position.next.set_epoch(epoch);
   position.next.set_batch(batch);
-  ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(view));
+  ASSIGN_OR_RETURN(position.bad_samples, BadSamplesOf(view));
+  ASSIGN_OR_RETURN(NamedTensors tensors, ReadTensors(view));
+  SplitSharedCount(*state.optimizer, &tensors);
   const std::map<std::string, at::Tensor> named = NamedState(state);
   RETURN_IF_ERROR(CheckShapes(named, tensors));
+  RETURN_IF_ERROR(CheckFinite(tensors));
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : named) tensor.copy_(tensors.at(name));
   return position;

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -20,6 +21,7 @@ namespace mimeo {
 struct TrainPosition {
   int64_t step = 0;      // updates done
   LoaderPosition next;   // where the next step's batch begins
+  std::set<int64_t> bad_samples;  // met so far, by all ranks; older checkpoints say of none
 };
 
 // Observed, not owned.
@@ -48,7 +50,8 @@ class TrainSnapshot {
   at::Device device_ = at::kCPU;
 };
 
-// Writes the stream's tensors into `state`. DataLoss: truncated or without position.
+// Writes the stream's tensors into `state`. Streams of earlier versions, in which all parameters count their steps together, are read
+// too. DataLoss: truncated, without position, or with a value that is not finite (its tensor is named).
 // FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was changed.
 absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state);
 

@@ -6,6 +6,9 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "base/safetensors.h"
 #include "base/testing/status_matchers.h"
@@ -60,6 +63,24 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position)->Serialize(), stream_);
 }
 
+TEST_F(TrainStateTest, BadSamplesComeBackAndAnOlderCheckpointSaysOfNone) {
+  const TrainState state = {&model_.parameters, model_.optimizer.get()};
+  TrainPosition position = position_;
+  position.bad_samples = {17, 3, 1200000};
+  const std::string stream = TrainSnapshot::Take(state, spec_, position)->Serialize();
+  EXPECT_EQ(RestoreTrainState(stream, state)->bad_samples, position.bad_samples);
+  // Without bad samples a checkpoint is to the byte what it was before they were kept.
+  ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
+  EXPECT_EQ(view.metadata().count("bad_samples"), 0u);
+  ASSERT_OK_AND_ASSIGN(const TrainPosition old, RestoreTrainState(stream_, state));
+  EXPECT_TRUE(old.bad_samples.empty());
+  std::map<std::string, std::string> metadata = view.metadata();
+  for (const char* wrong : {"x", "3,", "-1", "3 4"}) {
+    metadata["bad_samples"] = wrong;
+    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(view.tensors(), metadata), state), StatusIs(absl::StatusCode::kDataLoss, "bad_samples"));
+  }
+}
+
 TEST_F(TrainStateTest, ASnapshotIsOfItsMomentHoweverLateItIsWritten) {
   const auto snapshot = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_);
   for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = tensor.detach().clone();
@@ -106,6 +127,55 @@ TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "ema.encoder.blocks.0.attn.proj.bias is unknown"));
 }
 
+// TinyDinoSpec, its prototypes frozen for the first half.
+JobSpec ThawingSpec() {
+  JobSpec spec = testing::TinyDinoSpec();
+  for (ObjectiveSpec& objective : *spec.mutable_objective()) {
+    if (objective.has_self_distillation()) objective.mutable_self_distillation()->set_frozen_prototypes(0.5);
+  }
+  return spec;
+}
+
+// Two steps before the thaw, and `live` ones after it; written as earlier versions did, with one count of all steps.
+std::string StreamWithOneCount(const JobSpec& spec, int live, bool with_own_counts) {
+  testing::TinyModel model(spec);
+  for (int step = 0; step < 2 + live; ++step) {
+    for (const auto& [name, tensor] : model.parameters.all()) tensor.mutable_grad() = (tensor.detach() + 0.1).clone();
+    if (step < 2) model.parameters.Find("objective.dino.prototypes").mutable_grad().zero_();
+    model.optimizer->SetSchedule(1e-2, step < 2 ? 0 : 0.5);
+    model.optimizer->Step(at::zeros({}, at::kFloat));
+  }
+  const std::string stream =
+      TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())->Serialize();
+  if (with_own_counts) return stream;
+  const SafetensorsView view = SafetensorsView::Parse(stream).value();
+  std::map<std::string, TensorBytes> tensors(view.tensors().begin(), view.tensors().end());
+  EXPECT_EQ(tensors.erase("optimizer.steps.objective.dino.prototypes"), 1u);
+  return SerializeSafetensors(tensors, view.metadata());
+}
+
+std::map<std::string, float> CountsOf(const std::string& stream, const JobSpec& spec) {
+  testing::TinyModel model(spec);
+  EXPECT_OK(RestoreTrainState(stream, {&model.parameters, model.optimizer.get(), model.average.get()}).status());
+  std::map<std::string, float> counts;
+  for (const auto& [name, tensor] : model.optimizer->State()) {
+    if (name.substr(0, 5) == "steps") counts[name] = tensor.item<float>();
+  }
+  return counts;
+}
+
+TEST_F(TrainStateTest, CountsOfWhatThawsComeBackToo) {
+  const std::map<std::string, float> expected = {{"steps", 5}, {"steps.objective.dino.prototypes", 3}};
+  EXPECT_EQ(CountsOf(StreamWithOneCount(ThawingSpec(), 3, /*with_own_counts=*/true), ThawingSpec()), expected);
+}
+
+TEST_F(TrainStateTest, AnEarlierVersionsOneCountIsOfAllThatWereLive) {
+  const std::map<std::string, float> frozen = {{"steps", 2}, {"steps.objective.dino.prototypes", 0}};
+  EXPECT_EQ(CountsOf(StreamWithOneCount(ThawingSpec(), 0, /*with_own_counts=*/false), ThawingSpec()), frozen);
+  const std::map<std::string, float> thawed = {{"steps", 5}, {"steps.objective.dino.prototypes", 5}};
+  EXPECT_EQ(CountsOf(StreamWithOneCount(ThawingSpec(), 3, /*with_own_counts=*/false), ThawingSpec()), thawed);
+}
+
 TEST_F(TrainStateTest, IsAFileThatAPersonCanOpen) {
   ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
   EXPECT_EQ(view.metadata().at("step"), "2");
@@ -126,6 +196,22 @@ TEST_F(TrainStateTest, ATruncatedStreamIsRefusedAndNothingChanges) {
   EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
 }
 
+TEST_F(TrainStateTest, ValuesThatAreNotFiniteAreRefusedByName) {
+  ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
+  for (const char* name : {"encoder.norm.weight", "optimizer.exp_avg.encoder.cls_token"}) {
+    auto tensors = view.tensors();
+    std::string bytes(tensors.at(name).bytes);
+    const float infinity = std::numeric_limits<float>::infinity();
+    std::memcpy(bytes.data() + 4 * sizeof(float), &infinity, sizeof(infinity));
+    tensors.at(name).bytes = bytes;
+    const TinyModel fresh(spec_);
+    const at::Tensor before = FlatParameters(fresh.parameters);
+    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(tensors, view.metadata()), {&fresh.parameters, fresh.optimizer.get()}),
+                StatusIs(absl::StatusCode::kDataLoss, absl::StrCat(name, " holds 1 of 32 values that are not finite, the first of them inf at 4")));
+    EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
+  }
+}
+
 TEST_F(TrainStateTest, AnotherModelsStreamIsRefusedByName) {
   const TinyModel wider(TinySpec(64));
   const at::Tensor before = FlatParameters(wider.parameters);
@@ -137,7 +223,7 @@ TEST_F(TrainStateTest, AnotherModelsStreamIsRefusedByName) {
 TEST_F(TrainStateTest, MissingAndUnknownTensorsAreNamed) {
   Parameters others(1);
   others.Add("head.weight", {2, 2}, Init::kZeros);
-  AdamW optimizer(&others, spec_.optimizer().adamw());
+  AdamW optimizer(&others, spec_);
   EXPECT_THAT(RestoreTrainState(stream_, {&others, &optimizer}),
               StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("head.weight is missing"), HasSubstr("is unknown"))));
 }

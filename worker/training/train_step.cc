@@ -5,7 +5,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/catch_torch.h"
 #include "objective/feature_stats.h"
 
 namespace mimeo {
@@ -64,8 +66,7 @@ absl::Status TrainStep::Settle(const ForwardPass& views) {
   return CatchTorch([&] {
     ClearGradients(*parameters_);
     const at::Tensor loss = Forward(views, /*encodings=*/nullptr).total;
-    reducer_->PrepareForBackward(loss);
-    loss.backward();
+    Backward(loss, /*reduces=*/true);
     reducer_->Settle();
     ClearGradients(*parameters_);
   });
@@ -82,28 +83,36 @@ StepResult TrainStep::RunOrThrow(absl::Span<const ForwardPass> micro_batches, co
   if (options_.average != nullptr) options_.average->SetSchedule(settings.progress);
   Update update;
   if (options_.recorder == nullptr) {
-    update = Compute(micro_batches, settings.progress);
+    update = Compute(micro_batches, settings);
   } else {
-    options_.recorder->Run(micro_batches, [this, progress = settings.progress](absl::Span<const ForwardPass> inputs) { recorded_ = Compute(inputs, progress); });
+    options_.recorder->Run(micro_batches, [this, settings](absl::Span<const ForwardPass> inputs) { recorded_ = Compute(inputs, settings); });
     update = {CopyOf(recorded_.result), recorded_.encodings};
   }
   if (settings.feature_stats) update.result.stats.merge(FeatureStats(update.encodings));
   return std::move(update.result);
 }
 
-TrainStep::Update TrainStep::Compute(absl::Span<const ForwardPass> micro_batches, double progress) const {
+void TrainStep::Backward(const at::Tensor& loss, bool reduces) const {
+  if (!reduces) return loss.backward();
+  // From the first full bucket on it may stand still until the other ranks have come as far.
+  const Progress::Collective together = options_.gang == nullptr ? Progress::Collective(nullptr) : options_.gang->Together();
+  reducer_->PrepareForBackward(loss);
+  loss.backward();
+}
+
+TrainStep::Update TrainStep::Compute(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings) const {
   Update update;
   StepResult& result = update.result;
   ClearGradients(*parameters_);
   const double share = 1.0 / static_cast<double>(micro_batches.size());
   for (size_t i = 0; i < micro_batches.size(); ++i) {
+    if (options_.gang != nullptr) options_.gang->Do(absl::StrCat("step ", settings.step, ", micro-batch ", i + 1, " of ", micro_batches.size()));
     ForwardPass pass = micro_batches[i];
-    pass.progress = progress;
+    pass.progress = settings.progress;
     const ObjectiveSum::Result forward = Forward(std::move(pass), i == 0 ? &update.encodings : nullptr);
     const at::Tensor loss = forward.total * share;
     // Gradients travel with the last backward pass only; the ones before accumulate here.
-    if (reducer_ != nullptr && i + 1 == micro_batches.size()) reducer_->PrepareForBackward(loss);
-    loss.backward();
+    Backward(loss, /*reduces=*/reducer_ != nullptr && i + 1 == micro_batches.size());
     result.loss = i == 0 ? loss.detach() : result.loss + loss.detach();
     AddShare(forward.terms, share, &result.terms);
     AddShare(forward.stats, share, &result.stats);

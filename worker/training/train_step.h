@@ -24,6 +24,7 @@ struct StepSettings {
   double learning_rate = 0;
   double progress = 0;          // of training, in [0, 1]
   bool feature_stats = false;   // whether the result shall have FeatureStats (objective/feature_stats.h) of the first micro-batch
+  int64_t step = 0;             // its number, from 1: for people
 };
 
 // Means over this rank's rows and micro-batches; scalars on the device, so that asking costs nothing until somebody reads.
@@ -42,6 +43,7 @@ class TrainStep {
     double max_grad_norm = 0;
     ModelAverage* average = nullptr;    // updated after the parameters; null: none
     StepRecorder* recorder = nullptr;   // takes the steps; null: each is launched anew
+    const Gang* gang = nullptr;         // whose progress hears of each micro-batch and of standing still for other ranks; null: nobody's
   };
   // Everything outlives the step. `reducer`: null for a gang of one whose steps are recorded; it would launch what no graph holds.
   TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives, GradientReducer* reducer,
@@ -60,7 +62,8 @@ class TrainStep {
     std::vector<Encoding> encodings;  // of the first micro-batch, detached
   };
   ObjectiveSum::Result Forward(ForwardPass pass, std::vector<Encoding>* encodings) const;
-  Update Compute(absl::Span<const ForwardPass> micro_batches, double progress) const;
+  Update Compute(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings) const;
+  void Backward(const at::Tensor& loss, bool reduces) const;
   StepResult RunOrThrow(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 
   const Parameters* const parameters_;

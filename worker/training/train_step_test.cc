@@ -171,6 +171,39 @@ TEST(TrainStepTest, AccumulatedLossIsTheMeanOfItsMicroBatches) {
   });
 }
 
+// On two ranks, whose reducer goes on to sum the gradients of frozen prototypes.
+TEST(TrainStepTest, FrozenPrototypesStayAsTheyAreAndThawWithAFirstUpdate) {
+  JobSpec spec = testing::TinyDinoSpec();
+  for (ObjectiveSpec& objective : *spec.mutable_objective()) {
+    if (objective.has_self_distillation()) objective.mutable_self_distillation()->set_frozen_prototypes(0.5);
+  }
+  const double decay = spec.optimizer().adamw().weight_decay();
+  RunAsGang(2, [&](Gang* gang) {
+    TinyModel model(spec, at::kDouble);
+    GradientReducer reducer(gang, model.parameters);
+    TrainStep::Options options;
+    options.average = model.average.get();
+    TrainStep step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(), options);
+    const auto two_views = [&](int64_t number) {
+      std::vector<ForwardPass> rows = Rows(*gang, number, 1, at::kDouble);
+      rows[0].views.push_back(Rows(*gang, number + 100, 1, at::kDouble)[0].views[0]);
+      rows[0].views[1].view = 1;
+      return rows;
+    };
+    ASSERT_OK(step.Settle(two_views(0)[0]));
+    const at::Tensor prototypes = model.parameters.Find("objective.dino.prototypes").detach();
+    const at::Tensor before = prototypes.clone();
+    for (int64_t number = 0; number < 4; ++number) {
+      ASSERT_OK(step.Run(two_views(number), StepSettings{1e-3, 0.1 * static_cast<double>(number)}).status());
+      EXPECT_TRUE(at::equal(prototypes, before)) << "step " << number;
+    }
+    ASSERT_OK(step.Run(two_views(4), StepSettings{1e-3, 0.5}).status());
+    const at::Tensor update = (prototypes - before * (1 - 1e-3 * decay)).abs();
+    EXPECT_NEAR(update.max().item<double>(), 1e-3, 1e-6);
+    EXPECT_NEAR(update.mean().item<double>(), 1e-3, 2e-5) << "a gradient that is not 0 makes a first update of the rate's length";
+  });
+}
+
 TEST(TrainStepTest, OneRanksNotANumberIsAppliedByNone) {
   RunAsGang(2, [](Gang* gang) {
     Rank rank(gang, TinySpec(), at::kFloat);

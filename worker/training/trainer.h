@@ -9,9 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/progress.h"
 #include "proto/job.pb.h"
 #include "worker/coordinator_link.h"
 #include "worker/rank_link.h"
+#include "worker/training/bad_samples.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/evaluation.h"
 #include "worker/training/step_reporter.h"
@@ -32,14 +34,15 @@ struct TrainerParts {
   StepReporter* reporter = nullptr;
   Gang* gang = nullptr;
   BatchPipeline* pipeline = nullptr;
-  const Loader* loader = nullptr;
+  const Dataset* dataset = nullptr;
   Evaluation* evaluation = nullptr;
   std::vector<FeatureSource*> evaluation_teachers;
   RankLink* agent = nullptr;
   CoordinatorLink* coordinator = nullptr;
   // Says what this rank stands still for, and when that is over.
   std::function<void(const std::string& reason, bool waiting)> on_waiting;
-  const std::atomic<bool>* stop_wanted = nullptr;  // a person asked: checkpoint, then leave
+  const std::atomic<bool>* stop_wanted = nullptr;  // a person asked, or the worker leaves: checkpoint, then end
+  Progress* progress = nullptr;                    // of everything that takes long
 };
 
 enum class TrainEnd { kCompleted, kStopped };
@@ -51,8 +54,10 @@ class Trainer {
           const TrainerParts& parts);
 
   // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The ranks
-  // agree on stopping before each step, so all of them stop after the same one.
-  // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples).
+  // agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An evaluation that was stopped is
+  // made again after the resume.
+  // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples). InvalidArgument, on
+  // every rank before the same step: too many samples of the job are bad (names the first).
   absl::StatusOr<TrainEnd> Run();
 
  private:
@@ -62,13 +67,16 @@ class Trainer {
     LoaderPosition next;
     absl::Duration data_wait, teacher_wait;
     std::vector<int64_t> sample_ids;
+    std::vector<int64_t> bad_samples;
+    bool complete = true;
   };
 
+  absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop
   absl::Status TakeStep();
   absl::StatusOr<StepBatch> NextBatch();
-  double Progress() const;  // 0 at the first step, 1 at the last
+  double Done() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
-  absl::StatusOr<bool> AnyRankStops(bool this_rank);
+  absl::StatusOr<bool> AnyRankStops(bool this_rank, const StepBatch& batch);
   bool CheckpointDue() const;
   bool EvaluationDue() const;
   absl::Status CheckpointIfDue();
@@ -84,6 +92,7 @@ class Trainer {
   const TrainerParts parts_;
   Clock* const clock_ = Clock::Real();
   TrainPosition position_;
+  BadSamples bad_samples_;
   int64_t checkpointed_step_;
 };
 

@@ -67,7 +67,7 @@ TinyModel::TinyModel(const JobSpec& spec, at::ScalarType type, const RowGatherer
   }
   objectives = *ObjectiveSum::Create(spec, *encoder, context, &parameters);
   parameters.To(at::kCPU, type);
-  optimizer = std::make_unique<AdamW>(&parameters, spec.optimizer().adamw());
+  optimizer = std::make_unique<AdamW>(&parameters, spec);
   if (average != nullptr) average->Start(parameters);
 }
 
