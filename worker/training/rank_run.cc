@@ -55,19 +55,18 @@ std::vector<TeacherContract> PinnedBy(const GangAssignment& assignment) {
 class Waiting {
  public:
   explicit Waiting(RankLink* agent) : agent_(agent) {}
-  void Set(const std::string& reason, bool waiting) { Change(reason, waiting, &reasons_); }
-  void SetData(const std::string& reason, bool waiting) { Change(reason, waiting, &data_reasons_); }
+  void Set(const std::string& reason, bool waiting) { Change(reason, waiting, false); }
+  void SetData(const std::string& reason, bool waiting) { Change(reason, waiting, true); }
 
  private:
-  using Reasons = std::multiset<std::string>;
-
-  void Change(const std::string& reason, bool waiting, Reasons* reasons) {
+  void Change(const std::string& reason, bool waiting, bool for_data) {
     absl::MutexLock lock(&mu_);
-    const auto found = reasons->find(reason);
+    std::multiset<std::string>& reasons = for_data ? data_reasons_ : reasons_;
+    const auto found = reasons.find(reason);
     if (waiting) {
-      reasons->insert(reason);
-    } else if (found != reasons->end()) {
-      reasons->erase(found);
+      reasons.insert(reason);
+    } else if (found != reasons.end()) {
+      reasons.erase(found);
     }
     std::set<std::string> all(data_reasons_.begin(), data_reasons_.end());
     all.insert(reasons_.begin(), reasons_.end());
@@ -79,8 +78,8 @@ class Waiting {
 
   RankLink* const agent_;
   absl::Mutex mu_;
-  Reasons reasons_ ABSL_GUARDED_BY(mu_);
-  Reasons data_reasons_ ABSL_GUARDED_BY(mu_);
+  std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
+  std::multiset<std::string> data_reasons_ ABSL_GUARDED_BY(mu_);
 };
 
 // Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
