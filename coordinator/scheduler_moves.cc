@@ -62,7 +62,11 @@ std::vector<Scheduler::Move> Scheduler::DecideMoves(absl::Time now) {
 bool Scheduler::MayMove(const JobInfo& job, const DataWait& wait, absl::Time now) const {
   if (job.want != WANT_RUN || !MissingTeacher(job).empty()) return false;
   if (absl::c_any_of(gangs_.at(job.id), [&](const std::string& id) { return MustEmpty(id); })) return false;
-  if (absl::c_any_of(wait.workers, [&](const WorkerFailure& worker) { return WorkerSilence(worker.worker_id(), now) > QuietAfter(); })) return false;
+  if (absl::c_any_of(wait.workers, [&](const WorkerFailure& worker) {
+        return WorkerSilence(worker.worker_id(), now) > QuietAfter();
+      })) {
+    return false;
+  }
   const QueuePlace* const first = queue_.First();
   return first == nullptr || !(*first < PlaceOf(job));
 }

@@ -62,12 +62,14 @@ TEST(SchedulerMovesTest, AfterThePatienceItMovesToAWorkerThatHasRoomAndNoRestart
   ASSERT_THAT(cluster.job(id).placement, ElementsAre("a"));
   Misses(&cluster, id);
   cluster.Beat(10, {"a", "b"});
-  EXPECT_EQ(cluster.ExplainNow(id).at(0), "generation 1 runs on a; a has not seen its data for 10s; it moves in 50s if others have room");
+  EXPECT_EQ(cluster.ExplainNow(id).at(0),
+            "generation 1 runs on a; a has not seen its data for 10s; it moves in 50s if others have room");
   EXPECT_EQ(SecondsToMove(&cluster, id, {"a", "b"}), 50);
   EXPECT_THAT(cluster.job(id).placement, ElementsAre("b"));
   EXPECT_EQ(cluster.job(id).failures_in_a_row, 0);
   EXPECT_GT(cluster.scheduler().blame().Of("a", cluster.now()), 0.9);
-  EXPECT_THAT(cluster.scheduler().WorkerNote("a", cluster.now()), HasSubstr("does not see what it waits for: data /photos"));
+  EXPECT_THAT(cluster.scheduler().WorkerNote("a", cluster.now()),
+              HasSubstr("does not see what it waits for: data /photos"));
 }
 
 TEST(SchedulerMovesTest, WhereNobodyHasRoomOrMayBeTakenItGoesOnWaiting) {
@@ -81,7 +83,8 @@ TEST(SchedulerMovesTest, WhereNobodyHasRoomOrMayBeTakenItGoesOnWaiting) {
   const std::string other = cluster.Submit(1);
   cluster.Settle();
   EXPECT_EQ(SecondsToMove(&cluster, id, {"a", "b"}), -1) << "b is busy";
-  EXPECT_THAT(cluster.ExplainNow(id).at(0), HasSubstr("; it stays: needs 1 slot on workers; free: a 0 of 1 (j1 holds 1), b 0 of 1 (j2 holds 1)"));
+  EXPECT_THAT(cluster.ExplainNow(id).at(0),
+              HasSubstr("; it stays: needs 1 slot on workers; free: a 0 of 1 (j1 holds 1), b 0 of 1 (j2 holds 1)"));
   cluster.End(other, GANG_END_COMPLETED);
   cluster.Drain("b", true);
   EXPECT_EQ(SecondsToMove(&cluster, id, {"a", "b"}), -1) << "b is drained";
@@ -157,7 +160,8 @@ TEST(SchedulerMovesTest, ASlotIsKeptForTheGangThatMovesToIt) {
   cluster.Beat(60, {"a", "b"});
   const std::vector<Scheduler::Move> moves = cluster.scheduler().DecideMoves(cluster.now());
   ASSERT_EQ(moves.size(), 1u);
-  EXPECT_THAT(cluster.ExplainNow(first).at(0), HasSubstr("runs on a, until its checkpoint: it moves, for a has not seen its data for 1m"));
+  EXPECT_THAT(cluster.ExplainNow(first).at(0),
+              HasSubstr("runs on a, until its checkpoint: it moves, for a has not seen its data for 1m"));
   const std::string third = cluster.Submit(1);
   cluster.Beat(9, {"a", "b"});
   EXPECT_TRUE(cluster.scheduler().DecideMoves(cluster.now()).empty());
@@ -166,7 +170,8 @@ TEST(SchedulerMovesTest, ASlotIsKeptForTheGangThatMovesToIt) {
   EndMove(&cluster, moves[0]);
   EXPECT_THAT(cluster.job(first).placement, ElementsAre("b"));
   cluster.Beat(8, {"a", "b"});
-  EXPECT_THAT(cluster.job(third).placement, ElementsAre("a")) << "that it waits there for j1's data says nothing of j3's";
+  EXPECT_THAT(cluster.job(third).placement, ElementsAre("a"))
+      << "that it waits there for j1's data says nothing of j3's";
 }
 
 // Only one of two hosts lacks them: the ranks on the other may stay where they are.

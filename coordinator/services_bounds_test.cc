@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
-#include "base/text.h"
 #include "base/testing/status_matchers.h"
+#include "base/text.h"
 #include "coordinator/testing/cluster_script.h"
 #include "coordinator/testing/services_fixture.h"
 #include "job/job_spec.h"
@@ -31,8 +31,8 @@ class ServicesBoundsTest : public testing::ServicesTest {
  protected:
   // Reads a list to its end. Each page is within its bounds.
   template <typename Request, typename Reply, typename Item>
-  std::vector<Item> Pages(grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*), Request request,
-                          const std::function<std::vector<Item>(const Reply&)>& items_of, int* pages) {
+  std::vector<Item> Pages(grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                          Request request, const std::function<std::vector<Item>(const Reply&)>& items_of, int* pages) {
     std::vector<Item> all;
     *pages = 0;
     do {
@@ -51,14 +51,19 @@ class ServicesBoundsTest : public testing::ServicesTest {
   std::vector<std::string> Jobs(int page_size, int* pages) {
     ListJobsRequest request;
     request.set_page_size(page_size);
-    return Pages<ListJobsRequest, ListJobsReply, std::string>(&Coordinator::Stub::ListJobs, request, [](const ListJobsReply& reply) {
-      std::vector<std::string> ids;
-      for (const Job& job : reply.jobs()) ids.push_back(job.id());
-      return ids;
-    }, pages);
+    return Pages<ListJobsRequest, ListJobsReply, std::string>(
+        &Coordinator::Stub::ListJobs, request,
+        [](const ListJobsReply& reply) {
+          std::vector<std::string> ids;
+          for (const Job& job : reply.jobs()) ids.push_back(job.id());
+          return ids;
+        },
+        pages);
   }
 
-  absl::Status Report(const ReportStepsRequest& report) { return Call(cluster_.get(), &Cluster::Stub::ReportSteps, report).status(); }
+  absl::Status Report(const ReportStepsRequest& report) {
+    return Call(cluster_.get(), &Cluster::Stub::ReportSteps, report).status();
+  }
 
   // So many workers of 64 slots, one job on all of them.
   std::string RunOnAll(int workers) {
@@ -85,7 +90,8 @@ JobSpec SpecOf(int64_t bytes) {
 TEST_F(ServicesBoundsTest, ASpecOverItsBoundLeavesNothingBehind) {
   ASSERT_OK(Submit(SpecOf(limits::kSpecBytes), "largest"));
   const std::string before = core_.StateForTest();
-  EXPECT_THAT(Submit(SpecOf(limits::kSpecBytes + 1), "larger").status(), StatusIs(kInvalid, "spec: 32769 bytes; at most 32768"));
+  EXPECT_THAT(Submit(SpecOf(limits::kSpecBytes + 1), "larger").status(),
+              StatusIs(kInvalid, "spec: 32769 bytes; at most 32768"));
   JobSpec path = ScriptJob(1);
   path.mutable_data()->set_path(std::string(limits::kPathBytes + 1, 'p'));
   EXPECT_THAT(Submit(path, "path").status(), StatusIs(kInvalid, "data.path: 4097 bytes; at most 4096"));
@@ -110,7 +116,8 @@ TEST_F(ServicesBoundsTest, JobsComeInPagesNewestFirst) {
   EXPECT_EQ(second.jobs(0).id(), "j3");
   for (const std::string token : {"j3", "\x1b[2J", "j99:00000000"}) {
     request.set_page_token(token);
-    EXPECT_THAT(Call(coordinator_.get(), &Coordinator::Stub::ListJobs, request).status(), StatusIs(kInvalid, "page_token: "));
+    EXPECT_THAT(Call(coordinator_.get(), &Coordinator::Stub::ListJobs, request).status(),
+                StatusIs(kInvalid, "page_token: "));
   }
 }
 
@@ -134,20 +141,26 @@ TEST_F(ServicesBoundsTest, WorkersTeachersAndCheckpointsComeInPages) {
   ListWorkersRequest workers;
   workers.set_page_size(3);
   int pages = 0;
-  const auto ids = Pages<ListWorkersRequest, ListWorkersReply, std::string>(&Coordinator::Stub::ListWorkers, workers, [](const ListWorkersReply& reply) {
-    std::vector<std::string> page;
-    for (const Worker& worker : reply.workers()) page.push_back(worker.identity().id());
-    return page;
-  }, &pages);
+  const auto ids = Pages<ListWorkersRequest, ListWorkersReply, std::string>(
+      &Coordinator::Stub::ListWorkers, workers,
+      [](const ListWorkersReply& reply) {
+        std::vector<std::string> page;
+        for (const Worker& worker : reply.workers()) page.push_back(worker.identity().id());
+        return page;
+      },
+      &pages);
   EXPECT_EQ(ids, (std::vector<std::string>{"w0", "w1", "w2", "w3", "w4", "w5", "w6"}));
   EXPECT_EQ(pages, 3);
   ListTeachersRequest teachers;
   teachers.set_page_size(2);
-  const auto names = Pages<ListTeachersRequest, ListTeachersReply, std::string>(&Coordinator::Stub::ListTeachers, teachers, [](const ListTeachersReply& reply) {
-    std::vector<std::string> page;
-    for (const TeacherInfo& teacher : reply.teachers()) page.push_back(teacher.name());
-    return page;
-  }, &pages);
+  const auto names = Pages<ListTeachersRequest, ListTeachersReply, std::string>(
+      &Coordinator::Stub::ListTeachers, teachers,
+      [](const ListTeachersReply& reply) {
+        std::vector<std::string> page;
+        for (const TeacherInfo& teacher : reply.teachers()) page.push_back(teacher.name());
+        return page;
+      },
+      &pages);
   EXPECT_EQ(names, (std::vector<std::string>{"t0", "t1", "t2"}));
 
   ASSERT_OK_AND_ASSIGN(const std::string id, Submit(ScriptJob(1), "run"));
@@ -156,11 +169,14 @@ TEST_F(ServicesBoundsTest, WorkersTeachersAndCheckpointsComeInPages) {
   ListCheckpointsRequest checkpoints;
   checkpoints.set_job_id(id);
   checkpoints.set_page_size(2);
-  const auto steps = Pages<ListCheckpointsRequest, ListCheckpointsReply, int64_t>(&Coordinator::Stub::ListCheckpoints, checkpoints, [](const ListCheckpointsReply& reply) {
-    std::vector<int64_t> page;
-    for (const CheckpointManifest& manifest : reply.manifests()) page.push_back(manifest.step());
-    return page;
-  }, &pages);
+  const auto steps = Pages<ListCheckpointsRequest, ListCheckpointsReply, int64_t>(
+      &Coordinator::Stub::ListCheckpoints, checkpoints,
+      [](const ListCheckpointsReply& reply) {
+        std::vector<int64_t> page;
+        for (const CheckpointManifest& manifest : reply.manifests()) page.push_back(manifest.step());
+        return page;
+      },
+      &pages);
   EXPECT_EQ(steps, (std::vector<int64_t>{3, 2, 1}));
   EXPECT_EQ(pages, 2);
 }

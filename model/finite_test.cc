@@ -31,7 +31,8 @@ TEST(NotFiniteTest, CountsAndNamesTheFirst) {
 
 TEST(AllFiniteTest, OneValueOfManyTensorsIsFound) {
   for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16}) {
-    std::vector<at::Tensor> tensors = {at::zeros({0, 4}, type), at::zeros({5}, at::kLong), at::full({3, 4}, 6e4, type), at::zeros({}, type)};
+    std::vector<at::Tensor> tensors = {at::zeros({0, 4}, type), at::zeros({5}, at::kLong), at::full({3, 4}, 6e4, type),
+                                       at::zeros({}, type)};
     EXPECT_TRUE(AllFinite(tensors));
     for (const double value : {kInfinity, -kInfinity, std::nan("")}) {
       tensors[2][1][2] = value;

@@ -47,13 +47,20 @@ void Change(TeacherContract* contract, const google::protobuf::FieldDescriptor* 
   using Field = google::protobuf::FieldDescriptor;
   const google::protobuf::Reflection* const reflection = contract->GetReflection();
   switch (field->cpp_type()) {
-    case Field::CPPTYPE_STRING: return reflection->SetString(contract, field, "other");
-    case Field::CPPTYPE_INT32: return reflection->SetInt32(contract, field, 7);
-    case Field::CPPTYPE_INT64: return reflection->SetInt64(contract, field, 7);
-    case Field::CPPTYPE_BOOL: return reflection->SetBool(contract, field, !reflection->GetBool(*contract, field));
-    case Field::CPPTYPE_ENUM: return reflection->SetEnumValue(contract, field, 0);
-    case Field::CPPTYPE_FLOAT: return reflection->SetRepeatedFloat(contract, field, 1, 0.5f);
-    default: FAIL() << "no value for a field of this type: " << field->full_name();
+    case Field::CPPTYPE_STRING:
+      return reflection->SetString(contract, field, "other");
+    case Field::CPPTYPE_INT32:
+      return reflection->SetInt32(contract, field, 7);
+    case Field::CPPTYPE_INT64:
+      return reflection->SetInt64(contract, field, 7);
+    case Field::CPPTYPE_BOOL:
+      return reflection->SetBool(contract, field, !reflection->GetBool(*contract, field));
+    case Field::CPPTYPE_ENUM:
+      return reflection->SetEnumValue(contract, field, 0);
+    case Field::CPPTYPE_FLOAT:
+      return reflection->SetRepeatedFloat(contract, field, 1, 0.5f);
+    default:
+      FAIL() << "no value for a field of this type: " << field->full_name();
   }
 }
 
@@ -82,21 +89,24 @@ TEST(TeacherContractTest, EachDifferenceIsNamedWithBothValues) {
   other.set_std(2, 0.25f);
   other.add_mean(0);
   const std::string message(SameTeacher(Clip(), other).message());
-  EXPECT_THAT(message, AllOf(HasSubstr("teacher clip"), HasSubstr("weights_digest is \"bbb"), HasSubstr("and was \"aaa"),
-                             HasSubstr("std is [0.268, 0.261, 0.25] and was [0.268, 0.261, 0.275]"), HasSubstr("mean is [0.481, 0.457, 0.408, 0]"),
-                             Not(HasSubstr("patch_px"))));
+  EXPECT_THAT(message,
+              AllOf(HasSubstr("teacher clip"), HasSubstr("weights_digest is \"bbb"), HasSubstr("and was \"aaa"),
+                    HasSubstr("std is [0.268, 0.261, 0.25] and was [0.268, 0.261, 0.275]"),
+                    HasSubstr("mean is [0.481, 0.457, 0.408, 0]"), Not(HasSubstr("patch_px"))));
 }
 
 // A server's --precision changes the features. Jobs that began before the contract said it know of none.
 TEST(TeacherContractTest, AnotherPrecisionIsRefusedButNotWhereNoneWasPinned) {
   TeacherContract other = Clip();
   other.set_precision(PRECISION_BF16);
-  EXPECT_THAT(SameTeacher(Clip(), other), StatusIs(absl::StatusCode::kFailedPrecondition, "precision is PRECISION_BF16 and was PRECISION_FP32"));
+  EXPECT_THAT(SameTeacher(Clip(), other),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "precision is PRECISION_BF16 and was PRECISION_FP32"));
   TeacherContract earlier = Clip();
   earlier.clear_precision();
   EXPECT_OK(SameTeacher(earlier, Clip()));
   EXPECT_OK(SameTeacher(earlier, other));
-  EXPECT_THAT(SameTeacher(Clip(), earlier), StatusIs(absl::StatusCode::kFailedPrecondition, "precision is PRECISION_UNSPECIFIED"));
+  EXPECT_THAT(SameTeacher(Clip(), earlier),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "precision is PRECISION_UNSPECIFIED"));
 }
 
 TEST(TeacherContractTest, OddContentIsText) {

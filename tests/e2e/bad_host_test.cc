@@ -40,8 +40,8 @@ TEST(BadHostTest, AHostThatDoesNotSeeTheDataFailsNoJob) {
   EXPECT_THAT(workers, HasSubstr("data.path"));
 }
 
-// A job that has read its data comes to a host that does not have them. It waits there as in an outage, but not for ever: another host has
-// room. Nothing is computed twice, and no restart is counted.
+// A job that has read its data comes to a host that does not have them. It waits there as in an outage, but not for
+// ever: another host has room. Nothing is computed twice, and no restart is counted.
 TEST(BadHostTest, AGangThatWaitsForItsDataMovesToAHostThatHasThem) {
   if (!LocalCluster::CanHideFolders()) GTEST_SKIP() << "mounting is not permitted here";
   LocalCluster cluster;
@@ -57,7 +57,8 @@ TEST(BadHostTest, AGangThatWaitsForItsDataMovesToAHostThatHasThem) {
   cluster.StartWorkerThatDoesNotSee(disk, "bad");
   cluster.Mimeo({"drain", "good"});
   const auto waits_there = [](const Job& job) {
-    return job.ranks_size() == 1 && job.worker_ids_size() == 1 && job.worker_ids(0) == "bad" && job.ranks(0).waits_for_data();
+    return job.ranks_size() == 1 && job.worker_ids_size() == 1 && job.worker_ids(0) == "bad" &&
+           job.ranks(0).waits_for_data();
   };
   const Job stuck = cluster.Await(id, "waiting for data on the bad host", waits_there);
   EXPECT_THAT(cluster.Mimeo({"explain", id}), HasSubstr("bad has not seen its data for "));

@@ -17,7 +17,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// The exported encoder in `dir`, with nothing in its blocks: then no growth of theirs makes a gradient that is not finite.
+// The exported encoder in `dir`, with nothing in its blocks: then no growth of theirs makes a gradient that is not
+// finite.
 void EmptyTheBlocks(const std::string& dir) {
   const std::string path = JoinPath(dir, "model.safetensors");
   const std::string file = ReadFile(path).value();
@@ -25,13 +26,15 @@ void EmptyTheBlocks(const std::string& dir) {
   std::map<std::string, TensorBytes> tensors(view.tensors().begin(), view.tensors().end());
   const std::string zeros(file.size(), '\0');
   for (auto& [name, tensor] : tensors) {
-    if (absl::StrContains(name, ".layer.") && tensor.shape.size() > 1) tensor.bytes = absl::string_view(zeros).substr(0, tensor.bytes.size());
+    if (absl::StrContains(name, ".layer.") && tensor.shape.size() > 1) {
+      tensor.bytes = absl::string_view(zeros).substr(0, tensor.bytes.size());
+    }
   }
   ASSERT_TRUE(WriteFileAtomic(path, SerializeSafetensors(tensors, view.metadata())).ok());
 }
 
-// Absurd, and within the bounds of a recipe: rate times decay multiplies the head by 210,000 in each step. A loss that looks only at
-// directions stays finite with it, until the eighth step makes the head infinite.
+// Absurd, and within the bounds of a recipe: rate times decay multiplies the head by 210,000 in each step. A loss that
+// looks only at directions stays finite with it, until the eighth step makes the head infinite.
 JobSpec AbsurdJob(const std::string& weights) {
   JobSpec spec = TinyJob(1, 100);
   spec.clear_objective();
@@ -59,14 +62,18 @@ TEST(NotFiniteTest, AStateThatIsNotFiniteIsNeverACheckpointAndTheOneBeforeStays)
   cluster.StartTeacher("frozen", teacher);
 
   const std::string id = cluster.Submit(AbsurdJob(weights));
-  const auto has_ended = [](const Job& job) { return job.state() == JOB_STATE_PAUSED || job.state() == JOB_STATE_FAILED; };
+  const auto has_ended = [](const Job& job) {
+    return job.state() == JOB_STATE_PAUSED || job.state() == JOB_STATE_FAILED;
+  };
   const Job ended = cluster.Await(id, "the end of what cannot get well", has_ended);
   EXPECT_EQ(ended.state(), JOB_STATE_PAUSED);
   EXPECT_EQ(ended.checkpoint_step(), 7);
-  EXPECT_THAT(ended.reason(), AllOf(HasSubstr("step 8: no checkpoint is taken, because objective.mimic.head.weight holds "), HasSubstr("values that are not finite"),
-                                    HasSubstr("goes on from step 7")));
+  EXPECT_THAT(ended.reason(),
+              AllOf(HasSubstr("step 8: no checkpoint is taken, because objective.mimic.head.weight holds "),
+                    HasSubstr("values that are not finite"), HasSubstr("goes on from step 7")));
   cluster.Mimeo({"resume", id});
-  const Job again = cluster.Await(id, "the same end", [&](const Job& job) { return has_ended(job) && job.generation() > ended.generation(); });
+  const Job again = cluster.Await(
+      id, "the same end", [&](const Job& job) { return has_ended(job) && job.generation() > ended.generation(); });
   EXPECT_EQ(again.checkpoint_step(), 7);
   cluster.Mimeo({"export", id, "--to", "safetensors", "--out", cluster.dir() + "/last.safetensors"});
 }

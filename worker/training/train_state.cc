@@ -33,8 +33,8 @@ std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
   return named;
 }
 
-// Checkpoints of earlier versions have one count for all parameters. A cohort that was live, as its second moments show, goes on with
-// that; for one that was not, no step has counted yet.
+// Checkpoints of earlier versions have one count for all parameters. A cohort that was live, as its second moments
+// show, goes on with that; for one that was not, no step has counted yet.
 void SplitSharedCount(const AdamW& optimizer, NamedTensors* found) {
   const auto shared = found->find("optimizer.steps");
   if (shared == found->end()) return;
@@ -91,7 +91,8 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
     problems.resize(20);
     problems.push_back(absl::StrCat("and ", more, " more"));
   }
-  return absl::FailedPreconditionError(absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
+  return absl::FailedPreconditionError(
+      absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
 }
 
 // "encoder.norm.weight holds 3 of 64 values that are not finite, ..." of the first such tensor; empty: there is none.
@@ -115,8 +116,9 @@ absl::StatusOr<std::shared_ptr<const TrainSnapshot>> TrainSnapshot::Take(const T
   // Steps whose gradient is not finite are skipped, but a rate or a decay can carry a weight beyond the largest number.
   const std::string not_finite = FirstNotFinite(named);
   if (!not_finite.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat("step ", position.step, ": no checkpoint is taken, because ", not_finite,
-                                                      ". A lower optimizer.adamw.base_rate or weight_decay, or a longer warm-up may help"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("step ", position.step, ": no checkpoint is taken, because ", not_finite,
+                     ". A lower optimizer.adamw.base_rate or weight_decay, or a longer warm-up may help"));
   }
   const std::shared_ptr<TrainSnapshot> snapshot(new TrainSnapshot());
   for (const auto& [name, tensor] : named) {
@@ -146,7 +148,8 @@ std::string TrainSnapshot::Serialize() const {
   }
   std::map<std::string, TensorBytes> bytes;
   for (const auto& [name, tensor] : host) {
-    bytes[name] = {tensor.scalar_type() == at::kDouble ? "F64" : "F32", tensor.sizes().vec(),
+    bytes[name] = {tensor.scalar_type() == at::kDouble ? "F64" : "F32",
+                   tensor.sizes().vec(),
                    {static_cast<const char*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
   }
   return SerializeSafetensors(bytes, metadata_);
