@@ -147,6 +147,14 @@ absl::Status CheckKind(const ClusterState& state, const CheckpointDeleted& event
   return absl::FailedPreconditionError(absl::StrCat("step ", event.step(), " is the newest checkpoint of ", job->id));
 }
 
+absl::Status CheckKind(const ClusterState& state, const JobDeleted& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindJob(state, event.job_id(), &job));
+  if (IsFinal(job->state) && job->placement.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(job->id, " is ", StateName(job->state),
+                                                    "; only a job that has ended can be deleted, so cancel it first"));
+}
+
 absl::Status CheckKind(const ClusterState& state, const JobFinished& event) {
   const JobInfo* job = nullptr;
   RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
@@ -327,6 +335,8 @@ absl::Status ClusterState::Check(const Event& event) const {
       return CheckKind(*this, event.teacher_pinned());
     case Event::kWorkerDrained:
       return CheckKind(*this, event.worker_drained());
+    case Event::kJobDeleted:
+      return CheckKind(*this, event.job_deleted());
     case Event::KIND_NOT_SET:
       break;
   }
@@ -419,6 +429,14 @@ void ClusterState::Pause(const JobPaused& paused) {
   job.status_code = paused.status_code();
 }
 
+void ClusterState::Delete(const std::string& job_id) {
+  --jobs_in_state_[jobs_.at(job_id).state];
+  jobs_.erase(job_id);
+  for (auto request = requests_.begin(); request != requests_.end();) {
+    request = request->second == job_id ? requests_.erase(request) : std::next(request);
+  }
+}
+
 void ClusterState::Apply(const Event& event) {
   switch (event.kind_case()) {
     case Event::kJobSubmitted:
@@ -476,6 +494,8 @@ void ClusterState::Apply(const Event& event) {
       if (!drained.drained()) drained_.erase(drained.worker_id());
       return;
     }
+    case Event::kJobDeleted:
+      return Delete(event.job_deleted().job_id());
     case Event::KIND_NOT_SET:
       return;
   }

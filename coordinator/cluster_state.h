@@ -85,6 +85,7 @@ class ClusterState {
   void End(const GangEnded& ended);
   void AddCheckpoint(const CheckpointManifest& manifest);
   void Pause(const JobPaused& paused);
+  void Delete(const std::string& job_id);
   void Register(const WorkerIdentity& worker);
   void Forget(const std::string& worker_id);
   void SetState(JobInfo* job, JobState state);

@@ -65,6 +65,8 @@ std::string EventText(const Event& event) {
     case Event::kTeacherPinned:
       return absl::StrCat(event.teacher_pinned().job_id(), ": teacher ", event.teacher_pinned().contract().name(),
                           " pinned to ", event.teacher_pinned().contract().weights_digest());
+    case Event::kJobDeleted:
+      return absl::StrCat("JobDeleted ", event.job_deleted().job_id());
     case Event::kWorkerDrained:
       return absl::StrCat(event.worker_drained().worker_id(),
                           event.worker_drained().drained() ? ": drained" : ": undrained");
