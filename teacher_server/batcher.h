@@ -19,7 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/metrics_server.h"
-#include "base/teacher_frames.h"
+#include "teacher/teacher_frames.h"
 
 namespace mimeo {
 

@@ -6,7 +6,7 @@
 
 #include "base/limits.h"
 #include "base/status_macros.h"
-#include "base/teacher_frames.h"
+#include "teacher/teacher_frames.h"
 
 namespace mimeo {
 

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/rpc/rpc.h"
-#include "base/teacher_frames.h"
+#include "teacher/teacher_frames.h"
 #include "proto/teacher.grpc.pb.h"
 
 namespace mimeo {

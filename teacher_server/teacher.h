@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "base/teacher_frames.h"
+#include "teacher/teacher_frames.h"
 #include "model/weights.h"
 #include "proto/teacher.pb.h"
 #include "teacher_server/grid_encoders.h"

@@ -9,7 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/rpc/rpc.h"
-#include "base/teacher_frames.h"
+#include "teacher/teacher_frames.h"
 
 namespace mimeo {
 namespace {

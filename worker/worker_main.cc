@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/short_spin.h"
-#include "worker/agent_main.h"
-#include "worker/rank_main.h"
+#include "worker/agent/agent_main.h"
+#include "worker/rank/rank_main.h"
 #include "worker/tools/tools.h"
 
 namespace {

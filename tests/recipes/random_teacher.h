@@ -6,7 +6,7 @@
 #include "job/job_shape.h"
 #include "model/encoder.h"
 #include "model/parameters.h"
-#include "worker/feature_source.h"
+#include "teacher/feature_source.h"
 
 namespace mimeo {
 

@@ -23,8 +23,8 @@
 #include "model/mask_plan.h"
 #include "objective/mimic.h"
 #include "teacher_server/serving.h"
-#include "worker/feature_source.h"
-#include "worker/teacher_pins.h"
+#include "teacher/feature_source.h"
+#include "teacher/teacher_pins.h"
 
 namespace mimeo::testing {
 

@@ -10,7 +10,7 @@
 #include "data/dataset.h"
 #include "model/encoder.h"
 #include "model/weights.h"
-#include "worker/embedding.h"
+#include "evaluation/embedding.h"
 
 namespace mimeo {
 namespace {

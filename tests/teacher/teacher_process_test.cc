@@ -30,8 +30,8 @@
 #include "model/patches.h"
 #include "model/testing/vit_spec.h"
 #include "model/weights.h"
-#include "worker/feature_source.h"
-#include "worker/teacher_pins.h"
+#include "teacher/feature_source.h"
+#include "teacher/teacher_pins.h"
 
 namespace mimeo {
 namespace {

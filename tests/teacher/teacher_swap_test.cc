@@ -12,7 +12,7 @@
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
 #include "tests/teacher/labelling_teacher.h"
-#include "worker/feature_source.h"
+#include "teacher/feature_source.h"
 
 namespace mimeo::testing {
 namespace {

@@ -14,7 +14,7 @@
 
 #include "model/mask_plan.h"
 #include "tests/teacher/labelling_teacher.h"
-#include "worker/feature_source.h"
+#include "teacher/feature_source.h"
 
 namespace mimeo::testing {
 namespace {

@@ -24,10 +24,12 @@ LAYERS = {
     "model": set(),
     "store": set(),
     "objective": {"model"},
+    "teacher": {"data", "model", "objective", "job"},
+    "evaluation": {"data", "model", "objective", "job", "teacher"},
     "client": {"job"},
-    "coordinator": {"store", "job"},
-    "worker": {"data", "model", "objective", "job"},
-    "teacher_server": {"data", "model", "store", "job"},
+    "coordinator": {"store", "job", "teacher"},
+    "worker": {"data", "model", "objective", "job", "teacher", "evaluation"},
+    "teacher_server": {"data", "model", "store", "job", "teacher"},
 }
 GRPC_USERS = {"coordinator", "worker", "client", "teacher_server", "base/rpc"}
 

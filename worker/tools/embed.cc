@@ -10,7 +10,7 @@
 #include "model/finite.h"
 #include "model/weights.h"
 #include "spdlog/spdlog.h"
-#include "worker/embedding.h"
+#include "evaluation/embedding.h"
 #include "worker/tools/encoder_file.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"

@@ -3,7 +3,7 @@
 
 #include "base/status_macros.h"
 #include "spdlog/spdlog.h"
-#include "worker/embedding.h"
+#include "evaluation/embedding.h"
 #include "worker/tools/labelled_features.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"

@@ -11,7 +11,7 @@
 #include "data/spread_sample.h"
 #include "model/weights.h"
 #include "spdlog/spdlog.h"
-#include "worker/label_census.h"
+#include "evaluation/label_census.h"
 #include "worker/tools/encoder_file.h"
 #include "worker/tools/verb.h"
 

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/shapes.h"
-#include "worker/embedding.h"
+#include "evaluation/embedding.h"
 
 namespace CLI {
 class App;

@@ -15,7 +15,7 @@
 #include "data/decode.h"
 #include "spdlog/spdlog.h"
 #include "worker/tools/checkpoint_job.h"
-#include "worker/tools/reconstruction.h"
+#include "evaluation/reconstruction.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 

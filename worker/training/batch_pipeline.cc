@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "model/catch_torch.h"
-#include "worker/attach_or_stop.h"
+#include "teacher/attach_or_stop.h"
 
 namespace mimeo {
 

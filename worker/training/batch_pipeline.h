@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "data/loader.h"
 #include "objective/objective.h"
-#include "worker/feature_source.h"
+#include "teacher/feature_source.h"
 #include "worker/training/side_stream.h"
 #include "worker/training/views.h"
 

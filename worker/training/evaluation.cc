@@ -21,10 +21,10 @@
 #include "model/finite.h"
 #include "model/patches.h"
 #include "objective/losses.h"
-#include "worker/attach_or_stop.h"
-#include "worker/label_census.h"
-#include "worker/training/evaluation_batch.h"
-#include "worker/training/teacher_features.h"
+#include "teacher/attach_or_stop.h"
+#include "evaluation/label_census.h"
+#include "evaluation/evaluation_batch.h"
+#include "evaluation/teacher_features.h"
 #include "worker/training/views.h"
 
 namespace mimeo {

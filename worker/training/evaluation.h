@@ -20,8 +20,8 @@
 #include "objective/objective.h"
 #include "proto/job.pb.h"
 #include "proto/metrics.pb.h"
-#include "worker/embedding.h"
-#include "worker/feature_source.h"
+#include "evaluation/embedding.h"
+#include "teacher/feature_source.h"
 #include "worker/training/gang.h"
 
 namespace mimeo {

@@ -5,7 +5,7 @@
 
 #include "job/job_shape.h"
 #include "model/flops.h"
-#include "worker/device_peaks.h"
+#include "model/device_peaks.h"
 
 namespace mimeo {
 

@@ -20,7 +20,7 @@ class ViewMaker {
   ViewMaker(const JobSpec& spec, at::Device device);
 
   // One ViewInput for each view and each of its masks, views outermost. A focused mask's plan is left undefined: the teacher
-  // draws it (worker/feature_source.h). `drop_path_rates`: the encoder's in training, none in evaluation.
+  // draws it (teacher/feature_source.h). `drop_path_rates`: the encoder's in training, none in evaluation.
   ForwardPass Make(const Batch& batch, const std::vector<double>& drop_path_rates) const;
 
   // The key that a view's masks are drawn with.

@@ -1,0 +1,75 @@
+#include "evaluation/label_census.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/text.h"
+#include "data/spread_sample.h"
+
+namespace mimeo {
+namespace {
+
+constexpr size_t kNamed = 5;
+
+// "a, b, c", "a, b, c, d, e and 7 more"
+std::string Listed(std::vector<std::string> names) {
+  const size_t more = names.size() > kNamed ? names.size() - kNamed : 0;
+  names.resize(names.size() - more);
+  return absl::StrCat(absl::StrJoin(names, ", "), more == 0 ? "" : absl::StrCat(" and ", more, " more"));
+}
+
+// Measured images by the name of their class.
+std::map<std::string, int64_t> ClassesOf(const MeasuredSet& set) {
+  std::map<std::string, int64_t> classes;
+  for (const int64_t sample : LabelledAmong(*set.dataset, set.samples)) ++classes[set.dataset->class_names()[set.dataset->label(sample)]];
+  return classes;
+}
+
+std::string Counted(const MeasuredSet& set) {
+  const Dataset& dataset = *set.dataset;
+  std::vector<std::string> unlabelled;
+  for (const int64_t sample : AllSamples(dataset)) {
+    if (dataset.label(sample) < 0) unlabelled.push_back(ToText(dataset.name(sample)));
+  }
+  const size_t labelled = static_cast<size_t>(dataset.size()) - unlabelled.size();
+  if (labelled == 0) {
+    return absl::StrCat(set.name, ": none of its ", dataset.size(),
+                        " images has a label, so that no accuracy is measured; labels are class folders, or .cls or .json members of a tar");
+  }
+  return absl::StrCat(set.name, ": ", labelled, " of ", dataset.size(), " images have a label; ", LabelledAmong(dataset, set.samples).size(),
+                      " of them are measured, in ", ClassesOf(set).size(), " classes",
+                      unlabelled.empty() ? "" : absl::StrCat("; left out for want of a label: ", Listed(std::move(unlabelled))));
+}
+
+}  // namespace
+
+std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredSet& queries) {
+  std::vector<std::string> lines = {Counted(bank), Counted(queries)};
+  const std::map<std::string, int64_t> voting = ClassesOf(bank), asked = ClassesOf(queries);
+  if (voting.empty() || asked.empty()) return lines;
+  std::vector<std::string> unknown, idle;
+  int64_t images = 0, wrong = 0;
+  for (const auto& [name, count] : asked) {
+    images += count;
+    if (voting.count(name) > 0) continue;
+    wrong += count;
+    unknown.push_back(absl::StrCat(ToText(name), " (", count, ")"));
+  }
+  for (const auto& [name, count] : voting) {
+    if (asked.count(name) == 0) idle.push_back(absl::StrCat(ToText(name), " (", count, ")"));
+  }
+  if (!unknown.empty()) {
+    lines.push_back(absl::StrFormat("%s: classes that %s lacks, each image of which counts as wrong, so that no accuracy can be above %.3f: %s",
+                                    queries.name, bank.name, static_cast<double>(images - wrong) / static_cast<double>(images), Listed(std::move(unknown))));
+  }
+  if (!idle.empty()) {
+    lines.push_back(absl::StrCat(bank.name, ": classes that ", queries.name, " lacks, so that each vote for them is wrong: ", Listed(std::move(idle))));
+  }
+  return lines;
+}
+
+}  // namespace mimeo

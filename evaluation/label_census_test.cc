@@ -1,0 +1,61 @@
+#include "evaluation/label_census.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/testing/status_matchers.h"
+#include "data/spread_sample.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class LabelCensusTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Dataset> Open(const std::string& name, const std::vector<std::pair<std::string, int>>& folders) {
+    const std::string root = JoinPath(dir_.path(), name);
+    for (const auto& [folder, count] : folders) {
+      EXPECT_OK(MakeDirs(JoinPath(root, folder)));
+      for (int i = 0; i < count; ++i) EXPECT_OK(WriteFileAtomic(absl::StrCat(root, "/", folder, "/", i, ".png"), "x"));
+    }
+    return *Dataset::Open(root);
+  }
+
+  TempDir dir_;
+};
+
+TEST_F(LabelCensusTest, CountsAndNamesWhatIsMeasured) {
+  const auto bank = Open("bank", {{"cat", 4}, {"dog", 3}});
+  const auto queries = Open("queries", {{"cat", 1}, {"dog", 1}, {"", 1}});
+  EXPECT_THAT(DescribeLabels({"--bank", bank.get(), {0, 1, 4}}, {"--data", queries.get(), AllSamples(*queries)}),
+              ElementsAre("--bank: 7 of 7 images have a label; 3 of them are measured, in 2 classes",
+                          "--data: 2 of 3 images have a label; 2 of them are measured, in 2 classes; left out for want of a label: 0.png"));
+}
+
+TEST_F(LabelCensusTest, SaysWhatClassesOfOneSideDo) {
+  const auto bank = Open("bank", {{"cat", 4}, {"dog", 3}});
+  const auto queries = Open("queries", {{"cat", 3}, {"fox\x1b", 1}});
+  const auto lines = DescribeLabels({"bank", bank.get(), AllSamples(*bank)}, {"path", queries.get(), AllSamples(*queries)});
+  ASSERT_THAT(lines, SizeIs(4));
+  EXPECT_EQ(lines[2], "path: classes that bank lacks, each image of which counts as wrong, so that no accuracy can be above 0.750: fox\\x1b (1)");
+  EXPECT_EQ(lines[3], "bank: classes that path lacks, so that each vote for them is wrong: dog (3)");
+}
+
+TEST_F(LabelCensusTest, WithoutLabelsItSaysThatNothingIsMeasured) {
+  const auto bank = Open("bank", {{"", 9}});
+  const auto queries = Open("queries", {{"cat", 3}, {"", 9}});
+  const auto lines = DescribeLabels({"bank", bank.get(), {}}, {"path", queries.get(), AllSamples(*queries)});
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_THAT(lines[0], HasSubstr("bank: none of its 9 images has a label, so that no accuracy is measured"));
+  EXPECT_THAT(lines[1], HasSubstr("left out for want of a label: 0.png, 1.png, 2.png, 3.png, 4.png and 4 more"));
+}
+
+}  // namespace
+}  // namespace mimeo

@@ -1,0 +1,331 @@
+#include "teacher/teacher_frames.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel in the host's byte order");
+
+namespace mimeo {
+namespace {
+
+constexpr int64_t kKeyBytes = sizeof(std::array<uint64_t, 2>);
+
+
+// REQUIRES: CheckPatches takes it.
+absl::Status CheckImages(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
+  const int most = geometry.max_images_of(header.rows() * header.cols());
+  if (header.num_images() < 1 || header.num_images() > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_images is ", header.num_images(), ", must be in [1, ", most, "]"));
+  }
+  if (header.channels() != 1 && header.channels() != geometry.channels) {
+    return absl::InvalidArgumentError(absl::StrCat("channels is ", header.channels(), ", must be 1 or the teacher's ",
+                                                   geometry.channels));
+  }
+  for (const auto& [field, side] : {std::pair<const char*, int>{"height_px", header.height_px()},
+                                    {"width_px", header.width_px()}}) {
+    if (side < 1 || side > limits::kTeacherImageSide) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, " is ", side, ", must be in [1, ", limits::kTeacherImageSide, "]"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPatches(const FeatureRequestHeader& header) {
+  const int64_t num_patches = int64_t{header.rows()} * header.cols();
+  if (header.rows() < 1 || header.cols() < 1 || num_patches > limits::kTeacherPatches) {
+    return absl::InvalidArgumentError(absl::StrCat("the grid is ", header.rows(), "x", header.cols(),
+                                                   ", must have 1 to ", limits::kTeacherPatches, " patches"));
+  }
+  const int fewest = header.has_focused() ? 1 : 0;
+  if (header.num_visible() < fewest || header.num_visible() > num_patches) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_visible is ", header.num_visible(), ", must be in [", fewest, ", ", num_patches, "]"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFeatures(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
+  if (header.layer() < 0 || header.layer() > geometry.num_blocks) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("layer is ", header.layer(), ", must be in [0, ", geometry.num_blocks, "]"));
+  }
+  if (header.projected() && header.layer() != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("layer is ", header.layer(), ", and only the last tokens (layer 0) can be projected"));
+  }
+  if (header.projected() && geometry.projected_width == 0) {
+    return absl::InvalidArgumentError("projected tokens are asked for, and the teacher has no projection");
+  }
+  if (header.class_token() && !geometry.has_class_token) {
+    return absl::InvalidArgumentError("class tokens are asked for, and the teacher has none");
+  }
+  if (header.has_focused() && !geometry.has_class_token) {
+    return absl::InvalidArgumentError("focused masks are asked for, and the teacher has no class token to draw them by");
+  }
+  if (header.no_features() && !header.has_focused()) {
+    return absl::InvalidArgumentError("neither features nor focused masks are asked for");
+  }
+  return absl::OkStatus();
+}
+
+FeatureTask TaskOf(uint64_t request_id, const FeatureRequestHeader& header) {
+  FeatureTask task;
+  task.request_id = request_id;
+  task.wish.rows = header.rows();
+  task.wish.cols = header.cols();
+  task.wish.layer = header.layer();
+  task.wish.projected = header.projected();
+  task.wish.class_token = header.class_token();
+  task.wish.features = !header.no_features();
+  task.wish.focused = header.has_focused();
+  task.wish.most_attended = header.focused().most_attended();
+  task.num_images = header.num_images();
+  task.num_visible = header.num_visible() == 0 ? task.wish.num_patches() : header.num_visible();
+  task.channels = header.channels();
+  task.height_px = header.height_px();
+  task.width_px = header.width_px();
+  return task;
+}
+
+}  // namespace
+
+int FeatureGeometry::max_images_of(int patches) const {
+  const int64_t as_many_patches = int64_t{max_images} * num_patches() / patches;
+  return static_cast<int>(std::clamp<int64_t>(as_many_patches, 1, max_images));
+}
+
+absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
+  for (const auto& [field, value] : {std::pair<const char*, int64_t>{"feature_width", contract.feature_width()},
+                                     {"image_height_px", contract.image_height_px()},
+                                     {"image_width_px", contract.image_width_px()},
+                                     {"patch_px", contract.patch_px()},
+                                     {"channels", contract.channels()},
+                                     {"num_blocks", contract.num_blocks()},
+                                     {"block_width", contract.block_width()},
+                                     {"max_requests_in_flight", contract.max_requests_in_flight()},
+                                     {"max_images_per_request", contract.max_images_per_request()},
+                                     {"max_request_bytes", contract.max_request_bytes()}}) {
+    if (value < 1) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("teacher contract: ", field, " is ", value, ", must be positive"));
+    }
+  }
+  if (contract.projected_width() < 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("teacher contract: projected_width is ", contract.projected_width(), ", must be 0 or positive"));
+  }
+  for (const auto& [field, side] : {std::pair<const char*, int>{"image_height_px", contract.image_height_px()},
+                                    {"image_width_px", contract.image_width_px()}}) {
+    if (side % contract.patch_px() != 0) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("teacher contract: patch_px ", contract.patch_px(), " does not divide ", field, " ", side));
+    }
+  }
+  if (contract.feature_type() != TENSOR_TYPE_FLOAT32) {
+    return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ", contract.feature_type(),
+                                                      ", only TENSOR_TYPE_FLOAT32 is known"));
+  }
+  return FeatureGeometry{contract.channels(),        contract.image_height_px(), contract.image_width_px(),
+                         contract.patch_px(),        contract.feature_width(),   contract.projected_width(),
+                         contract.block_width(),     contract.num_blocks(),      contract.has_class_token(),
+                         contract.max_images_per_request(), contract.max_request_bytes()};
+}
+
+int FeatureWidth(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
+  if (header.projected()) return geometry.projected_width;
+  return header.layer() > 0 ? geometry.block_width : geometry.feature_width;
+}
+
+absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
+  RETURN_IF_ERROR(CheckPatches(header));
+  RETURN_IF_ERROR(CheckImages(header, geometry));
+  RETURN_IF_ERROR(CheckFeatures(header, geometry));
+  const int64_t num_images = header.num_images();
+  const int64_t num_visible = header.num_visible() == 0 ? header.rows() * header.cols() : header.num_visible();
+  FeatureRequestSize size;
+  size.image_bytes = num_images * header.channels() * header.height_px() * header.width_px();
+  if (header.has_focused()) {
+    size.key_bytes = num_images * kKeyBytes;
+    size.drawn_bytes = int64_t{4} * num_images * num_visible;
+  } else {
+    size.index_bytes = int64_t{4} * num_images * header.num_visible();
+  }
+  if (!header.no_features()) {
+    size.feature_bytes =
+        int64_t{4} * num_images * ((header.class_token() ? 1 : 0) + num_visible) * FeatureWidth(header, geometry);
+  }
+  if (size.total() > geometry.max_request_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat(num_images, " images and their answer are ", size.total(),
+                                                   " bytes, must be at most ", geometry.max_request_bytes));
+  }
+  return size;
+}
+
+absl::StatusOr<int> MostImages(FeatureRequestHeader header, const FeatureGeometry& geometry) {
+  header.set_num_images(1);
+  ASSIGN_OR_RETURN(const FeatureRequestSize size, SizeOf(header, geometry));
+  return static_cast<int>(std::min<int64_t>(geometry.max_images_of(header.rows() * header.cols()),
+                                            geometry.max_request_bytes / size.total()));
+}
+
+absl::StatusOr<bool> FeatureRequestAssembler::Add(const FeatureRequest& frame) {
+  if (!begun_) {
+    RETURN_IF_ERROR(Begin(frame));
+  } else if (frame.has_header()) {
+    return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": a second header"));
+  } else if (frame.request_id() != task_.request_id) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a frame of request ", frame.request_id(), " inside request ", task_.request_id));
+  } else if (frame.payload().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": a frame without payload"));
+  }
+  RETURN_IF_ERROR(Append(frame.payload()));
+  if (static_cast<int64_t>(task_.images.size() + choice_bytes_.size()) < size_.sent()) return false;
+  RETURN_IF_ERROR(Finish());
+  return true;
+}
+
+absl::Status FeatureRequestAssembler::Begin(const FeatureRequest& frame) {
+  if (!frame.has_header()) {
+    return absl::InvalidArgumentError(absl::StrCat("request ", frame.request_id(), ": the first frame has no header"));
+  }
+  if (any_ && frame.request_id() <= last_id_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("request id ", frame.request_id(), " after ", last_id_, ": ids must increase within a stream"));
+  }
+  auto size = SizeOf(frame.header(), geometry_);
+  if (!size.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("request ", frame.request_id(), ": ", size.status().message()));
+  }
+  begun_ = true;
+  any_ = true;
+  last_id_ = frame.request_id();
+  size_ = *size;
+  task_ = TaskOf(frame.request_id(), frame.header());
+  task_.images.reserve(size_.image_bytes);
+  choice_bytes_.clear();
+  choice_bytes_.reserve(size_.sent() - size_.image_bytes);
+  return absl::OkStatus();
+}
+
+absl::Status FeatureRequestAssembler::Append(absl::string_view payload) {
+  if (static_cast<int64_t>(payload.size()) > limits::kChunkBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": a payload of ", payload.size(),
+                                                   " bytes, at most ", limits::kChunkBytes, " are allowed"));
+  }
+  const int64_t received = task_.images.size() + choice_bytes_.size() + payload.size();
+  const int64_t wanted = size_.sent();
+  if (received > wanted) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("request ", task_.request_id, ": ", received, " bytes, its header announces ", wanted));
+  }
+  const size_t image_part = std::min<size_t>(payload.size(), size_.image_bytes - task_.images.size());
+  task_.images.append(payload.data(), image_part);
+  choice_bytes_.append(payload.data() + image_part, payload.size() - image_part);
+  return absl::OkStatus();
+}
+
+absl::Status FeatureRequestAssembler::Finish() {
+  if (task_.wish.focused) {
+    for (int64_t i = 0; i < task_.num_images; ++i) {
+      std::array<uint64_t, 2> words;
+      std::memcpy(words.data(), choice_bytes_.data() + i * kKeyBytes, kKeyBytes);
+      task_.keys.push_back(RandomKey::FromWords(words));
+    }
+    return absl::OkStatus();
+  }
+  const int num_patches = task_.wish.num_patches();
+  task_.indices.resize(choice_bytes_.size() / sizeof(int32_t));
+  if (!task_.indices.empty()) std::memcpy(task_.indices.data(), choice_bytes_.data(), choice_bytes_.size());
+  for (size_t i = 0; i < task_.indices.size(); ++i) {
+    if (task_.indices[i] < 0 || task_.indices[i] >= num_patches) {
+      return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": patch index ", task_.indices[i],
+                                                     " of image ", i / task_.num_visible, " is outside [0, ",
+                                                     num_patches, ")"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+FeatureTask FeatureRequestAssembler::Take() {
+  begun_ = false;
+  return std::move(task_);
+}
+
+bool FeatureRequestFrames::Next(FeatureRequest* frame) {
+  const size_t total = images_.size() + choice_.size();
+  if (sent_ == total) return false;
+  frame->Clear();
+  frame->set_request_id(request_id_);
+  if (!header_sent_) {
+    *frame->mutable_header() = header_;
+    header_sent_ = true;
+  }
+  const size_t end = std::min<size_t>(total, sent_ + limits::kChunkBytes);
+  std::string* payload = frame->mutable_payload();
+  payload->reserve(end - sent_);
+  if (sent_ < images_.size()) {
+    const absl::string_view part = images_.substr(sent_, end - sent_);
+    payload->append(part.data(), part.size());
+    sent_ += part.size();
+  }
+  if (sent_ < end) {
+    const absl::string_view part = choice_.substr(sent_ - images_.size(), end - sent_);
+    payload->append(part.data(), part.size());
+    sent_ = end;
+  }
+  return true;
+}
+
+std::string KeyBytes(absl::Span<const RandomKey> keys) {
+  std::string bytes;
+  for (const RandomKey& key : keys) bytes.append(reinterpret_cast<const char*>(key.words().data()), kKeyBytes);
+  return bytes;
+}
+
+bool FeatureReplyFrames::Next(FeatureReply* frame) {
+  if (sent_ == answer_.size()) return false;
+  frame->Clear();
+  frame->set_request_id(request_id_);
+  if (sent_ == 0) frame->set_total_bytes(answer_.size());
+  const absl::string_view part = answer_.substr(sent_, limits::kChunkBytes);
+  frame->set_payload(part.data(), part.size());
+  sent_ += part.size();
+  return true;
+}
+
+absl::StatusOr<bool> FeatureReplyAssembler::Add(const FeatureReply& frame) {
+  if (frame.request_id() != request_id_) {
+    return absl::DataLossError(
+        absl::StrCat("the teacher answered request ", frame.request_id(), " where ", request_id_, " is next"));
+  }
+  const size_t bytes = drawn_.size() + features_.size();
+  if (received_ == 0 && frame.total_bytes() != static_cast<int64_t>(bytes)) {
+    return absl::DataLossError(absl::StrCat("the teacher's answer to request ", request_id_, " has ",
+                                            frame.total_bytes(), " bytes, ", bytes, " were asked for"));
+  }
+  absl::string_view payload = frame.payload();
+  if (payload.empty() || received_ + payload.size() > bytes) {
+    return absl::DataLossError(absl::StrCat("the teacher's answer to request ", request_id_, ": a frame of ",
+                                            payload.size(), " bytes after ", received_, " of ", bytes));
+  }
+  if (received_ < drawn_.size()) {
+    const size_t part = std::min(payload.size(), drawn_.size() - received_);
+    std::memcpy(drawn_.data() + received_, payload.data(), part);
+    received_ += part;
+    payload.remove_prefix(part);
+  }
+  if (!payload.empty()) std::memcpy(features_.data() + (received_ - drawn_.size()), payload.data(), payload.size());
+  received_ += payload.size();
+  return received_ == bytes;
+}
+
+}  // namespace mimeo

@@ -1,0 +1,87 @@
+// One StreamFeatures call to a teacher, kept open from batch to batch. Requests go out and answers come in at the same
+// time, on gRPC's threads: a caller that only wrote could wait for the teacher while the teacher waits for it to read.
+// At most one frame in each direction is held. One thread.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "teacher/teacher_frames.h"
+#include "proto/teacher.grpc.pb.h"
+
+namespace mimeo {
+
+class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureReply> {
+ public:
+  // One request, and where its answer goes. The memory outlives the exchange.
+  struct Slice {
+    FeatureRequestHeader header;
+    absl::string_view images;
+    absl::string_view choice;  // indices or keys, as FeatureRequestFrames
+    absl::Span<char> drawn;    // of the answer: indices
+    absl::Span<char> features;
+  };
+
+  // `instance`: what the server process that is meant said of itself (kTeacherInstanceKey). Nothing that another one answers is taken.
+  TeacherStream(Teacher::Stub* stub, const std::string& instance);
+  // Cancels the call.
+  ~TeacherStream() override;
+
+  // One exchange: Begin, Wait as often as one likes, End. Slices are answered in order.
+  void Begin(std::vector<Slice> slices) ABSL_LOCKS_EXCLUDED(mu_);
+  // True: every slice is answered, or the stream has ended. False: neither, by `until`.
+  bool Wait(absl::Time until) ABSL_LOCKS_EXCLUDED(mu_);
+  struct Outcome {
+    size_t num_answered = 0;
+    absl::Status status;  // OK when all are answered
+  };
+  // Gives up on what is not answered: the stream is of no further use then. DeadlineExceeded: nothing else was wrong.
+  // DataLoss: an answer that cannot be. Otherwise the teacher's status; Unavailable when it ended the stream without
+  // one, and when another server process answers than the one that is meant.
+  Outcome End() ABSL_LOCKS_EXCLUDED(mu_);
+
+ private:
+  void OnReadInitialMetadataDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
+  void OnDone(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mu_);
+
+  void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void ExpectNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GoOnReading(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // True: the frame was one that may come.
+  bool TakeReply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const std::string instance_;
+  grpc::ClientContext context_;
+
+  absl::Mutex mu_;
+  FeatureRequest request_frame_;  // gRPC's while a write is under way
+  FeatureReply reply_frame_;      // gRPC's while a read is under way, which is nearly always
+  std::vector<Slice> slices_ ABSL_GUARDED_BY(mu_);
+  uint64_t next_id_ ABSL_GUARDED_BY(mu_) = 1;
+  uint64_t first_id_ ABSL_GUARDED_BY(mu_) = 1;  // of slices_[0]
+  size_t num_sent_ ABSL_GUARDED_BY(mu_) = 0;    // slices whose frames have begun
+  size_t num_answered_ ABSL_GUARDED_BY(mu_) = 0;
+  std::optional<FeatureRequestFrames> sending_ ABSL_GUARDED_BY(mu_);
+  std::optional<FeatureReplyAssembler> receiving_ ABSL_GUARDED_BY(mu_);
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ ABSL_GUARDED_BY(mu_) = true;
+  std::optional<std::string> answers_ ABSL_GUARDED_BY(mu_);  // the instance that answers, once that is known; empty: it did not say
+  bool held_ ABSL_GUARDED_BY(mu_) = false;                   // reply_frame_ came before that
+  absl::Status error_ ABSL_GUARDED_BY(mu_);  // what we found wrong
+  bool done_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status status_ ABSL_GUARDED_BY(mu_);  // once done
+};
+
+}  // namespace mimeo

@@ -1,0 +1,151 @@
+#include "worker/agent/agent_main.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/devices.h"
+#include "base/limits.h"
+#include "base/metrics_server.h"
+#include "base/process.h"
+#include "base/status_macros.h"
+#include "base/text.h"
+#include "spdlog/spdlog.h"
+#include "worker/agent/agent.h"
+
+namespace mimeo {
+namespace {
+
+struct AgentFlags {
+  std::string coordinator;
+  std::string id;
+  int slots = 1;
+  std::string host = "127.0.0.1";
+  std::string dir;
+  std::string metrics_listen = "127.0.0.1:0";
+  std::string announce;
+  std::string device = "auto";
+  std::string patience = "60s";
+  std::string stop_grace = "25s";
+};
+
+void AddFlags(CLI::App* app, AgentFlags* flags) {
+  app->add_option("--coordinator", flags->coordinator, "The coordinator's HOST:PORT")->required();
+  app->add_option("--id", flags->id, "This worker's name in the cluster: [A-Za-z0-9_.-]{1,64}")->required();
+  app->add_option("--slots", flags->slots, "Rank processes that it may run at one time (default 1)")
+      ->check(CLI::Range(1, limits::kSlotsPerWorker));
+  app->add_option("--host", flags->host, "The address of this host by which the gang's other hosts reach it (default 127.0.0.1)");
+  app->add_option("--dir", flags->dir, "Start files, logs and the socket of its ranks; one agent at a time")->required();
+  app->add_option("--metrics_listen", flags->metrics_listen, "HOST:PORT of /metrics; port 0 takes a free one (default 127.0.0.1:0)");
+  app->add_option("--announce", flags->announce, "Write the bound ports to this file, as JSON");
+  app->add_option("--device", flags->device, "auto (CUDA where there is one), cpu or cuda");
+  app->add_option("--patience", flags->patience,
+                  "A rank that does not move for so long is taken for hung and killed; longer for one that computes, waits for its gang, or was "
+                  "slower before (default 60s)");
+  app->add_option("--stop_grace", flags->stop_grace,
+                  "On SIGTERM or SIGINT: how long its ranks may take to finish their step and save a checkpoint, before they are killed. Less than "
+                  "what the supervisor allows (Kubernetes: 30s); mimeo_worker_stop_need_seconds says what it would take. A second signal ends the "
+                  "grace (default 25s)");
+  app->footer("Example:\n  worker agent --coordinator=10.0.0.1:7070 --id=gpu-7 --slots=8 --host=10.0.0.7 --dir=/var/lib/mimeo/worker");
+}
+
+// A rank is this very binary, called anew: no other version of it can slip in between.
+absl::StatusOr<std::string> OwnPath() {
+  char path[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
+  if (length <= 0 || length == sizeof(path)) return absl::InternalError("/proc/self/exe cannot be read");
+  return std::string(path, static_cast<size_t>(length));
+}
+
+absl::StatusOr<absl::Duration> DurationOf(absl::string_view flag, const std::string& text, absl::Duration least) {
+  absl::Duration duration;
+  if (absl::ParseDuration(text, &duration) && duration >= least && duration < absl::InfiniteDuration()) return duration;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": \"", ToText(text), "\" is not a duration of ", absl::FormatDuration(least), " or more, such as 60s"));
+}
+
+// What travels to the coordinator: bytes that are no text would make every call fail.
+absl::Status CheckTexts(const AgentFlags& flags) {
+  for (const auto& [flag, text] : {std::pair("--coordinator", flags.coordinator), std::pair("--id", flags.id), std::pair("--host", flags.host)}) {
+    if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(flag, ": \"", ToText(text), "\" is not UTF-8"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
+  RETURN_IF_ERROR(CheckTexts(flags));
+  AgentOptions options;
+  ASSIGN_OR_RETURN(options.ranks.patience, DurationOf("--patience", flags.patience, absl::Seconds(1)));
+  ASSIGN_OR_RETURN(options.stop_grace, DurationOf("--stop_grace", flags.stop_grace, absl::ZeroDuration()));
+  options.coordinator_address = flags.coordinator;
+  options.identity.set_id(flags.id);
+  options.identity.set_slots(flags.slots);
+  options.identity.set_host(flags.host);
+  ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
+  for (DeviceInfo device : devices) {
+    device.set_name(ToText(device.name(), limits::kNameBytes));
+    *options.identity.add_devices() = device;
+  }
+  options.dir = flags.dir;
+  ASSIGN_OR_RETURN(options.rank_binary, OwnPath());
+  return options;
+}
+
+absl::StatusOr<std::string> ServeMetrics(const std::string& address, Metrics* metrics) {
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat("--metrics_listen=", address, ": HOST:PORT is wanted"));
+  }
+  const std::string host = address.substr(0, colon);
+  ASSIGN_OR_RETURN(port, metrics->Serve(host, port));
+  return absl::StrCat(host, ":", port);
+}
+
+absl::Status Run(const AgentFlags& flags) {
+  ASSIGN_OR_RETURN(const AgentOptions options, OptionsOf(flags));
+  Metrics metrics(MetricOwner::kWorker);
+  ASSIGN_OR_RETURN(const std::string metrics_address, ServeMetrics(flags.metrics_listen, &metrics));
+  ASSIGN_OR_RETURN(const std::unique_ptr<WorkerAgent> agent, WorkerAgent::Start(options, &metrics));
+  spdlog::info("agent started worker={} slots={} coordinator={} metrics={}", flags.id, flags.slots, flags.coordinator,
+               metrics_address);
+  if (!flags.announce.empty()) RETURN_IF_ERROR(Announce(flags.announce, {{"metrics_address", metrics_address}}));
+  int signals = 0;
+  while (agent->status().ok() && !agent->left() && signals < 3) {
+    // Coarse while it serves; a supervisor waits for the end.
+    const absl::Duration look = signals == 0 ? absl::Seconds(1) : absl::Milliseconds(20);
+    if (!WaitForStopUntil(Clock::Real()->Now() + look)) continue;
+    const absl::Duration grace = ++signals == 1 ? options.stop_grace : absl::ZeroDuration();
+    spdlog::info("agent stops worker={} grace={}", flags.id, absl::FormatDuration(grace));
+    agent->Leave(grace);
+  }
+  return agent->status();
+}
+
+}  // namespace
+
+int RunAgent(int argc, char** argv) {
+  AgentFlags flags;
+  CLI::App app("Runs the rank processes that the coordinator assigns to this host.", "worker agent");
+  AddFlags(&app, &flags);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  BlockStopSignals();
+  StartLogging(absl::StrCat("worker.", flags.id));
+  const absl::Status status = Run(flags);
+  if (status.ok()) return 0;
+  spdlog::error("agent failed error=\"{}\"", status.ToString());
+  return absl::IsInvalidArgument(status) ? 2 : 1;
+}
+
+}  // namespace mimeo

@@ -1,0 +1,42 @@
+// How a rank process is started: its files in the worker's directory, its command line and its environment.
+//
+// Files below `dir`: ranks/<job>-g<generation>-r<rank>.textproto (the start file), .log (what it prints; when over
+// limits::kRankLogBytes it starts anew and the end of the old text is kept as .log.old), .log.nccl.<r> (where its collectives stood
+// when NCCL gave up). Free functions; one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/subprocess.h"
+#include "proto/coordinator.pb.h"
+#include "worker/agent/rank_table.h"
+
+namespace mimeo {
+
+struct RankLaunchOptions {
+  std::string rank_binary;          // called as `rank_binary rank --assignment=... --agent=... --coordinator=...`
+  std::string dir;
+  std::string agent_address;        // "unix:/path"
+  std::string coordinator_address;
+  std::string host;                 // the interface that ranks listen on
+  std::vector<std::string> cuda_devices;  // as RankEnvironmentOptions
+};
+
+std::string RankLogPath(const std::string& dir, const RankKey& key);
+
+// Writes the start file and starts the process in `slot`. Errors: Subprocess::Start, WriteFileAtomic.
+absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options, const GangAssignment& assignment,
+                                                       int slot);
+
+// Keeps the log within limits::kRankLogBytes while the process writes it.
+void BoundRankLog(const std::string& path);
+// The last lines of a log as text (base/text.h), from at most a few hundred bytes, for an error message.
+std::string LogTail(const std::string& path);
+// Deletes the start file, and all logs but the newest limits::kRankLogsKept.
+void CleanRankFiles(const std::string& dir, const RankKey& key);
+
+}  // namespace mimeo

@@ -1,0 +1,151 @@
+#include "worker/rank/job_data.h"
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/file.h"
+#include "base/testing/status_matchers.h"
+#include "gtest/gtest.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using testing::StatusIs;
+
+class JobDataTest : public ::testing::Test {
+ protected:
+  JobDataTest() {
+    Write(6);
+    const auto opened = Dataset::Open(photos_).value();
+    pinned_ = {"data.path", photos_, /*read_before=*/true, opened->digest(), opened->size(), /*believed=*/absl::Milliseconds(100)};
+    patience_.retry = absl::Milliseconds(5);
+    patience_.stop_wanted = [this] { return stop_.load(); };
+    patience_.on_waiting = [this](const std::string& reason, bool waiting) {
+      absl::MutexLock lock(&mu_);
+      told_ = waiting ? reason : "";
+      all_told_ += waiting ? reason + "\n" : "";
+    };
+  }
+  ~JobDataTest() override {
+    if (opener_.joinable()) opener_.join();
+  }
+
+  void Write(int count) {
+    EXPECT_OK(MakeDirs(photos_));
+    for (int i = 0; i < count; ++i) EXPECT_OK(WriteFileAtomic(absl::StrCat(photos_, "/", i, ".jpg"), absl::StrCat("photo", i)));
+  }
+  void Start() {
+    opener_ = std::thread([this] { opened_ = OpenJobData(pinned_, patience_); });
+  }
+  absl::StatusOr<std::unique_ptr<Dataset>>& End() {
+    opener_.join();
+    return opened_;
+  }
+  void AwaitTold(const std::string& part) {
+    absl::MutexLock lock(&mu_);
+    const auto told = [this, &part]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return absl::StrContains(told_, part); };
+    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(30))) << part << " was not told, but " << all_told_;
+  }
+  std::string Told() {
+    absl::MutexLock lock(&mu_);
+    return told_;
+  }
+
+  TempDir dir_;
+  const std::string photos_ = JoinPath(dir_.path(), "photos");
+  const std::string aside_ = JoinPath(dir_.path(), "aside");
+  JobData pinned_;
+  Patience patience_;
+  std::atomic<bool> stop_{false};
+  absl::Mutex mu_;
+  std::string told_ ABSL_GUARDED_BY(mu_), all_told_ ABSL_GUARDED_BY(mu_);
+  absl::StatusOr<std::unique_ptr<Dataset>> opened_;
+  std::thread opener_;
+};
+
+TEST_F(JobDataTest, WhatWasNeverReadIsRefusedAtOnceWithItsCode) {
+  pinned_ = {"data.path", JoinPath(dir_.path(), "mistyped")};
+  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kNotFound, "data.path: " + pinned_.path + ": no such file or folder"));
+  ASSERT_OK(MakeDirs(pinned_.path));
+  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kNotFound, "no images in it"));
+  pinned_.path = "/dev/null";
+  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kInvalidArgument, "a pipe, socket or device"));
+  EXPECT_EQ(Told(), "");
+}
+
+TEST_F(JobDataTest, WhatWasThereIsWaitedForThoughItIsAwayOrEmpty) {
+  std::filesystem::rename(photos_, aside_);
+  Start();
+  AwaitTold(absl::StrCat("data ", photos_, ": no such file or folder"));
+  ASSERT_OK(MakeDirs(photos_));  // where nothing is mounted
+  AwaitTold("no images in it: 0 files");
+  std::filesystem::remove(photos_);
+  std::filesystem::rename(aside_, photos_);
+  ASSERT_OK(End());
+  EXPECT_EQ(opened_.value()->digest(), pinned_.digest);
+  EXPECT_EQ(Told(), "") << "it says that it waits no more";
+}
+
+TEST_F(JobDataTest, AFolderThatIsBeingFilledIsWaitedForUntilItIsWhole) {
+  pinned_.believed = absl::Seconds(20);
+  ASSERT_OK(RemoveTree(photos_));
+  Start();
+  AwaitTold("no such file");
+  Write(2);
+  AwaitTold("has changed since this job began: it had 6 images");
+  Write(5);
+  AwaitTold("now it has 5 images");
+  Write(6);
+  ASSERT_OK(End());
+}
+
+TEST_F(JobDataTest, WhatStaysChangedIsRefusedWithWhatItWasAndIs) {
+  ASSERT_OK(WriteFileAtomic(photos_ + "/new.jpg", "photo"));
+  const std::string now = Dataset::Open(photos_).value()->digest();
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("data.path: " + photos_ + " has changed since this job began"), HasSubstr("it had 6 images, digest " + pinned_.digest),
+                             HasSubstr("now it has 7 images, digest " + now), HasSubstr("Restore the images and `mimeo resume` the job"))));
+  ASSERT_OK(RemoveTree(photos_));
+  ASSERT_OK(WriteFileAtomic(photos_, "a file in its place"));
+  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kFailedPrecondition, "now " + photos_ + ": neither a folder nor a .tar"));
+}
+
+TEST_F(JobDataTest, WithoutADigestWhateverComesBackIsTaken) {
+  pinned_ = {"evaluation.path", photos_, /*read_before=*/true};
+  std::filesystem::rename(photos_, aside_);
+  Start();
+  AwaitTold(absl::StrCat("evaluation ", photos_, ": no such file"));
+  Write(3);
+  ASSERT_OK(End());
+}
+
+TEST_F(JobDataTest, AStopEndsTheWaiting) {
+  std::filesystem::rename(photos_, aside_);
+  Start();
+  AwaitTold("no such file");
+  stop_ = true;
+  EXPECT_THAT(End(), StatusIs(absl::StatusCode::kCancelled, "while waiting for data "));
+}
+
+TEST_F(JobDataTest, SamplesThatGoAwayLaterAreWaitedForToo) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Dataset> dataset, OpenJobData(pinned_, patience_));
+  std::filesystem::rename(photos_, aside_);
+  std::string read;
+  std::thread reader([&] { read = dataset->Read(4).value(); });
+  AwaitTold("4.jpg: No such file");
+  std::filesystem::rename(aside_, photos_);
+  reader.join();
+  EXPECT_EQ(read, "photo4");
+}
+
+}  // namespace
+}  // namespace mimeo
