@@ -9,9 +9,10 @@ namespace mimeo {
 
 // Thread-safe. Implementations: the real clock, and testing::FakeClock, which moves only when told to.
 //
-// Two times, because a person or an NTP daemon may set the machine's clock, by a day or back. Now() is monotonic: for everything
-// that measures (leases, patience, back-off, rates, what is left). Wall() is for people, for files and for certificates. Now()
-// begins near Wall(), differs from it by as much as the clock was set since, and means nothing in another process.
+// Two times, because a person or an NTP daemon may set the machine's clock, by a day or back. Now() is monotonic: for
+// everything that measures (leases, patience, back-off, rates, what is left). Wall() is for people, for files and for
+// certificates. Now() begins near Wall(), differs from it by as much as the clock was set since, and means nothing in
+// another process.
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -16,7 +16,7 @@ namespace {
 // From cuda.h and nvml.h, which a machine without CUDA's toolkit has not; worker/cuda/nccl.cc checks cuda.h's.
 constexpr int kComputeCapabilityMajor = 75;
 constexpr int kComputeCapabilityMinor = 76;
-constexpr int kAmpere = 80;         // the first with bfloat16 products
+constexpr int kAmpere = 80;  // the first with bfloat16 products
 constexpr unsigned kNvLinksMost = 18;
 
 // A library's functions, which all return 0 for success. Never unloaded.
@@ -37,8 +37,10 @@ class Functions {
 
 // "GPU-8-4-4-4-12", as nvidia-smi prints it and CUDA_VISIBLE_DEVICES takes it.
 std::string UuidText(const unsigned char (&bytes)[16]) {
-  const std::string hex = absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes), sizeof(bytes)));
-  return absl::StrCat("GPU-", hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4), "-", hex.substr(20));
+  const std::string hex =
+      absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(bytes), sizeof(bytes)));
+  return absl::StrCat("GPU-", hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-", hex.substr(16, 4),
+                      "-", hex.substr(20));
 }
 
 bool HasNvLink(const Functions& nvml, const std::string& uuid) {
@@ -59,7 +61,9 @@ DeviceInfo Describe(const Functions& driver, const Functions& nvml, int index) {
   size_t bytes = 0;
   unsigned char uuid[16] = {};
   if (!driver.Call("cuDeviceGet", &device, index)) return info;
-  if (driver.Call("cuDeviceGetName", &name[0], static_cast<int>(sizeof(name)), device)) info.set_name(ToText(name, limits::kDeviceNameBytes));
+  if (driver.Call("cuDeviceGetName", &name[0], static_cast<int>(sizeof(name)), device)) {
+    info.set_name(ToText(name, limits::kDeviceNameBytes));
+  }
   if (driver.Call("cuDeviceTotalMem_v2", &bytes, device)) info.set_memory_bytes(static_cast<int64_t>(bytes));
   if (driver.Call("cuDeviceGetAttribute", &major, kComputeCapabilityMajor, device) &&
       driver.Call("cuDeviceGetAttribute", &minor, kComputeCapabilityMinor, device)) {

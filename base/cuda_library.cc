@@ -26,9 +26,10 @@ absl::StatusOr<const CudaLibrary*> CudaLibrary::Load() {
   static const auto* const loaded = [] {
     auto opened = Open();
     if (opened.ok()) return new absl::StatusOr<const CudaLibrary*>(new CudaLibrary(*opened));
-    return new absl::StatusOr<const CudaLibrary*>(absl::FailedPreconditionError(
-        absl::StrCat("CUDA cannot be used: ", opened.status().message(),
-                     ". 'scripts/setup --cuda' installs NVIDIA's libraries and builds libmimeo_cuda.so; a driver for CUDA 13 is the host's own")));
+    return new absl::StatusOr<const CudaLibrary*>(
+        absl::FailedPreconditionError(absl::StrCat("CUDA cannot be used: ", opened.status().message(),
+                                                   ". 'scripts/setup --cuda' installs NVIDIA's libraries and builds "
+                                                   "libmimeo_cuda.so; a driver for CUDA 13 is the host's own")));
   }();
   return *loaded;
 }

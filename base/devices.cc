@@ -54,7 +54,8 @@ absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device) {
   if (device == "cpu") return std::vector<DeviceInfo>{CpuDevice()};
   std::vector<DeviceInfo> devices = CudaDevices();
   if (devices.empty() && device == "cuda") {
-    return absl::NotFoundError("--device=cuda: this host has no CUDA device (NVIDIA's driver finds none; see nvidia-smi)");
+    return absl::NotFoundError(
+        "--device=cuda: this host has no CUDA device (NVIDIA's driver finds none; see nvidia-smi)");
   }
   if (devices.empty()) return std::vector<DeviceInfo>{CpuDevice()};
   const absl::Status loaded = CudaLibrary::Load().status();

@@ -10,8 +10,8 @@
 namespace mimeo {
 
 // `device`: "auto" (CUDA where there is one), "cpu" or "cuda". The CPU is one device, whatever its cores.
-// InvalidArgument: another word. NotFound: "cuda", and this host has none. FailedPrecondition: "cuda", and CUDA cannot be loaded
-// (base/cuda_library.h); under "auto" that is a warning, and the CPU is taken.
+// InvalidArgument: another word. NotFound: "cuda", and this host has none. FailedPrecondition: "cuda", and CUDA cannot
+// be loaded (base/cuda_library.h); under "auto" that is a warning, and the CPU is taken.
 absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device);
 
 // The host's CPU, with what it can.

@@ -13,15 +13,19 @@ absl::StatusCode CodeOf(int error) {
   switch (error) {
     case ENOENT:
     case ENOTDIR:
-    case ELOOP: return absl::StatusCode::kNotFound;
+    case ELOOP:
+      return absl::StatusCode::kNotFound;
     case EACCES:
     case EPERM:
-    case EROFS: return absl::StatusCode::kPermissionDenied;
+    case EROFS:
+      return absl::StatusCode::kPermissionDenied;
     case ENOSPC:
     case EDQUOT:
-    case EFBIG: return absl::StatusCode::kResourceExhausted;
+    case EFBIG:
+      return absl::StatusCode::kResourceExhausted;
     case EISDIR:
-    case ENAMETOOLONG: return absl::StatusCode::kInvalidArgument;
+    case ENAMETOOLONG:
+      return absl::StatusCode::kInvalidArgument;
     // The disk and the mount.
     case EIO:
     case EREMOTEIO:
@@ -52,8 +56,10 @@ absl::StatusCode CodeOf(int error) {
     case ENOLCK:
     case ENOMEM:
     case EMFILE:
-    case ENFILE: return absl::StatusCode::kUnavailable;
-    default: return absl::StatusCode::kInternal;
+    case ENFILE:
+      return absl::StatusCode::kUnavailable;
+    default:
+      return absl::StatusCode::kInternal;
   }
 }
 

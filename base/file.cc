@@ -148,7 +148,9 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   struct stat stat_buf;
   if (fstat(fd, &stat_buf) != 0) return FileStatus(errno, "reading", path);
   if (S_ISDIR(stat_buf.st_mode)) return FileStatus(EISDIR, "mapping", path);
-  if (!S_ISREG(stat_buf.st_mode)) return absl::InvalidArgumentError(absl::StrCat("mapping ", path, ": a pipe, socket or device, not a file"));
+  if (!S_ISREG(stat_buf.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("mapping ", path, ": a pipe, socket or device, not a file"));
+  }
   if (stat_buf.st_size == 0) return MappedFile(absl::string_view());  // mmap refuses an empty mapping
   void* const memory = mmap(nullptr, stat_buf.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (memory == MAP_FAILED) return FileStatus(errno, "mapping", path);

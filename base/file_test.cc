@@ -50,7 +50,8 @@ TEST(FileTest, APipeIsNotMappedAndNotWaitedFor) {
   const TempDir dir;
   const std::string pipe = JoinPath(dir.path(), "pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
-  EXPECT_THAT(MappedFile::Open(pipe).status(), StatusIs(absl::StatusCode::kInvalidArgument, "a pipe, socket or device"));
+  EXPECT_THAT(MappedFile::Open(pipe).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "a pipe, socket or device"));
 }
 
 // A limit on file sizes (EFBIG) stands for a full disk, which a test cannot have.

@@ -19,7 +19,8 @@ std::string EnvironmentValue(const char* name) {
 
 // Where Bazel puts the binary: <package>/<name>.
 std::string BazelPath(const std::string& name) {
-  static const auto* const packages = new std::map<std::string, std::string>{{"mimeo", "client"}, {"libmimeo_cuda.so", "worker/cuda"}};
+  static const auto* const packages =
+      new std::map<std::string, std::string>{{"mimeo", "client"}, {"libmimeo_cuda.so", "worker/cuda"}};
   const auto it = packages->find(name);
   return absl::StrCat(it == packages->end() ? name : it->second, "/", name);
 }
@@ -61,8 +62,8 @@ absl::StatusOr<std::string> FindBinary(const std::string& name) {
   for (const std::string& path : paths) {
     if (access(path.c_str(), X_OK) == 0 && !IsDirectory(path)) return path;
   }
-  return absl::NotFoundError(absl::StrCat("the binary '", name, "' is not found; looked at ", absl::StrJoin(paths, ", "),
-                                          " (MIMEO_BIN_DIR names another directory)"));
+  return absl::NotFoundError(absl::StrCat("the binary '", name, "' is not found; looked at ",
+                                          absl::StrJoin(paths, ", "), " (MIMEO_BIN_DIR names another directory)"));
 }
 
 }  // namespace mimeo

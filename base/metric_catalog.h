@@ -15,9 +15,9 @@ struct MetricDefinition {
   const char* name;
   MetricKind kind;
   MetricOwner owner;
-  const char* help;                  // a sentence with the unit
-  std::vector<std::string> labels;   // e.g. {"job", "rank"}
-  std::vector<double> buckets;       // upper bounds, ascending; histograms only
+  const char* help;                      // a sentence with the unit
+  std::vector<std::string> labels = {};  // e.g. {"job", "rank"}
+  std::vector<double> buckets = {};      // upper bounds, ascending; histograms only
 };
 
 const std::vector<MetricDefinition>& MetricCatalog();

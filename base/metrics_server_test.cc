@@ -36,7 +36,9 @@ std::string Scrape(int port) {
   EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
   std::string reply;
   char piece[4096];
-  for (ssize_t got = read(fd, piece, sizeof(piece)); got > 0; got = read(fd, piece, sizeof(piece))) reply.append(piece, got);
+  for (ssize_t got = read(fd, piece, sizeof(piece)); got > 0; got = read(fd, piece, sizeof(piece))) {
+    reply.append(piece, got);
+  }
   close(fd);
   return reply;
 }
@@ -129,7 +131,8 @@ TEST(MetricsTest, ServesTheTextOverHttp) {
 TEST(MetricsTest, ATakenPortIsUnavailableByName) {
   Metrics first(MetricOwner::kWorker), second(MetricOwner::kWorker);
   ASSERT_OK_AND_ASSIGN(const int port, first.Serve("127.0.0.1", 0));
-  EXPECT_THAT(second.Serve("127.0.0.1", port), StatusIs(absl::StatusCode::kUnavailable, absl::StrCat("127.0.0.1:", port)));
+  EXPECT_THAT(second.Serve("127.0.0.1", port),
+              StatusIs(absl::StatusCode::kUnavailable, absl::StrCat("127.0.0.1:", port)));
 }
 
 TEST(MetricsDeathTest, MisuseDiesByName) {

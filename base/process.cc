@@ -36,19 +36,22 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAnnouncement(const std::
   if (!json.is_object()) return absl::DataLossError(absl::StrCat(path, ": not a JSON object"));
   std::map<std::string, std::string> values;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) return absl::DataLossError(absl::StrCat(path, ": the value of '", ToText(key), "' is no string"));
+    if (!value.is_string()) {
+      return absl::DataLossError(absl::StrCat(path, ": the value of '", ToText(key), "' is no string"));
+    }
     values[key] = value.get<std::string>();
   }
   return values;
 }
 
-// Makes text of what is logged: names of files and words of peers are in it. Lines after an event's first are indented, so that
-// nothing that is logged can look like an event.
+// Makes text of what is logged: names of files and words of peers are in it. Lines after an event's first are indented,
+// so that nothing that is logged can look like an event.
 class TextFormatter : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const std::string text = absl::StrReplaceAll(
-        ToLines(absl::string_view(message.payload.data(), message.payload.size()), limits::kLogEventBytes), {{"\n", "\n    "}});
+        ToLines(absl::string_view(message.payload.data(), message.payload.size()), limits::kLogEventBytes),
+        {{"\n", "\n    "}});
     spdlog::details::log_msg made = message;
     made.payload = text;
     pattern_.format(made, out);
@@ -91,7 +94,8 @@ bool WaitForStopUntil(absl::Time deadline) {
 absl::Status Announce(const std::string& path, const std::map<std::string, std::string>& values) {
   for (const auto& [key, value] : values) {
     if (IsUtf8(key) && IsUtf8(value)) continue;
-    return absl::InvalidArgumentError(absl::StrCat("the announcement ", ToText(path), ": ", ToText(key), "=", ToText(value), " is not UTF-8"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the announcement ", ToText(path), ": ", ToText(key), "=", ToText(value), " is not UTF-8"));
   }
   return WriteFileAtomic(path, nlohmann::json(values).dump() + "\n");
 }

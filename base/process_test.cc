@@ -48,7 +48,8 @@ TEST(AnnouncementTest, PatienceEnds) {
 TEST(AnnouncementTest, WhatIsNoTextIsRefusedByName) {
   const TempDir dir;
   const std::string path = JoinPath(dir.path(), "announcement.json");
-  EXPECT_THAT(Announce(path, {{"address", "unix:/caf\xe9"}}), StatusIs(absl::StatusCode::kInvalidArgument, "address=unix:/caf\\xe9 is not UTF-8"));
+  EXPECT_THAT(Announce(path, {{"address", "unix:/caf\xe9"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "address=unix:/caf\\xe9 is not UTF-8"));
   EXPECT_FALSE(FileExists(path));
 }
 
@@ -82,12 +83,14 @@ TEST(LoggingTest, LinesCarryTimeLevelAndProcess) {
   spdlog::info("rank_started job={} rank={}", "j1", 0);
   spdlog::debug("hidden");
   const std::string text = ::testing::internal::GetCapturedStderr();
-  const std::regex line("\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z info worker: rank_started job=j1 rank=0\n");
+  const std::regex line(
+      "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z info worker: rank_started job=j1 rank=0\n");
   EXPECT_TRUE(std::regex_match(text, line)) << text;
 }
 
 TEST(LoggingTest, TheEnvironmentChoosesTheLevel) {
-  for (const auto& [value, lines] : {std::make_pair("error", 1), std::make_pair("warn", 2), std::make_pair("debug", 4)}) {
+  for (const auto& [value, lines] :
+       {std::make_pair("error", 1), std::make_pair("warn", 2), std::make_pair("debug", 4)}) {
     setenv("MIMEO_LOG", value, 1);
     ::testing::internal::CaptureStderr();
     StartLogging("worker");

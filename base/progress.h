@@ -1,7 +1,8 @@
-// Whether a rank moves, and what it is busy with: finer than its steps, the first of which may take minutes. Thread-safe.
+// Whether a rank moves, and what it is busy with: finer than its steps, the first of which may take minutes.
+// Thread-safe.
 //
-// Whoever does something that can take long counts what it has done: samples indexed, images read, micro-batches computed, bytes
-// restored. The agent takes a rank whose count stands still for longer than its patience for hung.
+// Whoever does something that can take long counts what it has done: samples indexed, images read, micro-batches
+// computed, bytes restored. The agent takes a rank whose count stands still for longer than its patience for hung.
 #pragma once
 
 #include <atomic>
@@ -31,8 +32,8 @@ class Progress {
     return doing_;
   }
 
-  // While one lives, the rank is in a collective: it stands still until the other ranks have come as far, and who hangs then is one
-  // of those. `progress` may be null, and outlives it.
+  // While one lives, the rank is in a collective: it stands still until the other ranks have come as far, and who hangs
+  // then is one of those. `progress` may be null, and outlives it.
   class Collective {
    public:
     explicit Collective(Progress* progress) : progress_(progress) { Count(1); }

@@ -22,10 +22,10 @@ class RandomKey {
   RandomKey Fold(absl::string_view purpose) const;  // "crop", "mask", "init"
 
   uint64_t Bits(uint64_t counter) const;
-  double Uniform(uint64_t counter) const;                     // in [0, 1), 53 bits
-  double Normal(uint64_t counter) const;                      // mean 0, variance 1 (Box-Muller)
-  int64_t Below(int64_t bound, uint64_t counter) const;       // in [0, bound); bias below 2^-53 * bound
-  std::vector<int64_t> Permutation(int64_t n) const;          // uniform over the permutations of [0, n)
+  double Uniform(uint64_t counter) const;                // in [0, 1), 53 bits
+  double Normal(uint64_t counter) const;                 // mean 0, variance 1 (Box-Muller)
+  int64_t Below(int64_t bound, uint64_t counter) const;  // in [0, bound); bias below 2^-53 * bound
+  std::vector<int64_t> Permutation(int64_t n) const;     // uniform over the permutations of [0, n)
 
   // A key on its way to another process: FromWords(key.words()) == key.
   static RandomKey FromWords(const std::array<uint64_t, 2>& words) { return RandomKey(words); }

@@ -18,8 +18,9 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// Ends waits at their deadline, by the monotonic clock. (absl::Mutex's own waits with a deadline count by the wall clock: one of a
-// second lasts a day longer when the clock is set back by a day.) Thread-safe; one thread of its own, which is never joined.
+// Ends waits at their deadline, by the monotonic clock. (absl::Mutex's own waits with a deadline count by the wall
+// clock: one of a second lasts a day longer when the clock is set back by a day.) Thread-safe; one thread of its own,
+// which is never joined.
 class Alarms {
  public:
   bool Await(absl::Mutex* mu, const absl::Condition& ready, Steady::time_point deadline)
@@ -76,7 +77,8 @@ class Alarms {
     }
   }
 
-  // False: somebody holds its mutex. To wait for it here would hold up all others, and could wait for a waiter that is in Add.
+  // False: somebody holds its mutex. To wait for it here would hold up all others, and could wait for a waiter that is
+  // in Add.
   bool RingFirst() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const auto now = Steady::now();
     for (auto it = due_.begin(); it != due_.end() && it->first <= now; ++it) {

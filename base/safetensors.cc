@@ -76,8 +76,8 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& json, int6
                                           " bytes of data: the stream is cut short"));
   }
   if (CheckedBytes(entry.tensor.shape, element_bytes) != entry.end - entry.begin) {
-    return TensorError(name, absl::StrCat(entry.end - entry.begin, " bytes do not hold ", entry.tensor.dtype, " of shape [",
-                                          absl::StrJoin(entry.tensor.shape, ", "), "]"));
+    return TensorError(name, absl::StrCat(entry.end - entry.begin, " bytes do not hold ", entry.tensor.dtype,
+                                          " of shape [", absl::StrJoin(entry.tensor.shape, ", "), "]"));
   }
   return entry;
 }
@@ -90,7 +90,8 @@ absl::Status CheckLayout(std::vector<Entry>* entries, int64_t data_bytes) {
   int64_t next = 0;
   for (const Entry& entry : *entries) {
     if (entry.begin != next) {
-      return TensorError(entry.name, absl::StrCat("begins at byte ", entry.begin, ", but the one before ends at ", next));
+      return TensorError(entry.name,
+                         absl::StrCat("begins at byte ", entry.begin, ", but the one before ends at ", next));
     }
     next = entry.end;
   }
@@ -112,7 +113,8 @@ absl::Status ParseMetadata(const Json& json, std::map<std::string, std::string>*
 // The length of the JSON header.
 absl::StatusOr<int64_t> HeaderBytes(absl::string_view stream) {
   if (static_cast<int64_t>(stream.size()) < kPrefixBytes) {
-    return absl::DataLossError(absl::StrCat("no safetensors: ", stream.size(), " bytes, and the header's length alone takes 8"));
+    return absl::DataLossError(
+        absl::StrCat("no safetensors: ", stream.size(), " bytes, and the header's length alone takes 8"));
   }
   uint64_t length = 0;
   std::memcpy(&length, stream.data(), kPrefixBytes);  // little endian, as every machine that we build for
@@ -121,8 +123,8 @@ absl::StatusOr<int64_t> HeaderBytes(absl::string_view stream) {
                                             limits::kSafetensorsHeaderBytes, " are allowed"));
   }
   if (length > stream.size() - kPrefixBytes) {
-    return absl::DataLossError(absl::StrCat("cut short: a header of ", length, " bytes, but ", stream.size() - kPrefixBytes,
-                                            " bytes follow"));
+    return absl::DataLossError(
+        absl::StrCat("cut short: a header of ", length, " bytes, but ", stream.size() - kPrefixBytes, " bytes follow"));
   }
   return static_cast<int64_t>(length);
 }
@@ -130,9 +132,12 @@ absl::StatusOr<int64_t> HeaderBytes(absl::string_view stream) {
 }  // namespace
 
 int64_t DtypeBytes(absl::string_view dtype) {
-  static constexpr struct { const char* name; int64_t bytes; } kTypes[] = {
-      {"F64", 8}, {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4}, {"F16", 2},
-      {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1},
+  static constexpr struct {
+    const char* name;
+    int64_t bytes;
+  } kTypes[] = {
+      {"F64", 8},  {"I64", 8}, {"U64", 8}, {"F32", 4}, {"I32", 4}, {"U32", 4},  {"F16", 2},
+      {"BF16", 2}, {"I16", 2}, {"U16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1},
   };
   for (const auto& type : kTypes) {
     if (dtype == type.name) return type.bytes;

@@ -17,9 +17,9 @@
 namespace mimeo {
 
 struct TensorBytes {
-  std::string dtype;           // "F32", "F64", "F16", "BF16", "I64", "I32", "U8", "BOOL"
+  std::string dtype;  // "F32", "F64", "F16", "BF16", "I64", "I32", "U8", "BOOL"
   std::vector<int64_t> shape;
-  absl::string_view bytes;     // product(shape) * size of dtype
+  absl::string_view bytes;  // product(shape) * size of dtype
 };
 
 // 0 for a type that is not known.

@@ -19,11 +19,14 @@ std::string Stream(const std::string& header, const std::string& data) {
   return prefix + header + data;
 }
 
-std::string Entry(const std::string& name, const std::string& dtype, const std::string& shape, const std::string& offsets) {
-  return absl::StrCat("\"", name, "\":{\"dtype\":\"", dtype, "\",\"shape\":", shape, ",\"data_offsets\":", offsets, "}");
+std::string Entry(const std::string& name, const std::string& dtype, const std::string& shape,
+                  const std::string& offsets) {
+  return absl::StrCat("\"", name, "\":{\"dtype\":\"", dtype, "\",\"shape\":", shape, ",\"data_offsets\":", offsets,
+                      "}");
 }
 
-// What the safetensors package for Python (0.6) writes for {"a": [1.0, 2.0], "b": uint8 [[7]]} with metadata {"k": "v"}.
+// What the safetensors package for Python (0.6) writes for {"a": [1.0, 2.0], "b": uint8 [[7]]} with metadata {"k":
+// "v"}.
 std::string ReferenceStream() {
   const float values[] = {1.0f, 2.0f};
   return Stream("{\"__metadata__\":{\"k\":\"v\"}," + Entry("a", "F32", "[2]", "[0,8]") + "," +
@@ -77,7 +80,8 @@ TEST(SafetensorsTest, AStreamCutAnywhereIsDataLoss) {
     EXPECT_THAT(SafetensorsView::Parse(stream.substr(0, length)), StatusIs(absl::StatusCode::kDataLoss)) << length;
   }
   EXPECT_OK(SafetensorsView::Parse(stream));
-  EXPECT_THAT(SafetensorsView::Parse(stream + "x"), StatusIs(absl::StatusCode::kDataLoss, "9 bytes of data, but there are 10"));
+  EXPECT_THAT(SafetensorsView::Parse(stream + "x"),
+              StatusIs(absl::StatusCode::kDataLoss, "9 bytes of data, but there are 10"));
 }
 
 TEST(SafetensorsTest, NoDamagedHeaderIsFatal) {
@@ -97,7 +101,8 @@ TEST(SafetensorsTest, ContradictionsNameTheTensorAndTheNumbers) {
     return SafetensorsView::Parse(Stream("{" + entries + "}", data)).status();
   };
   const std::string eight(8, 'x');
-  EXPECT_THAT(parse(Entry("w", "F32", "[3]", "[0,8]"), eight), StatusIs(absl::StatusCode::kDataLoss, "'w': 8 bytes do not hold F32 of shape [3]"));
+  EXPECT_THAT(parse(Entry("w", "F32", "[3]", "[0,8]"), eight),
+              StatusIs(absl::StatusCode::kDataLoss, "'w': 8 bytes do not hold F32 of shape [3]"));
   EXPECT_THAT(parse(Entry("w", "F33", "[2]", "[0,8]"), eight), StatusIs(absl::StatusCode::kDataLoss, "F33"));
   EXPECT_THAT(parse(Entry("w", "F32", "[2]", "[8,0]"), eight), StatusIs(absl::StatusCode::kDataLoss, "'w'"));
   EXPECT_THAT(parse(Entry("w", "F32", "[4]", "[0,16]"), eight), StatusIs(absl::StatusCode::kDataLoss, "cut short"));
@@ -112,9 +117,11 @@ TEST(SafetensorsTest, ContradictionsNameTheTensorAndTheNumbers) {
 TEST(SafetensorsTest, OverlapsAndGapsAreRefused) {
   const std::string eight(8, 'x');
   const std::string overlap = "{" + Entry("a", "U8", "[6]", "[0,6]") + "," + Entry("b", "U8", "[4]", "[4,8]") + "}";
-  EXPECT_THAT(SafetensorsView::Parse(Stream(overlap, eight)), StatusIs(absl::StatusCode::kDataLoss, "'b': begins at byte 4"));
+  EXPECT_THAT(SafetensorsView::Parse(Stream(overlap, eight)),
+              StatusIs(absl::StatusCode::kDataLoss, "'b': begins at byte 4"));
   const std::string gap = "{" + Entry("a", "U8", "[2]", "[0,2]") + "," + Entry("b", "U8", "[4]", "[4,8]") + "}";
-  EXPECT_THAT(SafetensorsView::Parse(Stream(gap, eight)), StatusIs(absl::StatusCode::kDataLoss, "'b': begins at byte 4"));
+  EXPECT_THAT(SafetensorsView::Parse(Stream(gap, eight)),
+              StatusIs(absl::StatusCode::kDataLoss, "'b': begins at byte 4"));
 }
 
 TEST(SafetensorsTest, AHugeHeaderIsRefusedBeforeItIsRead) {

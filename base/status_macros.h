@@ -10,16 +10,15 @@
 #define MIMEO_CONCAT(a, b) MIMEO_CONCAT_INNER(a, b)
 
 // Returns from the enclosing function when `expr`, an absl::Status, is an error.
-#define RETURN_IF_ERROR(expr)                          \
-  do {                                                 \
-    absl::Status mimeo_status = (expr);                \
-    if (!mimeo_status.ok()) return mimeo_status;       \
+#define RETURN_IF_ERROR(expr)                    \
+  do {                                           \
+    absl::Status mimeo_status = (expr);          \
+    if (!mimeo_status.ok()) return mimeo_status; \
   } while (false)
 
 // Assigns the value of `expr`, an absl::StatusOr, to `lhs`, or returns its error.
-#define ASSIGN_OR_RETURN(lhs, expr) \
-  MIMEO_ASSIGN_OR_RETURN(MIMEO_CONCAT(mimeo_status_or_, __LINE__), lhs, expr)
-#define MIMEO_ASSIGN_OR_RETURN(tmp, lhs, expr)     \
-  auto tmp = (expr);                               \
-  if (!tmp.ok()) return std::move(tmp).status();   \
+#define ASSIGN_OR_RETURN(lhs, expr) MIMEO_ASSIGN_OR_RETURN(MIMEO_CONCAT(mimeo_status_or_, __LINE__), lhs, expr)
+#define MIMEO_ASSIGN_OR_RETURN(tmp, lhs, expr)   \
+  auto tmp = (expr);                             \
+  if (!tmp.ok()) return std::move(tmp).status(); \
   lhs = std::move(tmp).value()

@@ -29,8 +29,8 @@ namespace {
 
 std::string ErrnoText(int error) { return std::system_category().message(error); }
 
-// Runs `fork` calls on one thread that lives as long as the process: PR_SET_PDEATHSIG speaks of the parent's *thread*, so a
-// child that a short-lived thread forked would die with that thread.
+// Runs `fork` calls on one thread that lives as long as the process: PR_SET_PDEATHSIG speaks of the parent's *thread*,
+// so a child that a short-lived thread forked would die with that thread.
 class ForkThread {
  public:
   static ForkThread* Get() {
@@ -42,18 +42,22 @@ class ForkThread {
     absl::MutexLock turn(&turn_);
     absl::MutexLock lock(&mu_);
     request_ = &fork_child;
-    mu_.Await(absl::Condition(+[](absl::FunctionRef<pid_t()>** request) { return *request == nullptr; }, &request_));
+    mu_.Await(absl::Condition(
+        +[](absl::FunctionRef<pid_t()>** request) { return *request == nullptr; }, &request_));
     errno = error_;
     return result_;
   }
 
  private:
-  ForkThread() { std::thread([this] { Loop(); }).detach(); }
+  ForkThread() {
+    std::thread([this] { Loop(); }).detach();
+  }
 
   void Loop() ABSL_LOCKS_EXCLUDED(mu_) {
     while (true) {
       absl::MutexLock lock(&mu_);
-      mu_.Await(absl::Condition(+[](absl::FunctionRef<pid_t()>** request) { return *request != nullptr; }, &request_));
+      mu_.Await(absl::Condition(
+          +[](absl::FunctionRef<pid_t()>** request) { return *request != nullptr; }, &request_));
       result_ = (*request_)();
       error_ = errno;
       request_ = nullptr;
@@ -116,8 +120,8 @@ std::vector<std::string> Environment(const std::vector<std::string>& extra) {
   std::vector<std::string> env = extra;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string name = NameOf(*entry);
-    const bool replaced =
-        std::any_of(extra.begin(), extra.end(), [&](const std::string& assignment) { return NameOf(assignment) == name; });
+    const bool replaced = std::any_of(extra.begin(), extra.end(),
+                                      [&](const std::string& assignment) { return NameOf(assignment) == name; });
     if (!replaced) env.push_back(*entry);
   }
   return env;
@@ -228,7 +232,8 @@ Subprocess::~Subprocess() {
   if (running()) {
     Signal(SIGKILL);
     int status;
-    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
+    while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
   }
   for (const Pipe* pipe : {&stdout_, &stderr_}) {
     if (pipe->fd >= 0) close(pipe->fd);
@@ -275,7 +280,8 @@ absl::StatusOr<ExitStatus> Subprocess::Wait(absl::Time deadline) {
   while (running()) {
     const absl::Duration left = deadline - Clock::Real()->Now();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError(absl::StrCat("process ", pid_, " still runs"));
-    pollfd fds[3] = {{pidfd.get(), POLLIN, 0}, {stdout_.fd, POLLIN, 0}, {stderr_.fd, POLLIN, 0}};  // poll ignores negative ones
+    pollfd fds[3] = {
+        {pidfd.get(), POLLIN, 0}, {stdout_.fd, POLLIN, 0}, {stderr_.fd, POLLIN, 0}};  // poll ignores negative ones
     // Kernels without pidfd_open (before 5.3) are asked again in slices.
     const absl::Duration slice = std::min(left, pidfd.get() >= 0 ? absl::Minutes(1) : absl::Milliseconds(20));
     poll(fds, 3, static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(slice, absl::Milliseconds(1)))));

@@ -1,7 +1,7 @@
 // A child process. One thread at a time. The destructor kills and reaps a child that still runs.
 //
-// Any thread may start one, short-lived ones too: a child dies with the parent's process, not with its thread. The child gets
-// the environment, working directory and standard streams, no other descriptor, and no blocked signal.
+// Any thread may start one, short-lived ones too: a child dies with the parent's process, not with its thread. The
+// child gets the environment, working directory and standard streams, no other descriptor, and no blocked signal.
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +20,7 @@ namespace mimeo {
 
 // How a child ended: by exit code, or by a signal.
 struct ExitStatus {
-  int code = 0;    // when signal is 0
+  int code = 0;  // when signal is 0
   int signal = 0;
   bool ok() const { return code == 0 && signal == 0; }
   std::string ToString() const;  // "exited with code 3", "was killed by SIGKILL (9)"
@@ -29,15 +29,16 @@ struct ExitStatus {
 class Subprocess {
  public:
   struct Options {
-    std::vector<std::string> argv;              // argv[0] is the path of the binary
-    std::vector<std::string> extra_env;         // "NAME=value", over the parent's
-    std::string output_path;                    // stdout and stderr are appended to this file; empty: inherited
-    bool capture_stdout = false;                // stdout is read by Wait into `output`; stderr stays inherited
-    // Where given, Wait hands over what the child writes there, piece by piece, as it comes; instead of the fields above.
+    std::vector<std::string> argv;       // argv[0] is the path of the binary
+    std::vector<std::string> extra_env;  // "NAME=value", over the parent's
+    std::string output_path;             // stdout and stderr are appended to this file; empty: inherited
+    bool capture_stdout = false;         // stdout is read by Wait into `output`; stderr stays inherited
+    // Where given, Wait hands over what the child writes there, piece by piece, as it comes; instead of the fields
+    // above.
     std::function<void(absl::string_view)> on_stdout;
     std::function<void(absl::string_view)> on_stderr;
-    bool die_with_parent = true;                // SIGKILL to the child when this process dies (PR_SET_PDEATHSIG)
-    bool own_group = true;                      // a terminal's Ctrl-C does not reach it
+    bool die_with_parent = true;  // SIGKILL to the child when this process dies (PR_SET_PDEATHSIG)
+    bool own_group = true;        // a terminal's Ctrl-C does not reach it
   };
 
   // NotFound: no such binary. Internal: fork or exec failed.
@@ -45,11 +46,11 @@ class Subprocess {
   ~Subprocess();
 
   pid_t pid() const { return pid_; }
-  bool running();                                      // reaps when it has ended
+  bool running();  // reaps when it has ended
   // Waits for the end. DeadlineExceeded: it still runs.
   absl::StatusOr<ExitStatus> Wait(absl::Time deadline);
   const std::string& output() const { return output_; }  // after Wait, with capture_stdout; at most 64 MiB
-  void Signal(int signal);                             // no-op when it has ended
+  void Signal(int signal);                               // no-op when it has ended
 
  private:
   // A pipe from the child. fd -1: there is none, or it has ended.
@@ -70,8 +71,9 @@ class Subprocess {
   std::string output_;
 };
 
-// The path of one of our binaries ("worker", "coordinator", "teacher_server", "mimeo", "libmimeo_cuda.so"): in MIMEO_BIN_DIR, beside the
-// calling executable, or in Bazel's layout (bazel-bin/<package>/<name>, runfiles). NotFound lists where it looked.
+// The path of one of our binaries ("worker", "coordinator", "teacher_server", "mimeo", "libmimeo_cuda.so"): in
+// MIMEO_BIN_DIR, beside the calling executable, or in Bazel's layout (bazel-bin/<package>/<name>, runfiles). NotFound
+// lists where it looked.
 absl::StatusOr<std::string> FindBinary(const std::string& name);
 
 }  // namespace mimeo

@@ -71,7 +71,8 @@ TEST(SubprocessTest, HandsOverBothOutputsAsTheyCome) {
 TEST(SubprocessTest, WaitEndsAtItsDeadlineAndASignalEndsTheChild) {
   ASSERT_OK_AND_ASSIGN(const auto child, Subprocess::Start(Shell("exec sleep 1000")));
   EXPECT_TRUE(child->running());
-  EXPECT_THAT(child->Wait(absl::InfinitePast()), StatusIs(absl::StatusCode::kDeadlineExceeded, absl::StrCat(child->pid())));
+  EXPECT_THAT(child->Wait(absl::InfinitePast()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, absl::StrCat(child->pid())));
   EXPECT_THAT(child->Wait(Clock::Real()->Now() + absl::Milliseconds(5)), StatusIs(absl::StatusCode::kDeadlineExceeded));
   child->Signal(SIGTERM);
   ASSERT_OK_AND_ASSIGN(const ExitStatus exit, child->Wait(Soon()));
@@ -100,8 +101,9 @@ TEST(SubprocessTest, MoreOutputThanAPipeHoldsIsRead) {
 
 TEST(SubprocessTest, OutputBeyondTheLimitIsDroppedAndTheChildGoesOn) {
   ExitStatus exit;
-  ASSERT_OK_AND_ASSIGN(const std::string output,
-                       Output(Shell(absl::StrCat("head -c ", limits::kCapturedOutputBytes + 1000, " /dev/zero")), &exit));
+  ASSERT_OK_AND_ASSIGN(
+      const std::string output,
+      Output(Shell(absl::StrCat("head -c ", limits::kCapturedOutputBytes + 1000, " /dev/zero")), &exit));
   EXPECT_EQ(static_cast<int64_t>(output.size()), limits::kCapturedOutputBytes);
   EXPECT_TRUE(exit.ok());
 }
@@ -138,7 +140,9 @@ TEST(SubprocessTest, AMissingBinaryIsNotFoundAndABrokenOneIsInternal) {
   EXPECT_THAT(Subprocess::Start(options).status(), StatusIs(absl::StatusCode::kNotFound, "/nonexistent/binary"));
   const TempDir dir;
   options.argv = {JoinPath(dir.path(), "broken")};
-  ASSERT_OK(WriteFileAtomic(options.argv[0], "\x7f" "ELF nonsense"));
+  ASSERT_OK(WriteFileAtomic(options.argv[0],
+                            "\x7f"
+                            "ELF nonsense"));
   ASSERT_EQ(chmod(options.argv[0].c_str(), 0755), 0);
   EXPECT_THAT(Subprocess::Start(options).status(), StatusIs(absl::StatusCode::kInternal, options.argv[0]));
   EXPECT_THAT(Subprocess::Start(Subprocess::Options()).status(), StatusIs(absl::StatusCode::kInvalidArgument));
@@ -177,7 +181,8 @@ TEST(SubprocessTest, AChildOutlivesTheThreadThatStartedIt) {
     ASSERT_OK(started);
     child = *std::move(started);
   }).join();
-  EXPECT_THAT(child->Wait(Clock::Real()->Now() + absl::Milliseconds(50)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(child->Wait(Clock::Real()->Now() + absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 // A parent is killed; its child holds the other end of a pipe, which closes when the child too is gone.

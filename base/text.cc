@@ -34,7 +34,8 @@ Character FirstCharacter(absl::string_view bytes) {
   return {size, code};
 }
 
-// Control characters, and those that turn the direction of what follows or break lines: a terminal or a log's reader obeys them.
+// Control characters, and those that turn the direction of what follows or break lines: a terminal or a log's reader
+// obeys them.
 bool IsControl(uint32_t code) {
   return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x061C || (code >= 0x200E && code <= 0x200F) ||
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069) || code == 0xFEFF;
@@ -49,7 +50,8 @@ std::string MakeText(absl::string_view bytes, size_t bytes_max, bool lines) {
     const bool kept = lines && (character.code == '\n' || character.code == '\t');
     std::string piece(bytes.substr(0, size));
     if (character.size == 0 || (IsControl(character.code) && !kept)) {
-      piece = size == 1 ? absl::StrFormat("\\x%02x", static_cast<unsigned char>(bytes[0])) : absl::StrFormat("\\u{%x}", character.code);
+      piece = size == 1 ? absl::StrFormat("\\x%02x", static_cast<unsigned char>(bytes[0]))
+                        : absl::StrFormat("\\u{%x}", character.code);
     }
     if (text.size() + piece.size() > bytes_max) return absl::StrCat(text.substr(0, fits), kCut);
     text += piece;

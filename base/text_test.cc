@@ -9,7 +9,8 @@ namespace {
 using namespace std::string_literals;
 
 TEST(TextTest, TextStaysAsItIs) {
-  EXPECT_EQ(ToText("photos/caf\u00e9 \u65e5\u672c\u8a9e \U0001F600.jpg"), "photos/caf\u00e9 \u65e5\u672c\u8a9e \U0001F600.jpg");
+  EXPECT_EQ(ToText("photos/caf\u00e9 \u65e5\u672c\u8a9e \U0001F600.jpg"),
+            "photos/caf\u00e9 \u65e5\u672c\u8a9e \U0001F600.jpg");
   EXPECT_EQ(ToText("C:\\photos"), "C:\\photos");
   EXPECT_EQ(ToText(""), "");
 }

@@ -10,17 +10,21 @@
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;
   CLI::App app{"Mimeo pre-trains vision encoders, on this machine or on a cluster."};
-  app.footer("Example:\n  mimeo run recipes/quickstart_mae.textproto --out out/mae\n\n"
-             "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong; 3 nobody answers at the server's address.");
+  app.footer(
+      "Example:\n  mimeo run recipes/quickstart_mae.textproto --out out/mae\n\n"
+      "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong; 3 nobody answers at the server's "
+      "address.");
   app.require_subcommand(1);
   app.fallthrough();  // --server and -o may stand behind the verb
   // Its messages repeat the command line: one line, whatever stands there.
   app.failure_message([](const CLI::App*, const CLI::Error& error) {
     return mimeo::ToText(error.what()) + "\nRun with --help for more information.\n";
   });
-  mimeo::AddText(&app, "--server", &invocation.server, "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)")
+  mimeo::AddText(&app, "--server", &invocation.server,
+                 "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)")
       ->envname("MIMEO_SERVER");
-  app.add_option("-o,--output", invocation.output, "table, or json for scripts")->check(CLI::IsMember({"table", "json"}));
+  app.add_option("-o,--output", invocation.output, "table, or json for scripts")
+      ->check(CLI::IsMember({"table", "json"}));
   mimeo::AddRun(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
   mimeo::AddJobVerbs(&app, &invocation);

@@ -52,7 +52,8 @@ Job Running(int64_t step, int64_t total) {
 
 TEST(BarTextTest, ShowsStepLossPaceAndWhatIsLeft) {
   const StepMetrics step = Step(30);
-  EXPECT_EQ(BarText(Running(30, 120), &step, absl::Seconds(83), 8), "[##------] 30/120  loss 0.7500  512 images/s  1:23 left");
+  EXPECT_EQ(BarText(Running(30, 120), &step, absl::Seconds(83), 8),
+            "[##------] 30/120  loss 0.7500  512 images/s  1:23 left");
   EXPECT_EQ(BarText(Running(120, 120), nullptr, absl::ZeroDuration(), 4), "[####] 120/120");
 }
 
@@ -73,13 +74,15 @@ TEST(BarTextTest, SaysWhatHoldsAJobUpThatHasTrainedAlready) {
   const StepMetrics step = Step(30);
   job.add_ranks()->set_doing("restores step 30");
   job.mutable_ranks(0)->set_phase(RANK_PHASE_STARTING);
-  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("5 left  restores step 30") ) << "before it trains again";
+  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("5 left  restores step 30"))
+      << "before it trains again";
   job.mutable_ranks(0)->set_phase(RANK_PHASE_TRAINING);
   job.mutable_ranks(0)->set_step(30);
   EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), Not(HasSubstr("restores")));
   job.set_state(JOB_STATE_PENDING);
   job.set_reason("w0: data.path is away; next try in 16 s");
-  EXPECT_EQ(BarText(job, &step, absl::Seconds(5), 4), "[#---] 30/120  loss 0.7500  512 images/s  waits: w0: data.path is away; next try in 16 s");
+  EXPECT_EQ(BarText(job, &step, absl::Seconds(5), 4),
+            "[#---] 30/120  loss 0.7500  512 images/s  waits: w0: data.path is away; next try in 16 s");
   job.set_state(JOB_STATE_PAUSED);
   job.set_status_code(9);
   EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("is paused: w0: data.path is away"));
@@ -87,7 +90,8 @@ TEST(BarTextTest, SaysWhatHoldsAJobUpThatHasTrainedAlready) {
 
 // Whatever a coordinator says: a bar has as many characters as it should.
 TEST(BarTextTest, NumbersThatCannotBeMakeNoBarWrong) {
-  EXPECT_EQ(BarText(Running(std::numeric_limits<int64_t>::max(), 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6), "[####]");
+  EXPECT_EQ(BarText(Running(std::numeric_limits<int64_t>::max(), 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6),
+            "[####]");
   EXPECT_EQ(BarText(Running(-5, 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6), "[----]");
   EXPECT_EQ(BarText(Running(5, -3), nullptr, absl::InfiniteDuration(), 4), "j1 starts");
 }
@@ -109,7 +113,8 @@ TEST(ProgressTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
   for (int second = 0; second < 60; ++second) {
     clock.Advance(absl::Seconds(1));
     job.clear_ranks();
-    job.add_ranks()->set_waiting_for(absl::StrCat(second < 30 ? "images: data.path is away for " : "teacher clip for ", second, "s"));
+    job.add_ranks()->set_waiting_for(
+        absl::StrCat(second < 30 ? "images: data.path is away for " : "teacher clip for ", second, "s"));
     progress.Show(job, nullptr);
   }
   EXPECT_EQ(Written(file),
@@ -148,7 +153,9 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
     progress.Say("hello");
     progress.Done();
   }
-  EXPECT_EQ(Written(file), "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 left\n[##----------------------] 11/100  cancelled\nhello\n");
+  EXPECT_EQ(Written(file),
+            "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 "
+            "left\n[##----------------------] 11/100  cancelled\nhello\n");
 }
 
 TEST(ProgressTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
@@ -162,7 +169,8 @@ TEST(ProgressTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
     clock.Advance(absl::Seconds(10));
     progress.Show(Running(11, 100), nullptr);
   }
-  EXPECT_EQ(Written(file), "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
+  EXPECT_EQ(Written(file),
+            "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
 }
 
 // A terminal of 40 columns, as a person has it.
@@ -189,9 +197,10 @@ TEST(ProgressTest, OnATerminalTheBarNeverWraps) {
 }
 
 TEST(StepJsonTest, HasTheFieldsOfMetricsJsonl) {
-  EXPECT_EQ(StepJson(Step(2)),
-            R"({"step":2,"epoch":0.5,"images":64,"loss":0.75,"loss/mimic":0.25,"loss/pixels":0.5,"learning_rate":0.0001,"grad_norm":0.0,)"
-            R"("images_per_second":512.0,"data_wait":0.125,"teacher_wait":0.0})");
+  EXPECT_EQ(
+      StepJson(Step(2)),
+      R"({"step":2,"epoch":0.5,"images":64,"loss":0.75,"loss/mimic":0.25,"loss/pixels":0.5,"learning_rate":0.0001,"grad_norm":0.0,)"
+      R"("images_per_second":512.0,"data_wait":0.125,"teacher_wait":0.0})");
 }
 
 Utilization OneStep() {
@@ -206,7 +215,8 @@ Utilization OneStep() {
 
 TEST(UtilizationTextTest, SplitsAStepAndSaysUnknownWhereNoPeakIsKnown) {
   EXPECT_EQ(UtilizationText(OneStep()),
-            "step 2.000s: compute 1.250s, communication 0.250s, images 0.500s, teacher 0.000s; 300000.0 GFLOP/s, MFU unknown; 1500 MB at most");
+            "step 2.000s: compute 1.250s, communication 0.250s, images 0.500s, teacher 0.000s; 300000.0 GFLOP/s, MFU "
+            "unknown; 1500 MB at most");
   Utilization known = OneStep();
   known.set_peak_gflop_per_second(1e6);
   EXPECT_THAT(UtilizationText(known), HasSubstr("MFU 30.0%"));
@@ -215,7 +225,10 @@ TEST(UtilizationTextTest, SplitsAStepAndSaysUnknownWhereNoPeakIsKnown) {
 TEST(StepJsonTest, MfuIsThereWhereThePeakIsKnown) {
   StepMetrics step = Step(2);
   *step.mutable_utilization() = OneStep();
-  EXPECT_THAT(StepJson(step), HasSubstr(R"("step_seconds":2.0,"communication":0.25,"gflop_per_second":300000.0,"peak_memory_bytes":1500000000})"));
+  EXPECT_THAT(
+      StepJson(step),
+      HasSubstr(
+          R"("step_seconds":2.0,"communication":0.25,"gflop_per_second":300000.0,"peak_memory_bytes":1500000000})"));
   step.mutable_utilization()->set_peak_gflop_per_second(1e6);
   EXPECT_THAT(StepJson(step), HasSubstr(R"("mfu":0.3,)"));
 }
@@ -308,7 +321,8 @@ TEST(RankTextTest, SaysWhatItDoesHowLongItIsQuietAndWhichTeachersItSpokeTo) {
   rank.add_teachers()->set_name("clip");
   rank.mutable_teachers(0)->set_weights_digest("0123456789abcdef");
   EXPECT_EQ(RankText(rank),
-            "rank 2: starting pid 77 step 0, lists images (12000 so far)\\x1b, quiet 12s of 120s, 3 bad samples, teacher clip, weights 0123456789ab");
+            "rank 2: starting pid 77 step 0, lists images (12000 so far)\\x1b, quiet 12s of 120s, 3 bad samples, "
+            "teacher clip, weights 0123456789ab");
 }
 
 TEST(QuietRanksTextTest, NamesThoseThatHaveNotBegunAndTheQuietestFirst) {
@@ -333,7 +347,8 @@ TEST(EndTextTest, SaysHowToGoOn) {
   job.set_state(JOB_STATE_PAUSED);
   job.set_reason("the images changed");
   job.set_checkpoint_step(40);
-  EXPECT_EQ(EndText(job), "j1 is paused: the images changed\nonce that is mended, `mimeo resume j1` goes on from step 40");
+  EXPECT_EQ(EndText(job),
+            "j1 is paused: the images changed\nonce that is mended, `mimeo resume j1` goes on from step 40");
   job.set_state(JOB_STATE_FAILED);
   job.set_checkpoint_step(0);
   EXPECT_EQ(EndText(job), "j1 has failed: the images changed\nonce that is mended, `mimeo resume j1` begins it again");
@@ -353,13 +368,15 @@ TEST(WorkerRowTest, OneWordForItsStateAndTheCoordinatorsWordsForWhy) {
   worker.set_note("2 gangs failed here; offered again in 4m");
   worker.set_last_failure("data.path:\n/photos does not exist");
   EXPECT_EQ(state(), "avoided");
-  EXPECT_EQ(WorkerRow(worker).back(), "2 gangs failed here; offered again in 4m; last failure: data.path: /photos does not exist");
+  EXPECT_EQ(WorkerRow(worker).back(),
+            "2 gangs failed here; offered again in 4m; last failure: data.path: /photos does not exist");
   worker.set_drained(true);
   EXPECT_EQ(state(), "drained");
   EXPECT_EQ(DrainText(worker), "w1 is drained: its 4 slots are empty, and nothing new is placed there");
   worker.set_slots_busy(2);
   EXPECT_EQ(state(), "draining");
-  EXPECT_EQ(DrainText(worker), "w1 is drained: nothing new is placed there; the gangs on 2 of its 4 slots move after a checkpoint");
+  EXPECT_EQ(DrainText(worker),
+            "w1 is drained: nothing new is placed there; the gangs on 2 of its 4 slots move after a checkpoint");
   worker.set_leaving(true);
   EXPECT_EQ(state(), "leaving");
   worker.mutable_silent_for()->set_seconds(4);

@@ -17,7 +17,8 @@ constexpr absl::Duration kPatience = absl::Hours(1);
 // Checks and appends one chunk after another, in order.
 class ChunkFile {
  public:
-  ChunkFile(const std::string& job_id, const std::string& path) : job_id_(job_id), path_(path), out_(path, std::ios::binary) {}
+  ChunkFile(const std::string& job_id, const std::string& path)
+      : job_id_(job_id), path_(path), out_(path, std::ios::binary) {}
 
   absl::Status Take(const GetChunksReply& reply) {
     if (reply.has_manifest()) manifest_ = reply.manifest();
@@ -31,13 +32,15 @@ class ChunkFile {
     }
     ++next_;
     out_ << reply.bytes();
-    return out_.good() ? absl::OkStatus() : absl::ResourceExhaustedError(absl::StrCat(path_, ": cannot be written; is the disk full?"));
+    return out_.good() ? absl::OkStatus()
+                       : absl::ResourceExhaustedError(absl::StrCat(path_, ": cannot be written; is the disk full?"));
   }
 
   absl::Status Finish() {
     out_.close();
     if (next_ == manifest_.chunk_sha256_size() && next_ > 0 && out_.good()) return absl::OkStatus();
-    return absl::DataLossError(absl::StrCat(Name(), ": ", next_, " of ", manifest_.chunk_sha256_size(), " chunks came"));
+    return absl::DataLossError(
+        absl::StrCat(Name(), ": ", next_, " of ", manifest_.chunk_sha256_size(), " chunks came"));
   }
 
  private:
@@ -52,8 +55,8 @@ class ChunkFile {
 
 }  // namespace
 
-absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id, int64_t step,
-                                    const std::string& path) {
+absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
+                                    int64_t step, const std::string& path) {
   const auto stub = ChunkStore::NewStub(channel);
   grpc::ClientContext context;
   SetDeadline(&context, kPatience);
@@ -70,7 +73,9 @@ absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channe
   const absl::Status finished = FromGrpc(stream->Finish());
   if (status.ok()) status = finished;
   if (status.ok()) status = file.Finish();
-  if (status.ok() && std::rename(partial.c_str(), path.c_str()) != 0) status = absl::InternalError(path + ": cannot be written");
+  if (status.ok() && std::rename(partial.c_str(), path.c_str()) != 0) {
+    status = absl::InternalError(path + ": cannot be written");
+  }
   if (!status.ok()) std::remove(partial.c_str());
   return status;
 }

@@ -12,7 +12,7 @@ namespace mimeo {
 
 // `step` 0: the newest. Every chunk is verified against the manifest; `path` appears when all of them are there.
 // NotFound: no such checkpoint. DataLoss names the chunk.
-absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id, int64_t step,
-                                    const std::string& path);
+absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
+                                    int64_t step, const std::string& path);
 
 }  // namespace mimeo

@@ -21,7 +21,8 @@ using testing::HasSubstr;
 // Serves `replies`, then `status`: what a coordinator with a broken disk, or none of ours, could send.
 class ScriptedChunkStore : public ChunkStore::Service {
  public:
-  grpc::Status GetChunks(grpc::ServerContext*, const GetChunksRequest* asked, grpc::ServerWriter<GetChunksReply>* stream) override {
+  grpc::Status GetChunks(grpc::ServerContext*, const GetChunksRequest* asked,
+                         grpc::ServerWriter<GetChunksReply>* stream) override {
     request = *asked;
     for (const GetChunksReply& reply : replies) stream->Write(reply);
     return status;
@@ -78,7 +79,8 @@ TEST_F(DownloadTest, AChangedByteIsLossAndLeavesNoFile) {
   (*store_.replies[1].mutable_bytes())[5] ^= 1;
   const absl::Status status = Download();
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("checkpoint of j1 at step 7: chunk 1 does not match its digest"));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("checkpoint of j1 at step 7: chunk 1 does not match its digest"));
   ExpectNoFile();
 }
 

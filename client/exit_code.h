@@ -7,9 +7,9 @@ namespace mimeo {
 
 enum ExitCode {
   kDone = 0,
-  kFailed = 1,            // the job or operation failed, or the job is paused until somebody mends what the reason says
-  kWrongRequest = 2,      // every error is on stderr, with its field and what would be right
-  kNobodyAnswers = 3,     // at that address
+  kFailed = 1,         // the job or operation failed, or the job is paused until somebody mends what the reason says
+  kWrongRequest = 2,   // every error is on stderr, with its field and what would be right
+  kNobodyAnswers = 3,  // at that address
 };
 
 // Of a command whose last word is `status`.

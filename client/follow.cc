@@ -25,7 +25,8 @@ bool IsAway(const absl::Status& status) { return absl::IsUnavailable(status) || 
 
 std::string EvaluationLine(const EvaluationResult& evaluation) {
   const std::map<std::string, double> values(evaluation.values().begin(), evaluation.values().end());
-  std::string line = evaluation.step() == 0 ? "evaluation, untrained:" : absl::StrCat("evaluation at step ", evaluation.step(), ":");
+  std::string line =
+      evaluation.step() == 0 ? "evaluation, untrained:" : absl::StrCat("evaluation at step ", evaluation.step(), ":");
   for (const auto& [name, value] : values) absl::StrAppendFormat(&line, " %s=%.4g", name, value);
   return line;
 }
@@ -48,7 +49,10 @@ class Follower {
       RETURN_IF_ERROR(options.check());
       if (!asked_to_pause_ && options.interrupted()) asked_to_pause_ = Pause().ok();
       absl::MutexLock lock(&mu_);
-      clock_->Await(&mu_, absl::Condition(+[](bool* never) { return *never; }, &never_), clock_->Now() + kLook);
+      clock_->Await(&mu_,
+                    absl::Condition(
+                        +[](bool* never) { return *never; }, &never_),
+                    clock_->Now() + kLook);
     }
   }
 

@@ -23,7 +23,8 @@ using testing::HasSubstr;
 class ScriptedCoordinator : public Coordinator::Service {
  public:
   // At each look the next job, with the step metrics known by then; the last one stays. A pause makes it paused.
-  void Add(int64_t step, int64_t generation, std::vector<std::pair<int64_t, double>> losses, JobState state = JOB_STATE_RUNNING) {
+  void Add(int64_t step, int64_t generation, std::vector<std::pair<int64_t, double>> losses,
+           JobState state = JOB_STATE_RUNNING) {
     absl::MutexLock lock(&mu_);
     Job job;
     job.set_id("j1");
@@ -40,13 +41,16 @@ class ScriptedCoordinator : public Coordinator::Service {
 
   grpc::Status GetJob(grpc::ServerContext*, const GetJobRequest* request, Job* reply) override {
     absl::MutexLock lock(&mu_);
-    if (request->job_id() != "j1") return grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no job " + request->job_id());
+    if (request->job_id() != "j1") {
+      return grpc::Status(grpc::StatusCode::NOT_FOUND, "there is no job " + request->job_id());
+    }
     look_ = std::min(next_++, looks_.size() - 1);
     *reply = looks_[look_].job;
     if (pauses_ > 0) reply->set_state(JOB_STATE_PAUSED);
     return grpc::Status::OK;
   }
-  grpc::Status Metrics(grpc::ServerContext*, const MetricsRequest* request, grpc::ServerWriter<MetricsReply>* stream) override {
+  grpc::Status Metrics(grpc::ServerContext*, const MetricsRequest* request,
+                       grpc::ServerWriter<MetricsReply>* stream) override {
     absl::MutexLock lock(&mu_);
     MetricsReply reply;
     for (const auto& [number, loss] : looks_[look_].losses) {

@@ -27,11 +27,14 @@ constexpr int64_t kQuietSeconds = 10;
 std::string Short(const std::string& bytes) { return ToText(bytes, limits::kShortReasonBytes); }
 
 // As in proto names: JOB_STATE_RUNNING is "running".
-std::string Word(const std::string& value, absl::string_view prefix) { return absl::AsciiStrToLower(absl::StripPrefix(value, prefix)); }
+std::string Word(const std::string& value, absl::string_view prefix) {
+  return absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
+}
 
 std::string ContractText(const TeacherContract& contract) {
-  return absl::StrCat("teacher ", Short(contract.name()), contract.family().empty() ? "" : ", " + Short(contract.family()),
-                      ", weights ", Short(contract.weights_digest()).substr(0, 12));
+  return absl::StrCat("teacher ", Short(contract.name()),
+                      contract.family().empty() ? "" : ", " + Short(contract.family()), ", weights ",
+                      Short(contract.weights_digest()).substr(0, 12));
 }
 
 }  // namespace
@@ -43,26 +46,31 @@ std::string StepsText(const Job& job) {
 }
 
 std::string RankText(const RankStatus& rank) {
-  std::string text = absl::StrCat("rank ", rank.rank(), ": ", Word(RankPhase_Name(rank.phase()), "RANK_PHASE_"), " pid ", rank.pid(), " step ", rank.step());
+  std::string text = absl::StrCat("rank ", rank.rank(), ": ", Word(RankPhase_Name(rank.phase()), "RANK_PHASE_"),
+                                  " pid ", rank.pid(), " step ", rank.step());
   if (!rank.waiting_for().empty()) absl::StrAppend(&text, ", waits for ", Short(rank.waiting_for()));
   if (!rank.doing().empty()) absl::StrAppend(&text, ", ", Short(rank.doing()));
-  const int64_t quiet = TimeUtil::DurationToSeconds(rank.quiet()), patience = TimeUtil::DurationToSeconds(rank.patience());
+  const int64_t quiet = TimeUtil::DurationToSeconds(rank.quiet()),
+                patience = TimeUtil::DurationToSeconds(rank.patience());
   if (quiet > 0) absl::StrAppend(&text, ", quiet ", quiet, "s");
   if (quiet > 0 && patience > 0) absl::StrAppend(&text, " of ", patience, "s");
-  if (rank.bad_samples() > 0) absl::StrAppend(&text, ", ", rank.bad_samples(), rank.bad_samples() == 1 ? " bad sample" : " bad samples");
+  if (rank.bad_samples() > 0) {
+    absl::StrAppend(&text, ", ", rank.bad_samples(), rank.bad_samples() == 1 ? " bad sample" : " bad samples");
+  }
   for (const TeacherContract& teacher : rank.teachers()) absl::StrAppend(&text, ", ", ContractText(teacher));
   if (!rank.message().empty()) absl::StrAppend(&text, ": ", Short(rank.message()));
   return text;
 }
 
 std::string JobText(const Job& job) {
-  std::string text = TableText({{"job", job.id()},
-                                {"state", StateName(job.state())},
-                                {"reason", absl::StrReplaceAll(job.reason(), {{"\n", "; "}})},
-                                {"step", StepsText(job)},
-                                {"checkpoint", job.checkpoint_step() == 0 ? "none yet" : absl::StrCat("step ", job.checkpoint_step())},
-                                {"generation", absl::StrCat(job.generation())},
-                                {"workers", absl::StrJoin(job.worker_ids(), ", ")}});
+  std::string text =
+      TableText({{"job", job.id()},
+                 {"state", StateName(job.state())},
+                 {"reason", absl::StrReplaceAll(job.reason(), {{"\n", "; "}})},
+                 {"step", StepsText(job)},
+                 {"checkpoint", job.checkpoint_step() == 0 ? "none yet" : absl::StrCat("step ", job.checkpoint_step())},
+                 {"generation", absl::StrCat(job.generation())},
+                 {"workers", absl::StrJoin(job.worker_ids(), ", ")}});
   for (const RankStatus& rank : job.ranks()) {
     absl::StrAppend(&text, RankText(rank), "\n");
     if (rank.has_utilization()) absl::StrAppend(&text, "  ", UtilizationText(rank.utilization()), "\n");
@@ -90,8 +98,12 @@ std::string QuietRanksText(const Job& job) {
 std::string EndText(const Job& job) {
   const std::string id = Short(job.id());
   if (job.state() == JOB_STATE_CANCELLED) return absl::StrCat(id, " was cancelled: ", job.reason());
-  const std::string what = absl::StrCat(id, job.state() == JOB_STATE_PAUSED ? " is paused: " : " has failed: ", job.reason());
-  if (job.checkpoint_step() > 0) return absl::StrCat(what, "\nonce that is mended, `mimeo resume ", id, "` goes on from step ", job.checkpoint_step());
+  const std::string what =
+      absl::StrCat(id, job.state() == JOB_STATE_PAUSED ? " is paused: " : " has failed: ", job.reason());
+  if (job.checkpoint_step() > 0) {
+    return absl::StrCat(what, "\nonce that is mended, `mimeo resume ", id, "` goes on from step ",
+                        job.checkpoint_step());
+  }
   return absl::StrCat(what, "\nonce that is mended, `mimeo resume ", id, "` begins it again");
 }
 

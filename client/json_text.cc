@@ -38,7 +38,8 @@ absl::StatusOr<std::string> JsonLine(const google::protobuf::Message& message) {
   const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (status.ok() && !json.is_discarded()) return JsonText(json);
-  return absl::DataLossError(absl::StrCat("the coordinator's ", message.GetDescriptor()->name(), " cannot be written as JSON: ", status.ToString()));
+  return absl::DataLossError(absl::StrCat("the coordinator's ", message.GetDescriptor()->name(),
+                                          " cannot be written as JSON: ", status.ToString()));
 }
 
 }  // namespace mimeo

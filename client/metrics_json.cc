@@ -8,7 +8,8 @@
 namespace mimeo {
 
 std::string StepJson(const StepMetrics& step) {
-  nlohmann::ordered_json json = {{"step", step.step()}, {"epoch", step.epoch()}, {"images", step.images()}, {"loss", step.loss()}};
+  nlohmann::ordered_json json = {
+      {"step", step.step()}, {"epoch", step.epoch()}, {"images", step.images()}, {"loss", step.loss()}};
   const std::map<std::string, double> terms(step.terms().begin(), step.terms().end());
   for (const auto& [name, value] : terms) json["loss/" + name] = value;
   const std::map<std::string, double> stats(step.stats().begin(), step.stats().end());

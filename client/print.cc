@@ -27,7 +27,9 @@ void Print(std::FILE* out, absl::string_view bytes) {
 void PrintError(const absl::Status& status) {
   const std::vector<absl::string_view> lines = absl::StrSplit(status.message(), '\n');
   std::string text;
-  for (size_t i = 0; i < lines.size() && i < kErrorLines; ++i) absl::StrAppend(&text, "mimeo: ", ToLines(lines[i]), "\n");
+  for (size_t i = 0; i < lines.size() && i < kErrorLines; ++i) {
+    absl::StrAppend(&text, "mimeo: ", ToLines(lines[i]), "\n");
+  }
   if (lines.size() > kErrorLines) absl::StrAppend(&text, "mimeo: and ", lines.size() - kErrorLines, " lines more\n");
   Print(stderr, text);
 }

@@ -1,5 +1,5 @@
-// The one place where `mimeo` writes to a terminal, a pipe or a log: whatever it says is made text first (base/text.h), for names of
-// files, words of a coordinator of any version and what a child process writes are bytes from outside.
+// The one place where `mimeo` writes to a terminal, a pipe or a log: whatever it says is made text first (base/text.h),
+// for names of files, words of a coordinator of any version and what a child process writes are bytes from outside.
 #pragma once
 
 #include <cstdio>
@@ -16,7 +16,8 @@ std::string WholeText(absl::string_view bytes);
 // Writes WholeText(bytes) to `out`, and flushes it.
 void Print(std::FILE* out, absl::string_view bytes);
 
-// "mimeo: <line>" to stderr for each line of the message: at most limits::kReasonBytes of each, and of very many lines the first.
+// "mimeo: <line>" to stderr for each line of the message: at most limits::kReasonBytes of each, and of very many lines
+// the first.
 void PrintError(const absl::Status& status);
 
 // What a child process writes, line by line as it comes. Thread-compatible.

@@ -33,17 +33,25 @@ std::string Clocked(absl::Duration left) {
 
 std::string StateText(const Job& job) {
   switch (job.state()) {
-    case JOB_STATE_RUNNING: return "starts";
-    case JOB_STATE_PAUSED: return job.status_code() == 0 ? "paused" : absl::StrCat("is paused: ", job.reason());
-    case JOB_STATE_SUCCEEDED: return "done";
-    case JOB_STATE_FAILED: return "failed";
-    case JOB_STATE_CANCELLED: return "cancelled";
-    default: return "";
+    case JOB_STATE_RUNNING:
+      return "starts";
+    case JOB_STATE_PAUSED:
+      return job.status_code() == 0 ? "paused" : absl::StrCat("is paused: ", job.reason());
+    case JOB_STATE_SUCCEEDED:
+      return "done";
+    case JOB_STATE_FAILED:
+      return "failed";
+    case JOB_STATE_CANCELLED:
+      return "cancelled";
+    default:
+      return "";
   }
 }
 
 std::string WithoutDigits(std::string text) {
-  text.erase(std::remove_if(text.begin(), text.end(), [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }), text.end());
+  text.erase(std::remove_if(text.begin(), text.end(),
+                            [](char c) { return absl::ascii_isdigit(static_cast<unsigned char>(c)); }),
+             text.end());
   return text;
 }
 
@@ -70,15 +78,17 @@ std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration le
   const int64_t step = std::max(job.step(), newest == nullptr ? 0 : newest->step());
   const double share = static_cast<double>(step) / static_cast<double>(job.total_steps());
   const int filled = static_cast<int>(width * std::clamp(share, 0.0, 1.0));
-  std::string text = absl::StrCat("[", std::string(static_cast<size_t>(filled), '#'),
-                                  std::string(static_cast<size_t>(width - filled), '-'), "] ", step, "/", job.total_steps());
+  std::string text =
+      absl::StrCat("[", std::string(static_cast<size_t>(filled), '#'),
+                   std::string(static_cast<size_t>(width - filled), '-'), "] ", step, "/", job.total_steps());
   if (newest != nullptr) {
     absl::StrAppendFormat(&text, "  loss %.4f  %.0f images/s", newest->loss(), newest->images_per_second());
   }
   if (job.state() == JOB_STATE_RUNNING && left < absl::InfiniteDuration() && step < job.total_steps()) {
     absl::StrAppend(&text, "  ", Clocked(left), " left");
   }
-  const std::string wait = job.state() == JOB_STATE_RUNNING || job.state() == JOB_STATE_PENDING ? WaitText(job) : StateText(job);
+  const std::string wait =
+      job.state() == JOB_STATE_RUNNING || job.state() == JOB_STATE_PENDING ? WaitText(job) : StateText(job);
   return wait.empty() || job.state() == JOB_STATE_SUCCEEDED ? text : absl::StrCat(text, "  ", wait);
 }
 

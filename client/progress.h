@@ -1,6 +1,5 @@
-// What a person sees of a job that is followed: a bar redrawn in place on a terminal, cut to its width, else a plain line now and
-// then, and one whenever it has begun to wait for something.
-// Thread-compatible.
+// What a person sees of a job that is followed: a bar redrawn in place on a terminal, cut to its width, else a plain
+// line now and then, and one whenever it has begun to wait for something. Thread-compatible.
 #pragma once
 
 #include <cstdio>
@@ -14,12 +13,12 @@
 
 namespace mimeo {
 
-// What keeps a job from training: "waits: <reason>" for a place or for its next try, "waits for teacher clip", or what it does before
-// its first step. Empty while it trains, and when it is over.
+// What keeps a job from training: "waits: <reason>" for a place or for its next try, "waits for teacher clip", or what
+// it does before its first step. Empty while it trains, and when it is over.
 std::string WaitText(const Job& job);
 
-// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left", and what it waits for. `newest` may be null. `width` of the bar
-// in characters.
+// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left", and what it waits for. `newest` may be null.
+// `width` of the bar in characters.
 std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width);
 
 class Progress {
@@ -48,8 +47,8 @@ class Progress {
   std::string wait_;
   absl::Time wait_since_ = absl::InfinitePast();
   std::string told_wait_;
-  // Where the present generation was first seen, and when it first moved: what is left is judged by its pace from there on, for before
-  // its first step it starts and evaluates.
+  // Where the present generation was first seen, and when it first moved: what is left is judged by its pace from there
+  // on, for before its first step it starts and evaluates.
   int64_t generation_ = -1;
   int64_t first_step_ = 0;
   absl::Time first_seen_ = absl::InfiniteFuture();

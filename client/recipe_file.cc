@@ -60,7 +60,10 @@ absl::StatusOr<JobSpec> ReadRecipe(const std::string& path) {
   if (fstat(fd, &kind) != 0) return Refused(path, ErrnoText(errno));
   if (S_ISDIR(kind.st_mode)) return Refused(path, "a folder; a recipe is a file, such as recipes/mae_b.textproto");
   ASSIGN_OR_RETURN(const std::string text, ReadText(fd, path));
-  if (text.empty()) return Refused(path, S_ISFIFO(kind.st_mode) ? "a pipe into which nobody writes" : "empty; a recipe is a text proto of a job");
+  if (text.empty()) {
+    return Refused(
+        path, S_ISFIFO(kind.st_mode) ? "a pipe into which nobody writes" : "empty; a recipe is a text proto of a job");
+  }
   return ParseRecipe(text, path);
 }
 

@@ -54,7 +54,8 @@ TEST_F(RecipeFileTest, RefusesWhatIsNoRecipeByName) {
 TEST_F(RecipeFileTest, TheBoundIsTheBound) {
   const std::string recipe = "seed: 7 ";
   EXPECT_TRUE(ReadRecipe(Write(recipe + std::string(limits::kRecipeBytes - recipe.size(), '#'))).ok());
-  EXPECT_THAT(Refusal(Write(recipe + std::string(limits::kRecipeBytes - recipe.size() + 1, '#'))), HasSubstr("larger than"));
+  EXPECT_THAT(Refusal(Write(recipe + std::string(limits::kRecipeBytes - recipe.size() + 1, '#'))),
+              HasSubstr("larger than"));
 }
 
 // As the shell's <(...) makes one.

@@ -13,7 +13,9 @@ constexpr size_t kWidest = 60;
 
 bool StartsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
 
-size_t Characters(absl::string_view text) { return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter)); }
+size_t Characters(absl::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
+}
 
 }  // namespace
 

@@ -8,8 +8,8 @@
 
 namespace mimeo {
 
-// Columns of text, two spaces apart; the last one is not padded. A table may come in parts, as a long list does: a column is as wide as
-// the widest cell so far, and at most 60. Cells are made text (base/text.h), one line each.
+// Columns of text, two spaces apart; the last one is not padded. A table may come in parts, as a long list does: a
+// column is as wide as the widest cell so far, and at most 60. Cells are made text (base/text.h), one line each.
 class Table {
  public:
   explicit Table(std::vector<std::string> header) { Add(std::move(header)); }
@@ -26,7 +26,8 @@ class Table {
 // All of a table at once.
 std::string TableText(const std::vector<std::vector<std::string>>& rows);
 
-// `bytes` as one line of text of at most `width` characters: line breaks and tabs become spaces, and "..." ends what was cut.
+// `bytes` as one line of text of at most `width` characters: line breaks and tabs become spaces, and "..." ends what
+// was cut.
 std::string OneLine(absl::string_view bytes, size_t width);
 
 }  // namespace mimeo

@@ -17,7 +17,9 @@ using google::protobuf::util::TimeUtil;
 
 constexpr size_t kNoteWidth = 160;  // of each of the two; `-o json` has all of them
 
-absl::Duration Silent(const Worker& worker) { return absl::Milliseconds(TimeUtil::DurationToMilliseconds(worker.silent_for())); }
+absl::Duration Silent(const Worker& worker) {
+  return absl::Milliseconds(TimeUtil::DurationToMilliseconds(worker.silent_for()));
+}
 
 std::string State(const Worker& worker) {
   if (worker.lease_expired()) return "gone";
@@ -31,7 +33,8 @@ std::string State(const Worker& worker) {
 std::string Devices(const WorkerIdentity& worker) {
   if (worker.devices().empty()) return "";
   const DeviceInfo& first = worker.devices(0);
-  return absl::StrCat(worker.devices_size(), "x ", first.name(), first.bfloat16() ? ", bfloat16" : "", first.nvlink() ? ", NVLink" : "");
+  return absl::StrCat(worker.devices_size(), "x ", first.name(), first.bfloat16() ? ", bfloat16" : "",
+                      first.nvlink() ? ", NVLink" : "");
 }
 
 std::string Note(const Worker& worker) {
@@ -47,19 +50,33 @@ std::string SilenceText(const google::protobuf::Duration& silent) {
   return absl::StrFormat("%.1fs", static_cast<double>(TimeUtil::DurationToMilliseconds(silent)) / 1000);
 }
 
-std::vector<std::string> WorkerHeader() { return {"WORKER", "STATE", "SLOTS", "BUSY", "SILENT", "HOST", "DEVICES", "NOTE"}; }
+std::vector<std::string> WorkerHeader() {
+  return {"WORKER", "STATE", "SLOTS", "BUSY", "SILENT", "HOST", "DEVICES", "NOTE"};
+}
 
 std::vector<std::string> WorkerRow(const Worker& worker) {
-  return {worker.identity().id(), State(worker), absl::StrCat(worker.identity().slots()), absl::StrCat(worker.slots_busy()),
-          SilenceText(worker.silent_for()), worker.identity().host(), Devices(worker.identity()), Note(worker)};
+  return {worker.identity().id(),
+          State(worker),
+          absl::StrCat(worker.identity().slots()),
+          absl::StrCat(worker.slots_busy()),
+          SilenceText(worker.silent_for()),
+          worker.identity().host(),
+          Devices(worker.identity()),
+          Note(worker)};
 }
 
 std::string DrainText(const Worker& worker) {
   const std::string id = ToText(worker.identity().id(), limits::kShortReasonBytes);
-  if (!worker.drained()) return absl::StrCat(id, " is not drained: it is offered gangs again", worker.note().empty() ? "" : "; " + OneLine(worker.note(), kNoteWidth));
-  if (worker.slots_busy() == 0) return absl::StrCat(id, " is drained: its ", worker.identity().slots(), " slots are empty, and nothing new is placed there");
-  return absl::StrCat(id, " is drained: nothing new is placed there; the gangs on ", worker.slots_busy(), " of its ", worker.identity().slots(),
-                      " slots move after a checkpoint");
+  if (!worker.drained()) {
+    return absl::StrCat(id, " is not drained: it is offered gangs again",
+                        worker.note().empty() ? "" : "; " + OneLine(worker.note(), kNoteWidth));
+  }
+  if (worker.slots_busy() == 0) {
+    return absl::StrCat(id, " is drained: its ", worker.identity().slots(),
+                        " slots are empty, and nothing new is placed there");
+  }
+  return absl::StrCat(id, " is drained: nothing new is placed there; the gangs on ", worker.slots_busy(), " of its ",
+                      worker.identity().slots(), " slots move after a checkpoint");
 }
 
 }  // namespace mimeo

@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kJobsRemembered = 16;  // of each worker
 
 double WeightAt(const Blame::Failure& failure, absl::Time now) {
-  return failure.weight * std::exp2(-absl::FDivDuration(std::max(now - failure.at, absl::ZeroDuration()), limits::kBlameHalfLife));
+  return failure.weight *
+         std::exp2(-absl::FDivDuration(std::max(now - failure.at, absl::ZeroDuration()), limits::kBlameHalfLife));
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ void Blame::Add(const std::string& job_id, const WorkerFailure& failure, double 
   std::map<std::string, Failure>& jobs = by_worker_[failure.worker_id()];
   jobs[job_id] = {now, weight, failure};
   if (jobs.size() <= kJobsRemembered) return;
-  jobs.erase(std::min_element(jobs.begin(), jobs.end(), [](const auto& a, const auto& b) { return a.second.at < b.second.at; }));
+  jobs.erase(std::min_element(jobs.begin(), jobs.end(),
+                              [](const auto& a, const auto& b) { return a.second.at < b.second.at; }));
 }
 
 std::set<std::string> Blame::ForgetJob(const std::string& job_id) {

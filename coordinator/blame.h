@@ -1,8 +1,9 @@
-// Which workers failed gangs lately: a record of each (job, worker) that loses half its weight every limits::kBlameHalfLife. So one
-// bad job blames a worker once, however often it is tried there, and a bad worker is blamed by every job. Pure; thread-compatible.
+// Which workers failed gangs lately: a record of each (job, worker) that loses half its weight every
+// limits::kBlameHalfLife. So one bad job blames a worker once, however often it is tried there, and a bad worker is
+// blamed by every job. Pure; thread-compatible.
 //
-// Volatile, by the monotonic clock: never journalled. When the coordinator recovers it begins with what the unfinished jobs
-// themselves remember (JobInfo.failures), as if that had just happened: too much blame only delays.
+// Volatile, by the monotonic clock: never journalled. When the coordinator recovers it begins with what the unfinished
+// jobs themselves remember (JobInfo.failures), as if that had just happened: too much blame only delays.
 #pragma once
 
 #include <cstdint>

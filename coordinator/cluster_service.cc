@@ -39,7 +39,8 @@ void ClusterService::NoteRefused(const std::string& worker_id, const RefusedStat
   spdlog::warn("statuses of ranks refused worker={} count={} first=\"{}\"", worker_id, refused.count, logged);
 }
 
-grpc::Status ClusterService::LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request, LeaveClusterReply*) {
+grpc::Status ClusterService::LeaveCluster(grpc::ServerContext*, const LeaveClusterRequest* request,
+                                          LeaveClusterReply*) {
   LeaveClusterRequest taken = *request;
   const RefusedStatuses refused = TakeStatuses(taken.mutable_ranks());
   const grpc::Status answer = Answer(core_, core_->LeaveCluster(taken));

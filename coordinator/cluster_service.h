@@ -1,5 +1,5 @@
-// CoordinatorCore as the gRPC service for workers and teachers (proto/coordinator.proto). Thread-safe. What they may say is checked
-// here (coordinator/request_checks.h), before the core hears of it.
+// CoordinatorCore as the gRPC service for workers and teachers (proto/coordinator.proto). Thread-safe. What they may
+// say is checked here (coordinator/request_checks.h), before the core hears of it.
 #pragma once
 
 #include <map>
@@ -33,7 +33,8 @@ class ClusterService final : public Cluster::Service {
 
   CoordinatorCore* const core_;
   absl::Mutex mu_;
-  std::map<std::string, std::string> refusals_ ABSL_GUARDED_BY(mu_);  // by worker, the last logged; as many as are registered
+  std::map<std::string, std::string> refusals_
+      ABSL_GUARDED_BY(mu_);  // by worker, the last logged; as many as are registered
 };
 
 }  // namespace mimeo

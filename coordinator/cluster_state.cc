@@ -59,8 +59,8 @@ absl::Status CheckKind(const ClusterState& state, const JobControlled& event) {
   const bool comes_back = job->state == JOB_STATE_FAILED && event.want() == WANT_RUN;
   if (!comes_back) RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
   if (event.want() != WANT_RUN && event.want() != WANT_PAUSE && event.want() != WANT_CANCEL) {
-    return absl::InvalidArgumentError(absl::StrCat("want: ", static_cast<int>(event.want()),
-                                                   " is none of WANT_RUN, WANT_PAUSE, WANT_CANCEL"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("want: ", static_cast<int>(event.want()), " is none of WANT_RUN, WANT_PAUSE, WANT_CANCEL"));
   }
   if (job->want == WANT_CANCEL && event.want() != WANT_CANCEL) {
     return absl::FailedPreconditionError(absl::StrCat(job->id, " is being cancelled"));
@@ -217,8 +217,8 @@ absl::Status CheckKind(const ClusterState& state, const TeacherPinned& event) {
   RETURN_IF_ERROR(CheckName("contract.name", event.contract().name()));
   const auto pinned = job->teachers.find(event.contract().name());
   if (pinned == job->teachers.end()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(job->id, " has teacher ", event.contract().name(), " pinned to ",
-                                                    pinned->second.weights_digest()));
+  return absl::FailedPreconditionError(
+      absl::StrCat(job->id, " has teacher ", event.contract().name(), " pinned to ", pinned->second.weights_digest()));
 }
 
 absl::Status CheckKind(const ClusterState& state, const WorkerDrained& event) {
@@ -248,24 +248,30 @@ void Remember(const WorkerFailure& failure, std::vector<WorkerFailure>* failures
 
 absl::string_view WantReason(Want want) {
   switch (want) {
-    case WANT_PAUSE: return "a person paused it";
-    case WANT_CANCEL: return "a person cancelled it";
-    default: return "a person resumed it";
+    case WANT_PAUSE:
+      return "a person paused it";
+    case WANT_CANCEL:
+      return "a person cancelled it";
+    default:
+      return "a person resumed it";
   }
 }
 
 void AppendJob(const JobInfo& job, std::string* text) {
   absl::StrAppend(text, "job ", job.id, " sequence=", job.sequence, " state=", JobState_Name(job.state),
                   " want=", Want_Name(job.want), " generation=", job.generation, " placement=[",
-                  absl::StrJoin(job.placement, " "), "] resume=", job.resume_step,
-                  " failures=", job.failures_in_a_row, " for_good=", job.failed_for_good ? 1 : 0,
-                  " code=", job.status_code, " needs_person=", job.needs_person ? 1 : 0,
-                  " paused_itself=", job.paused_itself ? 1 : 0);
+                  absl::StrJoin(job.placement, " "), "] resume=", job.resume_step, " failures=", job.failures_in_a_row,
+                  " for_good=", job.failed_for_good ? 1 : 0, " code=", job.status_code,
+                  " needs_person=", job.needs_person ? 1 : 0, " paused_itself=", job.paused_itself ? 1 : 0);
   absl::StrAppend(text, " data=", job.dataset_digest, " samples=", job.num_samples, " steps=", job.total_steps,
                   " checkpoints=[", absl::StrJoin(job.checkpoint_steps, " "), "] submitted=", job.submitted_unix_ms,
                   " reason=\"", job.reason, "\"");
-  for (const WorkerFailure& failure : job.failures) absl::StrAppend(text, " failure={", failure.ShortDebugString(), "}");
-  for (const auto& [name, contract] : job.teachers) absl::StrAppend(text, " teacher={", contract.ShortDebugString(), "}");
+  for (const WorkerFailure& failure : job.failures) {
+    absl::StrAppend(text, " failure={", failure.ShortDebugString(), "}");
+  }
+  for (const auto& [name, contract] : job.teachers) {
+    absl::StrAppend(text, " teacher={", contract.ShortDebugString(), "}");
+  }
   absl::StrAppend(text, " spec={", job.spec.ShortDebugString(), "}\n");
 }
 
@@ -291,22 +297,38 @@ absl::Status CheckFence(const JobInfo& job, int64_t generation) {
 
 absl::Status ClusterState::Check(const Event& event) const {
   switch (event.kind_case()) {
-    case Event::kJobSubmitted: return CheckKind(*this, event.job_submitted());
-    case Event::kJobControlled: return CheckKind(*this, event.job_controlled());
-    case Event::kGangPlaced: return CheckKind(*this, event.gang_placed());
-    case Event::kGangEnded: return CheckKind(*this, event.gang_ended());
-    case Event::kDatasetPinned: return CheckKind(*this, event.dataset_pinned());
-    case Event::kCheckpointCommitted: return CheckKind(*this, event.checkpoint_committed());
-    case Event::kCheckpointDeleted: return CheckKind(*this, event.checkpoint_deleted());
-    case Event::kJobFinished: return CheckKind(*this, event.job_finished());
-    case Event::kWorkerRegistered: return CheckKind(*this, event.worker_registered());
-    case Event::kWorkerForgotten: return CheckKind(*this, event.worker_forgotten());
-    case Event::kTeacherRegistered: return CheckKind(*this, event.teacher_registered());
-    case Event::kTeacherForgotten: return CheckKind(*this, event.teacher_forgotten());
-    case Event::kJobPaused: return CheckKind(*this, event.job_paused());
-    case Event::kTeacherPinned: return CheckKind(*this, event.teacher_pinned());
-    case Event::kWorkerDrained: return CheckKind(*this, event.worker_drained());
-    case Event::KIND_NOT_SET: break;
+    case Event::kJobSubmitted:
+      return CheckKind(*this, event.job_submitted());
+    case Event::kJobControlled:
+      return CheckKind(*this, event.job_controlled());
+    case Event::kGangPlaced:
+      return CheckKind(*this, event.gang_placed());
+    case Event::kGangEnded:
+      return CheckKind(*this, event.gang_ended());
+    case Event::kDatasetPinned:
+      return CheckKind(*this, event.dataset_pinned());
+    case Event::kCheckpointCommitted:
+      return CheckKind(*this, event.checkpoint_committed());
+    case Event::kCheckpointDeleted:
+      return CheckKind(*this, event.checkpoint_deleted());
+    case Event::kJobFinished:
+      return CheckKind(*this, event.job_finished());
+    case Event::kWorkerRegistered:
+      return CheckKind(*this, event.worker_registered());
+    case Event::kWorkerForgotten:
+      return CheckKind(*this, event.worker_forgotten());
+    case Event::kTeacherRegistered:
+      return CheckKind(*this, event.teacher_registered());
+    case Event::kTeacherForgotten:
+      return CheckKind(*this, event.teacher_forgotten());
+    case Event::kJobPaused:
+      return CheckKind(*this, event.job_paused());
+    case Event::kTeacherPinned:
+      return CheckKind(*this, event.teacher_pinned());
+    case Event::kWorkerDrained:
+      return CheckKind(*this, event.worker_drained());
+    case Event::KIND_NOT_SET:
+      break;
   }
   return absl::InvalidArgumentError("event.kind: not set, or of a newer version");
 }
@@ -380,12 +402,33 @@ void ClusterState::Forget(const std::string& worker_id) {
   slots_held_.erase(worker_id);
 }
 
+void ClusterState::AddCheckpoint(const CheckpointManifest& manifest) {
+  JobInfo& job = jobs_.at(manifest.job_id());
+  const auto place = absl::c_lower_bound(job.checkpoint_steps, manifest.step());
+  if (place == job.checkpoint_steps.end()) Forgive(&job);
+  if (place == job.checkpoint_steps.end() || *place != manifest.step())
+    job.checkpoint_steps.insert(place, manifest.step());
+}
+
+void ClusterState::Pause(const JobPaused& paused) {
+  JobInfo& job = jobs_.at(paused.job_id());
+  job.want = WANT_PAUSE;
+  SetState(&job, JOB_STATE_PAUSED);
+  job.paused_itself = true;
+  job.reason = paused.reason();
+  job.status_code = paused.status_code();
+}
+
 void ClusterState::Apply(const Event& event) {
   switch (event.kind_case()) {
-    case Event::kJobSubmitted: return Submit(event);
-    case Event::kJobControlled: return Control(event.job_controlled());
-    case Event::kGangPlaced: return Place(event.gang_placed());
-    case Event::kGangEnded: return End(event.gang_ended());
+    case Event::kJobSubmitted:
+      return Submit(event);
+    case Event::kJobControlled:
+      return Control(event.job_controlled());
+    case Event::kGangPlaced:
+      return Place(event.gang_placed());
+    case Event::kGangEnded:
+      return End(event.gang_ended());
     case Event::kDatasetPinned: {
       const DatasetPinned& pinned = event.dataset_pinned();
       JobInfo& job = jobs_.at(pinned.job_id());
@@ -394,14 +437,8 @@ void ClusterState::Apply(const Event& event) {
       job.total_steps = pinned.total_steps();
       return;
     }
-    case Event::kCheckpointCommitted: {
-      JobInfo& job = jobs_.at(event.checkpoint_committed().manifest().job_id());
-      const int64_t step = event.checkpoint_committed().manifest().step();
-      const auto place = absl::c_lower_bound(job.checkpoint_steps, step);
-      if (place == job.checkpoint_steps.end()) Forgive(&job);
-      if (place == job.checkpoint_steps.end() || *place != step) job.checkpoint_steps.insert(place, step);
-      return;
-    }
+    case Event::kCheckpointCommitted:
+      return AddCheckpoint(event.checkpoint_committed().manifest());
     case Event::kCheckpointDeleted: {
       std::vector<int64_t>& steps = jobs_.at(event.checkpoint_deleted().job_id()).checkpoint_steps;
       steps.erase(absl::c_lower_bound(steps, event.checkpoint_deleted().step()));
@@ -414,23 +451,20 @@ void ClusterState::Apply(const Event& event) {
       job.status_code = event.job_finished().status_code();
       return;
     }
-    case Event::kWorkerRegistered: return Register(event.worker_registered().worker());
-    case Event::kWorkerForgotten: return Forget(event.worker_forgotten().worker_id());
+    case Event::kWorkerRegistered:
+      return Register(event.worker_registered().worker());
+    case Event::kWorkerForgotten:
+      return Forget(event.worker_forgotten().worker_id());
     case Event::kTeacherRegistered: {
       const TeacherRegistered& teacher = event.teacher_registered();
       teachers_[teacher.name()] = {teacher.name(), teacher.incarnation(), teacher.address()};
       return;
     }
-    case Event::kTeacherForgotten: teachers_.erase(event.teacher_forgotten().name()); return;
-    case Event::kJobPaused: {
-      JobInfo& job = jobs_.at(event.job_paused().job_id());
-      job.want = WANT_PAUSE;
-      SetState(&job, JOB_STATE_PAUSED);
-      job.paused_itself = true;
-      job.reason = event.job_paused().reason();
-      job.status_code = event.job_paused().status_code();
+    case Event::kTeacherForgotten:
+      teachers_.erase(event.teacher_forgotten().name());
       return;
-    }
+    case Event::kJobPaused:
+      return Pause(event.job_paused());
     case Event::kTeacherPinned: {
       const TeacherContract& contract = event.teacher_pinned().contract();
       jobs_.at(event.teacher_pinned().job_id()).teachers[contract.name()] = contract;
@@ -442,7 +476,8 @@ void ClusterState::Apply(const Event& event) {
       if (!drained.drained()) drained_.erase(drained.worker_id());
       return;
     }
-    case Event::KIND_NOT_SET: return;
+    case Event::KIND_NOT_SET:
+      return;
   }
 }
 

@@ -1,4 +1,5 @@
-// What the cluster is, as a function of the events so far. Pure; thread-compatible. Ordered maps: iteration is deterministic.
+// What the cluster is, as a function of the events so far. Pure; thread-compatible. Ordered maps: iteration is
+// deterministic.
 #pragma once
 
 #include <array>
@@ -15,26 +16,26 @@ namespace mimeo {
 
 struct JobInfo {
   std::string id;
-  int64_t sequence = 0;             // order of submission
-  JobSpec spec;                     // resolved
+  int64_t sequence = 0;  // order of submission
+  JobSpec spec;          // resolved
   JobState state = JOB_STATE_PENDING;
   Want want = WANT_RUN;
-  std::string reason;               // of the newest change
-  int status_code = 0;              // absl::StatusCode of the newest failure
-  int64_t generation = 0;           // newest
+  std::string reason;                  // of the newest change
+  int status_code = 0;                 // absl::StatusCode of the newest failure
+  int64_t generation = 0;              // newest
   std::vector<std::string> placement;  // worker by rank; empty unless a gang has slots
-  int64_t resume_step = 0;          // of the checkpoint that the newest generation started from; 0: the beginning
-  int failures_in_a_row = 0;        // generations without a new checkpoint; a person who resumes the job forgives them
-  bool failed_for_good = false;     // no other generation would help
-  bool needs_person = false;        // nor before a person has mended something
-  bool paused_itself = false;       // by JobPaused: nobody asked
+  int64_t resume_step = 0;             // of the checkpoint that the newest generation started from; 0: the beginning
+  int failures_in_a_row = 0;     // generations without a new checkpoint; a person who resumes the job forgives them
+  bool failed_for_good = false;  // no other generation would help
+  bool needs_person = false;     // nor before a person has mended something
+  bool paused_itself = false;    // by JobPaused: nobody asked
   // Where those generations failed: the newest failure of each worker, the newest last, at most limits::kFailuresNamed.
   std::vector<WorkerFailure> failures;
   std::string dataset_digest;
   int64_t num_samples = 0;
   int64_t total_steps = 0;
   std::map<std::string, TeacherContract> teachers;  // by name: pinned at their first use
-  std::vector<int64_t> checkpoint_steps;  // committed, ascending
+  std::vector<int64_t> checkpoint_steps;            // committed, ascending
   int64_t submitted_unix_ms = 0;
 };
 
@@ -81,6 +82,8 @@ class ClusterState {
   void Control(const JobControlled& controlled);
   void Place(const GangPlaced& placed);
   void End(const GangEnded& ended);
+  void AddCheckpoint(const CheckpointManifest& manifest);
+  void Pause(const JobPaused& paused);
   void Register(const WorkerIdentity& worker);
   void Forget(const std::string& worker_id);
   void SetState(JobInfo* job, JobState state);

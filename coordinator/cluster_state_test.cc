@@ -42,19 +42,23 @@ std::string Submitted(int number, int ranks) {
                       "' spec { resources { num_ranks: ", ranks, " } } } time { seconds: 7 }");
 }
 std::string Registered(const std::string& id, int slots, int incarnation = 1) {
-  return absl::StrCat("worker_registered { worker { id: '", id, "' incarnation: '", incarnation, "' slots: ", slots, " } }");
+  return absl::StrCat("worker_registered { worker { id: '", id, "' incarnation: '", incarnation, "' slots: ", slots,
+                      " } }");
 }
 std::string Placed(int generation, const std::string& worker, int64_t resume_step = 0) {
-  return absl::StrCat("gang_placed { job_id: 'j1' generation: ", generation, " worker_ids: '", worker, "' worker_ids: '",
-                      worker, "' resume_step: ", resume_step, " }");
+  return absl::StrCat("gang_placed { job_id: 'j1' generation: ", generation, " worker_ids: '", worker,
+                      "' worker_ids: '", worker, "' resume_step: ", resume_step, " }");
 }
 std::string Ended(int generation, const std::string& end) {
   return absl::StrCat("gang_ended { job_id: 'j1' generation: ", generation, " end: ", end, " reason: 'because' }");
 }
 std::string Committed(int generation, int64_t step) {
-  return absl::StrCat("checkpoint_committed { manifest { job_id: 'j1' generation: ", generation, " step: ", step, " } }");
+  return absl::StrCat("checkpoint_committed { manifest { job_id: 'j1' generation: ", generation, " step: ", step,
+                      " } }");
 }
-std::string Controlled(const std::string& want) { return absl::StrCat("job_controlled { job_id: 'j1' want: ", want, " }"); }
+std::string Controlled(const std::string& want) {
+  return absl::StrCat("job_controlled { job_id: 'j1' want: ", want, " }");
+}
 
 // j1 runs generation 1, two ranks on w0.
 std::vector<std::string> Running() { return {Registered("w0", 2), Submitted(1, 2), Placed(1, "w0")}; }
@@ -169,8 +173,8 @@ TEST(ClusterStateTest, TheNewestCheckpointIsNeverDeleted) {
 }
 
 TEST(ClusterStateTest, DataArePinnedOnce) {
-  const ClusterState state = StateOf(With(
-      Running(), {"dataset_pinned { job_id: 'j1' digest: 'd1' num_samples: 100 total_steps: 50 }"}));
+  const ClusterState state =
+      StateOf(With(Running(), {"dataset_pinned { job_id: 'j1' digest: 'd1' num_samples: 100 total_steps: 50 }"}));
   EXPECT_EQ(state.jobs().at("j1").total_steps, 50);
   EXPECT_THAT(Check(state, "dataset_pinned { job_id: 'j1' digest: 'd2' }"), StatusIs(kPrecondition, "pinned to d1"));
   EXPECT_THAT(Check(StateOf(Running()), "dataset_pinned { job_id: 'j1' }"), StatusIs(kInvalid, "digest"));
@@ -187,11 +191,12 @@ TEST(ClusterStateTest, WhatAPersonMayAsk) {
 
 // What failed may be mended: the job goes on from its checkpoint, and what failed before is forgiven.
 TEST(ClusterStateTest, AFailedJobMayBeResumedAndNoOtherFinalOne) {
-  const std::vector<std::string> failed = With(
-      Running(), {Committed(1, 10),
-                  "gang_ended { job_id: 'j1' generation: 1 end: GANG_END_FAILED permanent: true status_code: 5 reason: 'no photos' "
-                  "failures { worker_id: 'w0' status_code: 5 message: 'no photos' } }",
-                  "job_finished { job_id: 'j1' state: JOB_STATE_FAILED status_code: 5 reason: 'no photos' }"});
+  const std::vector<std::string> failed =
+      With(Running(), {Committed(1, 10),
+                       "gang_ended { job_id: 'j1' generation: 1 end: GANG_END_FAILED permanent: true status_code: 5 "
+                       "reason: 'no photos' "
+                       "failures { worker_id: 'w0' status_code: 5 message: 'no photos' } }",
+                       "job_finished { job_id: 'j1' state: JOB_STATE_FAILED status_code: 5 reason: 'no photos' }"});
   ClusterState state = StateOf(failed);
   EXPECT_EQ(state.NumUnfinished(), 0);
   EXPECT_EQ(state.jobs().at("j1").failures.size(), 1u);
@@ -226,10 +231,12 @@ TEST(ClusterStateTest, AJobThatPausedItselfIsResumedWithItsFailuresForgiven) {
 
 TEST(ClusterStateTest, OfEachWorkerTheNewestFailureIsRememberedUntilANewCheckpoint) {
   const auto failed = [](int generation, const std::string& worker) {
-    return absl::StrCat("gang_ended { job_id: 'j1' generation: ", generation, " end: GANG_END_FAILED failures { worker_id: '", worker,
-                        "' message: 'generation ", generation, "' } }");
+    return absl::StrCat("gang_ended { job_id: 'j1' generation: ", generation,
+                        " end: GANG_END_FAILED failures { worker_id: '", worker, "' message: 'generation ", generation,
+                        "' } }");
   };
-  ClusterState state = StateOf(With(Running(), {failed(1, "w0"), Placed(2, "w0"), failed(2, "w1"), Placed(3, "w0"), failed(3, "w0")}));
+  ClusterState state =
+      StateOf(With(Running(), {failed(1, "w0"), Placed(2, "w0"), failed(2, "w1"), Placed(3, "w0"), failed(3, "w0")}));
   const std::vector<WorkerFailure>& failures = state.jobs().at("j1").failures;
   ASSERT_EQ(failures.size(), 2u);
   EXPECT_EQ(failures[0].worker_id(), "w1");
@@ -248,7 +255,8 @@ TEST(ClusterStateTest, OfEachWorkerTheNewestFailureIsRememberedUntilANewCheckpoi
 TEST(ClusterStateTest, ADrainedWorkerStaysSoWhenItGoesAndComesBack) {
   const std::string drained = "worker_drained { worker_id: 'w0' drained: true }";
   EXPECT_THAT(Check(StateOf({}), drained), StatusIs(kNotFound, "w0"));
-  ClusterState state = StateOf({Registered("w0", 2), drained, Registered("w0", 2, 2), "worker_forgotten { worker_id: 'w0' }"});
+  ClusterState state =
+      StateOf({Registered("w0", 2), drained, Registered("w0", 2, 2), "worker_forgotten { worker_id: 'w0' }"});
   EXPECT_TRUE(state.IsDrained("w0"));
   state.Apply(ParseEvent("worker_drained { worker_id: 'w0' drained: false }"));
   EXPECT_FALSE(state.IsDrained("w0"));

@@ -125,8 +125,8 @@ void CoordinatorCore::DecideAndCommit() {
         if (batch.ok()) {
           extra = *std::move(batch);
         } else {
-          spdlog::error("checkpoint's bytes not deleted job={} step={} error=\"{}\"", deleted.job_id(),
-                        deleted.step(), batch.status().ToString());
+          spdlog::error("checkpoint's bytes not deleted job={} step={} error=\"{}\"", deleted.job_id(), deleted.step(),
+                        batch.status().ToString());
         }
       }
       // A full disk, say: what was decided is decided again, at the latest by the next tick.

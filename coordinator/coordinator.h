@@ -1,8 +1,8 @@
 // The coordinator without its network: the cluster's state, its journal and everything that may change it.
 //
-// Thread-safe; the only place with a lock. State changes through one door, Commit: check, journal (durable), apply. What was
-// said by whom and when is kept apart, is volatile, and is heard again within seconds of a restart.
-// Errors: as the methods of the services in proto/coordinator.proto say.
+// Thread-safe; the only place with a lock. State changes through one door, Commit: check, journal (durable), apply.
+// What was said by whom and when is kept apart, is volatile, and is heard again within seconds of a restart. Errors: as
+// the methods of the services in proto/coordinator.proto say.
 #pragma once
 
 #include <deque>
@@ -35,10 +35,17 @@ class CoordinatorCore {
  public:
   // All outlive it.
   CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options)
-      : options_(options), clock_(clock), metrics_(metrics), store_(store), checkpoints_(store), step_metrics_(store),
-        journal_(store), scheduler_(&state_, options) {}
+      : options_(options),
+        clock_(clock),
+        metrics_(metrics),
+        store_(store),
+        checkpoints_(store),
+        step_metrics_(store),
+        journal_(store),
+        scheduler_(&state_, options) {}
 
-  // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its number).
+  // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its
+  // number).
   absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Decides with the time that has passed. Call about once a second.
@@ -55,11 +62,12 @@ class CoordinatorCore {
   absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListWorkersReply> ListWorkers(const ListWorkersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListTeachersReply> ListTeachers(const ListTeachersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
-  absl::StatusOr<ListCheckpointsReply> ListCheckpoints(const ListCheckpointsRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
+  absl::StatusOr<ListCheckpointsReply> ListCheckpoints(const ListCheckpointsRequest& request) const
+      ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<DrainWorkerReply> DrainWorker(const DrainWorkerRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it is.
-  // Unavailable: closed.
+  // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it
+  // is. Unavailable: closed.
   struct Sighting {
     Job job;
     int64_t version = 0;
@@ -89,16 +97,18 @@ class CoordinatorCore {
  private:
   // The one door: check, journal (durable, together with `extra`), apply. In that order.
   absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get the lock.
+  // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get
+  // the lock.
   void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // What a committed event means for what is volatile: versions, reports, numbers, the log.
   void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Touch(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++versions_[job_id]; }
   void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Deletes chunks that were never committed: all of a final job, and of one that keeps beginning uploads all but those of the uploads
-  // that were begun last. Not while a commit is under way: at a later tick then.
+  // Deletes chunks that were never committed: all of a final job, and of one that keeps beginning uploads all but those
+  // of the uploads that were begun last. Not while a commit is under way: at a later tick then.
   void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
-  absl::Status CleanUploadsOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_) ABSL_EXCLUSIVE_LOCKS_REQUIRED(commits_mu_);
+  absl::Status CleanUploadsOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commits_mu_);
 
   absl::StatusOr<const JobInfo*> FindJob(const std::string& job_id) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status CheckRoom() const ABSL_SHARED_LOCKS_REQUIRED(mu_);  // ResourceExhausted: for no other unfinished job
@@ -114,7 +124,8 @@ class CoordinatorCore {
   // Tells the gangs on a worker that leaves or is drained to stop after a checkpoint.
   void EmptyWorker(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteOrders(const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   GangAssignment CommonAssignment(const JobInfo& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CheckCommit(const CheckpointManifest& manifest) const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -137,11 +148,12 @@ class CoordinatorCore {
   // Volatile.
   Scheduler scheduler_ ABSL_GUARDED_BY(mu_);  // knows who was heard when
   GangReports reports_ ABSL_GUARDED_BY(mu_);
-  std::map<std::string, int64_t> versions_ ABSL_GUARDED_BY(mu_);             // by job; absent: 1 change, its submission
+  std::map<std::string, int64_t> versions_ ABSL_GUARDED_BY(mu_);  // by job; absent: 1 change, its submission
   std::map<std::string, std::string> superseded_workers_ ABSL_GUARDED_BY(mu_);   // id -> the incarnation before
   std::map<std::string, std::string> superseded_teachers_ ABSL_GUARDED_BY(mu_);  // name -> the incarnation before
-  std::map<std::string, std::deque<Upload>> uploads_ ABSL_GUARDED_BY(mu_);   // by job: begun last and not committed, in that order
-  std::set<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);              // jobs
+  std::map<std::string, std::deque<Upload>> uploads_
+      ABSL_GUARDED_BY(mu_);                                      // by job: begun last and not committed, in that order
+  std::set<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);  // jobs
 };
 
 }  // namespace mimeo

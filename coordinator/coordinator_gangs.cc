@@ -34,8 +34,8 @@ Event EndedGang(const JobInfo& job, GangEnd end, const std::string& reason) {
   return event;
 }
 
-// The agent came back and has no ranks. A failure, unless it said that it would leave or this coordinator is new itself: then
-// power was lost, or somebody ended both.
+// The agent came back and has no ranks. A failure, unless it said that it would leave or this coordinator is new
+// itself: then power was lost, or somebody ended both.
 Event LostGang(const JobInfo& job, const std::string& worker_id, bool counts) {
   const std::string reason = absl::StrCat(worker_id, " restarted: its ranks died with it");
   Event event = EndedGang(job, counts ? GANG_END_FAILED : GANG_END_REPLACED, reason);
@@ -50,7 +50,8 @@ Event LostGang(const JobInfo& job, const std::string& worker_id, bool counts) {
 }
 
 absl::Status Superseded(absl::string_view name) {
-  return absl::FailedPreconditionError(absl::StrCat("a newer incarnation of ", ToText(name, limits::kNameBytes), " is registered"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("a newer incarnation of ", ToText(name, limits::kNameBytes), " is registered"));
 }
 
 }  // namespace
@@ -93,7 +94,8 @@ absl::Status CoordinatorCore::LeaveCluster(const LeaveClusterRequest& request) {
   EmptyWorker(id);
   HearRanks(id, request.ranks());
   for (const auto& [job_id, slots] : std::map<std::string, int>(state_.SlotsHeld(id))) {
-    RETURN_IF_ERROR(Commit(EndedGang(state_.jobs().at(job_id), GANG_END_STOPPED, absl::StrCat("moves: ", id, " left"))));
+    RETURN_IF_ERROR(
+        Commit(EndedGang(state_.jobs().at(job_id), GANG_END_STOPPED, absl::StrCat("moves: ", id, " left"))));
   }
   Event event;
   event.mutable_worker_forgotten()->set_worker_id(id);
@@ -171,7 +173,8 @@ absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest
   return reply;
 }
 
-void CoordinatorCore::HearRanks(const std::string& worker_id, const google::protobuf::RepeatedPtrField<RankStatus>& ranks) {
+void CoordinatorCore::HearRanks(const std::string& worker_id,
+                                const google::protobuf::RepeatedPtrField<RankStatus>& ranks) {
   const absl::Time now = clock_->Now();
   std::set<std::string> news;
   for (const RankStatus& status : ranks) {
@@ -235,14 +238,19 @@ void CoordinatorCore::AddOrder(const JobInfo& job, const std::string& worker_id,
 }
 
 void CoordinatorCore::WriteOrders(const std::string& worker_id, HeartbeatReply* reply) {
-  const auto is_large = [](const JobInfo& job) { return static_cast<int64_t>(job.spec.ByteSizeLong()) > limits::kSpecBytes; };
+  const auto is_large = [](const JobInfo& job) {
+    return static_cast<int64_t>(job.spec.ByteSizeLong()) > limits::kSpecBytes;
+  };
   std::vector<const JobInfo*> large;
   for (const auto& [job_id, slots] : state_.SlotsHeld(worker_id)) {
     const JobInfo& job = state_.jobs().at(job_id);
-    if (is_large(job)) large.push_back(&job);
-    else AddOrder(job, worker_id, reply);
+    if (is_large(job))
+      large.push_back(&job);
+    else
+      AddOrder(job, worker_id, reply);
   }
-  // An earlier version took specs of any size. Those that do not fit beside the others end, or no order would ever arrive here.
+  // An earlier version took specs of any size. Those that do not fit beside the others end, or no order would ever
+  // arrive here.
   for (const JobInfo* job : large) {
     AddOrder(*job, worker_id, reply);
     if (static_cast<int64_t>(reply->ByteSizeLong()) <= limits::kMessageBytes) continue;
@@ -254,10 +262,12 @@ void CoordinatorCore::WriteOrders(const std::string& worker_id, HeartbeatReply* 
     ended->set_end(GANG_END_FAILED);
     ended->set_permanent(true);
     ended->set_status_code(static_cast<int>(absl::StatusCode::kInvalidArgument));
-    ended->set_reason(absl::StrCat("spec: ", job->spec.ByteSizeLong(), " bytes; at most ", limits::kSpecBytes, ", and the orders of ", worker_id,
-                                   " do not fit into a message"));
+    ended->set_reason(absl::StrCat("spec: ", job->spec.ByteSizeLong(), " bytes; at most ", limits::kSpecBytes,
+                                   ", and the orders of ", worker_id, " do not fit into a message"));
     const absl::Status committed = Commit(event);
-    if (!committed.ok()) spdlog::error("order left out job={} worker={} error=\"{}\"", job->id, worker_id, committed.ToString());
+    if (!committed.ok()) {
+      spdlog::error("order left out job={} worker={} error=\"{}\"", job->id, worker_id, committed.ToString());
+    }
   }
 }
 
@@ -269,8 +279,8 @@ absl::Status CoordinatorCore::TeacherHeartbeat(const TeacherHeartbeatRequest& re
   }
   const auto before = state_.teachers().find(request.name());
   const bool known = before != state_.teachers().end();
-  const bool same = known && before->second.incarnation == request.incarnation() &&
-                    before->second.address == request.address();
+  const bool same =
+      known && before->second.incarnation == request.incarnation() && before->second.address == request.address();
   if (!same) {
     const std::string old = known ? before->second.incarnation : request.incarnation();
     Event event;

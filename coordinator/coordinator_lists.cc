@@ -1,4 +1,5 @@
-// What CoordinatorCore tells of jobs, teachers and checkpoints. Every reply fits into a message (coordinator/message_sizes_test.cc).
+// What CoordinatorCore tells of jobs, teachers and checkpoints. Every reply fits into a message
+// (coordinator/message_sizes_test.cc).
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>

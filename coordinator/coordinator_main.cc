@@ -56,8 +56,9 @@ absl::StatusOr<SchedulerOptions> ParseLease(const std::string& text) {
 // What a person can do about a store that cannot be read.
 absl::Status WithAdvice(const absl::Status& status, const std::string& data_dir) {
   if (!absl::IsDataLoss(status)) return status;
-  return absl::DataLossError(absl::StrCat(status.message(), "; nothing was changed. Restore ", data_dir,
-                                          " from a backup, or set aside what cannot be read: coordinator --repair --data_dir ", data_dir));
+  return absl::DataLossError(
+      absl::StrCat(status.message(), "; nothing was changed. Restore ", data_dir,
+                   " from a backup, or set aside what cannot be read: coordinator --repair --data_dir ", data_dir));
 }
 
 // Serves until a stop signal comes.
@@ -97,8 +98,9 @@ int Main(int argc, char** argv) {
   BlockStopSignals();
   StartLogging("coordinator");
   Flags flags;
-  CLI::App app("Mimeo's coordinator: queues jobs, places gangs, keeps checkpoints and metrics.\n"
-               "Example: coordinator --listen 0.0.0.0:7070 --data_dir /var/lib/mimeo");
+  CLI::App app(
+      "Mimeo's coordinator: queues jobs, places gangs, keeps checkpoints and metrics.\n"
+      "Example: coordinator --listen 0.0.0.0:7070 --data_dir /var/lib/mimeo");
   app.add_option("--listen", flags.listen, "HOST:PORT for clients, workers and teachers; port 0 takes a free one")
       ->capture_default_str();
   app.add_option("--data_dir", flags.data_dir, "directory of everything that it remembers; one coordinator only")
@@ -107,15 +109,17 @@ int Main(int argc, char** argv) {
   app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
   app.add_option("--lease", flags.lease, "silence of a worker after which its gang may be replaced")
       ->capture_default_str();
-  app.add_flag("--repair", flags.repair,
-               "no serving: makes a damaged --data_dir one that can be started, says what is lost, and keeps the damaged files");
+  app.add_flag(
+      "--repair", flags.repair,
+      "no serving: makes a damaged --data_dir one that can be started, says what is lost, and keeps the damaged files");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  const absl::Status done = flags.repair ? RepairStore(flags.data_dir, [](const std::string& line) { std::cout << line << std::endl; })
-                                         : Serve(flags);
+  const absl::Status done =
+      flags.repair ? RepairStore(flags.data_dir, [](const std::string& line) { std::cout << line << std::endl; })
+                   : Serve(flags);
   if (done.ok()) return 0;
   spdlog::critical("{}", done.ToString());
   return absl::IsInvalidArgument(done) ? 2 : 1;

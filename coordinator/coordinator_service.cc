@@ -37,7 +37,8 @@ class MetricsTail {
 
   absl::Status WriteNew() {
     while (true) {
-      ASSIGN_OR_RETURN(const std::vector<StepMetrics> steps, store_.Steps(job_id_, after_step_, limits::kStepsPerReport));
+      ASSIGN_OR_RETURN(const std::vector<StepMetrics> steps,
+                       store_.Steps(job_id_, after_step_, limits::kStepsPerReport));
       if (steps.empty()) break;
       for (const StepMetrics& step : steps) {
         RETURN_IF_ERROR(MakeRoom(step));
@@ -47,7 +48,8 @@ class MetricsTail {
     }
     // From the beginning each time: a later generation may evaluate an earlier step again.
     for (int64_t after = -1;;) {
-      ASSIGN_OR_RETURN(const std::vector<EvaluationResult> evaluations, store_.Evaluations(job_id_, after, limits::kStepsPerReport));
+      ASSIGN_OR_RETURN(const std::vector<EvaluationResult> evaluations,
+                       store_.Evaluations(job_id_, after, limits::kStepsPerReport));
       if (evaluations.empty()) break;
       for (const EvaluationResult& evaluation : evaluations) {
         after = evaluation.step();
@@ -84,7 +86,7 @@ class MetricsTail {
   int64_t after_step_;
   grpc::ServerWriter<MetricsReply>* const writer_;
   MetricsReply reply_;
-  int64_t bytes_ = 0;  // of it
+  int64_t bytes_ = 0;                                       // of it
   std::set<std::pair<int64_t, int64_t>> evaluations_sent_;  // step, generation
 };
 
@@ -157,11 +159,13 @@ grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const Met
   }
 }
 
-grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request, ListWorkersReply* reply) {
+grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request,
+                                             ListWorkersReply* reply) {
   return Answer(core_, core_->ListWorkers(*request), reply);
 }
 
-grpc::Status CoordinatorService::ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request, ListTeachersReply* reply) {
+grpc::Status CoordinatorService::ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request,
+                                              ListTeachersReply* reply) {
   return Answer(core_, core_->ListTeachers(*request), reply);
 }
 
@@ -170,7 +174,8 @@ grpc::Status CoordinatorService::ListCheckpoints(grpc::ServerContext*, const Lis
   return Answer(core_, core_->ListCheckpoints(*request), reply);
 }
 
-grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) {
+grpc::Status CoordinatorService::DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request,
+                                             DrainWorkerReply* reply) {
   return Answer(core_, core_->DrainWorker(*request), reply);
 }
 

@@ -25,7 +25,8 @@ class CoordinatorService final : public Coordinator::Service {
   grpc::Status Metrics(grpc::ServerContext* context, const MetricsRequest* request,
                        grpc::ServerWriter<MetricsReply>* writer) override;
   grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request, ListWorkersReply* reply) override;
-  grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request, ListTeachersReply* reply) override;
+  grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request,
+                            ListTeachersReply* reply) override;
   grpc::Status ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
                                ListCheckpointsReply* reply) override;
   grpc::Status DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) override;

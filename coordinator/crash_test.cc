@@ -31,8 +31,8 @@ namespace {
 using testing::ClusterScript;
 using testing::FaultyStore;
 
-// Two jobs through every kind of event but forgetting. May be run again from its start at any point: that is how the agents,
-// who outlive the coordinator, tell it everything again.
+// Two jobs through every kind of event but forgetting. May be run again from its start at any point: that is how the
+// agents, who outlive the coordinator, tell it everything again.
 const std::vector<std::string>& Script() {
   static const auto* const script = new std::vector<std::string>{
       "worker w0 slots=2",
@@ -64,7 +64,9 @@ class KillingStore : public KeyValueStore {
  public:
   KillingStore(std::unique_ptr<KeyValueStore> store, int64_t at) : store_(std::move(store)), at_(at) {}
 
-  absl::StatusOr<std::string> Get(Family family, absl::string_view key) const override { return store_->Get(family, key); }
+  absl::StatusOr<std::string> Get(Family family, absl::string_view key) const override {
+    return store_->Get(family, key);
+  }
   absl::Status Write(const WriteBatch& batch, Durability durability) override {
     absl::Status written = store_->Write(batch, durability);
     if (++writes_ == at_) raise(SIGKILL);

@@ -2,10 +2,11 @@
 //
 //   bazel run -c opt //coordinator:decide_benchmark -- [--workers=10000] [--jobs=50000] [--seconds=60] [--case=NAME]
 //
-// Cases: `fit` (jobs of one rank: as many as there are slots run, the others wait), `too_large` (every job wants more CUDA workers
-// than there are, in a thousand sizes), `mixed` (those by turns, with priorities, gangs and teachers that are not there). In each
-// simulated second every worker beats once, ten jobs come and a hundred ranks complete; then comes the tick, which decides. Every
-// call holds the coordinator's lock for nearly all of its time, so each is measured whole. Prints one JSON object for each case.
+// Cases: `fit` (jobs of one rank: as many as there are slots run, the others wait), `too_large` (every job wants more
+// CUDA workers than there are, in a thousand sizes), `mixed` (those by turns, with priorities, gangs and teachers that
+// are not there). In each simulated second every worker beats once, ten jobs come and a hundred ranks complete; then
+// comes the tick, which decides. Every call holds the coordinator's lock for nearly all of its time, so each is
+// measured whole. Prints one JSON object for each case.
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -52,7 +53,8 @@ class Times {
   nlohmann::json Summary() {
     std::sort(seconds_.begin(), seconds_.end());
     const auto at = [&](double part) {
-      return seconds_.empty() ? 0 : 1e3 * seconds_[static_cast<size_t>(part * static_cast<double>(seconds_.size() - 1))];
+      return seconds_.empty() ? 0
+                              : 1e3 * seconds_[static_cast<size_t>(part * static_cast<double>(seconds_.size() - 1))];
     };
     return {{"calls", seconds_.size()}, {"p50_ms", at(0.5)}, {"p99_ms", at(0.99)}, {"max_ms", at(1)}};
   }
@@ -64,7 +66,10 @@ class Times {
 class Cluster {
  public:
   Cluster(const Flags& flags, const std::string& name, KeyValueStore* store)
-      : flags_(flags), name_(name), exported_(MetricOwner::kCoordinator), metrics_(&exported_),
+      : flags_(flags),
+        name_(name),
+        exported_(MetricOwner::kCoordinator),
+        metrics_(&exported_),
         core_(store, &clock_, &metrics_, SchedulerOptions()) {}
 
   absl::Status Fill() {
@@ -96,8 +101,13 @@ class Cluster {
   }
 
   nlohmann::json Summary() {
-    return {{"case", name_}, {"workers", flags_.workers}, {"jobs", flags_.jobs}, {"fill_submit", fill_.Summary()},
-            {"tick", tick_.Summary()}, {"submit", submit_.Summary()}, {"heartbeat", heartbeat_.Summary()}};
+    return {{"case", name_},
+            {"workers", flags_.workers},
+            {"jobs", flags_.jobs},
+            {"fill_submit", fill_.Summary()},
+            {"tick", tick_.Summary()},
+            {"submit", submit_.Summary()},
+            {"heartbeat", heartbeat_.Summary()}};
   }
 
  private:
@@ -107,11 +117,15 @@ class Cluster {
     SubmitRequest request;
     request.set_request_id(absl::StrCat("r", number));
     JobSpec& spec = *request.mutable_spec();
-    const int ranks = too_large ? kCudaWorkers + 1 + number % 1000 : name_ == "mixed" && number % 3 == 1 ? 1 + number % 64 : 1;
+    const int ranks = too_large                             ? kCudaWorkers + 1 + number % 1000
+                      : name_ == "mixed" && number % 3 == 1 ? 1 + number % 64
+                                                            : 1;
     spec = testing::ScriptJob(ranks);
     if (too_large) spec.mutable_resources()->set_device(DEVICE_CUDA);
     if (name_ == "mixed") spec.mutable_resources()->set_priority(number % 5);
-    if (name_ == "mixed" && number % 7 == 0) spec.add_objective()->mutable_mimic()->set_teacher(absl::StrCat("t", number % 10));
+    if (name_ == "mixed" && number % 7 == 0) {
+      spec.add_objective()->mutable_mimic()->set_teacher(absl::StrCat("t", number % 10));
+    }
     return times->Measure([&] { return core_.Submit(request); }).status();
   }
 

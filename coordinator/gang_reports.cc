@@ -30,15 +30,24 @@ struct Failure {
 bool LostAPeer(const RankStatus& status) {
   const auto code = static_cast<absl::StatusCode>(status.status_code());
   if (code != absl::StatusCode::kAborted && code != absl::StatusCode::kUnavailable) return false;
-  constexpr const char* kSayings[] = {"connection closed", "connection reset",           "connection was closed",   "broken pipe",
-                                      "socket closed",     "the gang's store",           "remote process exited",   "connection refused",
-                                      "timed out waiting", "cannot reach each other",    "application timeout caused pair closure"};
+  constexpr const char* kSayings[] = {"connection closed",
+                                      "connection reset",
+                                      "connection was closed",
+                                      "broken pipe",
+                                      "socket closed",
+                                      "the gang's store",
+                                      "remote process exited",
+                                      "connection refused",
+                                      "timed out waiting",
+                                      "cannot reach each other",
+                                      "application timeout caused pair closure"};
   const std::string message = absl::AsciiStrToLower(status.message());
   return absl::c_any_of(kSayings, [&](const char* saying) { return absl::StrContains(message, saying); });
 }
 
 bool SeesOtherData(const JobInfo& job, const RankStatus& status) {
-  return !status.dataset_digest().empty() && !job.dataset_digest.empty() && status.dataset_digest() != job.dataset_digest;
+  return !status.dataset_digest().empty() && !job.dataset_digest.empty() &&
+         status.dataset_digest() != job.dataset_digest;
 }
 
 Failure MakeFailure(const JobInfo& job, int rank, absl::StatusCode code, absl::string_view message) {
@@ -120,13 +129,15 @@ Event Pinned(const JobInfo& job, const RankStatus& status) {
 
 std::vector<std::string> RankReasons(const GangReport& gang) {
   const auto duration = [](const google::protobuf::Duration& d) {
-    return absl::FormatDuration(absl::Trunc(absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos()), absl::Seconds(1)));
+    return absl::FormatDuration(
+        absl::Trunc(absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos()), absl::Seconds(1)));
   };
   std::vector<std::string> waiting;
   std::vector<std::string> doing;
   for (const auto& [rank, status] : gang.ranks) {
     if (!status.waiting_for().empty()) {
-      waiting.push_back(absl::StrCat("rank ", rank, " stands still at step ", status.step(), ": waits for ", status.waiting_for()));
+      waiting.push_back(
+          absl::StrCat("rank ", rank, " stands still at step ", status.step(), ": waits for ", status.waiting_for()));
     } else if (!status.doing().empty() && !HasEnded(status.phase())) {
       doing.push_back(absl::StrCat("rank ", rank, ": ", status.doing()));
       if (status.has_quiet() && status.has_patience()) {
@@ -213,7 +224,8 @@ std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Ti
     failures.push_back(*std::move(failure));
   }
   const bool all_ended = ended == job.placement.size();
-  // Whom they lost may be about to say why. When it never does, its worker is silent, and those that are left are not to blame.
+  // Whom they lost may be about to say why. When it never does, its worker is silent, and those that are left are not
+  // to blame.
   if (!failures.empty() && (own_reason || all_ended || now - gang.failed_at >= kLostPeerPatience)) {
     return {Failed(job, std::move(failures), own_reason || all_ended)};
   }
@@ -222,7 +234,8 @@ std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Ti
   if (!all_ended) return {};
   if (job.want != WANT_RUN || gang.emptied.empty()) return {Ended(job, GANG_END_STOPPED, "stopped as a person asked")};
   const std::string& worker = *gang.emptied.begin();
-  return {Ended(job, GANG_END_STOPPED, absl::StrCat("moves: ", worker, gang.leaving.count(worker) > 0 ? " leaves" : " is drained"))};
+  return {Ended(job, GANG_END_STOPPED,
+                absl::StrCat("moves: ", worker, gang.leaving.count(worker) > 0 ? " leaves" : " is drained"))};
 }
 
 }  // namespace mimeo

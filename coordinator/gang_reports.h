@@ -18,8 +18,9 @@ struct GangReport {
   std::map<int, RankStatus> ranks;  // newest heard, by rank
   int64_t step = 0;                 // newest heard, of a rank or of a metrics report
   bool told_to_stop = false;        // sticky: ranks that stop must not be joined by ranks that go on
-  std::set<std::string> emptied;    // those of its workers that leave or are drained: why it was told to stop, if no person asked
-  std::set<std::string> leaving;    // those of them that leave: what their ranks end with is no failure
+  std::set<std::string>
+      emptied;  // those of its workers that leave or are drained: why it was told to stop, if no person asked
+  std::set<std::string> leaving;                  // those of them that leave: what their ranks end with is no failure
   absl::Time failed_at = absl::InfiniteFuture();  // when the first rank's failure was heard
 
   bool Progressed(const JobInfo& job) const { return step > job.resume_step; }
@@ -32,7 +33,8 @@ class GangReports {
   // Null when nothing was heard of that generation.
   const GangReport* Find(const JobInfo& job) const;
 
-  // Takes `status` when it is of a rank that `worker_id` should run now. Whether it said anything new (speed and progress apart).
+  // Takes `status` when it is of a rank that `worker_id` should run now. Whether it said anything new (speed and
+  // progress apart).
   bool Hear(const JobInfo& job, const std::string& worker_id, const RankStatus& status, absl::Time now);
   void HearStep(const JobInfo& job, int64_t generation, int64_t step);
 
@@ -41,10 +43,13 @@ class GangReports {
 };
 
 // The events that the ranks' statuses call for, in order: DatasetPinned, or GangEnded when
-//   a rank failed by itself: for good when its code is InvalidArgument (no host could run the job), in need of a person when it is
-//     FailedPrecondition and the gang had got on; its worker is named. Or its data is not the job's, or it stopped and was not told to;
-//   ranks failed only because they lost another one, and whom they lost was not heard to say why within kLostPeerPatience; or
-//   all have ended: COMPLETED when all completed, else STOPPED. Of a worker that leaves, a rank that was cut off has ended too.
+//   a rank failed by itself: for good when its code is InvalidArgument (no host could run the job), in need of a person
+//   when it is
+//     FailedPrecondition and the gang had got on; its worker is named. Or its data is not the job's, or it stopped and
+//     was not told to;
+//   ranks failed only because they lost another one, and whom they lost was not heard to say why within
+//   kLostPeerPatience; or all have ended: COMPLETED when all completed, else STOPPED. Of a worker that leaves, a rank
+//   that was cut off has ended too.
 std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Time now);
 
 constexpr absl::Duration kLostPeerPatience = absl::Seconds(3);

@@ -94,7 +94,8 @@ TEST_F(GangReportsTest, ANewGenerationStartsAtItsCheckpointAndForgetsTheOneBefor
 }
 
 TEST_F(GangReportsTest, NothingFollowsWhileSomebodyTrains) {
-  EXPECT_TRUE(Heard({Says(0, RANK_PHASE_COMPLETED), Says(1, RANK_PHASE_COMPLETED), Says(2, RANK_PHASE_TRAINING)}).empty());
+  EXPECT_TRUE(
+      Heard({Says(0, RANK_PHASE_COMPLETED), Says(1, RANK_PHASE_COMPLETED), Says(2, RANK_PHASE_TRAINING)}).empty());
   EXPECT_TRUE(EventsOf(job_, GangReport(), now_).empty());
 }
 
@@ -129,10 +130,14 @@ TEST_F(GangReportsTest, WhatFollowsFromAFailuresCode) {
     bool permanent, needs_person, blames;
   };
   const std::vector<Case> cases = {
-      {absl::StatusCode::kInvalidArgument, true, false, false},  {absl::StatusCode::kFailedPrecondition, false, true, false},
-      {absl::StatusCode::kUnavailable, false, false, true},      {absl::StatusCode::kInternal, false, false, true},
-      {absl::StatusCode::kDeadlineExceeded, false, false, true}, {absl::StatusCode::kDataLoss, false, false, true},
-      {absl::StatusCode::kUnknown, false, false, true},          {absl::StatusCode::kNotFound, false, false, true},
+      {absl::StatusCode::kInvalidArgument, true, false, false},
+      {absl::StatusCode::kFailedPrecondition, false, true, false},
+      {absl::StatusCode::kUnavailable, false, false, true},
+      {absl::StatusCode::kInternal, false, false, true},
+      {absl::StatusCode::kDeadlineExceeded, false, false, true},
+      {absl::StatusCode::kDataLoss, false, false, true},
+      {absl::StatusCode::kUnknown, false, false, true},
+      {absl::StatusCode::kNotFound, false, false, true},
       {absl::StatusCode::kAborted, false, false, true},
   };
   Hear("w0", Says(0, RANK_PHASE_TRAINING, 31));  // the gang has got on
@@ -162,7 +167,8 @@ TEST_F(GangReportsTest, AFailedPreconditionAtTheStartMayBeTheHosts) {
 
 // Whoever only lost its peer is not to blame, and does not speak first.
 TEST_F(GangReportsTest, TheRankThatBrokeIsAwaitedAndBlamedAndNotThoseThatLostIt) {
-  EXPECT_TRUE(Heard({Fails(0, absl::StatusCode::kAborted, "[gloo] Connection closed by peer [127.0.0.1]:4000")}).empty());
+  EXPECT_TRUE(
+      Heard({Fails(0, absl::StatusCode::kAborted, "[gloo] Connection closed by peer [127.0.0.1]:4000")}).empty());
   now_ += absl::Seconds(1);
   EXPECT_TRUE(Heard({Fails(1, absl::StatusCode::kUnavailable, "the gang's store, at rank 0, is gone")}).empty());
   const auto events = Heard({Fails(2, absl::StatusCode::kUnavailable, "killed by SIGKILL (9)")});
@@ -197,7 +203,8 @@ TEST_F(GangReportsTest, AGangWhoseWorkerLeavesEndsWithoutAFailure) {
   GangReport& gang = reports_.Of(job_);
   gang.told_to_stop = true;
   gang.emptied = gang.leaving = {"w1"};
-  EXPECT_TRUE(Heard({Says(0, RANK_PHASE_STOPPED), Fails(2, absl::StatusCode::kUnavailable, "killed by SIGKILL (9)")}).empty());
+  EXPECT_TRUE(
+      Heard({Says(0, RANK_PHASE_STOPPED), Fails(2, absl::StatusCode::kUnavailable, "killed by SIGKILL (9)")}).empty());
   const auto events = Heard({Fails(1, absl::StatusCode::kAborted, "Connection closed by peer")});
   ASSERT_EQ(events.size(), 1u);
   EXPECT_EQ(events[0].gang_ended().end(), GANG_END_STOPPED);
@@ -252,7 +259,8 @@ TEST_F(GangReportsTest, ThePermanentFailureIsNamedFirst) {
   ASSERT_EQ(events.size(), 1u);
   EXPECT_TRUE(events[0].gang_ended().permanent());
   EXPECT_EQ(events[0].gang_ended().status_code(), static_cast<int>(absl::StatusCode::kInvalidArgument));
-  EXPECT_EQ(events[0].gang_ended().reason(), "rank 2 on w1: no images in photos; rank 0 on w0: connection closed by peer");
+  EXPECT_EQ(events[0].gang_ended().reason(),
+            "rank 2 on w1: no images in photos; rank 0 on w0: connection closed by peer");
 }
 
 TEST_F(GangReportsTest, ReasonsAreBoundedText) {
@@ -260,7 +268,9 @@ TEST_F(GangReportsTest, ReasonsAreBoundedText) {
   std::vector<RankStatus> statuses;
   for (int rank = 0; rank < 100; ++rank) {
     std::string message = "\x1b[31m";
-    for (int i = 0; i < 2000; ++i) message += "\xe5\x86\x99";  // a character of three bytes, so that a cut may fall inside it
+    for (int i = 0; i < 2000; ++i) {
+      message += "\xe5\x86\x99";  // a character of three bytes, so that a cut may fall inside it
+    }
     statuses.push_back(Fails(rank, absl::StatusCode::kInternal, message));
   }
   const auto events = Heard(statuses);

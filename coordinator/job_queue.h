@@ -1,7 +1,7 @@
 // The jobs that wait for slots, in the order in which they get them. Thread-compatible.
 //
-// Jobs that want the same are one shape. Whether a shape could run at all is asked once for all of its jobs, and only when the
-// capacity or a teacher changes: fifty thousand jobs that are too large cost a tick nothing.
+// Jobs that want the same are one shape. Whether a shape could run at all is asked once for all of its jobs, and only
+// when the capacity or a teacher changes: fifty thousand jobs that are too large cost a tick nothing.
 #pragma once
 
 #include <array>
@@ -35,13 +35,14 @@ class JobQueue {
   bool Holds(const std::string& job_id) const { return shapes_of_.count(job_id) > 0; }
   size_t size() const { return shapes_of_.size(); }
 
-  // Up to so many ranks could run if nothing else did, for jobs of such device and precision. Nothing fits before the first call.
+  // Up to so many ranks could run if nothing else did, for jobs of such device and precision. Nothing fits before the
+  // first call.
   void SetCapacity(Device device, Precision precision, int ranks);
   void SetTeacher(const std::string& name, bool available);
   bool HasTeacher(const std::string& name) const { return teachers_.count(name) > 0; }
 
-  // The first job that only slots are missing to. Null when there is none: what waits for a teacher, or for workers that are not
-  // there, holds nobody up.
+  // The first job that only slots are missing to. Null when there is none: what waits for a teacher, or for workers
+  // that are not there, holds nobody up.
   const QueuePlace* First() const { return heads_.empty() ? nullptr : &heads_.begin()->first; }
 
  private:
@@ -53,22 +54,24 @@ class JobQueue {
   };
   struct ShapeOrder {
     bool operator()(const Shape& a, const Shape& b) const {
-      return std::tie(a.device, a.precision, a.num_ranks, a.teachers) < std::tie(b.device, b.precision, b.num_ranks, b.teachers);
+      return std::tie(a.device, a.precision, a.num_ranks, a.teachers) <
+             std::tie(b.device, b.precision, b.num_ranks, b.teachers);
     }
   };
   using Line = std::set<QueuePlace>;  // of one shape
   using Lines = std::map<Shape, Line, ShapeOrder>;
 
   bool CouldRun(const Shape& shape) const;
-  // Puts the foremost job of the line among the heads, or takes it from there, after the line or the shape's chances have changed.
+  // Puts the foremost job of the line among the heads, or takes it from there, after the line or the shape's chances
+  // have changed.
   void SetHead(const Shape& shape, const Line& line, const QueuePlace* head_before);
 
   Lines lines_;
   std::map<std::string, std::pair<Lines::iterator, QueuePlace>> shapes_of_;  // by job
-  std::map<QueuePlace, const Shape*> heads_;                                 // the foremost of each shape that could run
-  std::map<std::string, std::set<const Lines::value_type*>> shapes_with_;    // by teacher
+  std::map<QueuePlace, const Shape*> heads_;                               // the foremost of each shape that could run
+  std::map<std::string, std::set<const Lines::value_type*>> shapes_with_;  // by teacher
   std::map<std::pair<Device, Precision>, int> capacity_;
-  std::set<std::string> teachers_;                                           // available
+  std::set<std::string> teachers_;  // available
 };
 
 }  // namespace mimeo

@@ -72,7 +72,8 @@ class Mender {
       *finished.mutable_time() = event.time();
       finished.mutable_job_finished()->set_job_id(id);
       finished.mutable_job_finished()->set_state(JOB_STATE_CANCELLED);
-      finished.mutable_job_finished()->set_reason("its submission could not be read when the store was repaired: submit it again");
+      finished.mutable_job_finished()->set_reason(
+          "its submission could not be read when the store was repaired: submit it again");
       if (!mended_.state.Check(submitted).ok()) return;
       Append(submitted, submitted.SerializeAsString());
       Append(finished, finished.SerializeAsString());
@@ -87,8 +88,8 @@ class Mender {
       const auto job = mended_.state.jobs().find(placed->job_id());
       const bool none = job == mended_.state.jobs().end() || job->second.checkpoint_steps.empty();
       const int64_t before = none ? 0 : job->second.checkpoint_steps.back();
-      mended_.changes.push_back(absl::StrCat("entry ", entry.number, " (", Kind(event), "): begins from step ", before, " in place of ",
-                                             placed->resume_step(), ", which cannot be read"));
+      mended_.changes.push_back(absl::StrCat("entry ", entry.number, " (", Kind(event), "): begins from step ", before,
+                                             " in place of ", placed->resume_step(), ", which cannot be read"));
       placed->set_resume_step(before);
       bytes = event.SerializeAsString();
     }

@@ -17,7 +17,7 @@ using CheckpointName = std::pair<std::string, int64_t>;  // job id, step
 struct MendedJournal {
   struct SetAside {
     int64_t number = 0;
-    std::string what;   // "checkpoint_committed of j3", or that it is no event
+    std::string what;  // "checkpoint_committed of j3", or that it is no event
     std::string why;
     std::string bytes;  // empty: there are none
   };
@@ -27,9 +27,9 @@ struct MendedJournal {
   ClusterState state;                // after all entries
 };
 
-// Keeps what is an event and does not contradict what was kept before it. A job whose submission is lost keeps its number and is
-// cancelled, so that no other job gets it. The commits of `lost` checkpoints are set aside, and gangs that began from one of them begin
-// from the checkpoint before.
+// Keeps what is an event and does not contradict what was kept before it. A job whose submission is lost keeps its
+// number and is cancelled, so that no other job gets it. The commits of `lost` checkpoints are set aside, and gangs
+// that began from one of them begin from the checkpoint before.
 MendedJournal MendJournal(const std::vector<FoundEntry>& entries, const std::set<CheckpointName>& lost);
 
 }  // namespace mimeo

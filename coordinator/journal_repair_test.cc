@@ -51,13 +51,17 @@ Event Committed(const std::string& job, int64_t generation, int64_t step) {
 
 std::vector<FoundEntry> Entries(const std::vector<Event>& events) {
   std::vector<FoundEntry> entries;
-  for (const Event& event : events) entries.push_back({static_cast<int64_t>(entries.size()), event.SerializeAsString()});
+  for (const Event& event : events) {
+    entries.push_back({static_cast<int64_t>(entries.size()), event.SerializeAsString()});
+  }
   return entries;
 }
 
 std::vector<std::string> SetAside(const MendedJournal& journal) {
   std::vector<std::string> lines;
-  for (const auto& entry : journal.set_aside) lines.push_back(absl::StrCat(entry.number, " ", entry.what, ": ", entry.why));
+  for (const auto& entry : journal.set_aside) {
+    lines.push_back(absl::StrCat(entry.number, " ", entry.what, ": ", entry.why));
+  }
   return lines;
 }
 
@@ -82,12 +86,14 @@ TEST(JournalRepairTest, WhatIsNoEventIsSetAsideWithItsBytes) {
 }
 
 TEST(JournalRepairTest, WhatDependsOnALostEntryIsSetAsideWithTheReason) {
-  auto entries = Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5), Ended("j1", 1), Placed("j1", 2)});
+  auto entries =
+      Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5), Ended("j1", 1), Placed("j1", 2)});
   entries[2].bytes = absl::DataLossError("a checksum does not match");
   const MendedJournal mended = MendJournal(entries, {});
-  EXPECT_THAT(SetAside(mended),
-              ElementsAre("2 unreadable: a checksum does not match", HasSubstr("3 checkpoint_committed of j1: it contradicts"),
-                          HasSubstr("4 gang_ended of j1: it contradicts"), HasSubstr("5 gang_placed of j1: it contradicts")));
+  EXPECT_THAT(
+      SetAside(mended),
+      ElementsAre("2 unreadable: a checksum does not match", HasSubstr("3 checkpoint_committed of j1: it contradicts"),
+                  HasSubstr("4 gang_ended of j1: it contradicts"), HasSubstr("5 gang_placed of j1: it contradicts")));
   EXPECT_EQ(mended.state.jobs().at("j1").state, JOB_STATE_PENDING) << "it is placed again";
 }
 
@@ -107,8 +113,8 @@ TEST(JournalRepairTest, AJobWhoseSubmissionIsLostIsListedAsCancelled) {
 }
 
 TEST(JournalRepairTest, WithoutALostCheckpointTheJobGoesOnFromTheOneBefore) {
-  const auto entries = Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5), Committed("j1", 1, 9), Ended("j1", 1),
-                                Placed("j1", 2, 9)});
+  const auto entries = Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5), Committed("j1", 1, 9),
+                                Ended("j1", 1), Placed("j1", 2, 9)});
   const MendedJournal mended = MendJournal(entries, {{"j1", 9}});
   EXPECT_THAT(SetAside(mended), ElementsAre("4 checkpoint_committed of j1: the bytes of step 9 cannot be read"));
   EXPECT_THAT(mended.changes, ElementsAre(HasSubstr("entry 6 (gang_placed of j1): begins from step 5 in place of 9")));

@@ -1,5 +1,6 @@
 // Whatever is legal fits into a message: the largest request and reply of each method of proto/coordinator.proto and
-// proto/checkpoint.proto, with every number at its longest and every text at its bound. A field without a bound here fails.
+// proto/checkpoint.proto, with every number at its longest and every text at its bound. A field without a bound here
+// fails.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/unknown_field_set.h>
 #include <gtest/gtest.h>
@@ -36,27 +37,56 @@ constexpr int kRankTextBytes = limits::kPageBytes / limits::kRanksPerJob;
 
 // Bytes of a text, by "Type.field" or by field; times of a repeated field. The first that is found counts.
 const std::map<std::string, int>& Bounds() {
-  static const auto* const bounds = new std::map<std::string, int>{
-      // Texts.
-      {"job_id", limits::kNameBytes}, {"request_id", limits::kNameBytes}, {"worker_id", limits::kNameBytes}, {"incarnation", limits::kNameBytes},
-      {"id", limits::kNameBytes}, {"name", limits::kNameBytes}, {"content_id", limits::kNameBytes}, {"family", limits::kNameBytes},
-      {"page_token", kTokenBytes}, {"next_page_token", kTokenBytes}, {"dataset_digest", kDigestBytes}, {"weights_digest", kDigestBytes},
-      {"store_address", limits::kAddressBytes}, {"address", limits::kAddressBytes}, {"host", limits::kAddressBytes},
-      {"DeviceInfo.name", limits::kDeviceNameBytes}, {"uuid", limits::kDeviceNameBytes}, {"message", limits::kReasonBytes},
-      {"waiting_for", limits::kReasonBytes}, {"doing", limits::kReasonBytes}, {"gang_waits_for", limits::kReasonBytes},
-      {"reason", limits::kReasonBytes}, {"note", limits::kReasonBytes}, {"last_failure", limits::kReasonBytes},
-      {"sha256", kShaBytes}, {"bytes", limits::kChunkBytes},
-      // Counts.
-      {"teachers", kTeachers}, {"pinned_teachers", kTeachers}, {"mean", limits::kTeacherChannels}, {"std", limits::kTeacherChannels},
-      {"devices", limits::kSlotsPerWorker}, {"gangs", limits::kSlotsPerWorker}, {"GangOrder.ranks", limits::kSlotsPerWorker},
-      {"HeartbeatRequest.ranks", kStatuses}, {"LeaveClusterRequest.ranks", kStatuses}, {"Job.ranks", limits::kRanksPerJob},
-      {"worker_ids", limits::kRanksPerJob}, {"chunk_sha256", limits::kCheckpointBytes / limits::kChunkBytes},
-      {"terms", limits::kMetricNames / 2}, {"stats", limits::kMetricNames / 2}, {"values", limits::kMetricNames}};
+  static const auto* const bounds =
+      new std::map<std::string, int>{// Texts.
+                                     {"job_id", limits::kNameBytes},
+                                     {"request_id", limits::kNameBytes},
+                                     {"worker_id", limits::kNameBytes},
+                                     {"incarnation", limits::kNameBytes},
+                                     {"id", limits::kNameBytes},
+                                     {"name", limits::kNameBytes},
+                                     {"content_id", limits::kNameBytes},
+                                     {"family", limits::kNameBytes},
+                                     {"page_token", kTokenBytes},
+                                     {"next_page_token", kTokenBytes},
+                                     {"dataset_digest", kDigestBytes},
+                                     {"weights_digest", kDigestBytes},
+                                     {"store_address", limits::kAddressBytes},
+                                     {"address", limits::kAddressBytes},
+                                     {"host", limits::kAddressBytes},
+                                     {"DeviceInfo.name", limits::kDeviceNameBytes},
+                                     {"uuid", limits::kDeviceNameBytes},
+                                     {"message", limits::kReasonBytes},
+                                     {"waiting_for", limits::kReasonBytes},
+                                     {"doing", limits::kReasonBytes},
+                                     {"gang_waits_for", limits::kReasonBytes},
+                                     {"reason", limits::kReasonBytes},
+                                     {"note", limits::kReasonBytes},
+                                     {"last_failure", limits::kReasonBytes},
+                                     {"sha256", kShaBytes},
+                                     {"bytes", limits::kChunkBytes},
+                                     // Counts.
+                                     {"teachers", kTeachers},
+                                     {"pinned_teachers", kTeachers},
+                                     {"mean", limits::kTeacherChannels},
+                                     {"std", limits::kTeacherChannels},
+                                     {"devices", limits::kSlotsPerWorker},
+                                     {"gangs", limits::kSlotsPerWorker},
+                                     {"GangOrder.ranks", limits::kSlotsPerWorker},
+                                     {"HeartbeatRequest.ranks", kStatuses},
+                                     {"LeaveClusterRequest.ranks", kStatuses},
+                                     {"Job.ranks", limits::kRanksPerJob},
+                                     {"worker_ids", limits::kRanksPerJob},
+                                     {"chunk_sha256", limits::kCheckpointBytes / limits::kChunkBytes},
+                                     {"terms", limits::kMetricNames / 2},
+                                     {"stats", limits::kMetricNames / 2},
+                                     {"values", limits::kMetricNames}};
   return *bounds;
 }
 
 std::optional<int> BoundOf(const Field* field) {
-  for (const std::string& key : {absl::StrCat(field->containing_type()->name(), ".", field->name()), std::string(field->name())}) {
+  for (const std::string& key :
+       {absl::StrCat(field->containing_type()->name(), ".", field->name()), std::string(field->name())}) {
     const auto found = Bounds().find(key);
     if (found != Bounds().end()) return found->second;
   }
@@ -66,8 +96,9 @@ std::optional<int> BoundOf(const Field* field) {
 // Cut at limits::kPageBytes by whoever writes them: one item fits beside what was there.
 bool IsPaged(const Field* field) {
   static const auto* const paged = new std::set<std::string>{
-      "ListJobsReply.jobs", "ListWorkersReply.workers", "ListTeachersReply.teachers", "ListCheckpointsReply.manifests", "MetricsReply.steps",
-      "MetricsReply.evaluations", "ReportStepsRequest.steps", "ReportStepsRequest.evaluations", "ExplainReply.reasons"};
+      "ListJobsReply.jobs",  "ListWorkersReply.workers", "ListTeachersReply.teachers", "ListCheckpointsReply.manifests",
+      "MetricsReply.steps",  "MetricsReply.evaluations", "ReportStepsRequest.steps",   "ReportStepsRequest.evaluations",
+      "ExplainReply.reasons"};
   return paged->count(absl::StrCat(field->containing_type()->name(), ".", field->name())) > 0;
 }
 
@@ -101,19 +132,30 @@ void EnlargeRepeated(Message* message, const Field* field) {
     switch (field->cpp_type()) {
       case Field::CPPTYPE_MESSAGE: {
         // One is made, and copied: they are large.
-        if (i == 0) Enlarge(reflection->AddMessage(message, field));
-        else reflection->AddMessage(message, field)->CopyFrom(reflection->GetRepeatedMessage(*message, field, 0));
+        if (i == 0)
+          Enlarge(reflection->AddMessage(message, field));
+        else
+          reflection->AddMessage(message, field)->CopyFrom(reflection->GetRepeatedMessage(*message, field, 0));
         break;
       }
       case Field::CPPTYPE_STRING: {
         const bool digest = field->type() == Field::TYPE_BYTES;
         const bool reason = field->name() == "reasons";
-        reflection->AddString(message, field, std::string(digest ? kShaBytes : reason ? limits::kReasonBytes : limits::kNameBytes, 't'));
+        reflection->AddString(message, field,
+                              std::string(digest   ? kShaBytes
+                                          : reason ? limits::kReasonBytes
+                                                   : limits::kNameBytes,
+                                          't'));
         break;
       }
-      case Field::CPPTYPE_FLOAT: reflection->AddFloat(message, field, 0.5f); break;
-      case Field::CPPTYPE_INT32: reflection->AddInt32(message, field, limits::kRanksPerJob); break;
-      default: FAIL() << field->full_name() << ": a type that is not known here";
+      case Field::CPPTYPE_FLOAT:
+        reflection->AddFloat(message, field, 0.5f);
+        break;
+      case Field::CPPTYPE_INT32:
+        reflection->AddInt32(message, field, limits::kRanksPerJob);
+        break;
+      default:
+        FAIL() << field->full_name() << ": a type that is not known here";
     }
   }
 }
@@ -122,29 +164,40 @@ void EnlargeValue(Message* message, const Field* field) {
   const google::protobuf::Reflection* const reflection = message->GetReflection();
   switch (field->cpp_type()) {
     case Field::CPPTYPE_MESSAGE:
-      if (field->message_type() == JobSpec::descriptor()) reflection->MutableMessage(message, field)->CopyFrom(LargestSpec());
-      else Enlarge(reflection->MutableMessage(message, field));
+      if (field->message_type() == JobSpec::descriptor())
+        reflection->MutableMessage(message, field)->CopyFrom(LargestSpec());
+      else
+        Enlarge(reflection->MutableMessage(message, field));
       return;
     case Field::CPPTYPE_STRING: {
       const std::optional<int> bytes = BoundOf(field);
       ASSERT_TRUE(bytes.has_value()) << field->full_name() << " is a text and has no bound";
       return reflection->SetString(message, field, std::string(static_cast<size_t>(*bytes), 't'));
     }
-    case Field::CPPTYPE_INT32: return reflection->SetInt32(message, field, -1);
-    case Field::CPPTYPE_INT64: return reflection->SetInt64(message, field, std::numeric_limits<int64_t>::max());
-    case Field::CPPTYPE_BOOL: return reflection->SetBool(message, field, true);
-    case Field::CPPTYPE_DOUBLE: return reflection->SetDouble(message, field, 1.0 / 3);
-    case Field::CPPTYPE_FLOAT: return reflection->SetFloat(message, field, 0.3f);
-    case Field::CPPTYPE_ENUM: return reflection->SetEnumValue(message, field, 1);
-    default: FAIL() << field->full_name() << ": a type that is not known here";
+    case Field::CPPTYPE_INT32:
+      return reflection->SetInt32(message, field, -1);
+    case Field::CPPTYPE_INT64:
+      return reflection->SetInt64(message, field, std::numeric_limits<int64_t>::max());
+    case Field::CPPTYPE_BOOL:
+      return reflection->SetBool(message, field, true);
+    case Field::CPPTYPE_DOUBLE:
+      return reflection->SetDouble(message, field, 1.0 / 3);
+    case Field::CPPTYPE_FLOAT:
+      return reflection->SetFloat(message, field, 0.3f);
+    case Field::CPPTYPE_ENUM:
+      return reflection->SetEnumValue(message, field, 1);
+    default:
+      FAIL() << field->full_name() << ": a type that is not known here";
   }
 }
 
 void Enlarge(Message* message) {
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
     const Field* const field = message->GetDescriptor()->field(i);
-    if (field->is_repeated()) EnlargeRepeated(message, field);
-    else EnlargeValue(message, field);
+    if (field->is_repeated())
+      EnlargeRepeated(message, field);
+    else
+      EnlargeValue(message, field);
   }
 }
 
@@ -178,7 +231,8 @@ int64_t LargestBytes(const google::protobuf::Descriptor* type) {
 
 TEST(MessageSizesTest, EveryRequestAndReplyFits) {
   std::set<std::string> measured;
-  for (const google::protobuf::FileDescriptor* file : {Job::descriptor()->file(), CheckpointManifest::descriptor()->file()}) {
+  for (const google::protobuf::FileDescriptor* file :
+       {Job::descriptor()->file(), CheckpointManifest::descriptor()->file()}) {
     for (int s = 0; s < file->service_count(); ++s) {
       for (int m = 0; m < file->service(s)->method_count(); ++m) {
         const google::protobuf::MethodDescriptor* const method = file->service(s)->method(m);
@@ -201,7 +255,9 @@ TEST(MessageSizesTest, TheLargestIsLegal) {
   RankStatus status = heartbeat.ranks(0);
   status.set_rank(0);
   status.set_dataset_digest(std::string(kDigestBytes, 'a'));
-  for (TeacherContract& contract : *status.mutable_teachers()) contract.set_weights_digest(std::string(kDigestBytes, 'a'));
+  for (TeacherContract& contract : *status.mutable_teachers()) {
+    contract.set_weights_digest(std::string(kDigestBytes, 'a'));
+  }
   for (google::protobuf::Duration* duration : {status.mutable_quiet(), status.mutable_patience()}) {
     duration->set_seconds(1);
     duration->set_nanos(1);

@@ -1,5 +1,6 @@
-// Odd bytes in every text of every request, as a peer of another version or an attacker could send them: raw, over a real channel.
-// Nothing fails afterwards, no reply holds a control character but new line and tab, and the journal is read again.
+// Odd bytes in every text of every request, as a peer of another version or an attacker could send them: raw, over a
+// real channel. Nothing fails afterwards, no reply holds a control character but new line and tab, and the journal is
+// read again.
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <grpcpp/generic/generic_stub.h>
@@ -39,9 +40,11 @@ void ExpectTexts(const Message& message) {
     const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
     for (int i = 0; i < count; ++i) {
       if (field->cpp_type() == Field::CPPTYPE_MESSAGE) {
-        ExpectTexts(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i) : reflection->GetMessage(message, field));
+        ExpectTexts(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
+                                         : reflection->GetMessage(message, field));
       } else if (field->type() == Field::TYPE_STRING) {
-        const std::string text = field->is_repeated() ? reflection->GetRepeatedString(message, field, i) : reflection->GetString(message, field);
+        const std::string text = field->is_repeated() ? reflection->GetRepeatedString(message, field, i)
+                                                      : reflection->GetString(message, field);
         EXPECT_TRUE(IsText(text)) << field->full_name() << ": " << ToText(text);
       }
     }
@@ -59,7 +62,9 @@ void ForEachText(Message* message, const std::function<void(Message*, const Fiel
     } else if (field->cpp_type() == Field::CPPTYPE_MESSAGE && !field->is_repeated()) {
       ForEachText(reflection->MutableMessage(message, field), visit);
     } else if (field->cpp_type() == Field::CPPTYPE_MESSAGE) {
-      for (int i = 0; i < reflection->FieldSize(*message, field); ++i) ForEachText(reflection->MutableRepeatedMessage(message, field, i), visit);
+      for (int i = 0; i < reflection->FieldSize(*message, field); ++i) {
+        ForEachText(reflection->MutableRepeatedMessage(message, field, i), visit);
+      }
     }
   }
 }
@@ -71,18 +76,27 @@ void Complete(Message* message, int depth) {
     const google::protobuf::Reflection* const reflection = message->GetReflection();
     if (field->real_containing_oneof() != nullptr) continue;  // one is given
     if (field->cpp_type() == Field::CPPTYPE_MESSAGE && depth > 0) {
-      if (!field->is_repeated()) Complete(reflection->MutableMessage(message, field), depth - 1);
-      else if (reflection->FieldSize(*message, field) == 0) Complete(reflection->AddMessage(message, field), depth - 1);
-      else Complete(reflection->MutableRepeatedMessage(message, field, 0), depth - 1);
-    } else if (field->type() == Field::TYPE_STRING && !field->is_repeated() && reflection->GetString(*message, field).empty()) {
+      if (!field->is_repeated())
+        Complete(reflection->MutableMessage(message, field), depth - 1);
+      else if (reflection->FieldSize(*message, field) == 0)
+        Complete(reflection->AddMessage(message, field), depth - 1);
+      else
+        Complete(reflection->MutableRepeatedMessage(message, field, 0), depth - 1);
+    } else if (field->type() == Field::TYPE_STRING && !field->is_repeated() &&
+               reflection->GetString(*message, field).empty()) {
       reflection->SetString(message, field, "x");
     }
   }
 }
 
 std::vector<std::string> OddTexts() {
-  std::vector<std::string> texts = {"\xff\xfe", std::string("a\0b", 3), "\x1b]0;title\x07\x1b[2J", "line\nline\r\ttab", "\xe2\x80\xae\xc2\x9b",
-                                    std::string(100 << 10, 'l'), "%s%n{}"};
+  std::vector<std::string> texts = {"\xff\xfe",
+                                    std::string("a\0b", 3),
+                                    "\x1b]0;title\x07\x1b[2J",
+                                    "line\nline\r\ttab",
+                                    "\xe2\x80\xae\xc2\x9b",
+                                    std::string(100 << 10, 'l'),
+                                    "%s%n{}"};
   const std::string characters = "\xc3\xa9\xe7\x8c\xab\xf0\x9f\x90\x88";
   for (size_t cut = 1; cut <= characters.size(); ++cut) texts.push_back(characters.substr(0, cut));
   return texts;
@@ -93,8 +107,8 @@ class OddTextsTest : public testing::ServicesTest {
   OddTextsTest() {
     grpc::ChannelArguments arguments;
     arguments.SetMaxSendMessageSize(-1);  // whoever sends odd bytes keeps no bound either
-    raw_ = std::make_unique<grpc::GenericStub>(
-        grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials(), arguments));
+    raw_ = std::make_unique<grpc::GenericStub>(grpc::CreateCustomChannel(
+        absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials(), arguments));
   }
 
   // One call with `request` as it is, of whatever kind; the first reply goes into `reply`.
@@ -132,10 +146,12 @@ class OddTextsTest : public testing::ServicesTest {
 
   // A request that is good but for what the test puts into it.
   std::unique_ptr<Message> GoodRequest(const google::protobuf::MethodDescriptor& method, const std::string& job) {
-    std::unique_ptr<Message> request(google::protobuf::MessageFactory::generated_factory()->GetPrototype(method.input_type())->New());
+    std::unique_ptr<Message> request(
+        google::protobuf::MessageFactory::generated_factory()->GetPrototype(method.input_type())->New());
     Complete(request.get(), 3);
     const google::protobuf::Reflection* const reflection = request->GetReflection();
-    const std::map<std::string, std::string> good = {{"job_id", job}, {"worker_id", "w0"}, {"incarnation", "1"}, {"page_token", ""}};
+    const std::map<std::string, std::string> good = {
+        {"job_id", job}, {"worker_id", "w0"}, {"incarnation", "1"}, {"page_token", ""}};
     for (const auto& [name, value] : good) {
       const Field* const field = method.input_type()->FindFieldByName(name);
       if (field != nullptr) reflection->SetString(request.get(), field, value);
@@ -168,12 +184,15 @@ class OddTextsTest : public testing::ServicesTest {
   void ExpectAllAnswered(const std::string& job) {
     for (const google::protobuf::MethodDescriptor* method : Methods()) {
       const std::string name(method->name());
-      const bool asks = name.rfind("List", 0) == 0 || name.rfind("Get", 0) == 0 || name == "Explain" || name == "WatchJob" || name == "Metrics";
+      const bool asks = name.rfind("List", 0) == 0 || name.rfind("Get", 0) == 0 || name == "Explain" ||
+                        name == "WatchJob" || name == "Metrics";
       if (!asks || name == "GetChunks") continue;
-      std::unique_ptr<Message> request(google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->input_type())->New());
+      std::unique_ptr<Message> request(
+          google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->input_type())->New());
       const Field* const field = method->input_type()->FindFieldByName("job_id");
       if (field != nullptr) request->GetReflection()->SetString(request.get(), field, job);
-      const std::unique_ptr<Message> reply(google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->output_type())->New());
+      const std::unique_ptr<Message> reply(
+          google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->output_type())->New());
       const grpc::Status status = RawCall(*method, *request, reply.get());
       const bool left = method->server_streaming() && status.error_code() == grpc::StatusCode::CANCELLED;
       EXPECT_TRUE(status.ok() || left) << name << ": " << status.error_message();
@@ -183,7 +202,8 @@ class OddTextsTest : public testing::ServicesTest {
 
   static std::vector<const google::protobuf::MethodDescriptor*> Methods() {
     std::vector<const google::protobuf::MethodDescriptor*> methods, last;
-    for (const google::protobuf::FileDescriptor* file : {Job::descriptor()->file(), CheckpointManifest::descriptor()->file()}) {
+    for (const google::protobuf::FileDescriptor* file :
+         {Job::descriptor()->file(), CheckpointManifest::descriptor()->file()}) {
       for (int s = 0; s < file->service_count(); ++s) {
         for (int m = 0; m < file->service(s)->method_count(); ++m) {
           const auto* const method = file->service(s)->method(m);
@@ -218,7 +238,8 @@ TEST_F(OddTextsTest, EveryTextOfEveryRequest) {
       const std::string before = message->GetReflection()->GetString(*message, field);
       const auto try_text = [&](const std::string& text) {
         message->GetReflection()->SetString(message, field, text);
-        const std::unique_ptr<Message> reply(google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->output_type())->New());
+        const std::unique_ptr<Message> reply(
+            google::protobuf::MessageFactory::generated_factory()->GetPrototype(method->output_type())->New());
         const grpc::Status status = RawCall(*method, *request, reply.get());
         EXPECT_TRUE(IsText(status.error_message())) << field->full_name() << ": " << ToText(status.error_message());
         EXPECT_LE(status.error_message().size(), static_cast<size_t>(limits::kReasonBytes)) << field->full_name();

@@ -1,4 +1,5 @@
-// A directory that the coordinator of an earlier version (04ab777) left, killed while a job ran: testdata/make_store.py made it.
+// A directory that the coordinator of an earlier version (04ab777) left, killed while a job ran: testdata/make_store.py
+// made it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,9 +21,9 @@
 namespace mimeo {
 namespace {
 
+using testing::ClusterScript;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::ClusterScript;
 
 class OldStoreTest : public ::testing::Test {
  protected:
@@ -52,7 +53,8 @@ class OldStoreTest : public ::testing::Test {
 };
 
 TEST_F(OldStoreTest, EachJobIsInItsState) {
-  EXPECT_THAT(States(), ElementsAre("j6 pending", "j5 running", "j4 paused", "j3 cancelled", "j2 failed", "j1 succeeded"));
+  EXPECT_THAT(States(),
+              ElementsAre("j6 pending", "j5 running", "j4 paused", "j3 cancelled", "j2 failed", "j1 succeeded"));
   EXPECT_THAT(Get("j2").reason(), HasSubstr("examples/clothing/absent"));
   EXPECT_EQ(script_->Replayed(), script_->core().StateForTest());
   for (const Job& job : script_->Jobs()) {
@@ -68,7 +70,9 @@ TEST_F(OldStoreTest, EachCheckpointIsWhole) {
     ASSERT_OK_AND_ASSIGN(const auto manifests, script_->core().checkpoints().ListManifests(job.id()));
     for (const CheckpointManifest& manifest : manifests) {
       ++checkpoints;
-      for (int i = 0; i < manifest.chunk_sha256_size(); ++i) EXPECT_OK(script_->core().checkpoints().GetChunk(manifest, i));
+      for (int i = 0; i < manifest.chunk_sha256_size(); ++i) {
+        EXPECT_OK(script_->core().checkpoints().GetChunk(manifest, i));
+      }
     }
     if (job.checkpoint_step() == 0) continue;
     ASSERT_FALSE(manifests.empty()) << job.id();

@@ -1,6 +1,5 @@
 #include "coordinator/page.h"
 
-
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
 #include "base/limits.h"
@@ -24,7 +23,8 @@ absl::StatusOr<Page> Page::Open(absl::string_view list, int page_size, const std
   if (page_token.empty()) return Page(list, items_max, "");
   std::string after = page_token.substr(0, page_token.rfind(':'));
   if (Token(list, after) == page_token) return Page(list, items_max, std::move(after));
-  return absl::InvalidArgumentError(absl::StrCat("page_token: \"", ToText(page_token, 2 * limits::kNameBytes), "\" is none that a list of ", list,
+  return absl::InvalidArgumentError(absl::StrCat("page_token: \"", ToText(page_token, 2 * limits::kNameBytes),
+                                                 "\" is none that a list of ", list,
                                                  " gave; leave it out for the first page"));
 }
 

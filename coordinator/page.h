@@ -1,5 +1,6 @@
-// Lists in pages, as proto/coordinator.proto says. A token names the last item of the page before, so that what comes and goes in
-// between neither repeats an item nor hides one, and it outlives a restart of the coordinator. Values; pure.
+// Lists in pages, as proto/coordinator.proto says. A token names the last item of the page before, so that what comes
+// and goes in between neither repeats an item nor hides one, and it outlives a restart of the coordinator. Values;
+// pure.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,15 @@ class Page {
 
   // The last item of the page before; empty: this is the first page.
   const std::string& after() const { return after_; }
-  // Whether the next item, of so many bytes, is on this page. After false there is a next page. The first item always is, or the
-  // list would never end.
+  // Whether the next item, of so many bytes, is on this page. After false there is a next page. The first item always
+  // is, or the list would never end.
   bool Takes(absl::string_view item, int64_t bytes);
   // For the reply; empty: there is no more.
   std::string next_page_token() const;
 
  private:
-  Page(absl::string_view list, int items_max, std::string after) : list_(list), items_max_(items_max), after_(std::move(after)) {}
+  Page(absl::string_view list, int items_max, std::string after)
+      : list_(list), items_max_(items_max), after_(std::move(after)) {}
 
   std::string list_;
   int items_max_;

@@ -96,7 +96,8 @@ std::vector<std::string> SlotIndex::FillWhole(int num_ranks, const Kinds& kinds,
       const auto beyond = free.lower_bound({-num_ranks + 1, ""});  // the first with too few
       const int slots = -std::prev(beyond)->first;
       const bool wrong_link = ((kind & kNvlink) != 0) != (num_ranks > 1);
-      const std::tuple<int, bool, int, std::string> candidate(tier, wrong_link, slots, free.lower_bound({-slots, ""})->second);
+      const std::tuple<int, bool, int, std::string> candidate(tier, wrong_link, slots,
+                                                              free.lower_bound({-slots, ""})->second);
       if (!found || candidate < best) best = candidate;
       found = true;
     }

@@ -13,8 +13,8 @@
 
 namespace mimeo {
 
-// How readily a worker is given something new, the readiest first. A gang takes workers of a later tier only where those of the
-// earlier ones do not hold it.
+// How readily a worker is given something new, the readiest first. A gang takes workers of a later tier only where
+// those of the earlier ones do not hold it.
 enum class Tier {
   kClean,    // nothing failed there lately
   kBlamed,   // something did
@@ -35,7 +35,8 @@ struct SlotOffer {
 };
 bool operator==(const SlotOffer& a, const SlotOffer& b);
 
-// The slots of many workers, in the orders in which gangs take them: what a question costs does not grow with their number.
+// The slots of many workers, in the orders in which gangs take them: what a question costs does not grow with their
+// number.
 class SlotIndex {
  public:
   void Set(const SlotOffer& offer);  // replaces what the worker offered before
@@ -45,13 +46,15 @@ class SlotIndex {
 
   // The worker of each rank, or empty when the gang does not fit into what is free in the tiers up to `last`.
   //
-  // A gang is of one kind: a CUDA job takes workers with CUDA; an auto job takes them if all its ranks fit there, else workers
-  // without; a CPU job takes workers without CUDA if it fits there, else any. A bfloat16 job takes workers with bfloat16 only. Within
-  // a kind, the first tiers that hold it. Within those, as few workers as possible: the fullest one that holds it whole, with NVLink
-  // if one does and the gang has several ranks, and without if it has one; else the emptiest ones first. Ties go to the smaller id.
+  // A gang is of one kind: a CUDA job takes workers with CUDA; an auto job takes them if all its ranks fit there, else
+  // workers without; a CPU job takes workers without CUDA if it fits there, else any. A bfloat16 job takes workers with
+  // bfloat16 only. Within a kind, the first tiers that hold it. Within those, as few workers as possible: the fullest
+  // one that holds it whole, with NVLink if one does and the gang has several ranks, and without if it has one; else
+  // the emptiest ones first. Ties go to the smaller id.
   std::vector<std::string> Place(const ResourceSpec& resources, Tier last) const;
 
-  // The most ranks that a gang with such resources (num_ranks apart) could have if nothing else ran on the workers up to `last`.
+  // The most ranks that a gang with such resources (num_ranks apart) could have if nothing else ran on the workers up
+  // to `last`.
   int Capacity(const ResourceSpec& resources, Tier last) const;
 
   // While it lives, these workers are not in the index.
@@ -70,7 +73,8 @@ class SlotIndex {
  private:
   // Workers that no job tells apart.
   struct Group {
-    absl::btree_set<std::pair<int, std::string>> free;  // (-free slots, id) of those with free slots: the emptiest first
+    absl::btree_set<std::pair<int, std::string>>
+        free;  // (-free slots, id) of those with free slots: the emptiest first
     int total_slots = 0;
     int free_slots = 0;
   };

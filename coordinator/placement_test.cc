@@ -13,7 +13,8 @@ namespace {
 
 using Placement = std::vector<std::string>;
 
-std::vector<std::string> PlaceGang(const ResourceSpec& resources, const std::vector<SlotOffer>& offers, Tier last = Tier::kClean) {
+std::vector<std::string> PlaceGang(const ResourceSpec& resources, const std::vector<SlotOffer>& offers,
+                                   Tier last = Tier::kClean) {
   SlotIndex index;
   for (const SlotOffer& offer : offers) index.Set(offer);
   return index.Place(resources, last);
@@ -55,20 +56,26 @@ TEST(PlacementTest, AGangIsOfOneKind) {
   EXPECT_EQ(PlaceGang(Ranks(3, DEVICE_CPU), offers).size(), 3u) << "a CUDA worker has a CPU";
 }
 
-SlotOffer Gpus(const std::string& id, int free, bool bfloat16, bool nvlink) { return {id, 8, free, true, bfloat16, nvlink}; }
+SlotOffer Gpus(const std::string& id, int free, bool bfloat16, bool nvlink) {
+  return {id, 8, free, true, bfloat16, nvlink};
+}
 
 TEST(PlacementTest, ABfloat16JobTakesDevicesThatHaveIt) {
   ResourceSpec resources = Ranks(2);
   resources.set_precision(PRECISION_BF16);
-  EXPECT_EQ(PlaceGang(resources, {Gpus("volta", 8, false, true), Gpus("ampere", 8, true, false)}), Placement({"ampere", "ampere"}));
-  EXPECT_EQ(PlaceGang(resources, {Gpus("volta", 8, false, true), {"cpu", 2, 2, false, true, false}}), Placement({"cpu", "cpu"}));
+  EXPECT_EQ(PlaceGang(resources, {Gpus("volta", 8, false, true), Gpus("ampere", 8, true, false)}),
+            Placement({"ampere", "ampere"}));
+  EXPECT_EQ(PlaceGang(resources, {Gpus("volta", 8, false, true), {"cpu", 2, 2, false, true, false}}),
+            Placement({"cpu", "cpu"}));
   resources.set_device(DEVICE_CPU);
-  EXPECT_EQ(PlaceGang(resources, {Gpus("ampere", 8, true, false)}), Placement()) << "its CPU may not have what its GPUs have";
+  EXPECT_EQ(PlaceGang(resources, {Gpus("ampere", 8, true, false)}), Placement())
+      << "its CPU may not have what its GPUs have";
   EXPECT_EQ(WorkersWanted(resources), "workers with bfloat16");
 }
 
 TEST(PlacementTest, NvLinkIsForGangsOfSeveralRanks) {
-  const std::vector<SlotOffer> offers = {Gpus("a_joined", 8, true, true), Gpus("b_apart", 4, true, false), Gpus("c_joined", 6, true, true)};
+  const std::vector<SlotOffer> offers = {Gpus("a_joined", 8, true, true), Gpus("b_apart", 4, true, false),
+                                         Gpus("c_joined", 6, true, true)};
   EXPECT_EQ(PlaceGang(Ranks(2), offers), Placement({"c_joined", "c_joined"}));
   EXPECT_EQ(PlaceGang(Ranks(1), offers), Placement({"b_apart"}));
   EXPECT_EQ(PlaceGang(Ranks(1), {offers[0], offers[2]}), Placement({"c_joined"}));
@@ -88,12 +95,16 @@ TEST(PlacementTest, CapacityCountsBusySlotsOfOneKind) {
   EXPECT_EQ(index.Capacity(Ranks(1), Tier::kClean), 2);
 }
 
-SlotOffer Of(Tier tier, const std::string& id, int total, int free) { return {id, total, free, false, false, false, tier}; }
+SlotOffer Of(Tier tier, const std::string& id, int total, int free) {
+  return {id, total, free, false, false, false, tier};
+}
 
 TEST(PlacementTest, LaterTiersOnlyWhereEarlierOnesDoNotHoldTheGang) {
-  const std::vector<SlotOffer> offers = {Of(Tier::kBlamed, "a", 4, 4), Of(Tier::kClean, "b", 2, 2), Of(Tier::kClean, "c", 2, 2),
-                                         Of(Tier::kResting, "d", 8, 8), Of(Tier::kAway, "e", 8, 8)};
-  EXPECT_EQ(PlaceGang(Ranks(3), offers, Tier::kBlamed), Placement({"b", "b", "c"})) << "two clean ones before a blamed one";
+  const std::vector<SlotOffer> offers = {Of(Tier::kBlamed, "a", 4, 4), Of(Tier::kClean, "b", 2, 2),
+                                         Of(Tier::kClean, "c", 2, 2), Of(Tier::kResting, "d", 8, 8),
+                                         Of(Tier::kAway, "e", 8, 8)};
+  EXPECT_EQ(PlaceGang(Ranks(3), offers, Tier::kBlamed), Placement({"b", "b", "c"}))
+      << "two clean ones before a blamed one";
   EXPECT_EQ(PlaceGang(Ranks(5), offers, Tier::kBlamed), Placement({"b", "b", "c", "c", "a"}));
   EXPECT_EQ(PlaceGang(Ranks(9), offers, Tier::kBlamed), Placement());
   EXPECT_EQ(PlaceGang(Ranks(9), offers, Tier::kResting).size(), 9u);
@@ -123,7 +134,9 @@ TEST(PlacementTest, TheIndexFindsWhatASearchFinds) {
     const SlotOffer* whole = nullptr;
     for (const SlotOffer& offer : offers) {
       if (offer.free >= ranks && (whole == nullptr || offer.free < whole->free)) whole = &offer;
-      for (int i = 0; i < offer.free && static_cast<int>(expected.size()) < ranks; ++i) expected.push_back(offer.worker_id);
+      for (int i = 0; i < offer.free && static_cast<int>(expected.size()) < ranks; ++i) {
+        expected.push_back(offer.worker_id);
+      }
     }
     if (static_cast<int>(expected.size()) < ranks) expected.clear();
     if (whole != nullptr) expected.assign(ranks, whole->worker_id);

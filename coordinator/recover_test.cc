@@ -56,7 +56,8 @@ TEST(RecoverTest, AJobThatThisVersionWouldRefuseStays) {
   EXPECT_EQ(job.spec().data().global_batch(), -1);
 }
 
-// Once, specs had no bound: together they may be larger than a message. The jobs that fit run; the others end, and say why.
+// Once, specs had no bound: together they may be larger than a message. The jobs that fit run; the others end, and say
+// why.
 TEST(RecoverTest, SpecsThatDoNotFitIntoAnOrderDoNotSilenceTheirWorker) {
   const std::unique_ptr<KeyValueStore> store = *OpenRocksDbStore({"large", true});
   Journal journal(store.get());

@@ -30,11 +30,12 @@ using Say = std::function<void(const std::string&)>;
 
 // Below the data directory, while a repair is under way.
 constexpr char kWork[] = "repair";
-constexpr char kOld[] = "repair/old";          // the damaged store, opened for reading
-constexpr char kNew[] = "repair/new";          // the one that is made
-constexpr char kMoving[] = "repair/moving_to";  // is there once the new one is complete: names the directory of the damaged files
-constexpr char kMoved[] = "repair/moved";       // is there once the damaged files are in that directory
-constexpr char kCurrent[] = "CURRENT";          // without it no coordinator starts: the first that goes and the last that comes
+constexpr char kOld[] = "repair/old";  // the damaged store, opened for reading
+constexpr char kNew[] = "repair/new";  // the one that is made
+// Is there once the new one is complete: names the directory of the damaged files.
+constexpr char kMoving[] = "repair/moving_to";
+constexpr char kMoved[] = "repair/moved";  // is there once the damaged files are in that directory
+constexpr char kCurrent[] = "CURRENT";  // without it no coordinator starts: the first that goes and the last that comes
 
 absl::Status Move(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) == 0) return absl::OkStatus();
@@ -123,7 +124,8 @@ class Repair {
 
   void TellOfJournal() {
     for (const MendedJournal::SetAside& entry : journal_.set_aside) {
-      Tell(absl::StrCat("journal entry ", entry.number, " (", entry.what, ", ", entry.bytes.size(), " bytes) is set aside: ", entry.why));
+      Tell(absl::StrCat("journal entry ", entry.number, " (", entry.what, ", ", entry.bytes.size(),
+                        " bytes) is set aside: ", entry.why));
     }
     for (const std::string& change : journal_.changes) Tell(change);
   }
@@ -144,7 +146,9 @@ class Repair {
     for (const auto& [id, job] : journal_.state.jobs()) {
       for (const std::string& prefix : {StepPrefix(id), EvaluationPrefix(id)}) {
         ASSIGN_OR_RETURN(const int64_t holes, CopyReadable(*salvage_.store, Family::kMetrics, prefix, store));
-        if (holes > 0) Tell(absl::StrCat("metrics of ", id, ": a part is lost in ", holes, holes == 1 ? " place" : " places"));
+        if (holes > 0) {
+          Tell(absl::StrCat("metrics of ", id, ": a part is lost in ", holes, holes == 1 ? " place" : " places"));
+        }
       }
     }
     return absl::OkStatus();
@@ -174,7 +178,8 @@ class Repair {
       if (entry.bytes.empty()) continue;
       RETURN_IF_ERROR(WriteFileAtomic(JoinPath(dir_, absl::StrCat(damaged, "/entry-", entry.number)), entry.bytes));
     }
-    RETURN_IF_ERROR(WriteFileAtomic(JoinPath(dir_, damaged + "/REPAIR"), absl::StrCat(absl::StrJoin(told_, "\n"), "\n")));
+    RETURN_IF_ERROR(
+        WriteFileAtomic(JoinPath(dir_, damaged + "/REPAIR"), absl::StrCat(absl::StrJoin(told_, "\n"), "\n")));
     return WriteFileAtomic(JoinPath(dir_, kMoving), damaged);
   }
 
@@ -193,11 +198,14 @@ class Repair {
     ASSIGN_OR_RETURN(std::vector<std::string> made, ListFiles(JoinPath(dir_, kNew)));
     absl::c_stable_partition(made, [](const std::string& file) { return file != kCurrent; });
     for (const std::string& file : made) {
-      if (BelongsToStore(file)) RETURN_IF_ERROR(Move(JoinPath(dir_, absl::StrCat(kNew, "/", file)), JoinPath(dir_, file)));
+      if (BelongsToStore(file)) {
+        RETURN_IF_ERROR(Move(JoinPath(dir_, absl::StrCat(kNew, "/", file)), JoinPath(dir_, file)));
+      }
     }
     RETURN_IF_ERROR(RemoveTree(JoinPath(dir_, kMoving)));
     RETURN_IF_ERROR(RemoveTree(JoinPath(dir_, kWork)));
-    say_(absl::StrCat("the store can be started; the damaged one and what was set aside are in ", JoinPath(dir_, damaged)));
+    say_(absl::StrCat("the store can be started; the damaged one and what was set aside are in ",
+                      JoinPath(dir_, damaged)));
     return absl::OkStatus();
   }
 

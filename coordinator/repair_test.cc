@@ -21,9 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using testing::ClusterScript;
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using testing::ClusterScript;
 using testing::StatusIs;
 
 class RepairTest : public ::testing::Test {
@@ -194,8 +194,10 @@ TEST_F(RepairTest, WithoutOneOfItsFilesWhatIsLeftIsStartedFrom) {
 }
 
 TEST_F(RepairTest, AHeldOrAbsentStoreIsRefused) {
-  EXPECT_THAT(RepairStore(dir_.path() + "/nowhere", [](const std::string&) {}), StatusIs(absl::StatusCode::kNotFound, "nowhere"));
-  EXPECT_THAT(RepairStore(dir_.path(), [](const std::string&) {}), StatusIs(absl::StatusCode::kNotFound, "holds no store"));
+  EXPECT_THAT(RepairStore(dir_.path() + "/nowhere", [](const std::string&) {}),
+              StatusIs(absl::StatusCode::kNotFound, "nowhere"));
+  EXPECT_THAT(RepairStore(dir_.path(), [](const std::string&) {}),
+              StatusIs(absl::StatusCode::kNotFound, "holds no store"));
   ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({state_}));
   EXPECT_THAT(Repaired(), StatusIs(absl::StatusCode::kUnavailable, "held by another process"));
 }

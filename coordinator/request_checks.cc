@@ -20,24 +20,27 @@ namespace mimeo {
 namespace {
 
 constexpr size_t kQuotedBytes = 80;
-constexpr int kDigestDigits = 64;             // SHA-256, hexadecimal
+constexpr int kDigestDigits = 64;              // SHA-256, hexadecimal
 constexpr int64_t kSecondsMax = 315576000000;  // of a google.protobuf.Duration: 10,000 years
 
 absl::Status CheckText(absl::string_view field, absl::string_view value, int bytes_min, int bytes_max) {
   const auto bytes = static_cast<int64_t>(value.size());
   if (bytes < bytes_min || bytes > bytes_max) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ": ", bytes, " bytes; from ", bytes_min, " to ", bytes_max, " are legal"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": ", bytes, " bytes; from ", bytes_min, " to ", bytes_max, " are legal"));
   }
   // Room for what is written out longer than it is: then it differs.
   if (ToText(value, static_cast<size_t>(bytes_max) + 8) == value) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(field, ": \"", ToText(value, kQuotedBytes), "\" is no text: control characters, or no UTF-8"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": \"", ToText(value, kQuotedBytes), "\" is no text: control characters, or no UTF-8"));
 }
 
 absl::Status CheckDigest(absl::string_view field, absl::string_view digest) {
-  const bool hexadecimal = std::all_of(digest.begin(), digest.end(), [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); });
+  const bool hexadecimal = std::all_of(digest.begin(), digest.end(),
+                                       [](char c) { return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f'); });
   if (digest.empty() || (hexadecimal && digest.size() == kDigestDigits)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": \"", ToText(digest, kQuotedBytes), "\" (", digest.size(), " bytes) is not 64 lower-case hexadecimal digits"));
+  return absl::InvalidArgumentError(absl::StrCat(field, ": \"", ToText(digest, kQuotedBytes), "\" (", digest.size(),
+                                                 " bytes) is not 64 lower-case hexadecimal digits"));
 }
 
 absl::Status CheckCount(absl::string_view field, int64_t count, int64_t least, int64_t most) {
@@ -60,7 +63,9 @@ absl::Status CheckContract(const TeacherContract& contract) {
 
 absl::Status CheckStatus(const RankStatus& status) {
   RETURN_IF_ERROR(CheckText("job_id", status.job_id(), 1, limits::kNameBytes));
-  if (!RankPhase_IsValid(status.phase())) return absl::InvalidArgumentError(absl::StrCat("phase: ", static_cast<int>(status.phase()), " is unknown"));
+  if (!RankPhase_IsValid(status.phase())) {
+    return absl::InvalidArgumentError(absl::StrCat("phase: ", static_cast<int>(status.phase()), " is unknown"));
+  }
   RETURN_IF_ERROR(CheckText("store_address", status.store_address(), 0, limits::kAddressBytes));
   RETURN_IF_ERROR(CheckDigest("dataset_digest", status.dataset_digest()));
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
@@ -79,16 +84,19 @@ absl::Status CheckStatus(const RankStatus& status) {
 }
 
 // Of a step or an evaluation: `maps` are its metrics.
-absl::Status CheckMetricNames(absl::string_view what, int64_t step, std::initializer_list<const google::protobuf::Map<std::string, double>*> maps) {
+absl::Status CheckMetricNames(absl::string_view what, int64_t step,
+                              std::initializer_list<const google::protobuf::Map<std::string, double>*> maps) {
   int names = 0;
   for (const auto* map : maps) {
     names += static_cast<int>(map->size());
     for (const auto& [name, value] : *map) {
-      RETURN_IF_ERROR(CheckText(absl::StrCat(what, " ", step, ": a name of a metric"), name, 1, limits::kMetricNameBytes));
+      RETURN_IF_ERROR(
+          CheckText(absl::StrCat(what, " ", step, ": a name of a metric"), name, 1, limits::kMetricNameBytes));
     }
   }
   if (names <= limits::kMetricNames) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(what, " ", step, ": ", names, " metrics; at most ", limits::kMetricNames));
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " ", step, ": ", names, " metrics; at most ", limits::kMetricNames));
 }
 
 }  // namespace
@@ -109,7 +117,9 @@ absl::Status CheckTeacher(const TeacherHeartbeatRequest& request) {
 }
 
 absl::Status CheckReport(const ReportStepsRequest& request) {
-  for (const StepMetrics& step : request.steps()) RETURN_IF_ERROR(CheckMetricNames("step", step.step(), {&step.terms(), &step.stats()}));
+  for (const StepMetrics& step : request.steps()) {
+    RETURN_IF_ERROR(CheckMetricNames("step", step.step(), {&step.terms(), &step.stats()}));
+  }
   for (const EvaluationResult& evaluation : request.evaluations()) {
     RETURN_IF_ERROR(CheckMetricNames("evaluation of step", evaluation.step(), {&evaluation.values()}));
   }
@@ -119,10 +129,13 @@ absl::Status CheckReport(const ReportStepsRequest& request) {
 absl::Status CheckManifest(const CheckpointManifest& manifest) {
   RETURN_IF_ERROR(CheckContentId(manifest.content_id()));
   RETURN_IF_ERROR(CheckDigest("manifest.dataset_digest", manifest.dataset_digest()));
-  return CheckCount("manifest.chunk_sha256", manifest.chunk_sha256_size(), 0, limits::kCheckpointBytes / limits::kChunkBytes);
+  return CheckCount("manifest.chunk_sha256", manifest.chunk_sha256_size(), 0,
+                    limits::kCheckpointBytes / limits::kChunkBytes);
 }
 
-absl::Status CheckContentId(absl::string_view content_id) { return CheckText("content_id", content_id, 1, limits::kNameBytes); }
+absl::Status CheckContentId(absl::string_view content_id) {
+  return CheckText("content_id", content_id, 1, limits::kNameBytes);
+}
 
 RefusedStatuses TakeStatuses(google::protobuf::RepeatedPtrField<RankStatus>* statuses) {
   RefusedStatuses refused;
@@ -131,8 +144,12 @@ RefusedStatuses TakeStatuses(google::protobuf::RepeatedPtrField<RankStatus>* sta
   for (RankStatus& status : *statuses) {
     absl::Status legal = CheckStatus(status);
     const auto key = std::make_tuple(status.job_id(), status.generation(), status.rank());
-    if (legal.ok() && known.size() == limits::kRanksPerJob) legal = CheckCount("ranks", statuses->size(), 0, limits::kRanksPerJob);
-    if (legal.ok() && !known.insert(key).second) legal = absl::InvalidArgumentError("ranks: a second status of this rank");
+    if (legal.ok() && known.size() == limits::kRanksPerJob) {
+      legal = CheckCount("ranks", statuses->size(), 0, limits::kRanksPerJob);
+    }
+    if (legal.ok() && !known.insert(key).second) {
+      legal = absl::InvalidArgumentError("ranks: a second status of this rank");
+    }
     if (!legal.ok()) {
       if (++refused.count > 1) continue;
       refused.first = absl::InvalidArgumentError(

@@ -29,7 +29,8 @@ struct Bound {
 std::string Text(int bytes) { return std::string(static_cast<size_t>(bytes), 't'); }
 
 template <typename Message>
-void ExpectBounds(const Message& good, absl::Status (*check)(const Message&), const std::vector<Bound<Message>>& bounds) {
+void ExpectBounds(const Message& good, absl::Status (*check)(const Message&),
+                  const std::vector<Bound<Message>>& bounds) {
   EXPECT_OK(check(good));
   for (const Bound<Message>& bound : bounds) {
     Message message = good;
@@ -50,13 +51,16 @@ TEST(RequestChecksTest, AWorkerAtItsBounds) {
       while (worker->devices_size() < count) worker->add_devices();
     };
   };
-  ExpectBounds<WorkerIdentity>(
-      {}, CheckWorker,
-      {B{[](auto* w) { w->set_host(Text(256)); }, [](auto* w) { w->set_host(Text(257)); }, "worker.host: 257 bytes; from 0 to 256 are legal"},
-       B{[](auto* w) { w->set_host("h\xc3\xb6st"); }, [](auto* w) { w->set_host("\x1b[2J"); }, "worker.host: \"\\x1b[2J\" is no text"},
-       B{devices(64), devices(65), "worker.devices: 65 is not in [0, 64]"},
-       B{[](auto* w) { w->add_devices()->set_name(Text(128)); }, [](auto* w) { w->add_devices()->set_name(Text(129)); }, "devices.name: 129 bytes"},
-       B{[](auto* w) { w->add_devices()->set_uuid(Text(128)); }, [](auto* w) { w->add_devices()->set_uuid(Text(129)); }, "devices.uuid: 129 bytes"}});
+  ExpectBounds<WorkerIdentity>({}, CheckWorker,
+                               {B{[](auto* w) { w->set_host(Text(256)); }, [](auto* w) { w->set_host(Text(257)); },
+                                  "worker.host: 257 bytes; from 0 to 256 are legal"},
+                                B{[](auto* w) { w->set_host("h\xc3\xb6st"); }, [](auto* w) { w->set_host("\x1b[2J"); },
+                                  "worker.host: \"\\x1b[2J\" is no text"},
+                                B{devices(64), devices(65), "worker.devices: 65 is not in [0, 64]"},
+                                B{[](auto* w) { w->add_devices()->set_name(Text(128)); },
+                                  [](auto* w) { w->add_devices()->set_name(Text(129)); }, "devices.name: 129 bytes"},
+                                B{[](auto* w) { w->add_devices()->set_uuid(Text(128)); },
+                                  [](auto* w) { w->add_devices()->set_uuid(Text(129)); }, "devices.uuid: 129 bytes"}});
 }
 
 TEST(RequestChecksTest, ATeacherAtItsBounds) {
@@ -67,7 +71,8 @@ TEST(RequestChecksTest, ATeacherAtItsBounds) {
   ExpectBounds<TeacherHeartbeatRequest>(
       good, CheckTeacher,
       {B{[](auto* t) { t->set_name(Text(64)); }, [](auto* t) { t->set_name(Text(65)); }, "teacher.name: 65 bytes"},
-       B{[](auto* t) { t->set_address(Text(256)); }, [](auto* t) { t->set_address(Text(257)); }, "teacher.address: 257 bytes"},
+       B{[](auto* t) { t->set_address(Text(256)); }, [](auto* t) { t->set_address(Text(257)); },
+         "teacher.address: 257 bytes"},
        B{[](auto* t) { t->set_address("h"); }, [](auto* t) { t->clear_address(); }, "teacher.address: 0 bytes"}});
 }
 
@@ -77,7 +82,9 @@ TEST(RequestChecksTest, AReportAtItsBounds) {
     return [terms, stats](ReportStepsRequest* report) {
       StepMetrics* step = report->add_steps();
       step->set_step(7);
-      for (int i = 0; i < terms; ++i) (*step->mutable_terms())[absl::StrCat("t", i)] = std::numeric_limits<double>::quiet_NaN();
+      for (int i = 0; i < terms; ++i) {
+        (*step->mutable_terms())[absl::StrCat("t", i)] = std::numeric_limits<double>::quiet_NaN();
+      }
       for (int i = 0; i < stats; ++i) (*step->mutable_stats())[absl::StrCat("s", i)] = 1;
     };
   };
@@ -87,12 +94,15 @@ TEST(RequestChecksTest, AReportAtItsBounds) {
       for (int i = 0; i < count; ++i) (*evaluation->mutable_values())[absl::StrCat("v", i)] = 1;
     };
   };
-  const auto named = [](const std::string& name) { return [name](ReportStepsRequest* report) { (*report->add_steps()->mutable_terms())[name] = 1; }; };
-  ExpectBounds<ReportStepsRequest>({}, CheckReport,
-                                   {B{names(56, 200), names(57, 200), "step 7: 257 metrics; at most 256"},
-                                    B{values(256), values(257), "evaluation of step 0: 257 metrics"},
-                                    B{named(Text(128)), named(Text(129)), "name of a metric: 129 bytes; from 1 to 128"},
-                                    B{named("loss/\xe7\x8c\xab"), named("a\nb"), "\"a\\x0ab\" is no text"}, B{named("x"), named(""), "0 bytes"}});
+  const auto named = [](const std::string& name) {
+    return [name](ReportStepsRequest* report) { (*report->add_steps()->mutable_terms())[name] = 1; };
+  };
+  ExpectBounds<ReportStepsRequest>(
+      {}, CheckReport,
+      {B{names(56, 200), names(57, 200), "step 7: 257 metrics; at most 256"},
+       B{values(256), values(257), "evaluation of step 0: 257 metrics"},
+       B{named(Text(128)), named(Text(129)), "name of a metric: 129 bytes; from 1 to 128"},
+       B{named("loss/\xe7\x8c\xab"), named("a\nb"), "\"a\\x0ab\" is no text"}, B{named("x"), named(""), "0 bytes"}});
 }
 
 TEST(RequestChecksTest, AManifestAtItsBounds) {
@@ -106,9 +116,12 @@ TEST(RequestChecksTest, AManifestAtItsBounds) {
   };
   ExpectBounds<CheckpointManifest>(
       good, CheckManifest,
-      {B{[](auto* m) { m->set_content_id(Text(64)); }, [](auto* m) { m->set_content_id(Text(65)); }, "content_id: 65 bytes"},
-       B{[](auto* m) { m->set_dataset_digest(std::string(64, 'a')); }, [](auto* m) { m->set_dataset_digest(std::string(63, 'a')); }, "(63 bytes) is not 64"},
-       B{[](auto* m) { m->set_dataset_digest(std::string(64, '0')); }, [](auto* m) { m->set_dataset_digest(std::string(64, 'A')); }, "dataset_digest: \"AAA"},
+      {B{[](auto* m) { m->set_content_id(Text(64)); }, [](auto* m) { m->set_content_id(Text(65)); },
+         "content_id: 65 bytes"},
+       B{[](auto* m) { m->set_dataset_digest(std::string(64, 'a')); },
+         [](auto* m) { m->set_dataset_digest(std::string(63, 'a')); }, "(63 bytes) is not 64"},
+       B{[](auto* m) { m->set_dataset_digest(std::string(64, '0')); },
+         [](auto* m) { m->set_dataset_digest(std::string(64, 'A')); }, "dataset_digest: \"AAA"},
        B{chunks(65536), chunks(65537), "manifest.chunk_sha256: 65537 is not in [0, 65536]"}});
 }
 
@@ -153,23 +166,46 @@ TEST(RequestChecksTest, AStatusAtItsBounds) {
       for (int i = 0; i < count; ++i) s->mutable_teachers(0)->add_std(0.5f);
     };
   };
-  struct Case { Change at, over; const char* says; };
+  struct Case {
+    Change at, over;
+    const char* says;
+  };
   const std::vector<Case> cases = {
-      {[](auto* s) { s->set_store_address(Text(256)); }, [](auto* s) { s->set_store_address(Text(257)); }, "rank 0 of j1: store_address: 257 bytes"},
-      {[](auto* s) { s->set_dataset_digest(std::string(64, 'f')); }, [](auto* s) { s->set_dataset_digest(std::string(64, 'g')); }, "dataset_digest: \"ggg"},
+      {[](auto* s) { s->set_store_address(Text(256)); }, [](auto* s) { s->set_store_address(Text(257)); },
+       "rank 0 of j1: store_address: 257 bytes"},
+      {[](auto* s) { s->set_dataset_digest(std::string(64, 'f')); },
+       [](auto* s) { s->set_dataset_digest(std::string(64, 'g')); }, "dataset_digest: \"ggg"},
       {[](auto* s) { s->set_rank(4095); }, [](auto* s) { s->set_rank(4096); }, "rank: 4096 is not in [0, 4095]"},
       {[](auto* s) { s->set_step(0); }, [](auto* s) { s->set_step(-1); }, "step: -1"},
-      {[](auto* s) { s->set_phase(RANK_PHASE_FAILED); }, [](auto* s) { s->set_phase(static_cast<RankPhase>(99)); }, "phase: 99 is unknown"},
-      {[](auto* s) { s->mutable_quiet()->set_seconds(315576000000); }, [](auto* s) { s->mutable_quiet()->set_seconds(315576000001); }, "quiet.seconds"},
-      {[](auto* s) { s->mutable_patience()->set_nanos(999999999); }, [](auto* s) { s->mutable_patience()->set_nanos(-1); }, "patience.nanos: -1"},
+      {[](auto* s) { s->set_phase(RANK_PHASE_FAILED); }, [](auto* s) { s->set_phase(static_cast<RankPhase>(99)); },
+       "phase: 99 is unknown"},
+      {[](auto* s) { s->mutable_quiet()->set_seconds(315576000000); },
+       [](auto* s) { s->mutable_quiet()->set_seconds(315576000001); }, "quiet.seconds"},
+      {[](auto* s) { s->mutable_patience()->set_nanos(999999999); },
+       [](auto* s) { s->mutable_patience()->set_nanos(-1); }, "patience.nanos: -1"},
       {[](auto* s) { s->set_job_id(Text(64)); }, [](auto* s) { s->set_job_id(Text(65)); }, "job_id: 65 bytes"},
       {teachers(17), teachers(18), "teachers: 18 is not in [0, 17]"},
       {channels(16), channels(17), "teachers.mean: 17 is not in [0, 16]"},
-      {[](auto* s) { s->add_teachers()->set_name(Text(64)); }, [](auto* s) { s->add_teachers()->set_name(Text(65)); }, "teachers.name: 65 bytes"},
-      {[](auto* s) { s->add_teachers()->set_name("c"); s->mutable_teachers(0)->set_weights_digest(std::string(64, '0')); },
-       [](auto* s) { s->add_teachers()->set_name("c"); s->mutable_teachers(0)->set_weights_digest("\x1b"); }, "teachers.weights_digest: \"\\x1b\""},
-      {[](auto* s) { s->add_teachers()->set_name("c"); s->mutable_teachers(0)->set_family(Text(64)); },
-       [](auto* s) { s->add_teachers()->set_name("c"); s->mutable_teachers(0)->set_family(Text(65)); }, "teachers.family: 65 bytes"},
+      {[](auto* s) { s->add_teachers()->set_name(Text(64)); }, [](auto* s) { s->add_teachers()->set_name(Text(65)); },
+       "teachers.name: 65 bytes"},
+      {[](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_weights_digest(std::string(64, '0'));
+       },
+       [](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_weights_digest("\x1b");
+       },
+       "teachers.weights_digest: \"\\x1b\""},
+      {[](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_family(Text(64));
+       },
+       [](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_family(Text(65));
+       },
+       "teachers.family: 65 bytes"},
       {deviations(16), deviations(17), "teachers.std: 17 is not in [0, 16]"},
       {[](auto* s) { s->set_generation(0); }, [](auto* s) { s->set_generation(-1); }, "generation: -1"},
       {[](auto* s) { s->set_num_samples(0); }, [](auto* s) { s->set_num_samples(-2); }, "num_samples: -2"},

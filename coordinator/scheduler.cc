@@ -62,12 +62,14 @@ Event Paused(const JobInfo& job, const std::string& reason) {
 
 // How many workers failed the job with the code of its newest failure.
 int WorkersThatSay(const JobInfo& job) {
-  return static_cast<int>(absl::c_count_if(job.failures, [&](const WorkerFailure& f) { return f.status_code() == job.status_code; }));
+  return static_cast<int>(
+      absl::c_count_if(job.failures, [&](const WorkerFailure& f) { return f.status_code() == job.status_code; }));
 }
 
 std::string GoesOn(const JobInfo& job) {
-  return absl::StrCat("`mimeo resume ", job.id, "` goes on from ",
-                      job.checkpoint_steps.empty() ? "the beginning" : absl::StrCat("step ", job.checkpoint_steps.back()));
+  return absl::StrCat(
+      "`mimeo resume ", job.id, "` goes on from ",
+      job.checkpoint_steps.empty() ? "the beginning" : absl::StrCat("step ", job.checkpoint_steps.back()));
 }
 
 }  // namespace
@@ -99,22 +101,30 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
       heard.leaving = false;
       return RefreshWorker(id, now);
     }
-    case Event::kWorkerForgotten: return RefreshWorker(event.worker_forgotten().worker_id(), now);
-    case Event::kWorkerDrained: return RefreshWorker(event.worker_drained().worker_id(), now);
+    case Event::kWorkerForgotten:
+      return RefreshWorker(event.worker_forgotten().worker_id(), now);
+    case Event::kWorkerDrained:
+      return RefreshWorker(event.worker_drained().worker_id(), now);
     case Event::kTeacherRegistered:
       teachers_.try_emplace(event.teacher_registered().name(), Heard{now});
       return RefreshTeacher(event.teacher_registered().name(), now);
-    case Event::kTeacherForgotten: return RefreshTeacher(event.teacher_forgotten().name(), now);
+    case Event::kTeacherForgotten:
+      return RefreshTeacher(event.teacher_forgotten().name(), now);
     case Event::kCheckpointCommitted:
     case Event::kCheckpointDeleted: {
       const bool committed = event.has_checkpoint_committed();
-      const std::string& id = committed ? event.checkpoint_committed().manifest().job_id() : event.checkpoint_deleted().job_id();
+      const std::string& id =
+          committed ? event.checkpoint_committed().manifest().job_id() : event.checkpoint_deleted().job_id();
       const JobInfo& job = state_.jobs().at(id);
-      if (KeepsTooMany(job)) keeps_too_many_.insert(id); else keeps_too_many_.erase(id);
+      if (KeepsTooMany(job))
+        keeps_too_many_.insert(id);
+      else
+        keeps_too_many_.erase(id);
       if (job.failures_in_a_row == 0) troubles_.erase(id);
       return;
     }
-    case Event::kJobSubmitted: return Refile(state_.jobs().at(event.job_submitted().job_id()), now);
+    case Event::kJobSubmitted:
+      return Refile(state_.jobs().at(event.job_submitted().job_id()), now);
     case Event::kJobControlled: {
       const JobInfo& job = state_.jobs().at(event.job_controlled().job_id());
       if (job.failures_in_a_row == 0) troubles_.erase(job.id);
@@ -139,7 +149,8 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
       ForgetBlame(state_.jobs().at(id), now);
       return Refile(state_.jobs().at(id), now);
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -168,7 +179,10 @@ bool Scheduler::KeepsTooMany(const JobInfo& job) const {
 void Scheduler::CountNeeds(const JobInfo& job) {
   const bool unfinished = !IsFinal(job.state);
   if (unfinished == unfinished_.contains(job.id)) return;
-  if (unfinished) unfinished_.insert(job.id); else unfinished_.erase(job.id);
+  if (unfinished)
+    unfinished_.insert(job.id);
+  else
+    unfinished_.erase(job.id);
   for (const std::string& name : TeacherNames(job.spec)) {
     needs_[name] += unfinished ? 1 : -1;
     if (needs_[name] == 0) needs_.erase(name);
@@ -233,13 +247,14 @@ Scheduler::Verdict Scheduler::Judge(const JobInfo& job, absl::Time now) const {
   if (failures == 0) return {Turn::kQueue};
   if (AsksAnotherHost(job) && failures <= std::max(1, max_restarts)) {
     if (WorkersThatSay(job) < 2 && FitsElsewhere(job)) return {Turn::kQueue};
-    return {static_cast<absl::StatusCode>(job.status_code) == absl::StatusCode::kFailedPrecondition ? Turn::kPause : Turn::kFail};
+    return {static_cast<absl::StatusCode>(job.status_code) == absl::StatusCode::kFailedPrecondition ? Turn::kPause
+                                                                                                    : Turn::kFail};
   }
   if (failures > max_restarts) return {Turn::kPause};
   const auto trouble = troubles_.find(job.id);
   if (trouble == troubles_.end()) return {Turn::kQueue};
-  // A gang that got on is tried again at once, and so is one that another host may run. Not for ever: a job that fails everywhere
-  // does not sweep a rack.
+  // A gang that got on is tried again at once, and so is one that another host may run. Not for ever: a job that fails
+  // everywhere does not sweep a rack.
   if (failures == 1 && trouble->second.progressed) return {Turn::kQueue};
   if (failures <= 2 && FitsElsewhere(job)) return {Turn::kQueue};
   const absl::Time due = trouble->second.failed_at + RestartPause(failures);
@@ -297,7 +312,8 @@ void Scheduler::DecideEnds(absl::Time now, std::vector<Event>* events) {
 
 void Scheduler::Settle(const JobInfo& job, absl::Time now, std::vector<Event>* events) const {
   if (!job.placement.empty()) {
-    const std::string reason = job.want == WANT_CANCEL ? "a person cancelled it" : absl::StrCat(Lapse(job), " while pausing");
+    const std::string reason =
+        job.want == WANT_CANCEL ? "a person cancelled it" : absl::StrCat(Lapse(job), " while pausing");
     events->push_back(Ended(job, GANG_END_STOPPED, reason));
     return;
   }
@@ -314,10 +330,11 @@ void Scheduler::Settle(const JobInfo& job, absl::Time now, std::vector<Event>* e
   } else if (verdict.turn == Turn::kPause) {
     const int failures = job.failures_in_a_row;
     const bool too_many = failures > job.spec.resources().max_restarts();
-    const std::string why =
-        too_many ? absl::StrCat(failures, failures == 1 ? " generation" : " generations", " failed in a row without a new checkpoint ",
-                                "(resources.max_restarts: ", job.spec.resources().max_restarts(), "); ")
-                 : "a person must mend something first; then ";
+    const std::string why = too_many
+                                ? absl::StrCat(failures, failures == 1 ? " generation" : " generations",
+                                               " failed in a row without a new checkpoint ",
+                                               "(resources.max_restarts: ", job.spec.resources().max_restarts(), "); ")
+                                : "a person must mend something first; then ";
     events->push_back(Paused(job, absl::StrCat(why, GoesOn(job), "; the last failure: ", job.reason)));
   }
 }
@@ -352,7 +369,8 @@ void Scheduler::DecideForgotten(std::vector<Event>* events) const {
   }
 }
 
-// The first job that can be placed, or a lost gang before it. A job that only waits for slots holds up all that stand behind it.
+// The first job that can be placed, or a lost gang before it. A job that only waits for slots holds up all that stand
+// behind it.
 void Scheduler::DecidePlacement(std::vector<Event>* events) const {
   const QueuePlace* const first = queue_.First();
   for (const QueuePlace& place : lost_) {
@@ -365,8 +383,8 @@ void Scheduler::DecidePlacement(std::vector<Event>* events) const {
   if (!placement.empty()) events->push_back(Placed(job, placement, "placed"));
 }
 
-// A running gang whose worker fell silent is replaced where there is room, and otherwise left alone. Its own slots on workers that
-// are alive count as room.
+// A running gang whose worker fell silent is replaced where there is room, and otherwise left alone. Its own slots on
+// workers that are alive count as room.
 bool Scheduler::Replace(const JobInfo& job, std::vector<Event>* events) const {
   if (job.want != WANT_RUN || !MissingTeacher(job).empty()) return false;
   std::vector<SlotOffer> before;
@@ -387,15 +405,17 @@ bool Scheduler::Replace(const JobInfo& job, std::vector<Event>* events) const {
   return true;
 }
 
-// Workers that failed this very job are taken only where the others that are alive would not do even when all are idle, and those
-// that rest only where those that do not would not.
+// Workers that failed this very job are taken only where the others that are alive would not do even when all are idle,
+// and those that rest only where those that do not would not.
 std::vector<std::string> Scheduler::FindPlace(const JobInfo& job) const {
   const ResourceSpec& resources = job.spec.resources();
   {
     const SlotIndex::Without without(&slots_, Avoided(job));
     std::vector<std::string> placement = slots_.Place(resources, Tier::kBlamed);
     if (!placement.empty()) return placement;
-    if (slots_.Capacity(resources, Tier::kBlamed) < resources.num_ranks()) placement = slots_.Place(resources, Tier::kResting);
+    if (slots_.Capacity(resources, Tier::kBlamed) < resources.num_ranks()) {
+      placement = slots_.Place(resources, Tier::kResting);
+    }
     if (!placement.empty()) return placement;
     if (slots_.Capacity(resources, kAnyTier) >= resources.num_ranks()) return {};
   }

@@ -1,16 +1,17 @@
-// What should happen now, and why. Idempotent: deciding twice decides the same. It changes nothing but what it remembers; the caller
-// commits what it decides and tells it of each event.
+// What should happen now, and why. Idempotent: deciding twice decides the same. It changes nothing but what it
+// remembers; the caller commits what it decides and tells it of each event.
 //
-// Invariant: silence never stops a gang. It only permits a replacement elsewhere, and a fenced generation cannot commit.
+// Invariant: silence never stops a gang. It only permits a replacement elsewhere, and a fenced generation cannot
+// commit.
 //
-// The queue is strict: higher priority first, first come first served within one, and while a job waits for slots nothing
-// behind it is placed, even if it would fit; so a large gang cannot starve. Three kinds of waiting hold nobody up, because slots
-// would not end them: for a teacher, for the end of a back-off, and for workers that are not there (a gang that would not fit on the
-// workers that are alive even if all of them were idle).
+// The queue is strict: higher priority first, first come first served within one, and while a job waits for slots
+// nothing behind it is placed, even if it would fit; so a large gang cannot starve. Three kinds of waiting hold nobody
+// up, because slots would not end them: for a teacher, for the end of a back-off, and for workers that are not there (a
+// gang that would not fit on the workers that are alive even if all of them were idle).
 //
-// All that it remembers follows from the state and from who said what when: a Scheduler that begins anew (Begin) forgets only the
-// latter, which is volatile and by the monotonic clock. It is kept in order here so that a decision costs what has changed, not the
-// number of jobs and workers; reasons are worded when somebody asks. Thread-compatible.
+// All that it remembers follows from the state and from who said what when: a Scheduler that begins anew (Begin)
+// forgets only the latter, which is volatile and by the monotonic clock. It is kept in order here so that a decision
+// costs what has changed, not the number of jobs and workers; reasons are worded when somebody asks. Thread-compatible.
 #pragma once
 
 #include <map>
@@ -43,18 +44,20 @@ class Scheduler {
   // Begins to listen: nobody was silent before. Call once, when the state is what a replay made of it.
   void Begin(absl::Time now);
 
-  // `event` was applied to the state. `progressed`: of a GangEnded, whether the gang had trained a step beyond where it began.
+  // `event` was applied to the state. `progressed`: of a GangEnded, whether the gang had trained a step beyond where it
+  // began.
   void Applied(const Event& event, absl::Time now, bool progressed = false);
 
   // Somebody was heard. True: there may be something new to decide. REQUIRES: it is registered.
   bool HearWorker(const std::string& id, absl::Time now, bool leaving = false);
   bool HearTeacher(const std::string& name, absl::Time now);
 
-  // What to commit next, in order, each legal after those before it. Some decisions follow from others (a gang ends, then its job
-  // fails): callers commit these, and decide again until no events come.
+  // What to commit next, in order, each legal after those before it. Some decisions follow from others (a gang ends,
+  // then its job fails): callers commit these, and decide again until no events come.
   std::vector<Event> Decide(absl::Time now);
 
-  // For people: why `job_id` is not running (or is), most important first, with numbers. Empty when there is no such job.
+  // For people: why `job_id` is not running (or is), most important first, with numbers. Empty when there is no such
+  // job.
   std::vector<std::string> Explain(const std::string& job_id, absl::Time now) const;
   // Why nothing is placed on this worker, or what failed there lately and when that is forgotten. Empty: all is well.
   std::string WorkerNote(const std::string& id, absl::Time now) const;
@@ -73,12 +76,12 @@ class Scheduler {
 
  private:
   struct Heard {
-    absl::Time at = {};       // or when this coordinator began to listen
-    bool ever = false;        // by this coordinator
-    bool leaving = false;     // a worker said so
-    bool expired = false;     // silent for longer than the lease
+    absl::Time at = {};    // or when this coordinator began to listen
+    bool ever = false;     // by this coordinator
+    bool leaving = false;  // a worker said so
+    bool expired = false;  // silent for longer than the lease
     bool forgettable = false;
-    absl::Time wake = {};     // when one of the above may change though nobody says anything
+    absl::Time wake = {};  // when one of the above may change though nobody says anything
   };
   using Watches = absl::flat_hash_map<std::string, Heard>;
   using Alarms = std::set<std::pair<absl::Time, std::string>>;
@@ -88,7 +91,8 @@ class Scheduler {
     absl::Time failed_at;
     bool progressed = false;  // the newest gang
     bool trained = false;     // any of them
-    std::set<std::string> avoided;  // workers where it failed without getting on, until a new checkpoint or a person forgives
+    std::set<std::string>
+        avoided;  // workers where it failed without getting on, until a new checkpoint or a person forgives
   };
   enum class Turn { kQueue, kLater, kFail, kPause };
   struct Verdict {
@@ -151,15 +155,15 @@ class Scheduler {
   std::set<std::string> forgettable_teachers_;
 
   JobQueue queue_;
-  std::set<std::pair<absl::Time, std::string>> later_;      // jobs in back-off, by its end
-  std::map<std::string, absl::Time> later_until_;           // by job
-  bool look_elsewhere_ = false;                             // there are more slots than when those were put off
-  std::set<std::string> unsettled_;                         // jobs that end, or pause, or whose gang ends
-  std::set<QueuePlace> lost_;                               // jobs whose gang has an expired worker
-  std::set<std::string> keeps_too_many_;                    // jobs with more checkpoints than they keep
-  std::map<std::string, std::set<std::string>> gangs_;      // job -> its gang's workers
-  absl::flat_hash_set<std::string> unfinished_;             // jobs
-  std::map<std::string, int> needs_;                        // teacher -> unfinished jobs
+  std::set<std::pair<absl::Time, std::string>> later_;  // jobs in back-off, by its end
+  std::map<std::string, absl::Time> later_until_;       // by job
+  bool look_elsewhere_ = false;                         // there are more slots than when those were put off
+  std::set<std::string> unsettled_;                     // jobs that end, or pause, or whose gang ends
+  std::set<QueuePlace> lost_;                           // jobs whose gang has an expired worker
+  std::set<std::string> keeps_too_many_;                // jobs with more checkpoints than they keep
+  std::map<std::string, std::set<std::string>> gangs_;  // job -> its gang's workers
+  absl::flat_hash_set<std::string> unfinished_;         // jobs
+  std::map<std::string, int> needs_;                    // teacher -> unfinished jobs
 };
 
 }  // namespace mimeo

@@ -23,7 +23,8 @@ std::string Since(absl::Duration duration) { return absl::FormatDuration(absl::T
 std::string WorkersText(const std::set<std::string>& workers) {
   const int unnamed = static_cast<int>(workers.size()) - kWorkersNamed;
   if (unnamed <= 0) return absl::StrJoin(workers, ", ");
-  return absl::StrCat(absl::StrJoin(workers.begin(), std::next(workers.begin(), kWorkersNamed), ", "), " and ", unnamed, " more");
+  return absl::StrCat(absl::StrJoin(workers.begin(), std::next(workers.begin(), kWorkersNamed), ", "), " and ", unnamed,
+                      " more");
 }
 
 // "j3 holds 2" for every gang with slots on the worker.
@@ -41,7 +42,8 @@ std::vector<std::string> Scheduler::Explain(const std::string& job_id, absl::Tim
   const JobInfo& job = found->second;
   if (IsFinal(job.state)) {
     if (job.state != JOB_STATE_FAILED) return {job.reason};
-    return {job.reason, absl::StrCat("`mimeo resume ", job.id, "` tries it again, from its newest checkpoint if it has one")};
+    return {job.reason,
+            absl::StrCat("`mimeo resume ", job.id, "` tries it again, from its newest checkpoint if it has one")};
   }
   std::vector<std::string> reasons = {ReasonOf(job, now)};
   if (job.failures_in_a_row > 0 && later_until_.count(job.id) == 0 && !job.paused_itself) {
@@ -49,7 +51,9 @@ std::vector<std::string> Scheduler::Explain(const std::string& job_id, absl::Tim
                                    " restarts without a new checkpoint were used"));
   }
   ExplainWorkers(job, now, &reasons);
-  if (job.reason != reasons.front() && later_until_.count(job.id) == 0) reasons.push_back(absl::StrCat("newest change: ", job.reason));
+  if (job.reason != reasons.front() && later_until_.count(job.id) == 0) {
+    reasons.push_back(absl::StrCat("newest change: ", job.reason));
+  }
   return reasons;
 }
 
@@ -65,7 +69,9 @@ std::string Scheduler::ReasonOf(const JobInfo& job, absl::Time now) const {
     }
     if (job.want == WANT_PAUSE) return absl::StrCat(where, ", until its checkpoint");
     for (const std::string& id : gang) {
-      if (MustEmpty(id)) return absl::StrCat(where, ", until its checkpoint: ", id, IsLeaving(id) ? " leaves" : " is drained");
+      if (MustEmpty(id)) {
+        return absl::StrCat(where, ", until its checkpoint: ", id, IsLeaving(id) ? " leaves" : " is drained");
+      }
     }
     return where;
   }
@@ -85,7 +91,8 @@ std::string Scheduler::MissingTeacher(const JobInfo& job) const {
   for (const std::string& name : TeacherNames(job.spec)) {
     if (state_.teachers().count(name) == 0) return absl::StrCat("waits for teacher \"", name, "\": not registered");
     if (queue_.HasTeacher(name)) continue;
-    return absl::StrCat("waits for teacher \"", name, "\": not heard of within the lease of ", absl::FormatDuration(options_.lease));
+    return absl::StrCat("waits for teacher \"", name, "\": not heard of within the lease of ",
+                        absl::FormatDuration(options_.lease));
   }
   return "";
 }
@@ -94,8 +101,8 @@ std::string Scheduler::QueueReason(const JobInfo& job, absl::Time now) const {
   const QueuePlace* const first = queue_.First();
   if (first == nullptr || !(*first < PlaceOf(job))) return SlotsReason(job, now);
   const JobInfo& holder = state_.jobs().at(first->job_id);
-  return absl::StrCat("waits behind ", holder.id, ", which waits for slots (priority ", holder.spec.resources().priority(),
-                      ", submitted as number ", holder.sequence, ")");
+  return absl::StrCat("waits behind ", holder.id, ", which waits for slots (priority ",
+                      holder.spec.resources().priority(), ", submitted as number ", holder.sequence, ")");
 }
 
 // What it needs, and what there is.
@@ -117,11 +124,13 @@ std::string Scheduler::SlotsReason(const JobInfo& job, absl::Time now) const {
                                 notes.empty() ? "" : absl::StrCat(" (", absl::StrJoin(notes, ", "), ")")));
   }
   if (unnamed > 0) free.push_back(absl::StrCat(unnamed, " more"));
-  const std::string needs = absl::StrCat("needs ", resources.num_ranks(), resources.num_ranks() == 1 ? " slot" : " slots", " on ",
-                                         WorkersWanted(resources), "; ");
+  const std::string needs =
+      absl::StrCat("needs ", resources.num_ranks(), resources.num_ranks() == 1 ? " slot" : " slots", " on ",
+                   WorkersWanted(resources), "; ");
   if (free.empty()) return absl::StrCat(needs, "no ", WorkersWanted(resources), " are heard of");
-  return absl::StrCat(needs, "free: ", absl::StrJoin(free, ", "),
-                      slots_.Capacity(resources, Tier::kAway) < resources.num_ranks() ? "; too few even when all are idle" : "");
+  return absl::StrCat(
+      needs, "free: ", absl::StrJoin(free, ", "),
+      slots_.Capacity(resources, Tier::kAway) < resources.num_ranks() ? "; too few even when all are idle" : "");
 }
 
 // Of a waiting job, all that suit; of a running one, its own.
@@ -132,8 +141,10 @@ void Scheduler::ExplainWorkers(const JobInfo& job, absl::Time now, std::vector<s
   const auto explain = [&](const std::string& id) {
     const std::string note = WorkerNote(id, now);
     if (note.empty()) return;
-    if (++named > kWorkersNamed) ++unnamed;
-    else reasons->push_back(absl::StrCat(id, ": ", note));
+    if (++named > kWorkersNamed)
+      ++unnamed;
+    else
+      reasons->push_back(absl::StrCat(id, ": ", note));
   };
   if (!job.placement.empty()) {
     for (const std::string& id : gangs_.at(job.id)) explain(id);
@@ -143,7 +154,9 @@ void Scheduler::ExplainWorkers(const JobInfo& job, absl::Time now, std::vector<s
       if (offer == nullptr || Suits(job.spec.resources(), *offer)) explain(id);
     }
   }
-  if (unnamed > 0) reasons->push_back(absl::StrCat(unnamed, " more workers are silent, leave, are drained or failed gangs lately"));
+  if (unnamed > 0) {
+    reasons->push_back(absl::StrCat(unnamed, " more workers are silent, leave, are drained or failed gangs lately"));
+  }
 }
 
 std::string Scheduler::WorkerNote(const std::string& id, absl::Time now) const {
@@ -154,7 +167,8 @@ std::string Scheduler::WorkerNote(const std::string& id, absl::Time now) const {
   if (heard->second.leaving) notes.push_back("leaves: its agent was told to stop");
   if (state_.IsDrained(id)) notes.push_back("drained by a person");
   if (silence > options_.lease) {
-    notes.push_back(absl::StrCat("silent for ", Since(silence), ": its lease of ", absl::FormatDuration(options_.lease), " expired"));
+    notes.push_back(absl::StrCat("silent for ", Since(silence), ": its lease of ", absl::FormatDuration(options_.lease),
+                                 " expired"));
   } else if (silence > QuietAfter()) {
     notes.push_back(absl::StrCat("silent for ", Since(silence), "; given up in ", Seconds(options_.lease - silence)));
   } else if (!heard->second.ever) {
@@ -163,10 +177,10 @@ std::string Scheduler::WorkerNote(const std::string& id, absl::Time now) const {
   const Blame::Failure* const failure = blame_.Newest(id);
   if (failure != nullptr && blame_.Of(id, now) > Blame::kForgotten) {
     const absl::Time rests = blame_.RestsUntil(id);
-    notes.push_back(absl::StrFormat("blamed %.1f, %s; forgotten in %s; %s ago: %s", blame_.Of(id, now),
-                                    rests > now ? absl::StrCat("rests for ", Seconds(rests - now)) : std::string("taken last"),
-                                    Seconds(blame_.FallsTo(Blame::kForgotten, id, now) - now), Since(now - failure->at),
-                                    failure->what.message()));
+    notes.push_back(absl::StrFormat(
+        "blamed %.1f, %s; forgotten in %s; %s ago: %s", blame_.Of(id, now),
+        rests > now ? absl::StrCat("rests for ", Seconds(rests - now)) : std::string("taken last"),
+        Seconds(blame_.FallsTo(Blame::kForgotten, id, now) - now), Since(now - failure->at), failure->what.message()));
   }
   return ToLines(absl::StrJoin(notes, "; "), limits::kShortReasonBytes);
 }

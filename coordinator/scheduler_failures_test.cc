@@ -42,7 +42,8 @@ TEST(SchedulerFailuresTest, WhereThereIsOneHostFiveFailuresOverTwoMinutesPauseTh
   cluster.Settle();
   EXPECT_EQ(cluster.job(id).state, JOB_STATE_PAUSED);
   EXPECT_THAT(cluster.ExplainNow(id).at(0), HasSubstr("5 generations failed in a row"));
-  EXPECT_THAT(cluster.ExplainNow(id).at(0), HasSubstr("`mimeo resume j1` goes on from the beginning; the last failure: data.path: it broke"));
+  EXPECT_THAT(cluster.ExplainNow(id).at(0),
+              HasSubstr("`mimeo resume j1` goes on from the beginning; the last failure: data.path: it broke"));
   cluster.Want(id, WANT_RUN);
   cluster.Settle();
   EXPECT_EQ(cluster.job(id).state, JOB_STATE_RUNNING) << "a person forgave what failed";
@@ -89,12 +90,15 @@ TEST(SchedulerFailuresTest, ItMovesToAnotherHostAtOnceButDoesNotSweepARack) {
     pauses.push_back(Pause(&cluster, id, workers));
   }
   EXPECT_THAT(pauses, ElementsAre(0, 0, 32, 64));
-  for (const std::string& worker : tried) EXPECT_GT(cluster.scheduler().blame().Of(worker, cluster.now()), 0.5) << worker;
+  for (const std::string& worker : tried) {
+    EXPECT_GT(cluster.scheduler().blame().Of(worker, cluster.now()), 0.5) << worker;
+  }
   cluster.Fail(id, absl::StatusCode::kInternal);
   cluster.Settle();
   EXPECT_EQ(cluster.job(id).state, JOB_STATE_PAUSED);
   for (const std::string& worker : tried) {
-    EXPECT_EQ(cluster.scheduler().blame().Of(worker, cluster.now()), 0) << "the job failed everywhere: it was not " << worker;
+    EXPECT_EQ(cluster.scheduler().blame().Of(worker, cluster.now()), 0)
+        << "the job failed everywhere: it was not " << worker;
   }
 }
 
@@ -125,10 +129,14 @@ TEST(SchedulerFailuresTest, OneBadHostDoesNotEatTheQueue) {
   cluster.Settle();
   int failures = 0;
   for (int second = 0; second < 300 && cluster.state().NumJobs(JOB_STATE_SUCCEEDED) < 10; ++second) {
-    for (const auto& [id, job] : std::map<std::string, JobInfo>(cluster.state().jobs().begin(), cluster.state().jobs().end())) {
+    for (const auto& [id, job] :
+         std::map<std::string, JobInfo>(cluster.state().jobs().begin(), cluster.state().jobs().end())) {
       if (job.placement.empty()) continue;
-      if (job.placement.front() == "bad") cluster.Fail(id, absl::StatusCode::kNotFound), ++failures;
-      else if (second % 10 == 9) cluster.End(id, GANG_END_COMPLETED);
+      if (job.placement.front() == "bad")
+        cluster.Fail(id, absl::StatusCode::kNotFound), ++failures;
+      else if (second % 10 == 9) {
+        cluster.End(id, GANG_END_COMPLETED);
+      }
     }
     cluster.Beat(1, {"bad", "good"});
   }
@@ -213,7 +221,8 @@ TEST(SchedulerFailuresTest, ARestartOfTheCoordinatorDoesNotMakeItTheOnlyHost) {
   ASSERT_EQ(again.Decide(cluster.now()).size(), 1u);
 }
 
-// Data that changed, another teacher: another host may see the right ones. If not, a person must mend it, and the job can go on.
+// Data that changed, another teacher: another host may see the right ones. If not, a person must mend it, and the job
+// can go on.
 TEST(SchedulerFailuresTest, WhatAPersonMustMendPausesTheJobOnceAnotherHostSaysTheSame) {
   Simulation cluster;
   cluster.AddWorker("w0", 1);

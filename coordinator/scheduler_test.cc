@@ -134,7 +134,8 @@ TEST(SchedulerTest, ExplainHasNumbers) {
   cluster.Submit(1);
   cluster.Settle();
   const std::string id = cluster.Submit(3);
-  EXPECT_EQ(cluster.ExplainNow(id).at(0), "needs 3 slots on workers; free: w0 0 of 2 (j1 holds 2), w1 1 of 2 (j2 holds 1)");
+  EXPECT_EQ(cluster.ExplainNow(id).at(0),
+            "needs 3 slots on workers; free: w0 0 of 2 (j1 holds 2), w1 1 of 2 (j2 holds 1)");
   EXPECT_TRUE(cluster.ExplainNow("j9").empty());
 }
 
@@ -163,7 +164,8 @@ void ExpectInvariants(Simulation& cluster) {
   EXPECT_TRUE(cluster.DecideNow().empty());
   int free = 0;
   for (const auto& [id, worker] : cluster.state().workers()) {
-    const bool taken = cluster.scheduler().IsOffered(id, cluster.now()) && cluster.scheduler().blame().Of(id, cluster.now()) == 0;
+    const bool taken =
+        cluster.scheduler().IsOffered(id, cluster.now()) && cluster.scheduler().blame().Of(id, cluster.now()) == 0;
     if (taken) free += worker.identity.slots() - held[id];
   }
   for (const JobInfo* job : queue) {
@@ -177,8 +179,8 @@ void ExpectInvariants(Simulation& cluster) {
   }
 }
 
-// Random histories: submissions, failures, silences, pauses. Every decision is legal, nothing loops, nobody overtakes, slots
-// are never given twice, silence alone never ends a gang, and generations only grow.
+// Random histories: submissions, failures, silences, pauses. Every decision is legal, nothing loops, nobody overtakes,
+// slots are never given twice, silence alone never ends a gang, and generations only grow.
 TEST(SchedulerTest, InvariantsHoldInRandomHistories) {
   for (uint64_t seed = 0; seed < 40; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
@@ -197,8 +199,11 @@ TEST(SchedulerTest, InvariantsHoldInRandomHistories) {
       const int64_t what = below(6);
       const std::string some = running.empty() ? "" : running[below(running.size())];
       if (what == 0) cluster.Submit(1 + static_cast<int>(below(4)), static_cast<int>(below(2)));
-      if (what == 1 && !some.empty() && below(2) == 0) cluster.End(some, GANG_END_COMPLETED);
-      else if (what == 1 && !some.empty()) cluster.Fail(some, absl::StatusCode::kInternal, below(2) == 0);
+      if (what == 1 && !some.empty() && below(2) == 0)
+        cluster.End(some, GANG_END_COMPLETED);
+      else if (what == 1 && !some.empty()) {
+        cluster.Fail(some, absl::StatusCode::kInternal, below(2) == 0);
+      }
       if (what == 2) cluster.Advance(absl::Seconds(below(50)));
       if (what == 3) cluster.Hear(absl::StrCat("w", below(4)));
       if (what == 4 && !some.empty()) cluster.CommitCheckpoint(some, step + 1);

@@ -20,7 +20,8 @@ SlotOffer OfferOf(const WorkerIdentity& worker, int slots_busy, Tier tier) {
   offer.total = worker.slots();
   offer.free = worker.slots() - slots_busy;
   offer.has_cuda = absl::c_any_of(worker.devices(), [](const DeviceInfo& d) { return d.device() == DEVICE_CUDA; });
-  offer.has_bfloat16 = !worker.devices().empty() && absl::c_all_of(worker.devices(), [](const DeviceInfo& d) { return d.bfloat16(); });
+  offer.has_bfloat16 =
+      !worker.devices().empty() && absl::c_all_of(worker.devices(), [](const DeviceInfo& d) { return d.bfloat16(); });
   offer.has_nvlink = absl::c_any_of(worker.devices(), [](const DeviceInfo& d) { return d.nvlink(); });
   offer.tier = tier;
   return offer;
@@ -37,7 +38,8 @@ bool Scheduler::HearWorker(const std::string& id, absl::Time now, bool leaving) 
   if (news) {
     RefreshWorker(id, now);
   } else if (heard.wake > now && heard.wake < now + kRingsSoonBeats * limits::kHeartbeatPeriod) {
-    // So that who goes on beating is never due: the alarms of ten thousand workers that were heard at once would ring at once, in one call.
+    // So that who goes on beating is never due: the alarms of ten thousand workers that were heard at once would ring
+    // at once, in one call.
     SetAlarm(id, NextChange(id, heard, now), &heard, &worker_alarms_);
   }
   return news;
@@ -102,7 +104,10 @@ void Scheduler::RefreshWorker(const std::string& id, absl::Time now) {
   Heard& watch = heard->second;
   const absl::Duration silence = now - watch.at;
   const int busy = state_.SlotsBusy(id);
-  if (silence > ForgetAfter() && busy == 0) forgettable_workers_.insert(id); else forgettable_workers_.erase(id);
+  if (silence > ForgetAfter() && busy == 0)
+    forgettable_workers_.insert(id);
+  else
+    forgettable_workers_.erase(id);
   const SlotOffer* const found = slots_.Find(id);
   const SlotOffer before = found == nullptr ? SlotOffer() : *found;
   if (silence > options_.lease || MustEmpty(id)) {
@@ -153,7 +158,10 @@ void Scheduler::RefreshTeacher(const std::string& name, absl::Time now) {
     return;
   }
   queue_.SetTeacher(name, watch.ever && silence <= options_.lease);
-  if (silence > ForgetAfter()) forgettable_teachers_.insert(name); else forgettable_teachers_.erase(name);
+  if (silence > ForgetAfter())
+    forgettable_teachers_.insert(name);
+  else
+    forgettable_teachers_.erase(name);
   absl::Time next = absl::InfiniteFuture();
   for (const absl::Duration after : {options_.lease, ForgetAfter()}) {
     if (watch.at + after + kJustAfter > now) next = std::min(next, watch.at + after + kJustAfter);

@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
-#include "base/text.h"
 #include "base/testing/status_matchers.h"
+#include "base/text.h"
 #include "coordinator/testing/cluster_script.h"
 #include "coordinator/testing/services_fixture.h"
 #include "job/job_spec.h"
@@ -33,8 +33,8 @@ class ServicesBoundsTest : public testing::ServicesTest {
  protected:
   // Reads a list to its end. Each page is within its bounds.
   template <typename Request, typename Reply, typename Item>
-  std::vector<Item> Pages(grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*), Request request,
-                          const std::function<std::vector<Item>(const Reply&)>& items_of, int* pages) {
+  std::vector<Item> Pages(grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+                          Request request, const std::function<std::vector<Item>(const Reply&)>& items_of, int* pages) {
     std::vector<Item> all;
     *pages = 0;
     do {
@@ -53,14 +53,18 @@ class ServicesBoundsTest : public testing::ServicesTest {
   std::vector<std::string> Jobs(int page_size, int* pages) {
     ListJobsRequest request;
     request.set_page_size(page_size);
-    return Pages<ListJobsRequest, ListJobsReply, std::string>(&Coordinator::Stub::ListJobs, request, [](const ListJobsReply& reply) {
-      std::vector<std::string> ids;
-      for (const Job& job : reply.jobs()) ids.push_back(job.id());
-      return ids;
-    }, pages);
+    return Pages<ListJobsRequest, ListJobsReply, std::string>(
+        &Coordinator::Stub::ListJobs, request,
+        [](const ListJobsReply& reply) {
+          std::vector<std::string> ids;
+          for (const Job& job : reply.jobs()) ids.push_back(job.id());
+          return ids;
+        },
+        pages);
   }
 
-  absl::Status Leave(const std::string& id, const std::vector<RankStatus>& ranks, const std::string& incarnation = "1") {
+  absl::Status Leave(const std::string& id, const std::vector<RankStatus>& ranks,
+                     const std::string& incarnation = "1") {
     LeaveClusterRequest request;
     request.set_worker_id(id);
     request.set_incarnation(incarnation);
@@ -68,7 +72,9 @@ class ServicesBoundsTest : public testing::ServicesTest {
     return Call(cluster_.get(), &Cluster::Stub::LeaveCluster, request).status();
   }
 
-  absl::Status Report(const ReportStepsRequest& report) { return Call(cluster_.get(), &Cluster::Stub::ReportSteps, report).status(); }
+  absl::Status Report(const ReportStepsRequest& report) {
+    return Call(cluster_.get(), &Cluster::Stub::ReportSteps, report).status();
+  }
 
   // So many workers of 64 slots, one job on all of them.
   std::string RunOnAll(int workers) {
@@ -95,7 +101,8 @@ JobSpec SpecOf(int64_t bytes) {
 TEST_F(ServicesBoundsTest, ASpecOverItsBoundLeavesNothingBehind) {
   ASSERT_OK(Submit(SpecOf(limits::kSpecBytes), "largest"));
   const std::string before = core_.StateForTest();
-  EXPECT_THAT(Submit(SpecOf(limits::kSpecBytes + 1), "larger").status(), StatusIs(kInvalid, "spec: 32769 bytes; at most 32768"));
+  EXPECT_THAT(Submit(SpecOf(limits::kSpecBytes + 1), "larger").status(),
+              StatusIs(kInvalid, "spec: 32769 bytes; at most 32768"));
   JobSpec path = ScriptJob(1);
   path.mutable_data()->set_path(std::string(limits::kPathBytes + 1, 'p'));
   EXPECT_THAT(Submit(path, "path").status(), StatusIs(kInvalid, "data.path: 4097 bytes; at most 4096"));
@@ -120,7 +127,8 @@ TEST_F(ServicesBoundsTest, JobsComeInPagesNewestFirst) {
   EXPECT_EQ(second.jobs(0).id(), "j3");
   for (const std::string token : {"j3", "\x1b[2J", "j99:00000000"}) {
     request.set_page_token(token);
-    EXPECT_THAT(Call(coordinator_.get(), &Coordinator::Stub::ListJobs, request).status(), StatusIs(kInvalid, "page_token: "));
+    EXPECT_THAT(Call(coordinator_.get(), &Coordinator::Stub::ListJobs, request).status(),
+                StatusIs(kInvalid, "page_token: "));
   }
 }
 
@@ -144,20 +152,26 @@ TEST_F(ServicesBoundsTest, WorkersTeachersAndCheckpointsComeInPages) {
   ListWorkersRequest workers;
   workers.set_page_size(3);
   int pages = 0;
-  const auto ids = Pages<ListWorkersRequest, ListWorkersReply, std::string>(&Coordinator::Stub::ListWorkers, workers, [](const ListWorkersReply& reply) {
-    std::vector<std::string> page;
-    for (const Worker& worker : reply.workers()) page.push_back(worker.identity().id());
-    return page;
-  }, &pages);
+  const auto ids = Pages<ListWorkersRequest, ListWorkersReply, std::string>(
+      &Coordinator::Stub::ListWorkers, workers,
+      [](const ListWorkersReply& reply) {
+        std::vector<std::string> page;
+        for (const Worker& worker : reply.workers()) page.push_back(worker.identity().id());
+        return page;
+      },
+      &pages);
   EXPECT_EQ(ids, (std::vector<std::string>{"w0", "w1", "w2", "w3", "w4", "w5", "w6"}));
   EXPECT_EQ(pages, 3);
   ListTeachersRequest teachers;
   teachers.set_page_size(2);
-  const auto names = Pages<ListTeachersRequest, ListTeachersReply, std::string>(&Coordinator::Stub::ListTeachers, teachers, [](const ListTeachersReply& reply) {
-    std::vector<std::string> page;
-    for (const TeacherInfo& teacher : reply.teachers()) page.push_back(teacher.name());
-    return page;
-  }, &pages);
+  const auto names = Pages<ListTeachersRequest, ListTeachersReply, std::string>(
+      &Coordinator::Stub::ListTeachers, teachers,
+      [](const ListTeachersReply& reply) {
+        std::vector<std::string> page;
+        for (const TeacherInfo& teacher : reply.teachers()) page.push_back(teacher.name());
+        return page;
+      },
+      &pages);
   EXPECT_EQ(names, (std::vector<std::string>{"t0", "t1", "t2"}));
 
   ASSERT_OK_AND_ASSIGN(const std::string id, Submit(ScriptJob(1), "run"));
@@ -166,11 +180,14 @@ TEST_F(ServicesBoundsTest, WorkersTeachersAndCheckpointsComeInPages) {
   ListCheckpointsRequest checkpoints;
   checkpoints.set_job_id(id);
   checkpoints.set_page_size(2);
-  const auto steps = Pages<ListCheckpointsRequest, ListCheckpointsReply, int64_t>(&Coordinator::Stub::ListCheckpoints, checkpoints, [](const ListCheckpointsReply& reply) {
-    std::vector<int64_t> page;
-    for (const CheckpointManifest& manifest : reply.manifests()) page.push_back(manifest.step());
-    return page;
-  }, &pages);
+  const auto steps = Pages<ListCheckpointsRequest, ListCheckpointsReply, int64_t>(
+      &Coordinator::Stub::ListCheckpoints, checkpoints,
+      [](const ListCheckpointsReply& reply) {
+        std::vector<int64_t> page;
+        for (const CheckpointManifest& manifest : reply.manifests()) page.push_back(manifest.step());
+        return page;
+      },
+      &pages);
   EXPECT_EQ(steps, (std::vector<int64_t>{3, 2, 1}));
   EXPECT_EQ(pages, 2);
 }
@@ -336,7 +353,8 @@ TEST_F(ServicesBoundsTest, AStatusThatCannotBeTakenHidesNoOther) {
   EXPECT_THAT(exported_.Text(), HasSubstr("mimeo_coordinator_rank_statuses_refused_total 1"));
 }
 
-// A goodbye's statuses are checked as a heartbeat's are. None that is refused, or of a gang that is not this worker's, ends a job.
+// A goodbye's statuses are checked as a heartbeat's are. None that is refused, or of a gang that is not this worker's,
+// ends a job.
 TEST_F(ServicesBoundsTest, AGoodbyesOddStatusesChangeNothingAndKeepNobody) {
   const std::string id = RunJob();
   RankStatus odd = Says(id, RANK_PHASE_COMPLETED, 5);
@@ -350,14 +368,18 @@ TEST_F(ServicesBoundsTest, AGoodbyesOddStatusesChangeNothingAndKeepNobody) {
   ASSERT_OK_AND_ASSIGN(const Job job, Get(id));
   EXPECT_EQ(job.state(), JOB_STATE_PENDING);
   EXPECT_EQ(job.reason(), "moves: w0 left");
-  EXPECT_THAT(core_.StateForTest(), AllOf(HasSubstr(" data= "), Not(HasSubstr("worker ")))) << "no digest was pinned, and the worker is gone";
-  EXPECT_THAT(exported_.Text(), HasSubstr("mimeo_coordinator_rank_statuses_refused_total 3")) << "the odd, the negative and the second";
+  EXPECT_THAT(core_.StateForTest(), AllOf(HasSubstr(" data= "), Not(HasSubstr("worker "))))
+      << "no digest was pinned, and the worker is gone";
+  EXPECT_THAT(exported_.Text(), HasSubstr("mimeo_coordinator_rank_statuses_refused_total 3"))
+      << "the odd, the negative and the second";
 }
 
 TEST_F(ServicesBoundsTest, AGoodbyeTakesNoMoreStatusesThanThereAreRanks) {
   const std::string id = RunJob();
   std::vector<RankStatus> statuses;
-  for (int rank = 0; rank < limits::kRanksPerJob; ++rank) statuses.push_back(Says("j99", RANK_PHASE_COMPLETED, 5)), statuses.back().set_rank(rank);
+  for (int rank = 0; rank < limits::kRanksPerJob; ++rank) {
+    statuses.push_back(Says("j99", RANK_PHASE_COMPLETED, 5)), statuses.back().set_rank(rank);
+  }
   statuses.push_back(Says(id, RANK_PHASE_COMPLETED, 5));
   ASSERT_OK(Leave("w0", statuses));
   ASSERT_OK_AND_ASSIGN(const Job job, Get(id));
@@ -376,14 +398,16 @@ TEST_F(ServicesBoundsTest, AGoodbyeSpeaksForNoOtherWorkersRanks) {
   EXPECT_EQ(job.step(), 0);
 }
 
-// Bytes that are no text cannot be read as a message. Its agent leaves them out (worker/coordinator_session.h) and says goodbye all the same.
+// Bytes that are no text cannot be read as a message. Its agent leaves them out (worker/coordinator_session.h) and says
+// goodbye all the same.
 TEST_F(ServicesBoundsTest, AGoodbyeThatIsNotUtf8OrOfAnotherIncarnationChangesNothing) {
   const std::string id = RunJob();
   const std::string before = core_.StateForTest();
   RankStatus odd = Says(id, RANK_PHASE_COMPLETED, 5);
   odd.set_message("caf\xe9");
   EXPECT_FALSE(Leave("w0", {odd}).ok());
-  EXPECT_THAT(Leave("w0", {Says(id, RANK_PHASE_COMPLETED, 5)}, "0"), StatusIs(absl::StatusCode::kFailedPrecondition, "a newer incarnation of w0"));
+  EXPECT_THAT(Leave("w0", {Says(id, RANK_PHASE_COMPLETED, 5)}, "0"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "a newer incarnation of w0"));
   EXPECT_EQ(core_.StateForTest(), before);
   EXPECT_OK(Heartbeat("w0"));
   ASSERT_OK(Leave("w0", {Says(id, RANK_PHASE_COMPLETED, 5)}));

@@ -32,7 +32,8 @@ TEST_F(ServicesTest, ASubmittedJobIsResolvedListedAndExplained) {
   EXPECT_EQ(job.spec().encoder().vit().mlp_ratio(), 4) << "defaults are written out";
   EXPECT_GT(job.submitted().seconds(), 1600000000);
   ASSERT_OK(Submit(testing::ScriptJob(1), "second"));
-  ASSERT_OK_AND_ASSIGN(const ListJobsReply list, Call(coordinator_.get(), &Coordinator::Stub::ListJobs, ListJobsRequest()));
+  ASSERT_OK_AND_ASSIGN(const ListJobsReply list,
+                       Call(coordinator_.get(), &Coordinator::Stub::ListJobs, ListJobsRequest()));
   ASSERT_EQ(list.jobs_size(), 2);
   EXPECT_EQ(list.jobs(1).id(), *id) << "newest first";
   GetJobRequest request;

@@ -1,4 +1,5 @@
-// At most so many streams of a service at once: each holds a thread of the server, and heartbeats need some too. Thread-safe.
+// At most so many streams of a service at once: each holds a thread of the server, and heartbeats need some too.
+// Thread-safe.
 #pragma once
 
 #include <atomic>

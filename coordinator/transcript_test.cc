@@ -1,7 +1,8 @@
-// The coordinator's behaviour as incident reports: testdata/*.txt. Each paragraph is commands, "----", and what they answer.
+// The coordinator's behaviour as incident reports: testdata/*.txt. Each paragraph is commands, "----", and what they
+// answer.
 //
-// When behaviour changes on purpose: bazel run //coordinator:transcript_test -- --rewrite, then read the diff. A transcript
-// that changed and was not read proves nothing.
+// When behaviour changes on purpose: bazel run //coordinator:transcript_test -- --rewrite, then read the diff. A
+// transcript that changed and was not read proves nothing.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -26,7 +26,9 @@ class WatchedStore : public KeyValueStore {
     if (family == Family::kChunks && after_chunk != nullptr) std::exchange(after_chunk, nullptr)();
     return value;
   }
-  absl::Status Write(const WriteBatch& batch, Durability durability) override { return store_->Write(batch, durability); }
+  absl::Status Write(const WriteBatch& batch, Durability durability) override {
+    return store_->Write(batch, durability);
+  }
   absl::Status Scan(Family family, absl::string_view prefix, absl::string_view start,
                     absl::FunctionRef<bool(absl::string_view, absl::string_view)> visit) const override {
     return store_->Scan(family, prefix, start, visit);

@@ -11,8 +11,8 @@
 namespace mimeo {
 namespace {
 
-// What a crop is made of, in the layout that ATen's uint8 kernel reads directly: (1, C, height, width), channel fastest. Looks
-// into the pixels where it can.
+// What a crop is made of, in the layout that ATen's uint8 kernel reads directly: (1, C, height, width), channel
+// fastest. Looks into the pixels where it can.
 class Source {
  public:
   Source(const Pixels& pixels, int channels) : grey_(channels == 1 ? Luma(pixels) : std::vector<uint8_t>()) {
@@ -27,7 +27,8 @@ class Source {
   const uint8_t* bytes() const { return image_.const_data_ptr<uint8_t>(); }
   at::Tensor Resized(int64_t height, int64_t width) const {
     const c10::InferenceMode no_autograd;
-    return at::_upsample_bicubic2d_aa(image_, {height, width}, /*align_corners=*/false).contiguous(at::MemoryFormat::ChannelsLast);
+    return at::_upsample_bicubic2d_aa(image_, {height, width}, /*align_corners=*/false)
+        .contiguous(at::MemoryFormat::ChannelsLast);
   }
 
  private:

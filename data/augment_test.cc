@@ -93,7 +93,8 @@ TEST(RandomCropPlanTest, AreaAndLogarithmOfTheRatioAreUniform) {
 
 TEST(RandomCropPlanTest, FallsBackToTheCentreAsTorchvision) {
   const ViewSpec spec = MaeViews();
-  // No crop of at least a fifth of the area fits with a ratio up to 4/3: the whole height, and the width that 4/3 allows.
+  // No crop of at least a fifth of the area fits with a ratio up to 4/3: the whole height, and the width that 4/3
+  // allows.
   const Rect wide = RandomCropPlan({1000, 30}, spec, RandomKey(3)).crop;
   EXPECT_EQ(wide.height, 30);
   EXPECT_EQ(wide.width, 40);
@@ -162,7 +163,9 @@ TEST(ResizeCropTest, FlipMirrorsColumns) {
     const at::Tensor straight = ResizeCrop(image, Square(32), false);
     const at::Tensor mirrored = ResizeCrop(image, Square(32), true);
     for (int c = 0; c < 3; ++c) {
-      for (int i = 0; i < 32 * 32; ++i) ASSERT_EQ(At(mirrored, c, i / 32, i % 32), At(straight, c, i / 32, 31 - i % 32));
+      for (int i = 0; i < 32 * 32; ++i) {
+        ASSERT_EQ(At(mirrored, c, i / 32, i % 32), At(straight, c, i / 32, 31 - i % 32));
+      }
     }
   }
 }
@@ -177,7 +180,8 @@ TEST(ResizeCropTest, OnePixelFillsTheView) {
 }
 
 TEST(EvaluationCropTest, IsWithinTwoOfTorchvisions) {
-  EXPECT_LE(LargestDifference(EvaluationCrop(TestImage("photo.jpg"), Square(112)), TestImage("photo_evaluation_112.png")), 2);
+  EXPECT_LE(
+      LargestDifference(EvaluationCrop(TestImage("photo.jpg"), Square(112)), TestImage("photo_evaluation_112.png")), 2);
 }
 
 TEST(EvaluationCropTest, CoversARectangleFromItsMiddle) {
@@ -215,7 +219,9 @@ TEST(EvaluationCropTest, OfAVeryLongImageTheMiddleCounts) {
   Pixels wide{4000, 20, std::vector<uint8_t>(4000 * 20 * 3, 255)};
   const Rect middle{1840, 0, 320, 20};  // 8 times the 40 x 20 that a crop twice as wide as high takes
   for (int y = 0; y < 20; ++y) {
-    for (int x = middle.left; x < middle.left + middle.width; ++x) wide.rgb[(y * 4000 + x) * 3] = static_cast<uint8_t>(x + 7 * y);
+    for (int x = middle.left; x < middle.left + middle.width; ++x) {
+      wide.rgb[(y * 4000 + x) * 3] = static_cast<uint8_t>(x + 7 * y);
+    }
   }
   const CropShape shape{3, 32, 64};
   EXPECT_TRUE(EvaluationCrop(wide, shape).equal(EvaluationCrop(CutPixels(wide, middle), shape)));

@@ -48,7 +48,8 @@ absl::StatusOr<LabelTexts> ReadLabelTexts(const std::string& path, const std::ve
     } else if (absl::EndsWith(member.name, ".json")) {
       const auto json = nlohmann::json::parse(member.contents, nullptr, /*allow_exceptions=*/false);
       if (json.is_discarded()) {
-        return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": member \"", ShortName(member.name), "\" is not JSON"));
+        return absl::InvalidArgumentError(
+            absl::StrCat(ShortName(path), ": member \"", ShortName(member.name), "\" is not JSON"));
       }
       text = JsonLabel(json);
     }

@@ -1,7 +1,7 @@
 // The three image formats, each by its own library: what data/decode.cc chooses between. Pure.
 //
-// `crop` null is the whole image. InvalidArgument: broken, truncated, over `max_pixels` by the header, an animation, a crop
-// that is not inside the image.
+// `crop` null is the whole image. InvalidArgument: broken, truncated, over `max_pixels` by the header, an animation, a
+// crop that is not inside the image.
 #pragma once
 
 #include <cstdint>

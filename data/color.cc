@@ -76,7 +76,8 @@ float MeanGrey(const Rgb& image) {
 }
 
 float MeanByte(const uint8_t* bytes, int64_t size) {
-  return static_cast<float>(static_cast<double>(std::accumulate(bytes, bytes + size, int64_t{0})) / static_cast<double>(size));
+  return static_cast<float>(static_cast<double>(std::accumulate(bytes, bytes + size, int64_t{0})) /
+                            static_cast<double>(size));
 }
 
 // Towards grey; a factor of 0 is torchvision's rgb_to_grayscale in all channels.
@@ -94,16 +95,17 @@ void Saturate(double factor, const Rgb& image) {
   }
 }
 
-// Channel `offset` (5 red, 3 green, 1 blue) of the colour whose hue is `sixths` of the circle, in [0, 6), as a float in [0, 255]:
-// the same piecewise linear function as torchvision's six cases, without a branch.
+// Channel `offset` (5 red, 3 green, 1 blue) of the colour whose hue is `sixths` of the circle, in [0, 6), as a float in
+// [0, 255]: the same piecewise linear function as torchvision's six cases, without a branch.
 float Channel(float offset, float sixths, float largest, float range) {
   const float turned = offset + sixths;
   const float place = turned >= 6 ? turned - 6 : turned;
   return largest - range * std::max(0.0f, std::min(1.0f, std::min(place, 4 - place)));
 }
 
-// torchvision goes through HSV with values in [0, 1] and back to bytes by 255.999, cut. Here values are in [0, 255], and value
-// times saturation, of which the colour is made again, is the range between the largest and the smallest channel.
+// torchvision goes through HSV with values in [0, 1] and back to bytes by 255.999, cut. Here values are in [0, 255],
+// and value times saturation, of which the colour is made again, is the range between the largest and the smallest
+// channel.
 void TurnHue(double turns, const Rgb& image) {
   uint8_t* __restrict red = image.red;
   uint8_t* __restrict green = image.green;
@@ -125,7 +127,8 @@ void TurnHue(double turns, const Rgb& image) {
   }
 }
 
-// The middle of a normalised Gaussian kernel and one side of it, without the taps that no float sum of bytes would feel.
+// The middle of a normalised Gaussian kernel and one side of it, without the taps that no float sum of bytes would
+// feel.
 std::vector<float> GaussianTaps(int kernel_px, double sigma) {
   std::vector<double> taps;
   double sum = 0;
@@ -143,10 +146,12 @@ std::vector<float> GaussianTaps(int kernel_px, double sigma) {
 // The place that padding with mode="reflect" looks at: the edge itself is not repeated.
 int Reflected(int place, int size) { return place < 0 ? -place : place >= size ? 2 * size - 2 - place : place; }
 
-// One plane by two passes of one dimension, where torchvision makes one of two dimensions: the sums differ in their last bits.
+// One plane by two passes of one dimension, where torchvision makes one of two dimensions: the sums differ in their
+// last bits.
 void Blur(const std::vector<float>& taps, int height, int width, uint8_t* plane) {
   const int reach = static_cast<int>(taps.size()) - 1;
-  std::vector<float> padded(static_cast<size_t>(width + 2 * reach)), along(static_cast<size_t>(height) * width), sum(width);
+  std::vector<float> padded(static_cast<size_t>(width + 2 * reach)), along(static_cast<size_t>(height) * width),
+      sum(width);
   for (int y = 0; y < height; ++y) {
     const uint8_t* row = plane + int64_t{y} * width;
     for (int x = 0; x < width; ++x) padded[reach + x] = row[x];

@@ -2,8 +2,8 @@
 //
 //   bazel run //data:color_benchmark -- --image=PHOTO --image_px=224 [--views=500] [--rounds=5]
 //
-// Prints one JSON object. BYOL's second view (arXiv 2006.07733, table 6) with every probability at 1, so that nothing is left
-// out; the draws are in the time, decoding and resizing are not.
+// Prints one JSON object. BYOL's second view (arXiv 2006.07733, table 6) with every probability at 1, so that nothing
+// is left out; the draws are in the time, decoding and resizing are not.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>

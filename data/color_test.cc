@@ -113,7 +113,9 @@ TEST(ApplyColorTest, NothingDrawnChangesNothing) {
 // Flips may come before or after: data/augment.h flips while it resizes.
 TEST(ApplyColorTest, CommutesWithAHorizontalFlip) {
   const auto flipped = [](std::vector<uint8_t> planes) {
-    for (auto row = planes.begin(); row != planes.end(); row += kColour.width_px) std::reverse(row, row + kColour.width_px);
+    for (auto row = planes.begin(); row != planes.end(); row += kColour.width_px) {
+      std::reverse(row, row + kColour.width_px);
+    }
     return planes;
   };
   for (const auto& [name, plan] : GoldenPlans()) {
@@ -155,9 +157,14 @@ TEST(DrawColorPlanTest, AppliesEachOperationAsOftenAsItsProbability) {
 }
 
 TEST(DrawColorPlanTest, FactorsAreUniformInTheirRanges) {
-  struct Range { double ColorPlan::*factor; double low, high; };
-  const std::vector<Range> ranges = {{&ColorPlan::brightness, 0.6, 1.4}, {&ColorPlan::contrast, 0.6, 1.4},
-                                     {&ColorPlan::saturation, 0.8, 1.2}, {&ColorPlan::hue, -0.1, 0.1},
+  struct Range {
+    double ColorPlan::*factor;
+    double low, high;
+  };
+  const std::vector<Range> ranges = {{&ColorPlan::brightness, 0.6, 1.4},
+                                     {&ColorPlan::contrast, 0.6, 1.4},
+                                     {&ColorPlan::saturation, 0.8, 1.2},
+                                     {&ColorPlan::hue, -0.1, 0.1},
                                      {&ColorPlan::blur_sigma, 0.1, 2}};
   for (const Range& range : ranges) {
     double sum = 0, squares = 0;
@@ -189,8 +196,10 @@ TEST(DrawColorPlanTest, IsAFunctionOfItsKeyAndAProbabilityChangesNothingElse) {
   changed.set_jitter_probability(0);
   for (int i = 0; i < 50; ++i) {
     const RandomKey key = RandomKey(8).Fold(i);
-    const ColorPlan plan = DrawColorPlan(Byol(), key), again = DrawColorPlan(Byol(), key), other = DrawColorPlan(changed, key);
-    EXPECT_TRUE(plan.order == again.order && plan.hue == again.hue && plan.blur == again.blur && plan.grey == again.grey);
+    const ColorPlan plan = DrawColorPlan(Byol(), key), again = DrawColorPlan(Byol(), key),
+                    other = DrawColorPlan(changed, key);
+    EXPECT_TRUE(plan.order == again.order && plan.hue == again.hue && plan.blur == again.blur &&
+                plan.grey == again.grey);
     EXPECT_TRUE(other.grey && !other.jitter);
     EXPECT_TRUE(plan.order == other.order && plan.brightness == other.brightness && plan.contrast == other.contrast);
     EXPECT_TRUE(plan.saturation == other.saturation && plan.hue == other.hue && plan.blur_sigma == other.blur_sigma);

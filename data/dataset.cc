@@ -29,8 +29,8 @@ namespace {
 struct Sample {
   std::string name;
   int64_t size = 0;
-  int shard = -1;       // index into the shards, -1: a file of its own
-  int64_t offset = 0;   // in the shard
+  int shard = -1;      // index into the shards, -1: a file of its own
+  int64_t offset = 0;  // in the shard
   int label = -1;
   bool readable = true;
 };
@@ -40,7 +40,8 @@ absl::StatusOr<SampleFile> OpenListed(const std::string& path, int64_t size) {
   absl::StatusOr<SampleFile> file = SampleFile::Open(path);
   if (!file.ok()) return absl::UnavailableError(file.status().message());
   if (file->size() == size) return file;
-  return absl::UnavailableError(absl::StrCat(ShortName(path), ": has ", file->size(), " bytes, and had ", size, " when it was listed"));
+  return absl::UnavailableError(
+      absl::StrCat(ShortName(path), ": has ", file->size(), " bytes, and had ", size, " when it was listed"));
 }
 
 // A tar that stays open, so that it can be read when its name is gone. Thread-safe.
@@ -119,10 +120,11 @@ class OpenedDataset : public Dataset {
 };
 
 absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::vector<Sample> samples, Shards shards,
-                                                std::vector<std::string> class_names, absl::string_view what_was_found) {
+                                                std::vector<std::string> class_names,
+                                                absl::string_view what_was_found) {
   if (samples.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat(ShortName(root), ": no images in it: ", what_was_found, ", of which 0 end in .jpg, .jpeg, .png or .webp"));
+    return absl::NotFoundError(absl::StrCat(ShortName(root), ": no images in it: ", what_was_found,
+                                            ", of which 0 end in .jpg, .jpeg, .png or .webp"));
   }
   std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) {
     return std::tie(a.name, a.shard, a.offset) < std::tie(b.name, b.shard, b.offset);
@@ -130,7 +132,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::ve
   return std::make_unique<OpenedDataset>(root, std::move(samples), std::move(shards), std::move(class_names));
 }
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths, Progress* progress) {
+absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths,
+                                                  Progress* progress) {
   std::vector<Sample> samples;
   Shards shards;
   std::vector<std::string> labels;  // of each sample; empty: none
@@ -143,12 +146,15 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const
     const std::string shard = path.substr(path.rfind('/') + 1);
     for (const TarMember& member : found) {
       if (!IsImageName(member.name)) continue;
-      samples.push_back({absl::StrCat(shard, ":", member.name), member.size, static_cast<int>(shards.size()), member.offset});
+      samples.push_back(
+          {absl::StrCat(shard, ":", member.name), member.size, static_cast<int>(shards.size()), member.offset});
       const auto text = texts.find(std::string(SampleKey(member.name)));
       labels.push_back(text == texts.end() ? "" : text->second);
     }
     shards.push_back(std::make_unique<Shard>(std::move(file)));
-    if (progress != nullptr) progress->Do(absl::StrCat("lists shards (", shards.size(), " of ", paths.size(), " so far)"));
+    if (progress != nullptr) {
+      progress->Do(absl::StrCat("lists shards (", shards.size(), " of ", paths.size(), " so far)"));
+    }
   }
   const ClassIndex classes(labels);
   for (size_t i = 0; i < samples.size(); ++i) samples[i].label = classes.IndexOf(labels[i]);
@@ -165,8 +171,9 @@ void LogPassedOver(const std::string& root, const FolderListing& listing) {
     if (!image.readable && ++locked.count <= 3) locked.names.push_back(ShortName(image.name));
   }
   if (locked.count == 0) return;
-  spdlog::warn("{} of {} images in {} cannot be read by this user, and will be bad samples: {}{}", locked.count, listing.images.size(),
-               ShortName(root), absl::StrJoin(locked.names, ", "), locked.count > 3 ? ", ..." : "");
+  spdlog::warn("{} of {} images in {} cannot be read by this user, and will be bad samples: {}{}", locked.count,
+               listing.images.size(), ShortName(root), absl::StrJoin(locked.names, ", "),
+               locked.count > 3 ? ", ..." : "");
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, Progress* progress) {
@@ -210,9 +217,10 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path, 
   if (progress != nullptr) progress->Do("lists images");
   if (S_ISDIR(found.st_mode)) return OpenFolder(path, progress);
   if (S_ISREG(found.st_mode) && absl::EndsWith(path, ".tar")) return OpenTars(path, {path}, progress);
-  return absl::InvalidArgumentError(absl::StrCat(
-      ShortName(path), ": ", S_ISREG(found.st_mode) ? "" : "a pipe, socket or device: ",
-      "neither a folder nor a .tar; images come as a folder, a tree of class folders, one .tar, or a folder of .tar shards"));
+  return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": ",
+                                                 S_ISREG(found.st_mode) ? "" : "a pipe, socket or device: ",
+                                                 "neither a folder nor a .tar; images come as a folder, a tree of "
+                                                 "class folders, one .tar, or a folder of .tar shards"));
 }
 
 }  // namespace mimeo

@@ -88,7 +88,8 @@ TEST_F(DatasetTest, ClassFoldersAreTheLabels) {
 TEST_F(DatasetTest, TarMembersAreReadWhereTheyLie) {
   // A name over 100 bytes needs an extended header, and an odd size padding: both move what follows.
   const std::string long_name = std::string(180, 'n') + ".jpg";
-  WriteTar(Path("x.tar"), {{long_name, std::string(777, 'L')}, {"a.jpg", "first"}, {"empty.png", ""}, {"z.webp", "last"}});
+  WriteTar(Path("x.tar"),
+           {{long_name, std::string(777, 'L')}, {"a.jpg", "first"}, {"empty.png", ""}, {"z.webp", "last"}});
   const auto dataset = Open("x.tar");
   EXPECT_THAT(Names(*dataset), ElementsAre("x.tar:a.jpg", "x.tar:empty.png", "x.tar:" + long_name, "x.tar:z.webp"));
   EXPECT_EQ(dataset->Read(0).value(), "first");
@@ -108,8 +109,14 @@ TEST_F(DatasetTest, ShardsOfAFolderAreOneDataSet) {
 }
 
 TEST_F(DatasetTest, LabelsComeFromMembersOfTheSameKey) {
-  WriteTar(Path("x.tar"), {{"0.jpg", ""}, {"0.cls", "dog\n"}, {"d/1.jpg", ""}, {"d/1.json", R"({"label": "cat", "w": 3})"},
-                           {"2.seg.jpg", ""}, {"2.json", R"({"cls": "dog"})"}, {"3.jpg", ""}, {"1.cls", "elk"}});
+  WriteTar(Path("x.tar"), {{"0.jpg", ""},
+                           {"0.cls", "dog\n"},
+                           {"d/1.jpg", ""},
+                           {"d/1.json", R"({"label": "cat", "w": 3})"},
+                           {"2.seg.jpg", ""},
+                           {"2.json", R"({"cls": "dog"})"},
+                           {"3.jpg", ""},
+                           {"1.cls", "elk"}});
   const auto dataset = Open("x.tar");
   EXPECT_THAT(Names(*dataset), ElementsAre("x.tar:0.jpg", "x.tar:2.seg.jpg", "x.tar:3.jpg", "x.tar:d/1.jpg"));
   EXPECT_THAT(dataset->class_names(), ElementsAre("cat", "dog"));
@@ -192,14 +199,17 @@ TEST_F(DatasetTest, OnlyRegularFilesAreSamplesAndTheRestIsCountedAndNotOpened) {
   EXPECT_EQ(dataset->digest(), before->digest());
   std::filesystem::remove(Path("mixed/good.jpg"));
   std::filesystem::remove(Path("mixed/link.jpg"));
-  EXPECT_THAT(Dataset::Open(Path("mixed")),
-              StatusIs(kNotFound, AllOf(HasSubstr("4 pipes, sockets or devices"), HasSubstr("2 links to folders"),
-                                        HasSubstr("2 links to nothing or files that vanished"), HasSubstr("dangling.jpg"))));
+  EXPECT_THAT(
+      Dataset::Open(Path("mixed")),
+      StatusIs(kNotFound, AllOf(HasSubstr("4 pipes, sockets or devices"), HasSubstr("2 links to folders"),
+                                HasSubstr("2 links to nothing or files that vanished"), HasSubstr("dangling.jpg"))));
 }
 
 TEST_F(DatasetTest, ListingIsCounted) {
   ASSERT_OK(MakeDirs(Path("flat")));
-  for (int i = 0; i < 2100; ++i) std::ofstream(Path(absl::StrCat("flat/", i, ".jpg"))) << "x";  // not synced, which takes long
+  for (int i = 0; i < 2100; ++i) {
+    std::ofstream(Path(absl::StrCat("flat/", i, ".jpg"))) << "x";  // not synced, which takes long
+  }
   Progress progress;
   ASSERT_OK(Dataset::Open(Path("flat"), &progress));
   EXPECT_GE(progress.count(), 2100);
@@ -287,7 +297,9 @@ TEST_F(DatasetTest, TooManyOpenFilesAreNoBadSample) {
 int DescriptorOf(const std::string& path) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code ignored;
-    if (std::filesystem::read_symlink(entry.path(), ignored) == path) return std::stoi(entry.path().filename().string());
+    if (std::filesystem::read_symlink(entry.path(), ignored) == path) {
+      return std::stoi(entry.path().filename().string());
+    }
   }
   return -1;
 }

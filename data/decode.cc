@@ -28,10 +28,14 @@ absl::Status NotAnImage(absl::string_view encoded) {
 
 absl::StatusOr<Pixels> Decode(absl::string_view encoded, const Rect* crop, int64_t max_pixels) {
   switch (FormatOf(encoded)) {
-    case Format::kJpeg: return DecodeJpeg(encoded, crop, max_pixels);
-    case Format::kPng: return DecodePng(encoded, crop, max_pixels);
-    case Format::kWebp: return DecodeWebp(encoded, crop, max_pixels);
-    case Format::kUnknown: break;
+    case Format::kJpeg:
+      return DecodeJpeg(encoded, crop, max_pixels);
+    case Format::kPng:
+      return DecodePng(encoded, crop, max_pixels);
+    case Format::kWebp:
+      return DecodeWebp(encoded, crop, max_pixels);
+    case Format::kUnknown:
+      break;
   }
   return NotAnImage(encoded);
 }
@@ -40,10 +44,14 @@ absl::StatusOr<Pixels> Decode(absl::string_view encoded, const Rect* crop, int64
 
 absl::StatusOr<ImageSize> ReadImageSize(absl::string_view encoded) {
   switch (FormatOf(encoded)) {
-    case Format::kJpeg: return ReadJpegSize(encoded);
-    case Format::kPng: return ReadPngSize(encoded);
-    case Format::kWebp: return ReadWebpSize(encoded);
-    case Format::kUnknown: break;
+    case Format::kJpeg:
+      return ReadJpegSize(encoded);
+    case Format::kPng:
+      return ReadPngSize(encoded);
+    case Format::kWebp:
+      return ReadWebpSize(encoded);
+    case Format::kUnknown:
+      break;
   }
   return NotAnImage(encoded);
 }

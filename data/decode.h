@@ -10,8 +10,16 @@
 
 namespace mimeo {
 
-struct Rect { int left = 0; int top = 0; int width = 0; int height = 0; };
-struct ImageSize { int width = 0; int height = 0; };
+struct Rect {
+  int left = 0;
+  int top = 0;
+  int width = 0;
+  int height = 0;
+};
+struct ImageSize {
+  int width = 0;
+  int height = 0;
+};
 
 // Interleaved RGB, rows without padding.
 struct Pixels {
@@ -24,8 +32,8 @@ struct Pixels {
 absl::StatusOr<ImageSize> ReadImageSize(absl::string_view encoded);
 
 // The pixels of `crop`, the same as if the whole image had been decoded (only what is needed is, where the format can).
-// InvalidArgument: broken or truncated data, more than `max_pixels` by its header. Grey becomes RGB, 16 bits 8, alpha is
-// dropped, CMYK (Adobe-inverted too) becomes RGB, palettes are resolved.
+// InvalidArgument: broken or truncated data, more than `max_pixels` by its header. Grey becomes RGB, 16 bits 8, alpha
+// is dropped, CMYK (Adobe-inverted too) becomes RGB, palettes are resolved.
 absl::StatusOr<Pixels> DecodeCrop(absl::string_view encoded, const Rect& crop, int64_t max_pixels);
 absl::StatusOr<Pixels> DecodeImage(absl::string_view encoded, int64_t max_pixels);
 

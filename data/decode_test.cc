@@ -102,7 +102,8 @@ void ExpectCropsEqualTheWhole(const std::string& encoded, int crops) {
 TEST(DecodeCropTest, OfAJpegEqualsTheWholeForEverySubsampling) {
   const Pixels pixels = Noise(197, 131);
   for (const bool progressive : {false, true}) {
-    for (const auto& [horizontal, vertical] : std::vector<std::pair<int, int>>{{1, 1}, {2, 1}, {1, 2}, {2, 2}, {4, 1}}) {
+    for (const auto& [horizontal, vertical] :
+         std::vector<std::pair<int, int>>{{1, 1}, {2, 1}, {1, 2}, {2, 2}, {4, 1}}) {
       SCOPED_TRACE(absl::StrCat(horizontal, "x", vertical, progressive ? " progressive" : ""));
       ExpectCropsEqualTheWhole(EncodeJpeg(pixels.rgb, 197, 131, {3, horizontal, vertical, progressive}), 40);
     }
@@ -112,7 +113,8 @@ TEST(DecodeCropTest, OfAJpegEqualsTheWholeForEverySubsampling) {
 TEST(DecodeCropTest, OfARealPhotoEqualsTheWhole) { ExpectCropsEqualTheWhole(TestFile("photo.jpg"), 100); }
 
 TEST(DecodeCropTest, OfOtherFormatsEqualsTheWhole) {
-  for (const char* name : {"grey.png", "rgb16.png", "alpha.png", "lossy.webp", "lossless.webp", "cmyk.jpg", "grey.jpg"}) {
+  for (const char* name :
+       {"grey.png", "rgb16.png", "alpha.png", "lossy.webp", "lossless.webp", "cmyk.jpg", "grey.jpg"}) {
     SCOPED_TRACE(name);
     ExpectCropsEqualTheWhole(TestFile(name), 30);
   }
@@ -167,8 +169,12 @@ TEST(DecodeImageTest, ReadsInterlacedPng) {
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
   std::string encoded;
-  png_set_write_fn(png, &encoded, [](png_structp p, png_bytep bytes, size_t size) {
-    static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(bytes), size); }, nullptr);
+  png_set_write_fn(
+      png, &encoded,
+      [](png_structp p, png_bytep bytes, size_t size) {
+        static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(bytes), size);
+      },
+      nullptr);
   png_set_IHDR(png, info, 37, 29, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_ADAM7, PNG_COMPRESSION_TYPE_DEFAULT,
                PNG_FILTER_TYPE_DEFAULT);
   std::vector<png_bytep> rows;
@@ -213,7 +219,8 @@ TEST(DecodeImageTest, RefusesTooManyPixelsByTheHeaderAlone) {
   png.replace(16, 8, std::string("\0\0\xEA\x60\0\0\xEA\x60", 8));
   EXPECT_FALSE(DecodeImage(png, kMaxPixels).ok());
   for (const char* name : {"photo.jpg", "rgb16.png", "lossy.webp"}) {
-    EXPECT_THAT(DecodeImage(TestFile(name), 300), StatusIs(kInvalid, "over the limit of 300 (data.max_pixels)")) << name;
+    EXPECT_THAT(DecodeImage(TestFile(name), 300), StatusIs(kInvalid, "over the limit of 300 (data.max_pixels)"))
+        << name;
   }
   EXPECT_OK(DecodeImage(TestFile("rgb16.png"), 24 * 16));
 }
@@ -232,8 +239,14 @@ TEST(ReadImageSizeTest, ReadsEveryFormat) {
 TEST(DecodeImageTest, IgnoresExifOrientation) {
   const std::string photo = TestFile("photo.jpg");
   // APP1 with one tag: orientation 6, "turn by 90 degrees".
-  const std::string exif("\xFF\xE1\x00\x22" "Exif\0\0" "MM\0\x2A\0\0\0\x08"
-                         "\0\x01" "\x01\x12\0\x03\0\0\0\x01\0\x06\0\0" "\0\0\0\0", 36);
+  const std::string exif(
+      "\xFF\xE1\x00\x22"
+      "Exif\0\0"
+      "MM\0\x2A\0\0\0\x08"
+      "\0\x01"
+      "\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"
+      "\0\0\0\0",
+      36);
   const std::string turned = photo.substr(0, 2) + exif + photo.substr(2);
   EXPECT_EQ(DecodeImage(turned, kMaxPixels).value().rgb, DecodeImage(photo, kMaxPixels).value().rgb);
   EXPECT_EQ(ReadImageSize(turned).value().width, 160);

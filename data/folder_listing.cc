@@ -129,7 +129,9 @@ class Walk {
   void AddImage(ListedFile image) {
     listing_.images.push_back(std::move(image));
     const size_t images = listing_.images.size();
-    if (progress_ != nullptr && images % kImagesPerWord == 0) progress_->Do(absl::StrCat("lists images (", images, " so far)"));
+    if (progress_ != nullptr && images % kImagesPerWord == 0) {
+      progress_->Do(absl::StrCat("lists images (", images, " so far)"));
+    }
   }
 
   absl::Status Note(const char* what, const std::string& name) {
@@ -138,13 +140,18 @@ class Walk {
     return absl::OkStatus();
   }
 
-  // Of what is in the folder, an error of its own passes it over; an error of the disk or the mount is one of the listing.
+  // Of what is in the folder, an error of its own passes it over; an error of the disk or the mount is one of the
+  // listing.
   absl::Status PassOver(const std::string& name, const absl::Status& error) {
     switch (error.code()) {
-      case absl::StatusCode::kNotFound: return Note(kNothing, name);
-      case absl::StatusCode::kPermissionDenied: return Note(kForbidden, name);
-      case absl::StatusCode::kInvalidArgument: return Note(kTooLong, name);
-      default: return error;
+      case absl::StatusCode::kNotFound:
+        return Note(kNothing, name);
+      case absl::StatusCode::kPermissionDenied:
+        return Note(kForbidden, name);
+      case absl::StatusCode::kInvalidArgument:
+        return Note(kTooLong, name);
+      default:
+        return error;
     }
   }
 
@@ -167,15 +174,16 @@ bool IsImageName(const std::string& name) {
 std::string FolderListing::PassedOverText() const {
   std::vector<std::string> kinds;
   for (const auto& [what, kind] : passed_over) {
-    const std::string names = absl::StrJoin(kind.names, ", ", [](std::string* out, const std::string& name) {
-      absl::StrAppend(out, ShortName(name));
-    });
+    const std::string names = absl::StrJoin(
+        kind.names, ", ", [](std::string* out, const std::string& name) { absl::StrAppend(out, ShortName(name)); });
     const bool more = kind.count > static_cast<int64_t>(kind.names.size());
     kinds.push_back(absl::StrCat(kind.count, " ", what, " (", names, more ? ", ..." : "", ")"));
   }
   return absl::StrJoin(kinds, ", ");
 }
 
-absl::StatusOr<FolderListing> ListFolder(const std::string& root, Progress* progress) { return Walk(root, progress).Go(); }
+absl::StatusOr<FolderListing> ListFolder(const std::string& root, Progress* progress) {
+  return Walk(root, progress).Go();
+}
 
 }  // namespace mimeo

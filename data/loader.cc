@@ -142,7 +142,8 @@ class PrefetchingLoader : public Loader {
       views.push_back(static_cast<uint8_t*>(view.data_ptr()) + row * view.stride(0));
     }
     const at::Tensor& targets = work->batch.shared_BCHW;
-    uint8_t* const shared = targets.defined() ? static_cast<uint8_t*>(targets.data_ptr()) + row * targets.stride(0) : nullptr;
+    uint8_t* const shared =
+        targets.defined() ? static_cast<uint8_t*>(targets.data_ptr()) + row * targets.stride(0) : nullptr;
     const int64_t most = std::min(size - 1, spec_.data().max_bad_samples());
     for (int64_t attempt = 0; attempt <= most; ++attempt) {
       const int64_t position =
@@ -170,14 +171,15 @@ class PrefetchingLoader : public Loader {
     const int64_t rows = options_.micro_batch;
     work->epoch = cursor_.epoch;
     work->order = order_;
-    work->first_position = cursor_.step * spec_.data().global_batch() +
-                           (cursor_.micro * options_.num_ranks + options_.rank) * rows;
+    work->first_position =
+        cursor_.step * spec_.data().global_batch() + (cursor_.micro * options_.num_ranks + options_.rank) * rows;
     work->bad.resize(rows);
     work->batch.sample_ids.assign(rows, -1);
     work->batch.keys.assign(rows, RandomKey(0));
     const DataSpec& data = spec_.data();
     for (const ViewSpec& view : EachView(spec_)) {
-      work->batch.views_BCHW.push_back(at::empty({rows, data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
+      work->batch.views_BCHW.push_back(
+          at::empty({rows, data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
     }
     if (WantsSharedTarget(spec_)) {
       work->batch.shared_BCHW = at::empty({rows, data.channels(), data.image_px(), data.image_width_px()}, at::kByte);
@@ -220,7 +222,8 @@ class PrefetchingLoader : public Loader {
       for (const BadSample& bad : work->bad[row]) {
         if (!bad_.insert(bad.sample).second) continue;
         work->batch.bad_samples.push_back(bad.sample);
-        spdlog::warn("bad sample {} ({}): {}; another takes its place", bad.sample, ShortName(dataset_->name(bad.sample)), bad.reason);
+        spdlog::warn("bad sample {} ({}): {}; another takes its place", bad.sample,
+                     ShortName(dataset_->name(bad.sample)), bad.reason);
       }
       work->batch.complete &= work->batch.sample_ids[row] >= 0;
     }
@@ -248,7 +251,8 @@ class PrefetchingLoader : public Loader {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(const Dataset* dataset, const JobSpec& spec, const Options& options) {
+absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(const Dataset* dataset, const JobSpec& spec,
+                                                     const Options& options) {
   const int64_t global_batch = spec.data().global_batch();
   const int64_t per_micro_batch = options.micro_batch * options.num_ranks;
   if (global_batch <= 0 || options.micro_batch <= 0 || options.num_ranks <= 0 || global_batch % per_micro_batch != 0) {

@@ -3,8 +3,8 @@
 //   bazel run //data:loader_benchmark -- --data=PATH --image_px=224 --threads=1 [--image_width_px=224] [--channels=3]
 //                                        [--batch=64] [--images=2000] [--rounds=5]
 //
-// Prints one JSON object. images_per_second is by the wall clock; per core it is by the processor time that the whole process
-// used, so that neither a waiting thread nor the normalising one is left out.
+// Prints one JSON object. images_per_second is by the wall clock; per core it is by the processor time that the whole
+// process used, so that neither a waiting thread nor the normalising one is left out.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
@@ -115,7 +115,8 @@ absl::Status Measure(const Flags& flags) {
   Flags fitting = flags;
   fitting.batch = std::min(flags.batch, dataset->size());
   if (fitting.image_width_px == 0) fitting.image_width_px = flags.image_px;
-  const at::Tensor normalised = at::empty({fitting.batch, flags.channels, flags.image_px, fitting.image_width_px}, at::kFloat);
+  const at::Tensor normalised =
+      at::empty({fitting.batch, flags.channels, flags.image_px, fitting.image_width_px}, at::kFloat);
   Rates warm_up;
   RETURN_IF_ERROR(MeasureRound(*dataset, fitting, normalised, &warm_up));
   Rates rates;
@@ -124,7 +125,8 @@ absl::Status Measure(const Flags& flags) {
   result["images_per_second"] = Median(rates.per_second);
   result["images_per_second_best"] = *std::max_element(rates.per_second.begin(), rates.per_second.end());
   result["images_per_second_per_core"] = Median(rates.per_core_second);
-  result["images_per_second_per_core_best"] = *std::max_element(rates.per_core_second.begin(), rates.per_core_second.end());
+  result["images_per_second_per_core_best"] =
+      *std::max_element(rates.per_core_second.begin(), rates.per_core_second.end());
   result["threads"] = flags.threads;
   result["image_px"] = flags.image_px;
   result["image_width_px"] = fitting.image_width_px;
@@ -143,7 +145,8 @@ int main(int argc, char** argv) {
   CLI::App app("Measures the loader: read, decode, random crop, flip, normalise.", "loader_benchmark");
   app.add_option("--data", flags.data, "A folder of images, a tar, or a folder of tars")->required();
   app.add_option("--image_px", flags.image_px, "Height of a crop (default 224)")->check(CLI::Range(1, 4096));
-  app.add_option("--image_width_px", flags.image_width_px, "Its width (default: its height)")->check(CLI::Range(1, 4096));
+  app.add_option("--image_width_px", flags.image_width_px, "Its width (default: its height)")
+      ->check(CLI::Range(1, 4096));
   app.add_option("--channels", flags.channels, "3, or 1 for grey (default 3)")->check(CLI::IsMember({1, 3}));
   app.add_option("--threads", flags.threads, "Reading threads (default 1)")->check(CLI::Range(1, 1024));
   app.add_option("--batch", flags.batch, "Images per batch (default 64)")->check(CLI::Range(1, 65536));

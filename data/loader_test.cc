@@ -87,7 +87,8 @@ class LoaderTest : public ::testing::Test {
     color->set_brightness(0.4), color->set_contrast(0.4), color->set_saturation(0.2), color->set_hue(0.1);
     color->set_jitter_probability(0.8);
     color->set_grey_probability(0.2);
-    color->set_blur_probability(0.5), color->set_blur_sigma_min(0.1), color->set_blur_sigma_max(2), color->set_blur_kernel_px(3);
+    color->set_blur_probability(0.5), color->set_blur_sigma_min(0.1), color->set_blur_sigma_max(2),
+        color->set_blur_kernel_px(3);
     color->set_solarize_probability(0.5), color->set_solarize_threshold(128);
   }
 
@@ -145,7 +146,8 @@ TEST_F(LoaderTest, RowsAreTheEpochsOrderCroppedByTheirKeys) {
       const RandomKey key = RandomKey(3).Fold("sample").Fold(epoch).Fold(sample);
       EXPECT_TRUE(batches[step].keys[row] == key);
       const std::string encoded = dataset_->Read(sample).value();
-      const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(0), key.Fold("crop").Fold(uint64_t{0}));
+      const CropPlan plan =
+          RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(0), key.Fold("crop").Fold(uint64_t{0}));
       const at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {3, 6, 6}, plan.flip);
       const auto* bytes = static_cast<const uint8_t*>(batches[step].views_BCHW[0].data_ptr()) + row * 3 * 6 * 6;
       EXPECT_EQ(std::memcmp(bytes, expected.data_ptr(), 3 * 6 * 6), 0);
@@ -179,7 +181,9 @@ TEST_F(LoaderTest, ResumesInTheMiddleOfAnEpochAsIfNothingHappened) {
     options.start = whole[stop - 1].next;
     const std::vector<Batch> rest = All(options);
     ASSERT_EQ(rest.size(), 7u - stop);
-    for (size_t i = 0; i < rest.size(); ++i) EXPECT_TRUE(BytesOf(rest[i]) == BytesOf(whole[stop + i])) << stop << " " << i;
+    for (size_t i = 0; i < rest.size(); ++i) {
+      EXPECT_TRUE(BytesOf(rest[i]) == BytesOf(whole[stop + i])) << stop << " " << i;
+    }
   }
 }
 
@@ -251,7 +255,9 @@ TEST_F(LoaderTest, EveryViewHasItsGroupsSizeAndColours) {
   AddSmallColoredViews(3);
   const Batch batch = All(Rank(0, 1, 8, 1))[0];
   ASSERT_EQ(batch.views_BCHW.size(), 5u);
-  for (int view = 0; view < 2; ++view) EXPECT_TRUE(batch.views_BCHW[view].equal(before.views_BCHW[view])) << "as without the others";
+  for (int view = 0; view < 2; ++view) {
+    EXPECT_TRUE(batch.views_BCHW[view].equal(before.views_BCHW[view])) << "as without the others";
+  }
   int changed = 0;
   for (int view = 2; view < 5; ++view) {
     ASSERT_EQ(batch.views_BCHW[view].sizes(), at::IntArrayRef({8, 3, 4, 5}));
@@ -261,7 +267,8 @@ TEST_F(LoaderTest, EveryViewHasItsGroupsSizeAndColours) {
       const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(1), key);
       at::Tensor expected = ResizeCrop(DecodeCrop(encoded, plan.crop, 10000).value(), {3, 4, 5}, plan.flip);
       changed += batch.views_BCHW[view][row].equal(expected) ? 0 : 1;
-      ApplyColor(DrawColorPlan(spec_.views(1).color(), key.Fold("color")), {3, 4, 5}, expected.mutable_data_ptr<uint8_t>());
+      ApplyColor(DrawColorPlan(spec_.views(1).color(), key.Fold("color")), {3, 4, 5},
+                 expected.mutable_data_ptr<uint8_t>());
       EXPECT_TRUE(batch.views_BCHW[view][row].equal(expected)) << view << " " << row;
     }
   }
@@ -279,7 +286,8 @@ TEST_F(LoaderTest, SmallColouredViewsAreTheSameForAnyThreadsAndRanks) {
   for (int step = 0; step < 4; ++step) {
     EXPECT_TRUE(BytesOf(threads[step]) == BytesOf(whole[step])) << step;
     for (int view = 0; view < 3; ++view) {
-      EXPECT_TRUE(first[step].views_BCHW[view].equal(whole[step].views_BCHW[view].slice(0, 0, 4))) << step << " " << view;
+      EXPECT_TRUE(first[step].views_BCHW[view].equal(whole[step].views_BCHW[view].slice(0, 0, 4)))
+          << step << " " << view;
       EXPECT_TRUE(second[step].views_BCHW[view].equal(whole[step].views_BCHW[view].slice(0, 4))) << step << " " << view;
     }
   }
@@ -344,7 +352,9 @@ TEST_F(LoaderTest, CountsEachBadSampleOnceOverEpochs) {
 
 TEST_F(LoaderTest, BadSamplesComeWithTheSameBatchForAnyThreads) {
   WriteImages(40);
-  for (int i = 0; i < 40; i += 6) Write(Name(i), "text");  // 7, of which 5 are tolerated: the caller says when it is too many
+  for (int i = 0; i < 40; i += 6) {
+    Write(Name(i), "text");  // 7, of which 5 are tolerated: the caller says when it is too many
+  }
   OpenDataset();
   std::vector<std::vector<int64_t>> expected;
   for (const int threads : {1, 2, 4}) {
@@ -460,8 +470,8 @@ TEST_F(LoaderTest, ReadImagesAreProgress) {
 
 TEST_F(LoaderTest, OddImagesAreUsedAndBadOnesSkipped) {
   const std::string testdata = "data/testdata/";
-  for (const char* name : {"one_pixel.png", "wide.png", "grey.png", "grey16.png", "cmyk.jpg", "palette.png", "alpha.png",
-                           "animated.webp"}) {
+  for (const char* name : {"one_pixel.png", "wide.png", "grey.png", "grey16.png", "cmyk.jpg", "palette.png",
+                           "alpha.png", "animated.webp"}) {
     Write(name, ReadFile(testdata + name).value());
   }
   Write("truncated.jpg", ReadFile(testdata + "photo.jpg").value().substr(0, 6000));
@@ -476,8 +486,8 @@ TEST_F(LoaderTest, OddImagesAreUsedAndBadOnesSkipped) {
   EXPECT_EQ(batch.bad_samples.size(), 5u);
   std::set<std::string> used;
   for (const int64_t sample : batch.sample_ids) used.insert(dataset_->name(sample));
-  EXPECT_EQ(used, (std::set<std::string>{"one_pixel.png", "wide.png", "grey.png", "grey16.png", "cmyk.jpg", "palette.png",
-                                         "alpha.png"}));
+  EXPECT_EQ(used, (std::set<std::string>{"one_pixel.png", "wide.png", "grey.png", "grey16.png", "cmyk.jpg",
+                                         "palette.png", "alpha.png"}));
 }
 
 TEST_F(LoaderTest, CloseWakesNextAndEndsTheThreads) {
@@ -495,9 +505,10 @@ TEST_F(LoaderTest, RefusesWhatCannotBeSliced) {
   WriteImages(7);
   OpenDataset();
   const auto open = [this](const Loader::Options& options) { return Loader::Open(dataset_.get(), spec_, options); };
-  EXPECT_THAT(open(Rank(0, 1, 8, 1)), StatusIs(absl::StatusCode::kInvalidArgument,
-                                               "7 images are fewer than one global batch of 8"));
-  EXPECT_THAT(open(Rank(0, 3, 2, 1)), StatusIs(absl::StatusCode::kInvalidArgument, "not a multiple of 3 ranks x micro-batch 2"));
+  EXPECT_THAT(open(Rank(0, 1, 8, 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "7 images are fewer than one global batch of 8"));
+  EXPECT_THAT(open(Rank(0, 3, 2, 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "not a multiple of 3 ranks x micro-batch 2"));
   spec_.mutable_data()->set_global_batch(4);
   Loader::Options late = Rank(0, 1, 4, 1);
   late.start.set_batch(1);

@@ -18,8 +18,8 @@ class PatientDataset final : public Dataset {
   PatientDataset(std::unique_ptr<const Dataset> dataset, std::string what, Patience patience)
       : dataset_(std::move(dataset)), what_(std::move(what)), patience_(std::move(patience)) {}
 
-  // Tries again for as long as the answer is Unavailable. Of several threads that wait the reason of one is told. Cancelled: a stop
-  // was wanted meanwhile.
+  // Tries again for as long as the answer is Unavailable. Of several threads that wait the reason of one is told.
+  // Cancelled: a stop was wanted meanwhile.
   absl::StatusOr<std::string> Read(int64_t sample) const override ABSL_LOCKS_EXCLUDED(mu_);
 
   int64_t size() const override { return dataset_->size(); }

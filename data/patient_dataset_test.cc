@@ -21,7 +21,9 @@ class PatientDatasetTest : public ::testing::Test {
  protected:
   PatientDatasetTest() {
     EXPECT_OK(MakeDirs(photos_));
-    for (int i = 0; i < 4; ++i) EXPECT_OK(WriteFileAtomic(absl::StrCat(photos_, "/", i, ".jpg"), absl::StrCat("photo", i)));
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_OK(WriteFileAtomic(absl::StrCat(photos_, "/", i, ".jpg"), absl::StrCat("photo", i)));
+    }
     Patience patience;
     patience.retry = absl::Milliseconds(5);
     patience.stop_wanted = [this] { return stop_.load(); };

@@ -132,7 +132,9 @@ std::string EncodePng(const Pixels& pixels) {
   image.format = PNG_FORMAT_RGB;
   std::string encoded(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
   png_alloc_size_t size = encoded.size();
-  if (!png_image_write_to_memory(&image, encoded.data(), &size, 0, pixels.rgb.data(), pixels.width * 3, nullptr)) return "";
+  if (!png_image_write_to_memory(&image, encoded.data(), &size, 0, pixels.rgb.data(), pixels.width * 3, nullptr)) {
+    return "";
+  }
   encoded.resize(size);
   return encoded;
 }

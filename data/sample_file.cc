@@ -36,9 +36,12 @@ absl::StatusOr<std::string> SampleFile::ReadAt(int64_t offset, int64_t size) con
   for (int64_t done = 0; done < size;) {
     const ssize_t got = pread(fd_, bytes.data() + done, size - done, offset + done);
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return absl::UnavailableError(absl::StrCat(ShortName(path_), ": ", std::system_category().message(errno)));
+    if (got < 0) {
+      return absl::UnavailableError(absl::StrCat(ShortName(path_), ": ", std::system_category().message(errno)));
+    }
     if (got == 0) {
-      return absl::UnavailableError(absl::StrCat(ShortName(path_), ": ends after ", done, " of the ", size, " bytes at ", offset));
+      return absl::UnavailableError(
+          absl::StrCat(ShortName(path_), ": ends after ", done, " of the ", size, " bytes at ", offset));
     }
     done += got;
   }

@@ -37,7 +37,8 @@ RandomKey SampleReader::KeyOf(int64_t epoch, int64_t sample) const {
   return RandomKey(spec_.seed()).Fold("sample").Fold(static_cast<uint64_t>(epoch)).Fold(static_cast<uint64_t>(sample));
 }
 
-absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW, uint8_t* shared_CHW) const {
+absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW,
+                                uint8_t* shared_CHW) const {
   ASSIGN_OR_RETURN(const std::string encoded, dataset_->Read(sample));
   ASSIGN_OR_RETURN(const ImageSize size, ReadImageSize(encoded));
   const RandomKey key = KeyOf(epoch, sample).Fold("crop");
@@ -54,11 +55,12 @@ absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector
   return absl::OkStatus();
 }
 
-void SampleReader::MakeView(size_t view, const Pixels& pixels, const Rect& around, const CropPlan& plan, const RandomKey& key,
-                            uint8_t* out_CHW) const {
+void SampleReader::MakeView(size_t view, const Pixels& pixels, const Rect& around, const CropPlan& plan,
+                            const RandomKey& key, uint8_t* out_CHW) const {
   const CropShape shape = CropShapeOf(views_[view], spec_.data());
   const Rect& crop = plan.crop;
-  if (crop.width == around.width && crop.height == around.height) {  // the only view, or one that covers all: nothing to cut
+  if (crop.width == around.width &&
+      crop.height == around.height) {  // the only view, or one that covers all: nothing to cut
     ResizeCropInto(pixels, shape, plan.flip, out_CHW);
   } else {
     const Pixels cut = CutPixels(pixels, {crop.left - around.left, crop.top - around.top, crop.width, crop.height});

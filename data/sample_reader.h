@@ -25,14 +25,15 @@ class SampleReader {
   // key(seed).Fold("sample").Fold(epoch).Fold(sample): of all that is random about a sample in an epoch.
   RandomKey KeyOf(int64_t epoch, int64_t sample) const;
 
-  // Decodes `sample` once and writes view v, of the size and colours that EachView(spec) says, to views[v]; and to `shared`,
-  // unless it is null, the evaluation crop, for which the whole image is decoded and not only what the views need. DataLoss, InvalidArgument: a bad
-  // sample. Other errors say nothing of it: the data set's own.
+  // Decodes `sample` once and writes view v, of the size and colours that EachView(spec) says, to views[v]; and to
+  // `shared`, unless it is null, the evaluation crop, for which the whole image is decoded and not only what the views
+  // need. DataLoss, InvalidArgument: a bad sample. Other errors say nothing of it: the data set's own.
   absl::Status Read(int64_t epoch, int64_t sample, const std::vector<uint8_t*>& views_CHW, uint8_t* shared_CHW) const;
 
  private:
   // `pixels`: of the image's part `around`.
-  void MakeView(size_t view, const Pixels& pixels, const Rect& around, const CropPlan& plan, const RandomKey& key, uint8_t* out_CHW) const;
+  void MakeView(size_t view, const Pixels& pixels, const Rect& around, const CropPlan& plan, const RandomKey& key,
+                uint8_t* out_CHW) const;
 
   const Dataset* const dataset_;
   const JobSpec spec_;

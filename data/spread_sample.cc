@@ -24,8 +24,8 @@ struct Share {
   int64_t remainder = 0;  // of its share; the largest are rounded up
 };
 
-// Of equal remainders the class whose next item has the smallest hash: not the one that is first by name. Each has a next item: a part
-// of them all is taken.
+// Of equal remainders the class whose next item has the smallest hash: not the one that is first by name. Each has a
+// next item: a part of them all is taken.
 bool RoundsUpFirst(const Share* a, const Share* b) {
   if (a->remainder != b->remainder) return a->remainder > b->remainder;
   return a->items[a->taken] < b->items[b->taken];

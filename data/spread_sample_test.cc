@@ -22,7 +22,9 @@ struct Items {
   std::vector<int> labels;
   std::vector<std::string> names;
   void Add(int label, int count) {
-    for (int i = 0; i < count; ++i) labels.push_back(label), names.push_back(absl::StrCat("class", label, "/", i, ".png"));
+    for (int i = 0; i < count; ++i) {
+      labels.push_back(label), names.push_back(absl::StrCat("class", label, "/", i, ".png"));
+    }
   }
   std::map<int, int> CountsOf(const std::vector<int64_t>& chosen) const {
     std::map<int, int> counts;
@@ -58,7 +60,8 @@ TEST(SpreadOverTest, AllWhereThereAreNoMore) {
   EXPECT_THAT(SpreadOver({}, {}, 5), IsEmpty());
 }
 
-// Whatever the order of the files and the numbers of the classes; and files that sort before all others take no place from them.
+// Whatever the order of the files and the numbers of the classes; and files that sort before all others take no place
+// from them.
 TEST(SpreadOverTest, TheOrderOfFilesChoosesNothing) {
   Items items, other;
   items.Add(0, 40);
@@ -69,7 +72,9 @@ TEST(SpreadOverTest, TheOrderOfFilesChoosesNothing) {
   std::reverse(other.names.begin(), other.names.end());
   for (int& label : other.labels) label = 7 - label;
   for (const int most : {1, 2, 9, 30, 74}) {
-    EXPECT_EQ(items.NamesOf(SpreadOver(items.labels, items.names, most)), other.NamesOf(SpreadOver(other.labels, other.names, most))) << most;
+    EXPECT_EQ(items.NamesOf(SpreadOver(items.labels, items.names, most)),
+              other.NamesOf(SpreadOver(other.labels, other.names, most)))
+        << most;
   }
 }
 

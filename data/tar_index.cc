@@ -27,11 +27,13 @@ bool IsLabel(const std::string& name) { return absl::EndsWith(name, ".cls") || a
 std::string Named(const std::string& member) { return absl::StrCat("\"", ShortName(member), "\""); }
 
 absl::Status Damaged(const std::string& path, const std::vector<TarMember>& members, absl::string_view what) {
-  const std::string after = members.empty() ? "at its start" : absl::StrCat("after member ", Named(members.back().name));
+  const std::string after =
+      members.empty() ? "at its start" : absl::StrCat("after member ", Named(members.back().name));
   return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": not a readable tar: ", what, ", ", after));
 }
 
-// What libarchive says of its newest failure: it keeps the errno of a read that failed, and numbers of its own for damage.
+// What libarchive says of its newest failure: it keeps the errno of a read that failed, and numbers of its own for
+// damage.
 absl::Status Failed(archive* tar, const std::string& path, const std::vector<TarMember>& members) {
   const absl::Status error = ErrnoStatus(archive_errno(tar), ShortName(path));
   if (absl::IsUnavailable(error)) return error;
@@ -41,14 +43,15 @@ absl::Status Failed(archive* tar, const std::string& path, const std::vector<Tar
 
 absl::Status ReadContents(archive* tar, const std::string& path, TarMember* member) {
   if (member->size > kLabelBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": label member ", Named(member->name), " has ", member->size,
-                                                   " bytes; at most ", kLabelBytes));
+    return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": label member ", Named(member->name), " has ",
+                                                   member->size, " bytes; at most ", kLabelBytes));
   }
   member->contents.resize(member->size);
   if (archive_read_data(tar, member->contents.data(), member->size) != member->size) {
     const absl::Status error = ErrnoStatus(archive_errno(tar), ShortName(path));
     if (absl::IsUnavailable(error)) return error;
-    return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": label member ", Named(member->name), " is truncated"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(ShortName(path), ": label member ", Named(member->name), " is truncated"));
   }
   return absl::OkStatus();
 }

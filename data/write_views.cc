@@ -1,6 +1,8 @@
-// The views that a job's loader gives, to feed another program the very same: OUT/view<v>.bin, uint8, (steps, B, C, H, W), of a gang of one.
+// The views that a job's loader gives, to feed another program the very same: OUT/view<v>.bin, uint8, (steps, B, C, H,
+// W), of a gang of one.
 //
-//   bazel run //data:write_views -- --recipe=tests/known_answers/dino.textproto --data=IMAGES --steps=400 --out=OUT [--set=seed=3]...
+//   bazel run //data:write_views -- --recipe=tests/known_answers/dino.textproto --data=IMAGES --steps=400 --out=OUT
+//   [--set=seed=3]...
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -38,7 +40,9 @@ absl::Status Write(const Flags& flags) {
   std::vector<std::ofstream> files;
   for (int64_t step = 0; step < flags.steps; ++step) {
     ASSIGN_OR_RETURN(const Batch batch, loader->Next());
-    if (!batch.complete) return absl::DataLossError(absl::StrCat("step ", step, ": ", batch.bad_samples.size(), " bad samples"));
+    if (!batch.complete) {
+      return absl::DataLossError(absl::StrCat("step ", step, ": ", batch.bad_samples.size(), " bad samples"));
+    }
     for (size_t v = 0; v < batch.views_BCHW.size(); ++v) {
       if (files.size() <= v) files.emplace_back(JoinPath(flags.out, absl::StrCat("view", v, ".bin")), std::ios::binary);
       const at::Tensor bytes = batch.views_BCHW[v].contiguous();

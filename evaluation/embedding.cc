@@ -29,20 +29,23 @@ namespace {
 
 constexpr size_t kLeftOutNamed = 20;
 
-absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape, int64_t max_pixels) {
+absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape,
+                                    int64_t max_pixels) {
   ASSIGN_OR_RETURN(const std::string encoded, dataset.Read(sample));
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeImage(encoded, max_pixels));
   return EvaluationCrop(pixels, shape);
 }
 
 // Uint8 crops (B, C, H, W) of those `samples` that can be used, undefined where none can. Fills samples and left_out.
-absl::StatusOr<at::Tensor> ReadViews(const Dataset& dataset, const std::vector<int64_t>& samples, const CropShape& shape, int64_t max_pixels,
-                                     Embeddings* embeddings) {
+absl::StatusOr<at::Tensor> ReadViews(const Dataset& dataset, const std::vector<int64_t>& samples,
+                                     const CropShape& shape, int64_t max_pixels, Embeddings* embeddings) {
   const auto count = static_cast<int64_t>(samples.size());
   std::vector<absl::StatusOr<at::Tensor>> views(samples.size(), absl::UnknownError("not read"));
   // On libtorch's threads, each of which is the root of what it does.
   at::parallel_for(0, count, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) views[i] = CatchTorch([&] { return ReadView(dataset, samples[i], shape, max_pixels); });
+    for (int64_t i = first; i < last; ++i) {
+      views[i] = CatchTorch([&] { return ReadView(dataset, samples[i], shape, max_pixels); });
+    }
   });
   std::vector<at::Tensor> good;
   for (int64_t i = 0; i < count; ++i) {
@@ -54,7 +57,8 @@ absl::StatusOr<at::Tensor> ReadViews(const Dataset& dataset, const std::vector<i
     } else if (IsBadImage(status)) {
       embeddings->left_out.push_back({samples[i], std::string(status.message())});
     } else {
-      return absl::Status(status.code(), absl::StrCat("image ", ToText(dataset.name(samples[i])), ": ", status.message()));
+      return absl::Status(status.code(),
+                          absl::StrCat("image ", ToText(dataset.name(samples[i])), ": ", status.message()));
     }
   }
   return good.empty() ? at::Tensor() : at::stack(good);
@@ -67,7 +71,9 @@ absl::Status ForEachBatch(const Dataset& dataset, const CropShape& shape, const 
   const std::vector<int64_t> samples = options.samples.has_value() ? *options.samples : AllSamples(dataset);
   const auto all = static_cast<int64_t>(samples.size());
   for (int64_t first = 0; first < all; first += options.batch) {
-    if (options.stop_wanted && options.stop_wanted()) return absl::CancelledError("told to stop while images are embedded");
+    if (options.stop_wanted && options.stop_wanted()) {
+      return absl::CancelledError("told to stop while images are embedded");
+    }
     const int64_t last = std::min<int64_t>(first + options.batch, all);
     const std::vector<int64_t> batch(samples.begin() + first, samples.begin() + last);
     ASSIGN_OR_RETURN(const at::Tensor bytes_BCHW, ReadViews(dataset, batch, shape, options.max_pixels, embeddings));
@@ -100,8 +106,9 @@ absl::Status CheckRows(const std::vector<int>& labels, const at::Tensor& rows_ND
   }
   const auto missing = std::count(labels.begin(), labels.end(), -1);
   if (missing > 0) {
-    return absl::InvalidArgumentError(absl::StrCat("k-NN: ", missing, " of ", labels.size(), " images of the ", what,
-                                                   " have no label; labels are class folders, or .cls or .json members of a tar"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("k-NN: ", missing, " of ", labels.size(), " images of the ", what,
+                     " have no label; labels are class folders, or .cls or .json members of a tar"));
   }
   const std::string not_finite = NotFinite(rows_ND);
   if (not_finite.empty()) return absl::OkStatus();
@@ -114,18 +121,19 @@ at::Tensor Unit(const at::Tensor& rows_ND) {
 }
 
 // The class with most votes; of equals the smallest.
-int Elect(const float* similarities, const int64_t* rows, int64_t k, const std::vector<int>& labels, double temperature) {
+int Elect(const float* similarities, const int64_t* rows, int64_t k, const std::vector<int>& labels,
+          double temperature) {
   std::map<int, double> votes;
   for (int64_t i = 0; i < k; ++i) votes[labels[rows[i]]] += std::exp(similarities[i] / temperature);
-  const auto winner = std::max_element(votes.begin(), votes.end(),
-                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto winner =
+      std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return winner->first;
 }
 
 }  // namespace
 
-absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& encoder, const PixelStatistics& statistics,
-                                       const EmbedOptions& options) {
+absl::StatusOr<Embeddings> EmbedImages(const Dataset& dataset, const Encoder& encoder,
+                                       const PixelStatistics& statistics, const EmbedOptions& options) {
   const PatchGrid grid = encoder.grid();
   const ImageShape& image = encoder.image();
   if (!(image == options.image)) {
@@ -192,12 +200,13 @@ absl::Status CheckAnyRow(const std::string& what, const Embeddings& embeddings) 
 int64_t VotersOf(const KnnOptions& options, int64_t bank_rows) { return std::min<int64_t>(options.k, bank_rows); }
 
 absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
-                                   const at::Tensor& query_MD, const std::vector<int>& query_labels, const KnnOptions& options) {
+                                   const at::Tensor& query_MD, const std::vector<int>& query_labels,
+                                   const KnnOptions& options) {
   RETURN_IF_ERROR(CheckRows(bank_labels, bank_ND, "bank"));
   RETURN_IF_ERROR(CheckRows(query_labels, query_MD, "query set"));
   if (bank_ND.size(1) != query_MD.size(1) || options.k <= 0 || !(options.temperature > 0)) {
-    return absl::InvalidArgumentError(absl::StrCat("k-NN: widths ", bank_ND.size(1), " and ", query_MD.size(1), ", k ", options.k,
-                                                   ", temperature ", options.temperature));
+    return absl::InvalidArgumentError(absl::StrCat("k-NN: widths ", bank_ND.size(1), " and ", query_MD.size(1), ", k ",
+                                                   options.k, ", temperature ", options.temperature));
   }
   const at::NoGradGuard no_grad;
   const at::Tensor bank_DN = Unit(bank_ND).t();
@@ -211,8 +220,8 @@ absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<
     const at::Tensor similarity_QK = similarity.to(at::kCPU).contiguous();
     const at::Tensor rows_QK = rows.to(at::kCPU).contiguous();
     for (int64_t i = 0; i < last - first; ++i) {
-      const int elected = Elect(similarity_QK.const_data_ptr<float>() + i * k, rows_QK.const_data_ptr<int64_t>() + i * k, k,
-                                bank_labels, options.temperature);
+      const int elected = Elect(similarity_QK.const_data_ptr<float>() + i * k,
+                                rows_QK.const_data_ptr<int64_t>() + i * k, k, bank_labels, options.temperature);
       right += elected == query_labels[first + i];
     }
   }

@@ -57,8 +57,8 @@ double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 double NaiveKnn(const std::vector<std::vector<float>>& bank, const std::vector<int>& bank_labels,
-                const std::vector<std::vector<float>>& query, const std::vector<int>& query_labels, const KnnOptions& options,
-                int classes) {
+                const std::vector<std::vector<float>>& query, const std::vector<int>& query_labels,
+                const KnnOptions& options, int classes) {
   int right = 0;
   for (size_t q = 0; q < query.size(); ++q) {
     std::vector<std::pair<double, int>> neighbours;
@@ -81,8 +81,10 @@ TEST(KnnAccuracyTest, EqualsNaiveLoops) {
   // Labels that the features tell something about, so that the accuracy is neither 0 nor 1.
   for (const auto& row : bank) bank_labels.push_back(row[0] > 0 ? (row[1] > 0 ? 2 : 1) : 0);
   for (const auto& row : query) query_labels.push_back(row[0] > 0 ? (row[1] > 0 ? 2 : 1) : 0);
-  for (const KnnOptions& options : {KnnOptions{20, 0.07}, KnnOptions{1, 0.07}, KnnOptions{100, 0.5}, KnnOptions{7, 10}}) {
-    ASSERT_OK_AND_ASSIGN(const double accuracy, KnnAccuracy(Rows(bank), bank_labels, Rows(query), query_labels, options));
+  for (const KnnOptions& options :
+       {KnnOptions{20, 0.07}, KnnOptions{1, 0.07}, KnnOptions{100, 0.5}, KnnOptions{7, 10}}) {
+    ASSERT_OK_AND_ASSIGN(const double accuracy,
+                         KnnAccuracy(Rows(bank), bank_labels, Rows(query), query_labels, options));
     EXPECT_DOUBLE_EQ(accuracy, NaiveKnn(bank, bank_labels, query, query_labels, options, 3)) << options.k;
     EXPECT_GT(accuracy, 0.4);
     EXPECT_LT(accuracy, 1.0);
@@ -91,7 +93,8 @@ TEST(KnnAccuracyTest, EqualsNaiveLoops) {
 
 TEST(KnnAccuracyTest, LengthsOfRowsDoNotMatter) {
   const at::Tensor bank = Rows({{1, 0}, {0, 100}});
-  ASSERT_OK_AND_ASSIGN(const double accuracy, KnnAccuracy(bank, {0, 1}, Rows({{9, 1}, {0.001, 0.002}}), {0, 1}, {1, 0.07}));
+  ASSERT_OK_AND_ASSIGN(const double accuracy,
+                       KnnAccuracy(bank, {0, 1}, Rows({{9, 1}, {0.001, 0.002}}), {0, 1}, {1, 0.07}));
   EXPECT_EQ(accuracy, 1);
 }
 
@@ -104,15 +107,19 @@ TEST(KnnAccuracyTest, OneCloseNeighbourOutvotesTwoFarOnes) {
 
 TEST(KnnAccuracyTest, RefusesWhatCannotVote) {
   const at::Tensor rows = Rows({{1, 0}, {0, 1}});
-  EXPECT_THAT(KnnAccuracy(rows, {0, -1}, rows, {0, 1}, {}), StatusIs(kInvalid, "1 of 2 images of the bank have no label"));
-  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, rows, {-1, -1}, {}), StatusIs(kInvalid, "images of the query set have no label"));
+  EXPECT_THAT(KnnAccuracy(rows, {0, -1}, rows, {0, 1}, {}),
+              StatusIs(kInvalid, "1 of 2 images of the bank have no label"));
+  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, rows, {-1, -1}, {}),
+              StatusIs(kInvalid, "images of the query set have no label"));
   EXPECT_THAT(KnnAccuracy(at::empty({0, 2}), {}, rows, {0, 1}, {}), StatusIs(kInvalid, "the bank has no rows"));
   EXPECT_THAT(KnnAccuracy(at::Tensor(), {}, rows, {0, 1}, {}), StatusIs(kInvalid, "the bank has no rows"));
   EXPECT_THAT(KnnAccuracy(rows, {0}, rows, {0, 1}, {}), StatusIs(kInvalid, "2 rows and 1 labels"));
   EXPECT_THAT(KnnAccuracy(rows, {0, 1}, Rows({{1, 2, 3}}), {0}, {}), StatusIs(kInvalid, "widths 2 and 3"));
   const at::Tensor broken = Rows({{1, NAN}, {0, 1}});
-  EXPECT_THAT(KnnAccuracy(broken, {0, 1}, rows, {0, 1}, {}), StatusIs(kInvalid, "features of the bank hold 1 of 4 values that are not finite"));
-  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, broken, {0, 1}, {}), StatusIs(kInvalid, "features of the query set hold 1 of 4"));
+  EXPECT_THAT(KnnAccuracy(broken, {0, 1}, rows, {0, 1}, {}),
+              StatusIs(kInvalid, "features of the bank hold 1 of 4 values that are not finite"));
+  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, broken, {0, 1}, {}),
+              StatusIs(kInvalid, "features of the query set hold 1 of 4"));
 }
 
 TEST(KnnAccuracyTest, AllOfASmallBankVote) {
@@ -214,7 +221,8 @@ TEST_F(EmbedImagesTest, NoImagesAreZeroRowsAndNoError) {
     EXPECT_EQ(found.patch_tokens_NLD.sizes(), at::IntArrayRef({0, 16, 12}));
     ASSERT_OK_AND_ASSIGN(const Embeddings raw, RawPixelFeatures(*dataset_, 8, options));
     EXPECT_EQ(raw.patch_mean_ND.sizes(), at::IntArrayRef({0, 3 * 64}));
-    EXPECT_THAT(CheckAnyRow("--images=photos", found), StatusIs(kInvalid, absl::StrCat("--images=photos: none of its ", samples.size(), " images")));
+    EXPECT_THAT(CheckAnyRow("--images=photos", found),
+                StatusIs(kInvalid, absl::StrCat("--images=photos: none of its ", samples.size(), " images")));
   }
 }
 
@@ -265,7 +273,8 @@ TEST_F(EmbedImagesTest, WhatLibtorchThrowsIsAStatus) {
   EXPECT_THAT(EmbedImages(*dataset_, ThrowingEncoder(encoder_.get()), ImageNetStatistics(), options),
               StatusIs(absl::StatusCode::kAborted, "matrix"));
   // No memory for the crops of any image.
-  EXPECT_THAT(RawPixelFeatures(*dataset_, 1 << 30, options), StatusIs(absl::StatusCode::kResourceExhausted, "image even/0.png: "));
+  EXPECT_THAT(RawPixelFeatures(*dataset_, 1 << 30, options),
+              StatusIs(absl::StatusCode::kResourceExhausted, "image even/0.png: "));
 }
 
 TEST_F(EmbedImagesTest, RefusesAnotherImageSize) {
@@ -275,7 +284,8 @@ TEST_F(EmbedImagesTest, RefusesAnotherImageSize) {
     options.image = other;
     EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(kInvalid, "looks at 16 px"));
   }
-  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(kInvalid, "image size: 24 x 16 px"));
+  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options),
+              StatusIs(kInvalid, "image size: 24 x 16 px"));
 }
 
 TEST_F(EmbedImagesTest, RectanglesAndGreyAreTheEncodersOwn) {

@@ -8,9 +8,9 @@
 #include "base/status_macros.h"
 #include "data/augment.h"
 #include "data/decode.h"
+#include "evaluation/embedding.h"
 #include "job/job_shape.h"
 #include "model/catch_torch.h"
-#include "evaluation/embedding.h"
 
 namespace mimeo {
 namespace {
@@ -21,20 +21,23 @@ struct Crops {
   std::vector<at::Tensor> views_CHW;  // undefined: the view is full-size, as shared_CHW is
 };
 
-absl::StatusOr<Crops> ReadCrops(const Dataset& dataset, const JobSpec& spec, const std::vector<ViewSpec>& views, int64_t sample) {
+absl::StatusOr<Crops> ReadCrops(const Dataset& dataset, const JobSpec& spec, const std::vector<ViewSpec>& views,
+                                int64_t sample) {
   ASSIGN_OR_RETURN(const std::string bytes, dataset.Read(sample));
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeImage(bytes, spec.data().max_pixels()));
   Crops crops;
   crops.shared_CHW = EvaluationCrop(pixels, CropShapeOf(spec.data()));
   for (const ViewSpec& view : views) {
-    crops.views_CHW.push_back(IsFullSize(view, spec.data()) ? at::Tensor() : EvaluationCrop(pixels, CropShapeOf(view, spec.data())));
+    crops.views_CHW.push_back(IsFullSize(view, spec.data()) ? at::Tensor()
+                                                            : EvaluationCrop(pixels, CropShapeOf(view, spec.data())));
   }
   return crops;
 }
 
 }  // namespace
 
-absl::StatusOr<Batch> ReadEvaluationBatch(const Dataset& dataset, const JobSpec& spec, const std::vector<int64_t>& samples) {
+absl::StatusOr<Batch> ReadEvaluationBatch(const Dataset& dataset, const JobSpec& spec,
+                                          const std::vector<int64_t>& samples) {
   const std::vector<ViewSpec> views = EachView(spec);
   Batch batch;
   std::vector<at::Tensor> shared;
@@ -53,7 +56,9 @@ absl::StatusOr<Batch> ReadEvaluationBatch(const Dataset& dataset, const JobSpec&
   if (shared.empty()) return batch;
   RETURN_IF_ERROR(CatchTorch([&] {
     batch.shared_BCHW = at::stack(shared);
-    for (const std::vector<at::Tensor>& view : small) batch.views_BCHW.push_back(view.empty() ? batch.shared_BCHW : at::stack(view));
+    for (const std::vector<at::Tensor>& view : small) {
+      batch.views_BCHW.push_back(view.empty() ? batch.shared_BCHW : at::stack(view));
+    }
   }));
   return batch;
 }

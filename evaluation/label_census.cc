@@ -25,7 +25,9 @@ std::string Listed(std::vector<std::string> names) {
 // Measured images by the name of their class.
 std::map<std::string, int64_t> ClassesOf(const MeasuredSet& set) {
   std::map<std::string, int64_t> classes;
-  for (const int64_t sample : LabelledAmong(*set.dataset, set.samples)) ++classes[set.dataset->class_names()[set.dataset->label(sample)]];
+  for (const int64_t sample : LabelledAmong(*set.dataset, set.samples)) {
+    ++classes[set.dataset->class_names()[set.dataset->label(sample)]];
+  }
   return classes;
 }
 
@@ -38,11 +40,13 @@ std::string Counted(const MeasuredSet& set) {
   const size_t labelled = static_cast<size_t>(dataset.size()) - unlabelled.size();
   if (labelled == 0) {
     return absl::StrCat(set.name, ": none of its ", dataset.size(),
-                        " images has a label, so that no accuracy is measured; labels are class folders, or .cls or .json members of a tar");
+                        " images has a label, so that no accuracy is measured; labels are class folders, or .cls or "
+                        ".json members of a tar");
   }
-  return absl::StrCat(set.name, ": ", labelled, " of ", dataset.size(), " images have a label; ", LabelledAmong(dataset, set.samples).size(),
-                      " of them are measured, in ", ClassesOf(set).size(), " classes",
-                      unlabelled.empty() ? "" : absl::StrCat("; left out for want of a label: ", Listed(std::move(unlabelled))));
+  return absl::StrCat(
+      set.name, ": ", labelled, " of ", dataset.size(), " images have a label; ",
+      LabelledAmong(dataset, set.samples).size(), " of them are measured, in ", ClassesOf(set).size(), " classes",
+      unlabelled.empty() ? "" : absl::StrCat("; left out for want of a label: ", Listed(std::move(unlabelled))));
 }
 
 }  // namespace
@@ -63,11 +67,14 @@ std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredS
     if (asked.count(name) == 0) idle.push_back(absl::StrCat(ToText(name), " (", count, ")"));
   }
   if (!unknown.empty()) {
-    lines.push_back(absl::StrFormat("%s: classes that %s lacks, each image of which counts as wrong, so that no accuracy can be above %.3f: %s",
-                                    queries.name, bank.name, static_cast<double>(images - wrong) / static_cast<double>(images), Listed(std::move(unknown))));
+    lines.push_back(absl::StrFormat(
+        "%s: classes that %s lacks, each image of which counts as wrong, so that no accuracy can be above %.3f: %s",
+        queries.name, bank.name, static_cast<double>(images - wrong) / static_cast<double>(images),
+        Listed(std::move(unknown))));
   }
   if (!idle.empty()) {
-    lines.push_back(absl::StrCat(bank.name, ": classes that ", queries.name, " lacks, so that each vote for them is wrong: ", Listed(std::move(idle))));
+    lines.push_back(absl::StrCat(bank.name, ": classes that ", queries.name,
+                                 " lacks, so that each vote for them is wrong: ", Listed(std::move(idle))));
   }
   return lines;
 }

@@ -16,8 +16,9 @@ struct MeasuredSet {
   std::vector<int64_t> samples;
 };
 
-// For people, a line each: how many images of either set have a label and are measured, and which have none; the classes that only one
-// of the sets has, and what that does to an accuracy. Names are text (base/text.h). Where a set has no label at all, it says only that.
+// For people, a line each: how many images of either set have a label and are measured, and which have none; the
+// classes that only one of the sets has, and what that does to an accuracy. Names are text (base/text.h). Where a set
+// has no label at all, it says only that.
 std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredSet& queries);
 
 }  // namespace mimeo

@@ -36,15 +36,19 @@ TEST_F(LabelCensusTest, CountsAndNamesWhatIsMeasured) {
   const auto queries = Open("queries", {{"cat", 1}, {"dog", 1}, {"", 1}});
   EXPECT_THAT(DescribeLabels({"--bank", bank.get(), {0, 1, 4}}, {"--data", queries.get(), AllSamples(*queries)}),
               ElementsAre("--bank: 7 of 7 images have a label; 3 of them are measured, in 2 classes",
-                          "--data: 2 of 3 images have a label; 2 of them are measured, in 2 classes; left out for want of a label: 0.png"));
+                          "--data: 2 of 3 images have a label; 2 of them are measured, in 2 classes; left out for want "
+                          "of a label: 0.png"));
 }
 
 TEST_F(LabelCensusTest, SaysWhatClassesOfOneSideDo) {
   const auto bank = Open("bank", {{"cat", 4}, {"dog", 3}});
   const auto queries = Open("queries", {{"cat", 3}, {"fox\x1b", 1}});
-  const auto lines = DescribeLabels({"bank", bank.get(), AllSamples(*bank)}, {"path", queries.get(), AllSamples(*queries)});
+  const auto lines =
+      DescribeLabels({"bank", bank.get(), AllSamples(*bank)}, {"path", queries.get(), AllSamples(*queries)});
   ASSERT_THAT(lines, SizeIs(4));
-  EXPECT_EQ(lines[2], "path: classes that bank lacks, each image of which counts as wrong, so that no accuracy can be above 0.750: fox\\x1b (1)");
+  EXPECT_EQ(lines[2],
+            "path: classes that bank lacks, each image of which counts as wrong, so that no accuracy can be above "
+            "0.750: fox\\x1b (1)");
   EXPECT_EQ(lines[3], "bank: classes that path lacks, so that each vote for them is wrong: dog (3)");
 }
 

@@ -29,16 +29,21 @@ double AccuracyOf(const LogisticFit& fit, const at::Tensor& x_ND, const at::Tens
 
 absl::Status CheckRows(const char* which, const at::Tensor& rows_ND, const std::vector<int>& labels) {
   if (rows_ND.size(0) != static_cast<int64_t>(labels.size())) {
-    return absl::InvalidArgumentError(absl::StrCat(which, ": ", rows_ND.size(0), " rows and ", labels.size(), " labels"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(which, ": ", rows_ND.size(0), " rows and ", labels.size(), " labels"));
   }
   if (std::any_of(labels.begin(), labels.end(), [](int label) { return label < 0; })) {
-    return absl::InvalidArgumentError(absl::StrCat(which, ": some images have no label; a linear probe needs one each"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(which, ": some images have no label; a linear probe needs one each"));
   }
   const std::string not_finite = NotFinite(rows_ND);
-  return not_finite.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrCat(which, ": the features hold ", not_finite));
+  return not_finite.empty() ? absl::OkStatus()
+                            : absl::InvalidArgumentError(absl::StrCat(which, ": the features hold ", not_finite));
 }
 
-at::Tensor LabelTensor(const std::vector<int>& labels) { return at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong); }
+at::Tensor LabelTensor(const std::vector<int>& labels) {
+  return at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong);
+}
 
 struct Choice {
   double strength = 0;
@@ -46,7 +51,8 @@ struct Choice {
 };
 
 // `fifth`: the rows that judge. Each fit starts at the stronger one's end, from where it is not far.
-Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const at::Tensor& fifth, int64_t num_classes) {
+Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const at::Tensor& fifth,
+                      int64_t num_classes) {
   const at::Tensor kept = at::ones({x_ND.size(0)}, at::kBool).index_fill(0, fifth, false).nonzero().squeeze(1);
   double best = -1;
   Choice chosen;
@@ -59,17 +65,20 @@ Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const 
   return chosen;
 }
 
-// (D, N): axes in which the same problem is smaller, where rows are fewer than they are wide; none otherwise. Such rows lie in a
-// subspace, the best weights lie in it too, and a penalty on their length does not see a rotation.
+// (D, N): axes in which the same problem is smaller, where rows are fewer than they are wide; none otherwise. Such rows
+// lie in a subspace, the best weights lie in it too, and a penalty on their length does not see a rotation.
 at::Tensor AxesOf(const at::Tensor& x_ND) {
   if (x_ND.size(0) >= x_ND.size(1)) return {};
   return std::get<0>(at::linalg_qr(x_ND.t()));
 }
 
-at::Tensor Along(const at::Tensor& axes_DN, const at::Tensor& x_MD) { return axes_DN.defined() ? x_MD.mm(axes_DN) : x_MD; }
+at::Tensor Along(const at::Tensor& axes_DN, const at::Tensor& x_MD) {
+  return axes_DN.defined() ? x_MD.mm(axes_DN) : x_MD;
+}
 
-LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels, const std::vector<std::string>& bank_names,
-                  const at::Tensor& query_MD, const std::vector<int>& query_labels) {
+LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
+                  const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
+                  const std::vector<int>& query_labels) {
   const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
   const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
   const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DN = AxesOf(standard_ND);
@@ -88,9 +97,11 @@ LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels
 
 }  // namespace
 
-LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength, const LogisticFit& start) {
+LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength,
+                        const LogisticFit& start) {
   LogisticFit fit;
-  fit.weight_CD = start.weight_CD.defined() ? start.weight_CD.clone() : at::zeros({num_classes, x_ND.size(1)}, x_ND.options());
+  fit.weight_CD =
+      start.weight_CD.defined() ? start.weight_CD.clone() : at::zeros({num_classes, x_ND.size(1)}, x_ND.options());
   fit.bias_C = start.bias_C.defined() ? start.bias_C.clone() : at::zeros({num_classes}, x_ND.options());
   fit.weight_CD.requires_grad_(), fit.bias_C.requires_grad_();
   torch::optim::LBFGSOptions options(/*lr=*/1);
@@ -115,15 +126,20 @@ absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::
                                           const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
                                           const std::vector<int>& query_labels) {
   constexpr int64_t kFewest = 10;
-  if (bank_ND.size(0) < kFewest) return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_ND.size(0), " rows; at least ", kFewest));
+  if (bank_ND.size(0) < kFewest) {
+    return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_ND.size(0), " rows; at least ", kFewest));
+  }
   if (query_MD.size(0) == 0) return absl::InvalidArgumentError("no rows to classify");
   if (bank_ND.size(1) != query_MD.size(1)) {
-    return absl::InvalidArgumentError(absl::StrCat("the bank's rows are ", bank_ND.size(1), " wide, the queries' ", query_MD.size(1)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the bank's rows are ", bank_ND.size(1), " wide, the queries' ", query_MD.size(1)));
   }
   if (bank_names.size() != bank_labels.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_labels.size(), " labels and ", bank_names.size(), " names"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("bank: ", bank_labels.size(), " labels and ", bank_names.size(), " names"));
   }
-  for (const absl::Status& status : {CheckRows("bank", bank_ND, bank_labels), CheckRows("queries", query_MD, query_labels)}) {
+  for (const absl::Status& status :
+       {CheckRows("bank", bank_ND, bank_labels), CheckRows("queries", query_MD, query_labels)}) {
     if (!status.ok()) return status;
   }
   return CatchTorch([&] { return Probe(bank_ND, bank_labels, bank_names, query_MD, query_labels); });

@@ -40,11 +40,12 @@ std::vector<std::string> NamesOf(int64_t rows) {
 }
 
 TEST(LinearProbeTest, SeparatesWhatIsSeparable) {
-  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1), LabelsOf(30)));
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60),
+                                                              Corners(30, 0.2, 1), LabelsOf(30)));
   EXPECT_EQ(probe.accuracy, 1);
   // Scale and place of the features do not matter.
-  ASSERT_OK_AND_ASSIGN(const LinearProbe moved,
-                       ProbeLinearly(Corners(60, 0.2, 0) * 1e3 + 7, LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1) * 1e3 + 7, LabelsOf(30)));
+  ASSERT_OK_AND_ASSIGN(const LinearProbe moved, ProbeLinearly(Corners(60, 0.2, 0) * 1e3 + 7, LabelsOf(60), NamesOf(60),
+                                                              Corners(30, 0.2, 1) * 1e3 + 7, LabelsOf(30)));
   EXPECT_EQ(moved.accuracy, 1);
 }
 
@@ -67,8 +68,8 @@ TEST(LinearProbeTest, TheOrderOfTheBankDoesNotMatter) {
     std::vector<int> moved_labels;
     std::vector<std::string> moved_names;
     for (const int64_t n : order) moved_labels.push_back(labels[n]), moved_names.push_back(NamesOf(100)[n]);
-    ASSERT_OK_AND_ASSIGN(const LinearProbe moved, ProbeLinearly(bank.index_select(0, at::tensor(order, at::kLong)), moved_labels, moved_names,
-                                                                query, LabelsOf(300)));
+    ASSERT_OK_AND_ASSIGN(const LinearProbe moved, ProbeLinearly(bank.index_select(0, at::tensor(order, at::kLong)),
+                                                                moved_labels, moved_names, query, LabelsOf(300)));
     EXPECT_EQ(moved.strength, probe.strength) << step;
     EXPECT_NEAR(moved.bank_loss, probe.bank_loss, 1e-6) << step;
     EXPECT_NEAR(moved.accuracy, probe.accuracy, 1.0 / 300 + 1e-12) << step;  // rows are summed in another order
@@ -101,7 +102,9 @@ TEST(LinearProbeTest, FindsTheMinimumThatGradientDescentFinds) {
       }
     }
     for (int64_t c = 0; c < kClasses; ++c) {
-      for (int64_t d = 0; d < kWidth; ++d) loss += kStrength / 2 * w[c][d] * w[c][d], gradient[c][d] += kStrength * w[c][d];
+      for (int64_t d = 0; d < kWidth; ++d) {
+        loss += kStrength / 2 * w[c][d] * w[c][d], gradient[c][d] += kStrength * w[c][d];
+      }
       for (int64_t d = 0; d <= kWidth; ++d) w[c][d] -= gradient[c][d];
     }
   }
@@ -123,10 +126,13 @@ TEST(LinearProbeTest, WideRowsHaveTheMinimumOfTheirOwnWidth) {
   ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(bank, LabelsOf(30), NamesOf(30), query, LabelsOf(60)));
   const at::Tensor mean = bank.mean(0), deviation = bank.std(0, /*unbiased=*/false);
   const std::vector<int> labels = LabelsOf(30), query_labels = LabelsOf(60);
-  const LogisticFit direct = FitLogistic((bank - mean) / deviation, at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong), 3, probe.strength);
+  const LogisticFit direct =
+      FitLogistic((bank - mean) / deviation, at::tensor(std::vector<int64_t>(labels.begin(), labels.end()), at::kLong),
+                  3, probe.strength);
   EXPECT_NEAR(probe.bank_loss, direct.loss, 1e-9);
   const at::Tensor scores = at::linear((query - mean) / deviation, direct.weight_CD, direct.bias_C);
-  const at::Tensor right = scores.argmax(1).eq(at::tensor(std::vector<int64_t>(query_labels.begin(), query_labels.end()), at::kLong));
+  const at::Tensor right =
+      scores.argmax(1).eq(at::tensor(std::vector<int64_t>(query_labels.begin(), query_labels.end()), at::kLong));
   EXPECT_NEAR(probe.accuracy, right.to(at::kDouble).mean().item<double>(), 1e-12);
   EXPECT_GT(probe.accuracy, 0.5);
   EXPECT_LT(probe.accuracy, 1);
@@ -135,19 +141,26 @@ TEST(LinearProbeTest, WideRowsHaveTheMinimumOfTheirOwnWidth) {
 TEST(LinearProbeTest, AClassThatTheBankLacksIsAWrongAnswer) {
   std::vector<int> labels = LabelsOf(30);
   labels[0] = 9;
-  ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1), labels));
+  ASSERT_OK_AND_ASSIGN(const LinearProbe probe,
+                       ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1), labels));
   EXPECT_NEAR(probe.accuracy, 29.0 / 30, 1e-12);
 }
 
 TEST(LinearProbeTest, SaysWhatItCannotUse) {
   const at::Tensor rows = Corners(30, 0.2, 0);
-  EXPECT_THAT(ProbeLinearly(rows.slice(0, 0, 5), LabelsOf(5), NamesOf(5), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("5 rows; at least 10")));
-  EXPECT_THAT(ProbeLinearly(rows, std::vector<int>(30, -1), NamesOf(30), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("no label")));
-  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), NamesOf(30), rows.slice(1, 0, 3), LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("4 wide, the queries' 3")));
-  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), NamesOf(29), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("30 labels and 29 names")));
+  EXPECT_THAT(ProbeLinearly(rows.slice(0, 0, 5), LabelsOf(5), NamesOf(5), rows, LabelsOf(30)).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("5 rows; at least 10")));
+  EXPECT_THAT(ProbeLinearly(rows, std::vector<int>(30, -1), NamesOf(30), rows, LabelsOf(30)).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("no label")));
+  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), NamesOf(30), rows.slice(1, 0, 3), LabelsOf(30)).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("4 wide, the queries' 3")));
+  EXPECT_THAT(ProbeLinearly(rows, LabelsOf(30), NamesOf(29), rows, LabelsOf(30)).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("30 labels and 29 names")));
   at::Tensor broken = rows.clone();
   broken[3][1] = std::nan("");
-  EXPECT_THAT(ProbeLinearly(broken, LabelsOf(30), NamesOf(30), rows, LabelsOf(30)).status(), StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("bank: the features hold 1 of 120 values that are not finite")));
+  EXPECT_THAT(ProbeLinearly(broken, LabelsOf(30), NamesOf(30), rows, LabelsOf(30)).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       ::testing::HasSubstr("bank: the features hold 1 of 120 values that are not finite")));
 }
 
 }  // namespace

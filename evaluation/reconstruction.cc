@@ -2,8 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -88,7 +88,8 @@ Pixels SideBySide(const std::vector<at::Tensor>& panels_CHW, int panel_px) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Reconstructor>> Reconstructor::Create(const NamedTensors& checkpoint, const JobSpec& spec) {
+absl::StatusOr<std::unique_ptr<Reconstructor>> Reconstructor::Create(const NamedTensors& checkpoint,
+                                                                     const JobSpec& spec) {
   ASSIGN_OR_RETURN(const JobSpec only, WithOneReconstruction(spec));
   const at::NoGradGuard no_grad;
   std::unique_ptr<Reconstructor> reconstructor(new Reconstructor());
@@ -115,7 +116,8 @@ at::Tensor Reconstructor::PredictPatches(const at::Tensor& images_BCHW, const Ma
   return patches_BLP.scatter(1, index_BMP, predicted_BMP);
 }
 
-std::vector<Pixels> Reconstructor::Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys, int panel_px) const {
+std::vector<Pixels> Reconstructor::Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys,
+                                        int panel_px) const {
   const at::NoGradGuard no_grad;
   const PatchGrid grid = encoder_->grid();
   const MaskPlan plan = DrawMaskPlans(mask_, grid, num_visible_, keys).front();

@@ -11,11 +11,11 @@
 
 #include "base/status_macros.h"
 #include "data/spread_sample.h"
+#include "evaluation/evaluation_batch.h"
 #include "job/job_shape.h"
 #include "model/catch_torch.h"
 #include "model/mask_plan.h"
 #include "teacher/attach_or_stop.h"
-#include "evaluation/evaluation_batch.h"
 
 namespace mimeo {
 namespace {
@@ -29,7 +29,8 @@ MaskPlan PlanOfAll(int64_t batch, int num_patches, MimicTokens tokens) {
 
 }  // namespace
 
-absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec& spec, const EmbedOptions& options, FeatureSource* teacher) {
+absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec& spec, const EmbedOptions& options,
+                                          FeatureSource* teacher) {
   return CatchTorch([&]() -> absl::StatusOr<Embeddings> {
     const std::string& objective = teacher->request().objectives.front();
     const int64_t first_patch = teacher->request().class_token ? 1 : 0;
@@ -40,7 +41,8 @@ absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec&
     std::vector<at::Tensor> means;
     for (int64_t first = 0; first < all; first += options.batch) {
       const int64_t last = std::min<int64_t>(first + options.batch, all);
-      ASSIGN_OR_RETURN(const Batch batch, ReadEvaluationBatch(dataset, spec, {samples.begin() + first, samples.begin() + last}));
+      ASSIGN_OR_RETURN(const Batch batch,
+                       ReadEvaluationBatch(dataset, spec, {samples.begin() + first, samples.begin() + last}));
       if (batch.sample_ids.empty()) continue;
       std::vector<ViewInput> views(1);
       views[0].images_BCHW = batch.views_BCHW[0];  // the first group is full-size

@@ -39,9 +39,14 @@ void CheckData(const DataSpec& data, ProblemList* problems) {
   }
   problems->InRange("data.image_px", data.image_px(), 8, 4096);
   problems->InRange("data.image_width_px", data.image_width_px(), 8, 4096);
-  if (data.channels() != 1 && data.channels() != 3) problems->Add("data.channels", data.channels(), " is neither 3 (RGB) nor 1 (grey)");
-  for (const auto& [field, values] : {std::make_pair("data.pixel_mean", data.pixel_mean()), std::make_pair("data.pixel_std", data.pixel_std())}) {
-    if (values.size() != data.channels()) problems->Add(field, "given ", values.size(), " times; once per channel, ", data.channels());
+  if (data.channels() != 1 && data.channels() != 3) {
+    problems->Add("data.channels", data.channels(), " is neither 3 (RGB) nor 1 (grey)");
+  }
+  for (const auto& [field, values] :
+       {std::make_pair("data.pixel_mean", data.pixel_mean()), std::make_pair("data.pixel_std", data.pixel_std())}) {
+    if (values.size() != data.channels()) {
+      problems->Add(field, "given ", values.size(), " times; once per channel, ", data.channels());
+    }
   }
   for (const double mean : data.pixel_mean()) problems->InRange("data.pixel_mean", mean, 0.0, 1.0);
   for (const double std : data.pixel_std()) problems->InRange("data.pixel_std", std, 1e-4, 1e4);
@@ -65,14 +70,18 @@ void CheckOptimizer(const OptimizerSpec& optimizer, ProblemList* problems) {
 void CheckSchedule(const ScheduleSpec& schedule, ProblemList* problems) {
   if (schedule.has_epochs() == schedule.has_steps()) {
     problems->Add("schedule", schedule.has_epochs() ? "both epochs and steps are given; exactly one"
-                                                  : "neither epochs nor steps is given; exactly one");
+                                                    : "neither epochs nor steps is given; exactly one");
   }
   if (schedule.has_epochs() && !(schedule.epochs() > 0 && schedule.epochs() <= 1e6)) {
     problems->Add("schedule.epochs", schedule.epochs(), " is not above 0 and at most 1000000");
   }
   if (schedule.has_steps()) problems->InRange<int64_t>("schedule.steps", schedule.steps(), 1, int64_t{1} << 40);
-  if (schedule.has_warmup_epochs() && !schedule.has_epochs()) problems->Add("schedule.warmup_epochs", "goes with epochs; use warmup_steps");
-  if (schedule.has_warmup_steps() && !schedule.has_steps()) problems->Add("schedule.warmup_steps", "goes with steps; use warmup_epochs");
+  if (schedule.has_warmup_epochs() && !schedule.has_epochs()) {
+    problems->Add("schedule.warmup_epochs", "goes with epochs; use warmup_steps");
+  }
+  if (schedule.has_warmup_steps() && !schedule.has_steps()) {
+    problems->Add("schedule.warmup_steps", "goes with steps; use warmup_epochs");
+  }
   if (schedule.has_epochs() && schedule.has_warmup_epochs()) {
     problems->InRange("schedule.warmup_epochs", schedule.warmup_epochs(), 0.0, schedule.epochs());
   }
@@ -108,37 +117,45 @@ bool CheckContrastGroup(const JobSpec& spec, ProblemList* problems) {
     return false;
   }
   if (group < 2 || global_batch % group != 0) {
-    problems->Add("data.contrast_group", group, " does not divide data.global_batch ", global_batch, " into groups of at least 2");
+    problems->Add("data.contrast_group", group, " does not divide data.global_batch ", global_batch,
+                  " into groups of at least 2");
     return false;
   }
   if (group % ranks != 0) {
-    problems->Add("data.contrast_group", group, " is not a multiple of ", ranks, " ranks; nearest that fit: ", NearestMultiples(group, ranks));
+    problems->Add("data.contrast_group", group, " is not a multiple of ", ranks,
+                  " ranks; nearest that fit: ", NearestMultiples(group, ranks));
     return false;
   }
   if (spec.resources().micro_batch() == group / ranks) return true;
-  problems->Add("resources.micro_batch", spec.resources().micro_batch(), " x ", ranks, " ranks is not data.contrast_group ", group,
-                ": objectives that mix samples need one micro-step per group; leave micro_batch out, or make it ", group / ranks);
+  problems->Add("resources.micro_batch", spec.resources().micro_batch(), " x ", ranks,
+                " ranks is not data.contrast_group ", group,
+                ": objectives that mix samples need one micro-step per group; leave micro_batch out, or make it ",
+                group / ranks);
   return false;
 }
 
-// What a recorded step holds fast: every number of the host but the rate and the average's decay (worker/training/step_recorder.h).
+// What a recorded step holds fast: every number of the host but the rate and the average's decay
+// (worker/training/step_recorder.h).
 void CheckCudaGraph(const JobSpec& spec, ProblemList* problems) {
   if (!spec.resources().cuda_graph()) return;
   const char* const held = "and a recorded step's are those of its first; leave resources.cuda_graph out, or ";
   if (spec.resources().num_ranks() > 1) {
-    problems->Add("resources.cuda_graph", "is for resources.num_ranks 1; it is ", spec.resources().num_ranks(), ", and the ranks' reductions are not recorded");
+    problems->Add("resources.cuda_graph", "is for resources.num_ranks 1; it is ", spec.resources().num_ranks(),
+                  ", and the ranks' reductions are not recorded");
   }
   const AdamWSpec& adamw = spec.optimizer().adamw();
   if (adamw.final_weight_decay() != adamw.weight_decay()) {
-    problems->Add("resources.cuda_graph", "optimizer.adamw.weight_decay goes from ", adamw.weight_decay(), " to final_weight_decay ", adamw.final_weight_decay(),
-                  ", ", held, "make them the same");
+    problems->Add("resources.cuda_graph", "optimizer.adamw.weight_decay goes from ", adamw.weight_decay(),
+                  " to final_weight_decay ", adamw.final_weight_decay(), ", ", held, "make them the same");
   }
   for (const ObjectiveSpec& objective : spec.objective()) {
     if (objective.has_weight_schedule()) {
-      problems->Add("resources.cuda_graph", "objective[", objective.name(), "].weight_schedule changes a weight, ", held, "the schedule");
+      problems->Add("resources.cuda_graph", "objective[", objective.name(), "].weight_schedule changes a weight, ",
+                    held, "the schedule");
     }
     if (objective.has_self_distillation()) {
-      problems->Add("resources.cuda_graph", "objective[", objective.name(), "].self_distillation changes its temperature and frees its prototypes along training, ", held,
+      problems->Add("resources.cuda_graph", "objective[", objective.name(),
+                    "].self_distillation changes its temperature and frees its prototypes along training, ", held,
                     "the objective");
     }
   }
@@ -147,8 +164,12 @@ void CheckCudaGraph(const JobSpec& spec, ProblemList* problems) {
 void CheckResources(const JobSpec& spec, ProblemList* problems) {
   const ResourceSpec& resources = spec.resources();
   problems->InRange("resources.threads_per_rank", resources.threads_per_rank(), 1, 1024);
-  if (resources.device() == DEVICE_UNSPECIFIED) problems->Add("resources.device", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA");
-  if (resources.precision() == PRECISION_UNSPECIFIED) problems->Add("resources.precision", "one of PRECISION_FP32, PRECISION_BF16");
+  if (resources.device() == DEVICE_UNSPECIFIED) {
+    problems->Add("resources.device", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA");
+  }
+  if (resources.precision() == PRECISION_UNSPECIFIED) {
+    problems->Add("resources.precision", "one of PRECISION_FP32, PRECISION_BF16");
+  }
   problems->AtLeast("resources.max_restarts", resources.max_restarts(), 0);
   CheckCudaGraph(spec, problems);
   if (!problems->InRange("resources.num_ranks", resources.num_ranks(), 1, limits::kRanksPerJob)) return;
@@ -160,15 +181,15 @@ void CheckResources(const JobSpec& spec, ProblemList* problems) {
   }
   if (spec.data().has_contrast_group() && !CheckContrastGroup(spec, problems)) return;
   if (!resources.has_micro_batch()) {  // then its default, global_batch / num_ranks, is not whole
-    problems->Add("data.global_batch", global_batch, " is not a multiple of ", ranks, " ranks; nearest that fit: ",
-                  NearestMultiples(global_batch, ranks));
+    problems->Add("data.global_batch", global_batch, " is not a multiple of ", ranks,
+                  " ranks; nearest that fit: ", NearestMultiples(global_batch, ranks));
     return;
   }
   const int64_t micro = resources.micro_batch();
   if (!problems->AtLeast("resources.micro_batch", micro, 1)) return;
   if (global_batch % (ranks * micro) != 0) {
     problems->Add("data.global_batch", global_batch, " is not a multiple of ", ranks, " ranks x micro-batch ", micro,
-                "; nearest that fit: ", NearestMultiples(global_batch, ranks * micro));
+                  "; nearest that fit: ", NearestMultiples(global_batch, ranks * micro));
   }
 }
 
@@ -178,7 +199,8 @@ std::vector<std::string> SizeProblems(const JobSpec& spec) {
   const auto bytes = static_cast<int64_t>(spec.ByteSizeLong());
   if (bytes <= limits::kSpecBytes) return {};
   ProblemList problems;
-  problems.Add("spec", bytes, " bytes; at most ", limits::kSpecBytes, "; shorten its paths, or leave out what is repeated");
+  problems.Add("spec", bytes, " bytes; at most ", limits::kSpecBytes,
+               "; shorten its paths, or leave out what is repeated");
   CheckPaths(spec, &problems);
   return problems.Take();
 }

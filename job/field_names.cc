@@ -44,11 +44,15 @@ std::string NameWhatIsKnown(absl::string_view text_format_message) {
   if (parts.size() < 5) return std::string(text_format_message);
   if (absl::StrContains(parts[2], "has no field named")) {
     const auto* type = JobSpec::descriptor()->file()->pool()->FindMessageTypeByName(parts[1]);
-    if (type != nullptr) return absl::StrCat("unknown field \"", parts[3], "\" in ", type->name(), "; ", KnownFields(*type));
+    if (type != nullptr) {
+      return absl::StrCat("unknown field \"", parts[3], "\" in ", type->name(), "; ", KnownFields(*type));
+    }
   }
   if (absl::StartsWith(parts[0], "Unknown enumeration value")) {
     const auto* type = EnumOfField(parts[3]);
-    if (type != nullptr) return absl::StrCat("unknown value \"", parts[1], "\" of ", parts[3], "; ", AllowedValues(*type));
+    if (type != nullptr) {
+      return absl::StrCat("unknown value \"", parts[1], "\" of ", parts[3], "; ", AllowedValues(*type));
+    }
   }
   return std::string(text_format_message);
 }

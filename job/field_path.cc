@@ -24,7 +24,8 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::TextFormat;
 
-absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::string_view name, absl::string_view path) {
+absl::StatusOr<const FieldDescriptor*> FindField(const Message& message, absl::string_view name,
+                                                 absl::string_view path) {
   const FieldDescriptor* field = message.GetDescriptor()->FindFieldByName(std::string(name));
   if (field == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": there is no field \"", name, "\" in ",
@@ -74,33 +75,43 @@ absl::StatusOr<Message*> Descend(Message* message, absl::string_view step, absl:
   }
   if (!(*field)->is_repeated()) {
     if (parts.first.size() == step.size()) return message->GetReflection()->MutableMessage(message, *field);
-    return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": ", parts.first, " is not a list; write it without [",
-                                                   parts.second));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--set ", path, ": ", parts.first, " is not a list; write it without [", parts.second));
   }
   const auto* reflection = message->GetReflection();
   const int count = reflection->FieldSize(*message, *field);
   if (parts.first.size() == step.size() && count <= 1) {  // then it is clear which one is meant
-    return count == 1 ? reflection->MutableRepeatedMessage(message, *field, 0) : reflection->AddMessage(message, *field);
+    return count == 1 ? reflection->MutableRepeatedMessage(message, *field, 0)
+                      : reflection->AddMessage(message, *field);
   }
   if (parts.second.empty() || parts.second.back() != ']') {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--set ", path, ": ", parts.first, " is a list of ", count, "; say which, by name or by number from 0, e.g. ", parts.first, "[0]"));
+    return absl::InvalidArgumentError(absl::StrCat("--set ", path, ": ", parts.first, " is a list of ", count,
+                                                   "; say which, by name or by number from 0, e.g. ", parts.first,
+                                                   "[0]"));
   }
   return FindElement(message, *field, parts.second.substr(0, parts.second.size() - 1), path);
 }
 
 std::string Expected(const FieldDescriptor& field) {
   switch (field.cpp_type()) {
-    case FieldDescriptor::CPPTYPE_BOOL: return "true or false";
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return "true or false";
     case FieldDescriptor::CPPTYPE_DOUBLE:
-    case FieldDescriptor::CPPTYPE_FLOAT: return "a number";
-    case FieldDescriptor::CPPTYPE_STRING: return "text";
-    case FieldDescriptor::CPPTYPE_ENUM: return AllowedValues(*field.enum_type());
-    case FieldDescriptor::CPPTYPE_MESSAGE: return absl::StrCat("a field below it; ", KnownFields(*field.message_type()));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return "a number";
+    case FieldDescriptor::CPPTYPE_STRING:
+      return "text";
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return AllowedValues(*field.enum_type());
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return absl::StrCat("a field below it; ", KnownFields(*field.message_type()));
     case FieldDescriptor::CPPTYPE_UINT32:
-    case FieldDescriptor::CPPTYPE_UINT64: return "a whole number, 0 or more";
-    case FieldDescriptor::CPPTYPE_INT32: return absl::StrCat("a whole number, at most ", std::numeric_limits<int32_t>::max());
-    default: return "a whole number";
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return "a whole number, 0 or more";
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat("a whole number, at most ", std::numeric_limits<int32_t>::max());
+    default:
+      return "a whole number";
   }
 }
 
@@ -111,7 +122,8 @@ class Silent : public google::protobuf::io::ErrorCollector {
 
 absl::Status Assign(absl::string_view assignment, JobSpec* spec) {
   if (!IsUtf8(assignment)) {
-    return absl::InvalidArgumentError(absl::StrCat("--set ", assignment, ": not UTF-8; a job is text, so a path in it needs a name that is"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--set ", assignment, ": not UTF-8; a job is text, so a path in it needs a name that is"));
   }
   const std::pair<absl::string_view, absl::string_view> halves = absl::StrSplit(assignment, absl::MaxSplits('=', 1));
   const absl::string_view path = absl::StripAsciiWhitespace(halves.first);
@@ -140,7 +152,8 @@ absl::Status Assign(absl::string_view assignment, JobSpec* spec) {
     Silent silent;
     TextFormat::Parser parser;
     parser.RecordErrorsTo(&silent);
-    if ((*field)->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE || !parser.ParseFieldValueFromString(value, *field, message)) {
+    if ((*field)->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE ||
+        !parser.ParseFieldValueFromString(value, *field, message)) {
       return absl::InvalidArgumentError(absl::StrCat("--set ", path, "=", value, ": expected ", Expected(**field)));
     }
   }

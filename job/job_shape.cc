@@ -8,7 +8,9 @@
 
 namespace mimeo {
 
-int NumVisible(int num_patches, double hidden_fraction) { return static_cast<int>(num_patches * (1 - hidden_fraction)); }
+int NumVisible(int num_patches, double hidden_fraction) {
+  return static_cast<int>(num_patches * (1 - hidden_fraction));
+}
 
 std::vector<ViewSpec> EachView(const JobSpec& spec) {
   std::vector<ViewSpec> views;
@@ -74,12 +76,18 @@ std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec) {
     const MimicSpec& mimic = objective.mimic();
     const auto same = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& request) {
       return request.teacher == mimic.teacher() && request.layer == mimic.teacher_layer() &&
-             request.projected == mimic.projected() && request.class_token == mimic.class_token() && request.tokens == mimic.tokens();
+             request.projected == mimic.projected() && request.class_token == mimic.class_token() &&
+             request.tokens == mimic.tokens();
     });
     if (same != requests.end()) {
       same->objectives.push_back(objective.name());
     } else {
-      requests.push_back({mimic.teacher(), mimic.teacher_layer(), mimic.projected(), mimic.class_token(), mimic.tokens(), {objective.name()}});
+      requests.push_back({mimic.teacher(),
+                          mimic.teacher_layer(),
+                          mimic.projected(),
+                          mimic.class_token(),
+                          mimic.tokens(),
+                          {objective.name()}});
     }
   }
   if (drawing.empty()) return requests;
@@ -98,7 +106,9 @@ std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec) {
 
 int NumTokens(const TeacherRequest& request, const JobSpec& spec) {
   const int visible = NumVisible(spec), all = NumPatches(spec);
-  const int patches = request.tokens == MIMIC_TOKENS_ALL ? all : request.tokens == MIMIC_TOKENS_HIDDEN ? all - visible : visible;
+  const int patches = request.tokens == MIMIC_TOKENS_ALL      ? all
+                      : request.tokens == MIMIC_TOKENS_HIDDEN ? all - visible
+                                                              : visible;
   return patches + (request.class_token ? 1 : 0);
 }
 

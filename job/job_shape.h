@@ -12,8 +12,8 @@ namespace mimeo {
 // K = int(L * (1 - hidden_fraction)) in IEEE double, truncated: MAE's own arithmetic (models_mae.py, random_masking).
 int NumVisible(int num_patches, double hidden_fraction);
 
-// The views of each image by their numbers: element v is the group of JobSpec.views that view v belongs to. A resolved spec has one
-// at least, and at most limits::kViews.
+// The views of each image by their numbers: element v is the group of JobSpec.views that view v belongs to. A resolved
+// spec has one at least, and at most limits::kViews.
 std::vector<ViewSpec> EachView(const JobSpec& spec);
 // Whether such a view has the size of a training crop, so that targets can be made of it.
 bool IsFullSize(const ViewSpec& view, const DataSpec& data);
@@ -41,12 +41,12 @@ std::vector<std::string> TeacherNames(const JobSpec& spec);
 // One kind of feature that a job wants of a teacher, and the objectives (by name) that mimic it.
 struct TeacherRequest {
   std::string teacher;
-  int layer = 0;               // as MimicSpec.teacher_layer
+  int layer = 0;  // as MimicSpec.teacher_layer
   bool projected = false;
   bool class_token = false;
   MimicTokens tokens = MIMIC_TOKENS_VISIBLE;  // of which patches
-  std::vector<std::string> objectives = {};  // none: only its attention is wanted, to draw masks
-  bool draws_masks = false;             // focused: at most one, the first
+  std::vector<std::string> objectives = {};   // none: only its attention is wanted, to draw masks
+  bool draws_masks = false;                   // focused: at most one, the first
 };
 std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec);
 // Tokens that come back for each view and mask, the class token's among them.

@@ -25,20 +25,24 @@ constexpr char kVit[] = "encoder { vit { patch_px: 16 width: 64 depth: 4 heads: 
 TEST(NumVisibleTest, CountsWholeUnitsSquaresOfAGridAndEverythingWithoutAMask) {
   const std::string vit = kVit;
   EXPECT_EQ(NumVisible(Resolved(vit)), 49);
-  EXPECT_EQ(NumVisible(Resolved(vit + "mask { hidden_fraction: 0.6 unit_patches: 2 }")), 19 * 4);  // int(49 * 0.4) units of 4
+  EXPECT_EQ(NumVisible(Resolved(vit + "mask { hidden_fraction: 0.6 unit_patches: 2 }")),
+            19 * 4);  // int(49 * 0.4) units of 4
   EXPECT_EQ(NumVisible(Resolved(vit + "mask { grid {} }")), 49);
   // A fraction with few digits, whose product with 144 patches falls just below 16.
   EXPECT_EQ(NumVisible(Resolved(vit + "data { image_px: 192 } mask { grid {} hidden_fraction: 0.8888888889 }")), 16);
   EXPECT_EQ(NumVisible(Resolved("encoder { vit { width: 64 depth: 4 heads: 2 } } mask { none {} } "
-                                "objective { mimic { teacher: \"clip\" } }")), 196);
+                                "objective { mimic { teacher: \"clip\" } }")),
+            196);
 }
 
 TEST(ViewsTest, NumbersRunThroughTheGroupsAndSizeTellsFullFromSmall) {
   const JobSpec one = Resolved(kVit);
   ASSERT_EQ(EachView(one).size(), 1u);
   EXPECT_TRUE(IsFullSize(EachView(one)[0], one.data()));
-  const JobSpec crops = Resolved("data { image_px: 64 image_width_px: 96 } encoder { vit { width: 64 depth: 4 heads: 2 } } mask { none {} } ema {} "
-                                 "views { count: 2 } views { count: 3 image_px: 32 flip_probability: 0 } objective { self_distillation {} }");
+  const JobSpec crops = Resolved(
+      "data { image_px: 64 image_width_px: 96 } encoder { vit { width: 64 depth: 4 heads: 2 } } mask { none {} } ema "
+      "{} "
+      "views { count: 2 } views { count: 3 image_px: 32 flip_probability: 0 } objective { self_distillation {} }");
   const std::vector<ViewSpec> views = EachView(crops);
   ASSERT_EQ(views.size(), 5u);
   EXPECT_EQ(views[1].image_width_px(), 96) << "of the data";
@@ -53,8 +57,10 @@ TEST(PatchesTest, OfRectanglesAndOfMcmae) {
   EXPECT_EQ(PatchRows(wide), 4);
   EXPECT_EQ(PatchCols(wide), 6);
   EXPECT_EQ(NumPatches(wide), 24);
-  EXPECT_EQ(PatchPx(Resolved("encoder { conv_vit { stage_width: [8, 8] stage_depth: [1, 1] width: 64 depth: 1 heads: 2 } } "
-                             "objective { reconstruction {} }")), 16);
+  EXPECT_EQ(
+      PatchPx(Resolved("encoder { conv_vit { stage_width: [8, 8] stage_depth: [1, 1] width: 64 depth: 1 heads: 2 } } "
+                       "objective { reconstruction {} }")),
+      16);
 }
 
 TEST(TeacherRequestsTest, EqualWishesAreOneAndTheDrawingOneIsFirst) {
@@ -93,14 +99,16 @@ TEST(TeacherRequestsTest, HiddenTokensAreAWishOfTheirOwnAndDrawNoMask) {
 }
 
 TEST(TeacherRequestsTest, AMaskAloneWantsNoFeatures) {
-  const std::vector<TeacherRequest> requests = TeacherRequests(Resolved(std::string(kVit) + "mask { focused { teacher: \"dino\" } }"));
+  const std::vector<TeacherRequest> requests =
+      TeacherRequests(Resolved(std::string(kVit) + "mask { focused { teacher: \"dino\" } }"));
   ASSERT_EQ(requests.size(), 1u);
   EXPECT_TRUE(requests[0].draws_masks);
   EXPECT_THAT(requests[0].objectives, ElementsAre());
 }
 
 TEST(ContrastGroupTest, IsTheGlobalBatchAndOneMicroStep) {
-  const JobSpec spec = Resolved(std::string(kVit) + "views { count: 2 } objective { contrastive { info_nce {} } } resources { num_ranks: 4 }");
+  const JobSpec spec = Resolved(
+      std::string(kVit) + "views { count: 2 } objective { contrastive { info_nce {} } } resources { num_ranks: 4 }");
   EXPECT_EQ(spec.data().contrast_group(), 64);
   EXPECT_EQ(spec.resources().micro_batch(), 16);
   EXPECT_EQ(AccumulationSteps(spec), 1);

@@ -1,5 +1,5 @@
-#include "job/job_shape.h"
 #include "job/job_spec.h"
+#include "job/job_shape.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,7 +24,8 @@ JobSpec Good() {
       encoder { vit { patch_px: 8 width: 64 depth: 2 heads: 2 } }
       objective { name: "pixels" reconstruction { decoder_width: 32 decoder_depth: 1 decoder_heads: 2 } }
       objective { name: "mimic" mimic { teacher: "clip" } }
-      schedule { epochs: 10 })", "test");
+      schedule { epochs: 10 })",
+                                "test");
   EXPECT_TRUE(spec.ok()) << spec.status();
   return *spec;
 }
@@ -34,9 +35,10 @@ std::string ProblemsOf(const JobSpec& spec) { return std::string(ResolveJobSpec(
 TEST(ParseRecipeTest, ListsEveryUnknownFieldWithItsPlaceAndWhatIsKnown) {
   const auto spec = ParseRecipe("data { pth: \"x\" }\nencoder { vit { widht: 3 } }\n", "r.textproto");
   ASSERT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(spec.status().message()),
-              AllOf(HasSubstr("r.textproto:1:"), HasSubstr("unknown field \"pth\" in DataSpec; known: path, global_batch"),
-                    HasSubstr("r.textproto:2:"), HasSubstr("\"widht\" in VitSpec; known: patch_px, width")));
+  EXPECT_THAT(
+      std::string(spec.status().message()),
+      AllOf(HasSubstr("r.textproto:1:"), HasSubstr("unknown field \"pth\" in DataSpec; known: path, global_batch"),
+            HasSubstr("r.textproto:2:"), HasSubstr("\"widht\" in VitSpec; known: patch_px, width")));
 }
 
 TEST(ParseRecipeTest, ASyntaxErrorNamesItsPlace) {
@@ -45,7 +47,8 @@ TEST(ParseRecipeTest, ASyntaxErrorNamesItsPlace) {
 
 TEST(ParseRecipeTest, AnUnknownEnumValueNamesTheAllowedOnes) {
   EXPECT_THAT(std::string(ParseRecipe("resources { device: TPU }", "r").status().message()),
-              AllOf(HasSubstr("r:1:"), HasSubstr("unknown value \"TPU\" of device; one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA")));
+              AllOf(HasSubstr("r:1:"),
+                    HasSubstr("unknown value \"TPU\" of device; one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA")));
 }
 
 TEST(ParseRecipeTest, RefusesABottomlessNest) {
@@ -58,7 +61,9 @@ TEST(ParseRecipeTest, RefusesABottomlessNest) {
 
 // Files of other kinds are given as recipes, and their bytes end in an error's text.
 TEST(ParseRecipeTest, WhatIsNoTextIsNamedByItsLine) {
-  const auto refusal = [](absl::string_view text, absl::string_view name) { return std::string(ParseRecipe(text, name).status().message()); };
+  const auto refusal = [](absl::string_view text, absl::string_view name) {
+    return std::string(ParseRecipe(text, name).status().message());
+  };
   EXPECT_EQ(refusal("seed: 1\nname: \"caf\xe9\x1b[31m\"\n", "r"),
             "r:2: not UTF-8: \"name: \"caf\\xe9\\x1b[31m\"\"; a recipe is UTF-8 text");
   EXPECT_THAT(refusal(absl::string_view("seed: 1\n\n\0\n", 11), "r"), HasSubstr("r:3: holds a NUL"));
@@ -106,8 +111,11 @@ TEST(ResolveTest, NamesAllProblemsAtOnce) {
   spec.mutable_schedule()->set_steps(5);
   const std::string problems = ProblemsOf(spec);
   EXPECT_THAT(problems, HasSubstr("objective[pixels].weight: -1 is not above 0"));
-  EXPECT_THAT(problems, HasSubstr("encoder.vit.patch_px: 7 does not divide data.image_px 32; nearest image sizes that fit: 28, 35"));
-  EXPECT_THAT(problems, HasSubstr("encoder.vit.width: 65 is not a multiple of 4 and of 2 heads; nearest that fit: 64, 68"));
+  EXPECT_THAT(
+      problems,
+      HasSubstr("encoder.vit.patch_px: 7 does not divide data.image_px 32; nearest image sizes that fit: 28, 35"));
+  EXPECT_THAT(problems,
+              HasSubstr("encoder.vit.width: 65 is not a multiple of 4 and of 2 heads; nearest that fit: 64, 68"));
   EXPECT_THAT(problems, HasSubstr("data.global_batch: 64 is smaller than 100 ranks"));
   EXPECT_THAT(problems, HasSubstr("schedule: both epochs and steps"));
   EXPECT_EQ(absl::StrSplit(problems, '\n').begin()->empty(), false);
@@ -118,7 +126,8 @@ TEST(ResolveTest, ABatchThatDoesNotDivideNamesTheNearestThatFit) {
   spec.mutable_data()->set_global_batch(30);
   spec.mutable_resources()->set_num_ranks(4);
   spec.mutable_resources()->set_micro_batch(4);
-  EXPECT_EQ(ProblemsOf(spec), "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32");
+  EXPECT_EQ(ProblemsOf(spec),
+            "data.global_batch: 30 is not a multiple of 4 ranks x micro-batch 4; nearest that fit: 16, 32");
 }
 
 TEST(ResolveTest, ABatchThatTheRanksDoNotDivideNeedsNoMicroBatchToBeNamed) {
@@ -141,20 +150,27 @@ TEST(ResolveTest, PathsAreUtf8AndStayReadable) {
   EXPECT_EQ(ParseRecipe(JobSpecText(*resolved), "r")->data().path(), spec.data().path());
   spec.mutable_data()->set_path("/photos/\xff");
   spec.mutable_evaluation()->set_path("a\xc3");
-  EXPECT_THAT(ProblemsOf(spec), AllOf(HasSubstr("data.path: \"/photos/\\xff\" is not UTF-8"), HasSubstr("evaluation.path: \"a\\xc3\"")));
+  EXPECT_THAT(ProblemsOf(spec),
+              AllOf(HasSubstr("data.path: \"/photos/\\xff\" is not UTF-8"), HasSubstr("evaluation.path: \"a\\xc3\"")));
 }
 
 TEST(ResolveTest, RefusesEachSingleMistake) {
-  struct Case { const char* set; const char* field; };
-  for (const Case& c : {Case{"data.global_batch=0", "data.global_batch"}, Case{"data.path=", "data.path"},
-                        Case{"mask.hidden_fraction=1", "mask.hidden_fraction"}, Case{"mask.hidden_fraction=0.99", "mask.hidden_fraction"},
-                        Case{"mask.hidden_fraction=nan", "mask.hidden_fraction"}, Case{"views.crop_scale_min=0", "views.crop_scale_min"},
-                        Case{"views.crop_ratio_min=2", "views.crop_ratio_min"}, Case{"objective[mimic].mimic.teacher=", "teacher"},
-                        Case{"objective[mimic].name=pixels", ".name"}, Case{"objective[pixels].weight=nan", "weight"},
-                        Case{"encoder.vit.heads=3", "encoder.vit.width"}, Case{"encoder.vit.depth=0", "encoder.vit.depth"},
-                        Case{"schedule.epochs=0", "schedule.epochs"}, Case{"schedule.warmup_epochs=11", "schedule.warmup_epochs"},
-                        Case{"optimizer.adamw.beta1=1", "beta1"}, Case{"checkpoint.keep_last=0", "keep_last"},
-                        Case{"resources.micro_batch=0", "resources.micro_batch"}, Case{"name=a b", "name"}}) {
+  struct Case {
+    const char* set;
+    const char* field;
+  };
+  for (const Case& c :
+       {Case{"data.global_batch=0", "data.global_batch"}, Case{"data.path=", "data.path"},
+        Case{"mask.hidden_fraction=1", "mask.hidden_fraction"},
+        Case{"mask.hidden_fraction=0.99", "mask.hidden_fraction"},
+        Case{"mask.hidden_fraction=nan", "mask.hidden_fraction"},
+        Case{"views.crop_scale_min=0", "views.crop_scale_min"}, Case{"views.crop_ratio_min=2", "views.crop_ratio_min"},
+        Case{"objective[mimic].mimic.teacher=", "teacher"}, Case{"objective[mimic].name=pixels", ".name"},
+        Case{"objective[pixels].weight=nan", "weight"}, Case{"encoder.vit.heads=3", "encoder.vit.width"},
+        Case{"encoder.vit.depth=0", "encoder.vit.depth"}, Case{"schedule.epochs=0", "schedule.epochs"},
+        Case{"schedule.warmup_epochs=11", "schedule.warmup_epochs"}, Case{"optimizer.adamw.beta1=1", "beta1"},
+        Case{"checkpoint.keep_last=0", "keep_last"}, Case{"resources.micro_batch=0", "resources.micro_batch"},
+        Case{"name=a b", "name"}}) {
     JobSpec spec = Good();
     ASSERT_TRUE(SetField(c.set, &spec).ok()) << c.set << " " << SetField(c.set, &spec);
     EXPECT_THAT(ProblemsOf(spec), HasSubstr(c.field)) << c.set;
@@ -163,8 +179,9 @@ TEST(ResolveTest, RefusesEachSingleMistake) {
 
 TEST(SetFieldTest, SetsNumbersTextsEnumsAndListElements) {
   JobSpec spec = Good();
-  for (const char* set : {"schedule.epochs=3", "objective[mimic].weight=0.5", "objective[0].weight=2", "seed=7", "name=my-job",
-                          "data.path=/a b=c", "resources.precision=PRECISION_BF16", "evaluation.at_start=false"}) {
+  for (const char* set :
+       {"schedule.epochs=3", "objective[mimic].weight=0.5", "objective[0].weight=2", "seed=7", "name=my-job",
+        "data.path=/a b=c", "resources.precision=PRECISION_BF16", "evaluation.at_start=false"}) {
     EXPECT_TRUE(SetField(set, &spec).ok()) << set << " " << SetField(set, &spec);
   }
   EXPECT_EQ(spec.schedule().epochs(), 3);
@@ -217,16 +234,20 @@ TEST(SetFieldTest, FindsTheOnlyGroupOfViews) {
 }
 
 TEST(SetFieldTest, SaysWhatIsWrongAndWhatThereIs) {
-  struct Case { const char* set; const char* says; };
-  for (const Case& c : {Case{"schedule.epoch=3", "no field \"epoch\" in ScheduleSpec; known: epochs, steps"},
-                        Case{"objective[clip].weight=1", "no objective is named \"clip\"; there are: pixels, mimic"},
-                        Case{"objective.weight=1", "is a list of 2; say which"}, Case{"seed", "not FIELD=VALUE"},
-                        Case{"seed=many", "seed=many: expected a whole number"}, Case{"encoder.vit=3", "expected a field below it"},
-                        Case{"resources.device=TPU", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA"},
-                        Case{"data[9].global_batch=1", "data is not a list; write it without [9]"},
-                        Case{"seed=-1", "expected a whole number, 0 or more"},
-                        Case{"data.image_px=99999999999", "expected a whole number, at most 2147483647"},
-                        Case{"seed.x=1", "has no fields below it"}}) {
+  struct Case {
+    const char* set;
+    const char* says;
+  };
+  for (const Case& c :
+       {Case{"schedule.epoch=3", "no field \"epoch\" in ScheduleSpec; known: epochs, steps"},
+        Case{"objective[clip].weight=1", "no objective is named \"clip\"; there are: pixels, mimic"},
+        Case{"objective.weight=1", "is a list of 2; say which"}, Case{"seed", "not FIELD=VALUE"},
+        Case{"seed=many", "seed=many: expected a whole number"}, Case{"encoder.vit=3", "expected a field below it"},
+        Case{"resources.device=TPU", "one of DEVICE_AUTO, DEVICE_CPU, DEVICE_CUDA"},
+        Case{"data[9].global_batch=1", "data is not a list; write it without [9]"},
+        Case{"seed=-1", "expected a whole number, 0 or more"},
+        Case{"data.image_px=99999999999", "expected a whole number, at most 2147483647"},
+        Case{"seed.x=1", "has no fields below it"}}) {
     JobSpec spec = Good();
     const absl::Status status = SetField(c.set, &spec);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.set;
@@ -254,7 +275,9 @@ TEST(NumVisibleTest, TruncatesAsMaeDoes) {
                                                    {256, {153, 128, 102, 89, 76, 64, 51, 38, 25, 12}},
                                                    {576, {345, 288, 230, 201, 172, 144, 115, 86, 57, 28}}};
   for (const auto& [patches, counts] : visible) {
-    for (size_t i = 0; i < counts.size(); ++i) EXPECT_EQ(NumVisible(patches, hidden[i]), counts[i]) << patches << " " << hidden[i];
+    for (size_t i = 0; i < counts.size(); ++i) {
+      EXPECT_EQ(NumVisible(patches, hidden[i]), counts[i]) << patches << " " << hidden[i];
+    }
   }
   EXPECT_EQ(NumVisible(10, 0.9), 0) << "10 * (1 - 0.9) is 0.9999999999999998";
 }

@@ -26,14 +26,16 @@ void CheckVit(const VitSpec& vit, ProblemList* problems) {
 }
 
 void CheckConvVit(const ConvVitSpec& conv, ProblemList* problems) {
-  CheckTransformer("encoder.conv_vit.", {"width", "depth", "heads"}, conv.width(), conv.depth(), conv.heads(), problems);
+  CheckTransformer("encoder.conv_vit.", {"width", "depth", "heads"}, conv.width(), conv.depth(), conv.heads(),
+                   problems);
   problems->InRange("encoder.conv_vit.mlp_ratio", conv.mlp_ratio(), 0.01, 64.0);
   problems->InRange("encoder.conv_vit.stem_px", conv.stem_px(), 1, 256);
   problems->InRange("encoder.conv_vit.drop_path", conv.drop_path(), 0.0, 0.99);
   if (conv.stages() == STAGES_UNSPECIFIED) {
     problems->Add("encoder.conv_vit.stages", "one of STAGES_DENSE, STAGES_AT_VISIBLE_TILES");
   }
-  for (const auto& [field, sizes] : {std::make_pair("stage_width", conv.stage_width()), std::make_pair("stage_depth", conv.stage_depth())}) {
+  for (const auto& [field, sizes] :
+       {std::make_pair("stage_width", conv.stage_width()), std::make_pair("stage_depth", conv.stage_depth())}) {
     const std::string path = absl::StrCat("encoder.conv_vit.", field);
     if (sizes.size() != 2) problems->Add(path, "given ", sizes.size(), " times; there are two convolution stages");
     for (const int size : sizes) problems->InRange(path, size, 1, 65536);
@@ -46,13 +48,15 @@ bool CheckTiling(const JobSpec& spec, ProblemList* problems) {
   if (patch_px < 1) return false;
   const bool conv = spec.encoder().has_conv_vit();
   const std::string what = conv ? "encoder.conv_vit.stem_px" : "encoder.vit.patch_px";
-  const std::string size = conv ? absl::StrCat(" makes patches of ", patch_px, " px, which do not tile ") : " does not divide ";
+  const std::string size =
+      conv ? absl::StrCat(" makes patches of ", patch_px, " px, which do not tile ") : " does not divide ";
   bool tiles = true;
   for (const auto& [field, px] : {std::make_pair("data.image_px", spec.data().image_px()),
                                   std::make_pair("data.image_width_px", spec.data().image_width_px())}) {
     if (px < 8 || px % patch_px == 0 || !tiles) continue;
     tiles = false;
-    problems->Add(what, conv ? patch_px / 4 : patch_px, size, field, " ", px, "; nearest image sizes that fit: ", NearestMultiples(px, patch_px));
+    problems->Add(what, conv ? patch_px / 4 : patch_px, size, field, " ", px,
+                  "; nearest image sizes that fit: ", NearestMultiples(px, patch_px));
   }
   return tiles && spec.data().image_px() >= 8 && spec.data().image_width_px() >= 8;
 }
@@ -67,9 +71,11 @@ void CheckGridMask(const JobSpec& spec, ProblemList* problems) {
   const int stride = GridStride(spec);
   const int unit = spec.mask().unit_patches();
   if (stride < 2 || std::abs(1 - hidden - 1.0 / (stride * stride)) > 1e-9) {
-    problems->Add("mask.hidden_fraction", hidden, " is not 1 - 1/s^2: a grid keeps one of every s x s patches; e.g. 0.75 (s = 2)");
+    problems->Add("mask.hidden_fraction", hidden,
+                  " is not 1 - 1/s^2: a grid keeps one of every s x s patches; e.g. 0.75 (s = 2)");
   } else if (PatchRows(spec) / unit % stride != 0 || PatchCols(spec) / unit % stride != 0) {
-    problems->Add("mask.grid", PatchRows(spec), " x ", PatchCols(spec), " patches in units of ", unit, " are not tiled by squares of ", stride);
+    problems->Add("mask.grid", PatchRows(spec), " x ", PatchCols(spec), " patches in units of ", unit,
+                  " are not tiled by squares of ", stride);
   }
 }
 
@@ -79,7 +85,8 @@ void CheckGroups(const JobSpec& spec, int visible, ProblemList* problems) {
   if (!mask.has_random()) problems->Add("mask.groups", mask.groups(), " complementary masks go with mask.random only");
   const int most = NumPatches(spec) / visible;
   if (mask.groups() > most) {
-    problems->Add("mask.groups", mask.groups(), " disjoint masks of ", visible, " of ", NumPatches(spec), " patches cannot be; at most ", most);
+    problems->Add("mask.groups", mask.groups(), " disjoint masks of ", visible, " of ", NumPatches(spec),
+                  " patches cannot be; at most ", most);
   }
 }
 
@@ -98,7 +105,8 @@ void CheckEncoder(const JobSpec& spec, ProblemList* problems) {
       return;
   }
   if (spec.encoder().vit().mask_token() && spec.mask().has_none()) {
-    problems->Add("encoder.vit.mask_token", "stands for hidden patches, and nothing is hidden (mask.none); leave it out");
+    problems->Add("encoder.vit.mask_token",
+                  "stands for hidden patches, and nothing is hidden (mask.none); leave it out");
   }
   CheckTiling(spec, problems);
 }
@@ -115,7 +123,8 @@ void CheckMask(const JobSpec& spec, ProblemList* problems) {
     problems->InRange("mask.block.min_aspect", mask.block().min_aspect(), 0.01, 1.0);
   }
   if (mask.has_focused() && !IsName(mask.focused().teacher(), false)) {
-    problems->Add("mask.focused.teacher", "\"", mask.focused().teacher(), "\" is not a teacher's name, [A-Za-z0-9_.-]{1,64}");
+    problems->Add("mask.focused.teacher", "\"", mask.focused().teacher(),
+                  "\" is not a teacher's name, [A-Za-z0-9_.-]{1,64}");
   }
   if (!(hidden > 0 && hidden < 1)) {
     problems->Add("mask.hidden_fraction", hidden, " is not between 0 and 1 (both excluded)");
@@ -124,13 +133,17 @@ void CheckMask(const JobSpec& spec, ProblemList* problems) {
   if (!HasGrid(spec) || !problems->InRange("mask.unit_patches", mask.unit_patches(), 1, 1024)) return;
   const int unit = mask.unit_patches();
   if (PatchRows(spec) % unit != 0 || PatchCols(spec) % unit != 0) {
-    problems->Add("mask.unit_patches", unit, " does not divide the grid of ", PatchRows(spec), " x ", PatchCols(spec), " patches");
+    problems->Add("mask.unit_patches", unit, " does not divide the grid of ", PatchRows(spec), " x ", PatchCols(spec),
+                  " patches");
     return;
   }
-  if (mask.has_focused() && unit > 1) problems->Add("mask.unit_patches", unit, " with mask.focused, which draws single patches");
+  if (mask.has_focused() && unit > 1) {
+    problems->Add("mask.unit_patches", unit, " with mask.focused, which draws single patches");
+  }
   const int patches = NumPatches(spec), visible = NumVisible(spec);
   if (visible < 1 || visible >= patches) {
-    problems->Add("mask.hidden_fraction", hidden, " of ", patches, " patches leaves ", visible, " visible; at least 1 visible and 1 hidden");
+    problems->Add("mask.hidden_fraction", hidden, " of ", patches, " patches leaves ", visible,
+                  " visible; at least 1 visible and 1 hidden");
     return;
   }
   if (mask.has_grid()) CheckGridMask(spec, problems);

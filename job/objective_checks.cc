@@ -24,8 +24,8 @@ bool HasClassToken(const JobSpec& spec) {
 
 template <typename Spec>
 void CheckDecoder(const Spec& spec, const std::string& path, ProblemList* problems) {
-  CheckTransformer(path, {"decoder_width", "decoder_depth", "decoder_heads"}, spec.decoder_width(), spec.decoder_depth(),
-                   spec.decoder_heads(), problems);
+  CheckTransformer(path, {"decoder_width", "decoder_depth", "decoder_heads"}, spec.decoder_width(),
+                   spec.decoder_depth(), spec.decoder_heads(), problems);
 }
 
 template <typename Spec>
@@ -37,14 +37,17 @@ void CheckNoDecoder(const Spec& spec, const std::string& path, const std::string
   }
 }
 
-void CheckLinearDecoder(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path, ProblemList* problems) {
+void CheckLinearDecoder(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path,
+                        ProblemList* problems) {
   if (!spec.encoder().vit().mask_token()) {
-    problems->Add(path + "linear", "reads the encoder's tokens of hidden patches; set encoder.vit.mask_token, or leave linear out");
+    problems->Add(path + "linear",
+                  "reads the encoder's tokens of hidden patches; set encoder.vit.mask_token, or leave linear out");
   }
   CheckNoDecoder(decoder, path, "where linear is true", problems);
 }
 
-void CheckReconstruction(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path, ProblemList* problems) {
+void CheckReconstruction(const JobSpec& spec, const ReconstructionSpec& decoder, const std::string& path,
+                         ProblemList* problems) {
   if (decoder.linear()) {
     CheckLinearDecoder(spec, decoder, path, problems);
   } else {
@@ -57,9 +60,12 @@ void CheckReconstruction(const JobSpec& spec, const ReconstructionSpec& decoder,
     problems->Add(path + "target_view", "one of TARGET_VIEW_OWN, TARGET_VIEW_CROSS, TARGET_VIEW_SHARED");
   }
   if (decoder.target_view() == TARGET_VIEW_CROSS && EachView(spec).size() < 2) {
-    problems->Add(path + "target_view", "TARGET_VIEW_CROSS needs views.count of 2 or more; it is ", EachView(spec).size());
+    problems->Add(path + "target_view", "TARGET_VIEW_CROSS needs views.count of 2 or more; it is ",
+                  EachView(spec).size());
   }
-  if (spec.mask().has_none()) problems->Add(path.substr(0, path.size() - 1), "nothing is hidden (mask.none), so there is nothing to reconstruct");
+  if (spec.mask().has_none()) {
+    problems->Add(path.substr(0, path.size() - 1), "nothing is hidden (mask.none), so there is nothing to reconstruct");
+  }
 }
 
 void CheckMimicTokens(const JobSpec& spec, const MimicSpec& mimic, const std::string& path, ProblemList* problems) {
@@ -68,10 +74,12 @@ void CheckMimicTokens(const JobSpec& spec, const MimicSpec& mimic, const std::st
       return CheckNoDecoder(mimic, path, "with MIMIC_TOKENS_VISIBLE", problems);
     case MIMIC_TOKENS_HIDDEN:
       if (mimic.class_token()) {
-        problems->Add(path + "class_token", "goes with tokens at the encoder's output: MIMIC_TOKENS_VISIBLE or MIMIC_TOKENS_ALL");
+        problems->Add(path + "class_token",
+                      "goes with tokens at the encoder's output: MIMIC_TOKENS_VISIBLE or MIMIC_TOKENS_ALL");
       }
       if (!mimic.student_layer().empty()) {
-        problems->Add(path + "student_layer", "is for tokens at the encoder's output: MIMIC_TOKENS_VISIBLE or MIMIC_TOKENS_ALL");
+        problems->Add(path + "student_layer",
+                      "is for tokens at the encoder's output: MIMIC_TOKENS_VISIBLE or MIMIC_TOKENS_ALL");
       }
       break;
     case MIMIC_TOKENS_ALL:
@@ -81,7 +89,9 @@ void CheckMimicTokens(const JobSpec& spec, const MimicSpec& mimic, const std::st
       return;
   }
   CheckDecoder(mimic, path, problems);
-  if (spec.mask().has_none()) problems->Add(path + "tokens", "nothing is hidden (mask.none), so that MIMIC_TOKENS_VISIBLE are all");
+  if (spec.mask().has_none()) {
+    problems->Add(path + "tokens", "nothing is hidden (mask.none), so that MIMIC_TOKENS_VISIBLE are all");
+  }
 }
 
 void CheckMimic(const JobSpec& spec, const MimicSpec& mimic, const std::string& path, ProblemList* problems) {
@@ -96,7 +106,8 @@ void CheckMimic(const JobSpec& spec, const MimicSpec& mimic, const std::string& 
   }
   problems->InRange(path + "teacher_layer", mimic.teacher_layer(), 0, 1000);
   if (mimic.projected() && mimic.teacher_layer() != 0) {
-    problems->Add(path + "projected", "goes with the teacher's last tokens (teacher_layer 0), not with layer ", mimic.teacher_layer());
+    problems->Add(path + "projected", "goes with the teacher's last tokens (teacher_layer 0), not with layer ",
+                  mimic.teacher_layer());
   }
   if (mimic.class_token() && !HasClassToken(spec)) {
     problems->Add(path + "class_token", "this encoder has no class token; set encoder's class_token");
@@ -112,7 +123,8 @@ void CheckMimic(const JobSpec& spec, const MimicSpec& mimic, const std::string& 
 void CheckPooling(const JobSpec& spec, Pooling pooling, const std::string& path, ProblemList* problems) {
   if (pooling == POOLING_UNSPECIFIED) problems->Add(path + "pooling", "one of POOLING_MEAN, POOLING_CLASS");
   if (pooling == POOLING_CLASS && !HasClassToken(spec)) {
-    problems->Add(path + "pooling", "POOLING_CLASS, and this encoder has no class token; POOLING_MEAN, or set encoder's class_token");
+    problems->Add(path + "pooling",
+                  "POOLING_CLASS, and this encoder has no class token; POOLING_MEAN, or set encoder's class_token");
   }
 }
 
@@ -121,10 +133,13 @@ void CheckAveragedTargets(const JobSpec& spec, const std::string& path, ProblemL
   const std::string objective = path.substr(0, path.size() - 1);
   if (!spec.has_ema()) problems->Add(objective, "compares with the averaged network; the job needs ema {}");
   const size_t num_views = EachView(spec).size();
-  if (num_views < 2) problems->Add("views.count", num_views, "; ", objective, " compares views of an image; at least 2");
+  if (num_views < 2) {
+    problems->Add("views.count", num_views, "; ", objective, " compares views of an image; at least 2");
+  }
 }
 
-void CheckContrastive(const JobSpec& spec, const ContrastiveSpec& contrastive, const std::string& path, ProblemList* problems) {
+void CheckContrastive(const JobSpec& spec, const ContrastiveSpec& contrastive, const std::string& path,
+                      ProblemList* problems) {
   switch (contrastive.loss_case()) {
     case ContrastiveSpec::kInfoNce:
       problems->InRange(path + "info_nce.temperature", contrastive.info_nce().temperature(), 1e-3, 1e3);
@@ -140,19 +155,24 @@ void CheckContrastive(const JobSpec& spec, const ContrastiveSpec& contrastive, c
   CheckPooling(spec, contrastive.pooling(), path, problems);
   const ProjectorSpec& projector = contrastive.projector();
   problems->InRange(path + "projector.width", projector.width(), 1, 65536);
-  if (projector.hidden_width_size() > 8) problems->Add(path + "projector.hidden_width", projector.hidden_width_size(), " layers; at most 8");
+  if (projector.hidden_width_size() > 8) {
+    problems->Add(path + "projector.hidden_width", projector.hidden_width_size(), " layers; at most 8");
+  }
   for (const int width : projector.hidden_width()) problems->InRange(path + "projector.hidden_width", width, 1, 65536);
   if (contrastive.average_target()) return CheckAveragedTargets(spec, path, problems);
   const int num_views = static_cast<int>(EachView(spec).size());
   if (num_views * spec.mask().groups() != 2) {
-    problems->Add("views.count", num_views, " x mask.groups ", spec.mask().groups(), "; ", path.substr(0, path.size() - 1),
-                  " contrasts two encodings of each image");
+    problems->Add("views.count", num_views, " x mask.groups ", spec.mask().groups(), "; ",
+                  path.substr(0, path.size() - 1), " contrasts two encodings of each image");
   }
 }
 
-void CheckSelfDistillation(const JobSpec& spec, const SelfDistillationSpec& dino, const std::string& path, ProblemList* problems) {
+void CheckSelfDistillation(const JobSpec& spec, const SelfDistillationSpec& dino, const std::string& path,
+                           ProblemList* problems) {
   CheckPooling(spec, dino.pooling(), path, problems);
-  if (dino.hidden_width_size() > 8) problems->Add(path + "hidden_width", dino.hidden_width_size(), " layers; at most 8");
+  if (dino.hidden_width_size() > 8) {
+    problems->Add(path + "hidden_width", dino.hidden_width_size(), " layers; at most 8");
+  }
   for (const int width : dino.hidden_width()) problems->InRange(path + "hidden_width", width, 1, 65536);
   problems->InRange(path + "bottleneck_width", dino.bottleneck_width(), 1, 65536);
   problems->InRange(path + "num_prototypes", dino.num_prototypes(), 2, 1 << 20);
@@ -183,7 +203,8 @@ void CheckWeight(const ObjectiveSpec& objective, const std::string& path, Proble
   }
 }
 
-void CheckObjective(const JobSpec& spec, const ObjectiveSpec& objective, const std::string& path, ProblemList* problems) {
+void CheckObjective(const JobSpec& spec, const ObjectiveSpec& objective, const std::string& path,
+                    ProblemList* problems) {
   CheckWeight(objective, path, problems);
   switch (objective.kind_case()) {
     case ObjectiveSpec::kReconstruction:
@@ -195,32 +216,40 @@ void CheckObjective(const JobSpec& spec, const ObjectiveSpec& objective, const s
     case ObjectiveSpec::kSelfDistillation:
       return CheckSelfDistillation(spec, objective.self_distillation(), path + ".self_distillation.", problems);
     case ObjectiveSpec::KIND_NOT_SET:
-      problems->Add(path, "says not what it is; one of reconstruction {}, mimic {}, contrastive {}, self_distillation {}");
+      problems->Add(path,
+                    "says not what it is; one of reconstruction {}, mimic {}, contrastive {}, self_distillation {}");
   }
 }
 
 }  // namespace
 
 void CheckObjectives(const JobSpec& spec, ProblemList* problems) {
-  if (spec.objective().empty()) problems->Add("objective", "missing; at least one, e.g. objective { reconstruction {} }");
+  if (spec.objective().empty()) {
+    problems->Add("objective", "missing; at least one, e.g. objective { reconstruction {} }");
+  }
   if (spec.objective_size() > limits::kObjectives) {
     return problems->Add("objective", "given ", spec.objective_size(), " times; at most ", limits::kObjectives);
   }
   std::set<std::string> names;
   for (int i = 0; i < spec.objective_size(); ++i) {
     const ObjectiveSpec& objective = spec.objective(i);
-    const std::string path = absl::StrCat("objective[", objective.name().empty() ? absl::StrCat(i) : ToText(objective.name(), limits::kNameBytes), "]");
+    const std::string path = absl::StrCat(
+        "objective[", objective.name().empty() ? absl::StrCat(i) : ToText(objective.name(), limits::kNameBytes), "]");
     if (objective.kind_case() != ObjectiveSpec::KIND_NOT_SET) {
-      if (!IsName(objective.name(), true)) problems->Add(path + ".name", "\"", objective.name(), "\" is not [a-z0-9_]{1,32}");
+      if (!IsName(objective.name(), true)) {
+        problems->Add(path + ".name", "\"", objective.name(), "\" is not [a-z0-9_]{1,32}");
+      }
       if (!names.insert(objective.name()).second) problems->Add(path + ".name", "another objective has this name");
     }
     CheckObjective(spec, objective, path, problems);
   }
-  const bool fused = !spec.objective().empty() && std::all_of(spec.objective().begin(), spec.objective().end(), [](const ObjectiveSpec& o) {
-    return o.mimic().student_layer_size() > 0 && o.mimic().tokens() == MIMIC_TOKENS_VISIBLE;
-  });
+  const bool fused = !spec.objective().empty() &&
+                     std::all_of(spec.objective().begin(), spec.objective().end(), [](const ObjectiveSpec& o) {
+                       return o.mimic().student_layer_size() > 0 && o.mimic().tokens() == MIMIC_TOKENS_VISIBLE;
+                     });
   if (fused) {
-    problems->Add("objective", "every objective is a mimic of student_layer, so nothing trains the encoder's last norm; leave "
+    problems->Add("objective",
+                  "every objective is a mimic of student_layer, so nothing trains the encoder's last norm; leave "
                   "student_layer out of one, or add a reconstruction");
   }
 }

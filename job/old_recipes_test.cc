@@ -38,7 +38,9 @@ TEST(OldRecipesTest, EachIsParsedAndResolved) {
     EXPECT_EQ(again->SerializeAsString(), spec->SerializeAsString()) << path;
     JobSpec on_photos = *spec;
     if (on_photos.data().path().empty()) on_photos.mutable_data()->set_path("/data/photos");
-    if (!on_photos.schedule().has_epochs() && !on_photos.schedule().has_steps()) on_photos.mutable_schedule()->set_steps(10);
+    if (!on_photos.schedule().has_epochs() && !on_photos.schedule().has_steps()) {
+      on_photos.mutable_schedule()->set_steps(10);
+    }
     const auto resolved = ResolveJobSpec(on_photos);
     EXPECT_TRUE(resolved.ok()) << path << ": " << resolved.status();
   }

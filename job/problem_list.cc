@@ -10,7 +10,8 @@ namespace mimeo {
 bool IsName(absl::string_view text, bool lower_only) {
   if (text.empty() || text.size() > static_cast<size_t>(lower_only ? 32 : limits::kNameBytes)) return false;
   return std::all_of(text.begin(), text.end(), [lower_only](char c) {
-    return absl::ascii_isdigit(c) || c == '_' || (lower_only ? absl::ascii_islower(c) : absl::ascii_isalpha(c) || c == '.' || c == '-');
+    return absl::ascii_isdigit(c) || c == '_' ||
+           (lower_only ? absl::ascii_islower(c) : absl::ascii_isalpha(c) || c == '.' || c == '-');
   });
 }
 
@@ -27,7 +28,7 @@ void CheckTransformer(const std::string& path, const TransformerFields& names, i
   const int64_t unit = heads % 4 == 0 ? heads : heads % 2 == 0 ? heads * 2 : heads * 4;
   if (width % 4 != 0 || width % heads != 0) {
     problems->Add(absl::StrCat(path, names.width), width, " is not a multiple of 4 and of ", heads,
-                " heads; nearest that fit: ", NearestMultiples(width, unit));
+                  " heads; nearest that fit: ", NearestMultiples(width, unit));
   }
 }
 

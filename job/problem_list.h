@@ -14,7 +14,8 @@
 
 namespace mimeo {
 
-// Collects problems; each check names a field once. A problem quotes what was given, which may be anything: it is made text here.
+// Collects problems; each check names a field once. A problem quotes what was given, which may be anything: it is made
+// text here.
 class ProblemList {
  public:
   template <typename... Parts>
@@ -48,7 +49,8 @@ std::string NearestMultiples(int64_t wanted, int64_t unit);
 struct TransformerFields {
   absl::string_view width, depth, heads;
 };
-void CheckTransformer(const std::string& path, const TransformerFields& names, int width, int depth, int heads, ProblemList* problems);
+void CheckTransformer(const std::string& path, const TransformerFields& names, int width, int depth, int heads,
+                      ProblemList* problems);
 
 void CheckViews(const JobSpec& spec, ProblemList* problems);       // views.*
 void CheckEncoder(const JobSpec& spec, ProblemList* problems);     // encoder.*

@@ -31,7 +31,8 @@ class Problems : public google::protobuf::io::ErrorCollector {
   bool empty() const { return lines_.empty(); }
   // One a line; of very many the first ones and how many there are.
   std::string Text() const {
-    const std::string more = count_ > lines_.size() ? absl::StrCat("\n", source_, ": and ", count_ - lines_.size(), " problems more") : "";
+    const std::string more =
+        count_ > lines_.size() ? absl::StrCat("\n", source_, ": and ", count_ - lines_.size(), " problems more") : "";
     return absl::StrCat(absl::StrJoin(lines_, "\n"), more);
   }
 
@@ -53,9 +54,12 @@ std::string NoText(absl::string_view text, const std::string& source) {
     ++number;
     const absl::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (line.find('\0') != absl::string_view::npos) return absl::StrCat(source, ":", number, ": holds a NUL; is this a recipe, a text proto of a job?");
+    if (line.find('\0') != absl::string_view::npos) {
+      return absl::StrCat(source, ":", number, ": holds a NUL; is this a recipe, a text proto of a job?");
+    }
     if (IsUtf8(line)) continue;
-    return absl::StrCat(source, ":", number, ": not UTF-8: \"", ToText(line, limits::kShortReasonBytes), "\"; a recipe is UTF-8 text");
+    return absl::StrCat(source, ":", number, ": not UTF-8: \"", ToText(line, limits::kShortReasonBytes),
+                        "\"; a recipe is UTF-8 text");
   }
   return "";
 }
@@ -65,7 +69,8 @@ std::string NoText(absl::string_view text, const std::string& source) {
 absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view source_name) {
   const std::string source = ToText(source_name);
   if (static_cast<int64_t>(text.size()) > limits::kRecipeBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(source, ": ", text.size(), " bytes; a recipe has at most ", limits::kRecipeBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat(source, ": ", text.size(), " bytes; a recipe has at most ", limits::kRecipeBytes));
   }
   if (const std::string problem = NoText(text, source); !problem.empty()) return absl::InvalidArgumentError(problem);
   Problems problems(source);

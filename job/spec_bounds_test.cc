@@ -1,4 +1,5 @@
-// How large a spec may be, and that no number in one makes the checks themselves fail: the coordinator asks them of whatever somebody sent.
+// How large a spec may be, and that no number in one makes the checks themselves fail: the coordinator asks them of
+// whatever somebody sent.
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/unknown_field_set.h>
@@ -31,7 +32,8 @@ JobSpec Good() {
       encoder { vit { patch_px: 8 width: 64 depth: 2 heads: 2 } }
       objective { name: "pixels" reconstruction { decoder_width: 32 decoder_depth: 1 decoder_heads: 2 } }
       objective { name: "mimic" mimic { teacher: "clip" } }
-      schedule { epochs: 10 })", "test");
+      schedule { epochs: 10 })",
+                                "test");
   EXPECT_TRUE(spec.ok()) << spec.status();
   return *spec;
 }
@@ -79,15 +81,19 @@ TEST(SpecBoundsTest, APathHasABoundAndIsText) {
     const std::string longest(limits::kPathBytes, 'p');
     EXPECT_EQ(problems(which, longest), "");
     EXPECT_EQ(problems(which, longest + "p"), field + ": 4097 bytes; at most 4096");
-    EXPECT_THAT(problems(which, std::string(10 << 20, 'p')), AllOf(HasSubstr("spec: 104"), HasSubstr(field + ": 10485760 bytes; at most 4096")));
-    for (const absl::string_view odd : {absl::string_view("a\0b", 3), absl::string_view("\x1b[2J"), absl::string_view("a\nb"), absl::string_view("\xe2\x80\xae")}) {
-      EXPECT_EQ(problems(which, std::string(odd)), absl::StrCat(field, ": \"", ToText(odd), "\" has a control character; rename what has this name"));
+    EXPECT_THAT(problems(which, std::string(10 << 20, 'p')),
+                AllOf(HasSubstr("spec: 104"), HasSubstr(field + ": 10485760 bytes; at most 4096")));
+    for (const absl::string_view odd : {absl::string_view("a\0b", 3), absl::string_view("\x1b[2J"),
+                                        absl::string_view("a\nb"), absl::string_view("\xe2\x80\xae")}) {
+      EXPECT_EQ(problems(which, std::string(odd)),
+                absl::StrCat(field, ": \"", ToText(odd), "\" has a control character; rename what has this name"));
     }
     const std::string characters = "caf\xc3\xa9 \xe7\x8c\xab \xf0\x9f\x90\x88";
     for (size_t cut = 1; cut <= characters.size(); ++cut) {
       const std::string path = characters.substr(0, cut);
-      EXPECT_EQ(problems(which, path),
-                IsUtf8(path) ? "" : absl::StrCat(field, ": \"", ToText(path), "\" is not UTF-8; rename what has this name"));
+      EXPECT_EQ(
+          problems(which, path),
+          IsUtf8(path) ? "" : absl::StrCat(field, ": \"", ToText(path), "\" is not UTF-8; rename what has this name"));
     }
   }
 }
@@ -120,12 +126,13 @@ TEST(SpecBoundsTest, ProblemsAreText) {
   const std::string problems = ProblemsOf(spec);
   EXPECT_EQ(problems, ToLines(problems));
   EXPECT_LT(problems.size(), 4u * limits::kShortReasonBytes);
-  EXPECT_THAT(problems, AllOf(HasSubstr("name: \"\\x1b[2J\\x00\\x0an"), HasSubstr("objective[\\xffooo"), HasSubstr("\"\\xe7\\x8c\" is not a teacher's name"),
-                              HasSubstr("schedule.epochs: -1")));
+  EXPECT_THAT(problems, AllOf(HasSubstr("name: \"\\x1b[2J\\x00\\x0an"), HasSubstr("objective[\\xffooo"),
+                              HasSubstr("\"\\xe7\\x8c\" is not a teacher's name"), HasSubstr("schedule.epochs: -1")));
 }
 
 // Every field of `message` that is given and holds no message, with the message that it is of.
-void ForEachValue(google::protobuf::Message* message, const std::function<void(google::protobuf::Message*, const Field*)>& visit) {
+void ForEachValue(google::protobuf::Message* message,
+                  const std::function<void(google::protobuf::Message*, const Field*)>& visit) {
   const google::protobuf::Reflection* const reflection = message->GetReflection();
   std::vector<const Field*> fields;
   reflection->ListFields(*message, &fields);
@@ -135,7 +142,9 @@ void ForEachValue(google::protobuf::Message* message, const std::function<void(g
     } else if (!field->is_repeated()) {
       ForEachValue(reflection->MutableMessage(message, field), visit);
     } else {
-      for (int i = 0; i < reflection->FieldSize(*message, field); ++i) ForEachValue(reflection->MutableRepeatedMessage(message, field, i), visit);
+      for (int i = 0; i < reflection->FieldSize(*message, field); ++i) {
+        ForEachValue(reflection->MutableRepeatedMessage(message, field, i), visit);
+      }
     }
   }
 }
@@ -150,8 +159,10 @@ bool Set(double value, google::protobuf::Message* message, const Field* field) {
     case Field::CPPTYPE_INT32:
     case Field::CPPTYPE_ENUM:
       if (!(std::abs(value) < 3e9)) return false;
-      if (field->cpp_type() == Field::CPPTYPE_INT32) reflection->SetInt32(message, field, static_cast<int32_t>(value));
-      else reflection->SetEnumValue(message, field, static_cast<int>(value));
+      if (field->cpp_type() == Field::CPPTYPE_INT32)
+        reflection->SetInt32(message, field, static_cast<int32_t>(value));
+      else
+        reflection->SetEnumValue(message, field, static_cast<int>(value));
       return true;
     case Field::CPPTYPE_INT64:
       if (!(std::abs(value) <= 1e18)) return false;
@@ -184,7 +195,8 @@ TEST(SpecBoundsTest, EveryNumberIsAnswered) {
       for (const double value : {0.0, -1.0, 1.0, 2147483647.0, -2147483648.0, 1e18, 1e308, HUGE_VAL, std::nan("")}) {
         if (!Set(value, message, field)) continue;
         const auto resolved = ResolveJobSpec(spec);
-        EXPECT_TRUE(resolved.ok() || absl::IsInvalidArgument(resolved.status())) << field->full_name() << " " << value << " " << resolved.status();
+        EXPECT_TRUE(resolved.ok() || absl::IsInvalidArgument(resolved.status()))
+            << field->full_name() << " " << value << " " << resolved.status();
         ++answered;
       }
       message->CopyFrom(*before);

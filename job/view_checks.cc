@@ -41,7 +41,8 @@ void CheckColor(const ViewSpec& views, const std::string& path, ProblemList* pro
   const int most = 2 * std::min(views.image_px(), views.image_width_px()) - 1;
   const int kernel = color.blur_kernel_px();
   if (kernel < 1 || kernel % 2 == 0 || kernel > most) {
-    problems->Add(path + "blur_kernel_px", kernel, " is not an odd number from 1 to ", most, ", less than twice the view's shorter side");
+    problems->Add(path + "blur_kernel_px", kernel, " is not an odd number from 1 to ", most,
+                  ", less than twice the view's shorter side");
   }
   problems->InRange(path + "solarize_probability", color.solarize_probability(), 0.0, 1.0);
   problems->InRange(path + "solarize_threshold", color.solarize_threshold(), 0, 256);
@@ -52,9 +53,11 @@ void CheckSize(const JobSpec& spec, const ViewSpec& views, const std::string& pa
                     problems->InRange(path + "image_width_px", views.image_width_px(), 8, 4096);
   if (!fits || IsFullSize(views, spec.data())) return;
   const int patch_px = spec.encoder().kind_case() == EncoderSpec::KIND_NOT_SET ? 0 : PatchPx(spec);
-  for (const auto& [field, px] : {std::make_pair("image_px", views.image_px()), std::make_pair("image_width_px", views.image_width_px())}) {
+  for (const auto& [field, px] :
+       {std::make_pair("image_px", views.image_px()), std::make_pair("image_width_px", views.image_width_px())}) {
     if (patch_px < 1 || px % patch_px == 0) continue;
-    problems->Add(path + field, px, " is not a multiple of patches of ", patch_px, " px; nearest that fit: ", NearestMultiples(px, patch_px));
+    problems->Add(path + field, px, " is not a multiple of patches of ", patch_px,
+                  " px; nearest that fit: ", NearestMultiples(px, patch_px));
   }
 }
 
@@ -64,8 +67,8 @@ void CheckSmallViews(const JobSpec& spec, const std::string& path, ProblemList* 
   if (!spec.mask().has_none()) problems->Add(path, "views of another size than data.image_px go with mask { none {} }");
   for (const ObjectiveSpec& objective : spec.objective()) {
     if (!objective.has_reconstruction() && !objective.has_mimic()) continue;
-    problems->Add(path, "views of another size than data.image_px have no patch for patch of objective[", objective.name(),
-                  "]; they go with contrastive and self_distillation");
+    problems->Add(path, "views of another size than data.image_px have no patch for patch of objective[",
+                  objective.name(), "]; they go with contrastive and self_distillation");
   }
 }
 
@@ -85,7 +88,9 @@ void CheckViews(const JobSpec& spec, ProblemList* problems) {
     CheckSize(spec, views, path, problems);
     if (views.has_color()) CheckColor(views, path + "color.", problems);
     if (IsFullSize(views, spec.data())) continue;
-    if (i == 0) problems->Add(path + "image_px", "the first group is as large as data.image_px; put a smaller one after it");
+    if (i == 0) {
+      problems->Add(path + "image_px", "the first group is as large as data.image_px; put a smaller one after it");
+    }
     CheckSmallViews(spec, path + "image_px", problems);
   }
   if (counted && num_views > limits::kViews) problems->Add("views", num_views, " in all; at most ", limits::kViews);

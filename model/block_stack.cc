@@ -13,7 +13,9 @@ namespace {
 at::Tensor Shown(const at::Tensor& x_BND, const BlockStack::Extra& extra) {
   const at::Tensor without_hidden = x_BND.slice(1, 0, x_BND.size(1) - extra.hidden);
   if (extra.registers == 0) return without_hidden;
-  return at::cat({without_hidden.slice(1, 0, extra.class_tokens), without_hidden.slice(1, extra.class_tokens + extra.registers)}, 1);
+  return at::cat(
+      {without_hidden.slice(1, 0, extra.class_tokens), without_hidden.slice(1, extra.class_tokens + extra.registers)},
+      1);
 }
 
 bool Contains(const std::vector<int>& numbers, int number) {
@@ -31,8 +33,8 @@ at::Tensor BlockStack::Forward(at::Tensor x_BND, const Extra& extra, const Encod
                                Encoding* encoding) const {
   for (int i = 0; i < depth(); ++i) {
     if (options.class_attention && i + 1 == depth()) {
-      encoding->class_attention_BK =
-          blocks_[i].FirstRowAttention(x_BND).slice(1, extra.class_tokens + extra.registers, x_BND.size(1) - extra.hidden);
+      encoding->class_attention_BK = blocks_[i].FirstRowAttention(x_BND).slice(1, extra.class_tokens + extra.registers,
+                                                                               x_BND.size(1) - extra.hidden);
     }
     at::Tensor branches_B2;
     if (options.drop_path_BR.defined()) branches_B2 = options.drop_path_BR.narrow(1, first_branch + 2 * i, 2);
@@ -55,7 +57,9 @@ at::Tensor DropPathScales(absl::Span<const RandomKey> keys, const std::vector<do
   float* out = scales_BR.data_ptr<float>();
   for (const RandomKey& key : keys) {
     const RandomKey draws = key.Fold("drop_path");
-    for (int64_t r = 0; r < branches; ++r) *out++ = draws.Uniform(r) < rates[r] ? 0 : static_cast<float>(1 / (1 - rates[r]));
+    for (int64_t r = 0; r < branches; ++r) {
+      *out++ = draws.Uniform(r) < rates[r] ? 0 : static_cast<float>(1 / (1 - rates[r]));
+    }
   }
   return scales_BR;
 }

@@ -1,7 +1,8 @@
 // The one seam where what libtorch throws becomes a Status. Thread-safe.
 //
-// No exception crosses a function of ours, and libtorch reports most errors by throwing. So the root of every thread that may run it, and
-// every callback that a foreign thread calls, is the body of a CatchTorch. This header needs no torch: it may be included anywhere.
+// No exception crosses a function of ours, and libtorch reports most errors by throwing. So the root of every thread
+// that may run it, and every callback that a foreign thread calls, is the body of a CatchTorch. This header needs no
+// torch: it may be included anywhere.
 #pragma once
 
 #include <type_traits>
@@ -12,8 +13,9 @@
 
 namespace mimeo {
 
-// Of the exception that is being handled. ResourceExhausted: no memory, on the host or a device. Aborted: any other, with its first line
-// made text (base/text.h); the rest of what libtorch says is a C++ stack. REQUIRES: called inside a catch block.
+// Of the exception that is being handled. ResourceExhausted: no memory, on the host or a device. Aborted: any other,
+// with its first line made text (base/text.h); the rest of what libtorch says is a C++ stack. REQUIRES: called inside a
+// catch block.
 absl::Status ThrownStatus();
 
 // What CatchTorch gives of a body that returns T: nothing and a Status become a Status, anything else a StatusOr.

@@ -1,6 +1,6 @@
-// The layers of MCMAE's convolution stages (arXiv 2205.03892; Alpha-VL/ConvMAE, models_convmae.py and vision_transformer.py), on
-// channel-last features, where a 1 x 1 convolution is a linear product. Each adds its parameters at construction, under `name`.
-// Values; one thread.
+// The layers of MCMAE's convolution stages (arXiv 2205.03892; Alpha-VL/ConvMAE, models_convmae.py and
+// vision_transformer.py), on channel-last features, where a 1 x 1 convolution is a linear product. Each adds its
+// parameters at construction, under `name`. Values; one thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,8 +14,8 @@
 
 namespace mimeo {
 
-// A convolution whose stride is its side: (N, h, w, in) -> (N, h / side, w / side, out). REQUIRES: `side` divides h and w.
-// The result is bfloat16 where the parameters' products are.
+// A convolution whose stride is its side: (N, h, w, in) -> (N, h / side, w / side, out). REQUIRES: `side` divides h and
+// w. The result is bfloat16 where the parameters' products are.
 class StridedConvolution {
  public:
   // The bias starts as torch's convolutions do, the weight as `weight_init` says.
@@ -42,8 +42,8 @@ class PatchEmbedding {
   LayerNorm norm_;
 };
 
-// x + conv2(depthwise5x5(conv1(Norm(x)))), then x + Mlp(Norm(x)) (names norm1, conv1, conv2, attn (the depthwise convolution),
-// norm2, mlp.fc1, mlp.fc2; MCMAE's CBlock). The depthwise convolution sees zeros at hidden places.
+// x + conv2(depthwise5x5(conv1(Norm(x)))), then x + Mlp(Norm(x)) (names norm1, conv1, conv2, attn (the depthwise
+// convolution), norm2, mlp.fc1, mlp.fc2; MCMAE's CBlock). The depthwise convolution sees zeros at hidden places.
 class ConvolutionBlock {
  public:
   ConvolutionBlock(const std::string& name, int64_t width, int64_t mlp_width, Parameters* parameters);
@@ -64,8 +64,8 @@ class ConvolutionBlock {
 };
 
 struct ConvStageShape {
-  int64_t in = 0;            // channels that come in
-  int64_t embed_side = 0;    // by how much the patch embedding shrinks
+  int64_t in = 0;          // channels that come in
+  int64_t embed_side = 0;  // by how much the patch embedding shrinks
   int64_t width = 0;
   int64_t mlp_width = 0;
   int depth = 0;

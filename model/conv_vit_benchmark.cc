@@ -1,5 +1,5 @@
-// What evaluating MCMAE-B's convolution stages at visible tiles saves: one forward and backward pass of the encoder, a quarter of
-// the patches visible, against the same over whole images. Items are images, per second of processor time.
+// What evaluating MCMAE-B's convolution stages at visible tiles saves: one forward and backward pass of the encoder, a
+// quarter of the patches visible, against the same over whole images. Items are images, per second of processor time.
 //
 //   OMP_NUM_THREADS=1 bazel run //model:conv_vit_benchmark
 #include <ATen/ops/randn.h>
@@ -34,7 +34,9 @@ void BM_StagesForwardAndBackward(benchmark::State& state, StageEvaluation stages
   }
   state.SetItemsProcessed(state.iterations() * kBatch);
 }
-BENCHMARK_CAPTURE(BM_StagesForwardAndBackward, dense, STAGES_DENSE)->Unit(benchmark::kMillisecond)->MeasureProcessCPUTime();
+BENCHMARK_CAPTURE(BM_StagesForwardAndBackward, dense, STAGES_DENSE)
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime();
 BENCHMARK_CAPTURE(BM_StagesForwardAndBackward, visible_tiles, STAGES_AT_VISIBLE_TILES)
     ->Unit(benchmark::kMillisecond)
     ->MeasureProcessCPUTime();

@@ -32,13 +32,17 @@ ConvStageShape StageShape(const ConvVitSpec& spec, const ImageShape& image, int 
 }  // namespace
 
 ConvVitEncoder::ConvVitEncoder(const ConvVitSpec& spec, const ImageShape& image, Parameters* parameters)
-    : image_(image), grid_(GridOf(image, kTileSides[0] * spec.stem_px())), width_(spec.width()), drop_path_(spec.drop_path()),
+    : image_(image),
+      grid_(GridOf(image, kTileSides[0] * spec.stem_px())),
+      width_(spec.width()),
+      drop_path_(spec.drop_path()),
       evaluation_(spec.stages()) {
   ABSL_RAW_CHECK(spec.stage_width_size() == 2 && spec.stage_depth_size() == 2, "a resolved spec has two stages");
   positions_ = parameters->AddConstant("encoder.pos_embed", SinCosPositions(grid_, width_));
   stages_.reserve(2);
   for (const int stage : {0, 1}) stages_.emplace_back(stage + 1, StageShape(spec, image, stage), parameters);
-  last_embedding_.emplace_back("encoder.patch_embed3", spec.stage_width(1), width_, kShrink, parameters, Init::kXavierUniform);
+  last_embedding_.emplace_back("encoder.patch_embed3", spec.stage_width(1), width_, kShrink, parameters,
+                               Init::kXavierUniform);
   token_projection_.emplace_back("encoder.patch_embed4", width_, width_, parameters);
   if (spec.class_token()) class_token_ = parameters->Add("encoder.cls_token", {1, 1, width_}, Init::kNormal002);
   BlockShape shape;
@@ -70,7 +74,8 @@ ConvVitEncoder::Tokens ConvVitEncoder::VisibleTokens(const at::Tensor& images_BC
   return tokens;
 }
 
-Encoding ConvVitEncoder::Encode(const at::Tensor& images_BCHW, const MaskPlan& plan, const EncodeOptions& options) const {
+Encoding ConvVitEncoder::Encode(const at::Tensor& images_BCHW, const MaskPlan& plan,
+                                const EncodeOptions& options) const {
   const Tokens tokens = VisibleTokens(images_BCHW, plan, options.drop_path_BR);
   const BlockStack::Extra extra = {class_token_.defined() ? 1 : 0, 0};
   at::Tensor x = tokens.patches_BKD;

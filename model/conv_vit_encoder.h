@@ -1,9 +1,9 @@
-// MCMAE's encoder (arXiv 2205.03892; Alpha-VL/ConvMAE, models_convmae.py, forward_encoder; its names): two convolution stages
-// whose depthwise convolutions see visible places only, then a transformer over the visible patches, to whose output each stage's
-// features are added before the last norm. One thread.
+// MCMAE's encoder (arXiv 2205.03892; Alpha-VL/ConvMAE, models_convmae.py, forward_encoder; its names): two convolution
+// stages whose depthwise convolutions see visible places only, then a transformer over the visible patches, to whose
+// output each stage's features are added before the last norm. One thread.
 //
-// A patch is 4 * stem_px pixels wide: 4 x 4 places of the first stage, 2 x 2 of the second, one token. Both evaluations of the
-// stages (model/stage_places.h) give the same numbers to float tolerance.
+// A patch is 4 * stem_px pixels wide: 4 x 4 places of the first stage, 2 x 2 of the second, one token. Both evaluations
+// of the stages (model/stage_places.h) give the same numbers to float tolerance.
 #pragma once
 
 #include <vector>
@@ -19,8 +19,8 @@ namespace mimeo {
 
 class ConvVitEncoder final : public Encoder {
  public:
-  // REQUIRES: every field of `spec` is set, two stages, and its patches tile the image. Adds the constant "encoder.pos_embed"
-  // (L + 1, D), sine-cosine, row 0 for the class token.
+  // REQUIRES: every field of `spec` is set, two stages, and its patches tile the image. Adds the constant
+  // "encoder.pos_embed" (L + 1, D), sine-cosine, row 0 for the class token.
   ConvVitEncoder(const ConvVitSpec& spec, const ImageShape& image, Parameters* parameters);
 
   using Encoder::Encode;

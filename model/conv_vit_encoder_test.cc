@@ -62,8 +62,8 @@ at::Tensor ReplaceHidden(const at::Tensor& images, const at::Tensor& others, con
 
 double Difference(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
 
-// The same encoder by the book: convolutions over the whole image, channels first, in double; the whole image reaches the first
-// tokens, which then are chosen. `branches_BR` multiplies the residual branches.
+// The same encoder by the book: convolutions over the whole image, channels first, in double; the whole image reaches
+// the first tokens, which then are chosen. `branches_BR` multiplies the residual branches.
 class Naive {
  public:
   explicit Naive(const Parameters& parameters, at::Tensor branches_BR = {})
@@ -74,10 +74,14 @@ class Naive {
     const at::Tensor seen = at::zeros({batch, kGrid.num_patches()}, at::kDouble).scatter_(1, plan.visible_BK, 1.0);
     const at::Tensor seen_BRC = seen.view({batch, 1, kGrid.rows, kGrid.cols});
     at::Tensor x = Embed(images, "patch_embed1", 2);
-    for (int i = 0; i < kStageDepths[0]; ++i) x = ConvBlock(x, Enlarge(seen_BRC, 4), "blocks1." + std::to_string(i) + ".");
+    for (int i = 0; i < kStageDepths[0]; ++i) {
+      x = ConvBlock(x, Enlarge(seen_BRC, 4), "blocks1." + std::to_string(i) + ".");
+    }
     const at::Tensor stage1 = Conv(x, "stage1_output_decode", 4).flatten(2).transpose(1, 2);
     x = Embed(x, "patch_embed2", 2);
-    for (int i = 0; i < kStageDepths[1]; ++i) x = ConvBlock(x, Enlarge(seen_BRC, 2), "blocks2." + std::to_string(i) + ".");
+    for (int i = 0; i < kStageDepths[1]; ++i) {
+      x = ConvBlock(x, Enlarge(seen_BRC, 2), "blocks2." + std::to_string(i) + ".");
+    }
     const at::Tensor stage2 = Conv(x, "stage2_output_decode", 2).flatten(2).transpose(1, 2);
     x = Apply(Embed(x, "patch_embed3", 2).flatten(2).transpose(1, 2), "patch_embed4");
     x = TakePatches(x + SinCosPositions(kGrid, kWidth).to(at::kDouble).slice(0, 1), plan.visible_BK);
@@ -97,7 +101,8 @@ class Naive {
   at::Tensor Apply(const at::Tensor& x, const std::string& name) const {
     return at::linear(x, Find(name + ".weight"), Find(name + ".bias"));
   }
-  at::Tensor Conv(const at::Tensor& x, const std::string& name, int stride = 1, int padding = 0, int64_t groups = 1) const {
+  at::Tensor Conv(const at::Tensor& x, const std::string& name, int stride = 1, int padding = 0,
+                  int64_t groups = 1) const {
     return at::conv2d(x, Find(name + ".weight"), Find(name + ".bias"), stride, padding, 1, groups);
   }
   at::Tensor Norm(const at::Tensor& x, const std::string& name, double epsilon) const {
@@ -189,7 +194,9 @@ TEST_P(EachEvaluation, DropPathScalesTheBranchesInOrder) {
   const auto encoder = MakeEncoder(spec, kImage, &parameters);
   const std::vector<double> rates = encoder->drop_path_rates();
   ASSERT_EQ(rates.size(), 2u * kBlocks);
-  for (size_t r = 0; r < rates.size(); ++r) EXPECT_NEAR(rates[r], 0.4 * static_cast<double>(r / 2) / (kBlocks - 1), 1e-12);
+  for (size_t r = 0; r < rates.size(); ++r) {
+    EXPECT_NEAR(rates[r], 0.4 * static_cast<double>(r / 2) / (kBlocks - 1), 1e-12);
+  }
   parameters.To(at::kCPU, at::kDouble);
   EncodeOptions options;
   options.drop_path_BR = at::arange(2 * 2 * kBlocks, at::kFloat).view({2, 2 * kBlocks}).remainder(7) / 3;  // some are 0
@@ -204,7 +211,8 @@ TEST_P(EachEvaluation, PermutingTheBatchPermutesTheResult) {
   const auto encoder = MakeEncoder(TinySpec(GetParam()), kImage, &parameters);
   const MaskPlan plan = Plan(2);
   const at::Tensor forward = encoder->Encode(Images(2, 0), plan).visible_BKD;
-  const at::Tensor backward = encoder->Encode(Images(2, 0).flip(0), {plan.visible_BK.flip(0), plan.hidden_BM.flip(0)}).visible_BKD;
+  const at::Tensor backward =
+      encoder->Encode(Images(2, 0).flip(0), {plan.visible_BK.flip(0), plan.hidden_BM.flip(0)}).visible_BKD;
   EXPECT_LT(Difference(forward.flip(0), backward), 1e-5);
 }
 
@@ -264,21 +272,33 @@ TEST(ConvVitEncoderTest, NamesAndCountsAreMcmaes) {
     counts[name.substr(8, name.find('.', 8) - 8)] += tensor.numel();
     total += tensor.numel();
   }
-  const std::map<std::string, int64_t> expected = {
-      {"patch_embed1", 13056}, {"blocks1", 1329664}, {"patch_embed2", 394368}, {"blocks2", 2977536},
-      {"patch_embed3", 1181952}, {"patch_embed4", 590592}, {"blocks3", 77966592}, {"norm", 1536},
-      {"stage1_output_decode", 3146496}, {"stage2_output_decode", 1180416}};
+  const std::map<std::string, int64_t> expected = {{"patch_embed1", 13056},
+                                                   {"blocks1", 1329664},
+                                                   {"patch_embed2", 394368},
+                                                   {"blocks2", 2977536},
+                                                   {"patch_embed3", 1181952},
+                                                   {"patch_embed4", 590592},
+                                                   {"blocks3", 77966592},
+                                                   {"norm", 1536},
+                                                   {"stage1_output_decode", 3146496},
+                                                   {"stage2_output_decode", 1180416}};
   EXPECT_EQ(counts, expected);
   EXPECT_EQ(total, 84455296 + 3146496 + 1180416);
   EXPECT_EQ(parameters.Find("encoder.pos_embed").sizes(), (std::vector<int64_t>{197, 768}));
   EXPECT_EQ(parameters.Find("encoder.pos_embed")[0].abs().max().item<float>(), 0);
-  const std::map<std::string, std::vector<int64_t>> shapes = {
-      {"patch_embed1.proj.weight", {256, 3, 4, 4}}, {"patch_embed1.norm.weight", {256}},
-      {"patch_embed2.proj.weight", {384, 256, 2, 2}},
-      {"patch_embed4.weight", {768, 768}}, {"blocks1.0.norm1.bias", {256}}, {"blocks1.0.conv1.weight", {256, 256, 1, 1}},
-      {"blocks1.1.attn.weight", {256, 1, 5, 5}}, {"blocks1.0.conv2.bias", {256}}, {"blocks1.0.norm2.weight", {256}},
-      {"blocks2.0.mlp.fc1.weight", {1536, 384, 1, 1}}, {"blocks2.1.mlp.fc2.weight", {384, 1536, 1, 1}},
-      {"stage1_output_decode.weight", {768, 256, 4, 4}}, {"blocks3.10.attn.qkv.weight", {2304, 768}}};
+  const std::map<std::string, std::vector<int64_t>> shapes = {{"patch_embed1.proj.weight", {256, 3, 4, 4}},
+                                                              {"patch_embed1.norm.weight", {256}},
+                                                              {"patch_embed2.proj.weight", {384, 256, 2, 2}},
+                                                              {"patch_embed4.weight", {768, 768}},
+                                                              {"blocks1.0.norm1.bias", {256}},
+                                                              {"blocks1.0.conv1.weight", {256, 256, 1, 1}},
+                                                              {"blocks1.1.attn.weight", {256, 1, 5, 5}},
+                                                              {"blocks1.0.conv2.bias", {256}},
+                                                              {"blocks1.0.norm2.weight", {256}},
+                                                              {"blocks2.0.mlp.fc1.weight", {1536, 384, 1, 1}},
+                                                              {"blocks2.1.mlp.fc2.weight", {384, 1536, 1, 1}},
+                                                              {"stage1_output_decode.weight", {768, 256, 4, 4}},
+                                                              {"blocks3.10.attn.qkv.weight", {2304, 768}}};
   for (const auto& [name, shape] : shapes) EXPECT_EQ(parameters.Find("encoder." + name).sizes(), shape) << name;
 }
 
@@ -291,10 +311,16 @@ TEST(ConvVitEncoderTest, EachKindOfParameterStartsAsMcmaes) {
     EXPECT_GT(largest, 0.7 * bound) << name;
   };
   // torch's default for convolutions, weight and bias alike: 1 / sqrt(fan-in).
-  const std::map<std::string, double> fan_ins = {
-      {"patch_embed1.proj", 2 * 2 * 2}, {"patch_embed2.proj", 8 * 2 * 2}, {"blocks1.0.conv1", 8}, {"blocks1.1.conv2", 8},
-      {"blocks1.0.attn", 25}, {"blocks2.0.attn", 25}, {"blocks2.0.mlp.fc1", 12}, {"blocks2.0.mlp.fc2", 48},
-      {"stage1_output_decode", 8 * 4 * 4}, {"stage2_output_decode", 12 * 2 * 2}};
+  const std::map<std::string, double> fan_ins = {{"patch_embed1.proj", 2 * 2 * 2},
+                                                 {"patch_embed2.proj", 8 * 2 * 2},
+                                                 {"blocks1.0.conv1", 8},
+                                                 {"blocks1.1.conv2", 8},
+                                                 {"blocks1.0.attn", 25},
+                                                 {"blocks2.0.attn", 25},
+                                                 {"blocks2.0.mlp.fc1", 12},
+                                                 {"blocks2.0.mlp.fc2", 48},
+                                                 {"stage1_output_decode", 8 * 4 * 4},
+                                                 {"stage2_output_decode", 12 * 2 * 2}};
   for (const auto& [name, fan_in] : fan_ins) {
     expect_uniform(name + ".weight", 1 / std::sqrt(fan_in));
     expect_uniform(name + ".bias", 1 / std::sqrt(fan_in));
@@ -303,7 +329,8 @@ TEST(ConvVitEncoderTest, EachKindOfParameterStartsAsMcmaes) {
   expect_uniform("patch_embed3.proj.bias", 1 / std::sqrt(12.0 * 2 * 2));
   expect_uniform("patch_embed4.weight", std::sqrt(6.0 / (2 * kWidth)));
   expect_uniform("blocks3.0.attn.qkv.weight", std::sqrt(6.0 / (4 * kWidth)));
-  const double class_token = parameters.Find("encoder.cls_token").std().item<double>();  // of normal(0, 0.02), 16 numbers
+  const double class_token =
+      parameters.Find("encoder.cls_token").std().item<double>();  // of normal(0, 0.02), 16 numbers
   EXPECT_GT(class_token, 0.01);
   EXPECT_LT(class_token, 0.03);
   for (const auto& [name, tensor] : parameters.all()) {

@@ -18,7 +18,8 @@ std::string NotFinite(const at::Tensor& tensor) {
   const int64_t first = places[0].item<int64_t>();
   const double value = tensor.flatten()[first].item<double>();
   const char* const text = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
-  return absl::StrCat(places.size(0), " of ", tensor.numel(), " values that are not finite, the first of them ", text, " at ", first);
+  return absl::StrCat(places.size(0), " of ", tensor.numel(), " values that are not finite, the first of them ", text,
+                      " at ", first);
 }
 
 }  // namespace mimeo

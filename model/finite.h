@@ -7,8 +7,8 @@
 
 namespace mimeo {
 
-// Empty where every value is finite, or where the type knows no other; else for a message, "3 of 4608 values that are not finite, the
-// first of them nan at 17" (counted row by row). Any strides and device.
+// Empty where every value is finite, or where the type knows no other; else for a message, "3 of 4608 values that are
+// not finite, the first of them nan at 17" (counted row by row). Any strides and device.
 std::string NotFinite(const at::Tensor& tensor);
 
 }  // namespace mimeo

@@ -51,16 +51,19 @@ double EncoderMultiplyAdds(const EncoderSpec& spec, const ImageShape& image, dou
   }
   const ConvVitSpec& conv = spec.conv_vit();
   const double blocks = Blocks(conv.depth(), visible + shape.class_token, shape.width, conv.mlp_ratio());
-  if (conv.stages() == STAGES_DENSE) return Stages(conv, channels, patches, /*depthwise_passes=*/masks) + masks * blocks;
+  if (conv.stages() == STAGES_DENSE) {
+    return Stages(conv, channels, patches, /*depthwise_passes=*/masks) + masks * blocks;
+  }
   return masks * (Stages(conv, channels, visible, /*depthwise_passes=*/1) + blocks);
 }
 
 // One view under one mask.
 template <typename Spec>
-double DecoderMultiplyAdds(const Spec& decoder, double num_values, const EncoderShape& encoder, double patches, double visible) {
+double DecoderMultiplyAdds(const Spec& decoder, double num_values, const EncoderShape& encoder, double patches,
+                           double visible) {
   const double tokens = patches + encoder.class_token, width = decoder.decoder_width();
-  return (visible + encoder.class_token) * encoder.width * width + Blocks(decoder.decoder_depth(), tokens, width, /*mlp_ratio=*/4) +
-         tokens * width * num_values;
+  return (visible + encoder.class_token) * encoder.width * width +
+         Blocks(decoder.decoder_depth(), tokens, width, /*mlp_ratio=*/4) + tokens * width * num_values;
 }
 
 // Layers of these widths, one row.
@@ -89,7 +92,8 @@ double HeadMultiplyAdds(const ObjectiveSpec& objective, double width, bool predi
   const ContrastiveSpec& contrastive = objective.contrastive();
   const double projection = contrastive.projector().width();
   const double projector = LayersMultiplyAdds(Widths(width, contrastive.projector().hidden_width(), projection));
-  return projector + (predictor && contrastive.has_predictor() ? 2 * projection * contrastive.predictor().hidden_width() : 0);
+  return projector +
+         (predictor && contrastive.has_predictor() ? 2 * projection * contrastive.predictor().hidden_width() : 0);
 }
 
 bool WantsAverages(const ObjectiveSpec& objective) {

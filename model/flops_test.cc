@@ -57,7 +57,8 @@ TEST(FlopsTest, ViewsMultiplyAndADecoderIsOptional) {
   EXPECT_NEAR(TrainGflopPerImage(encoder_only, 49), kTrain * (0.1156 + 4.2928), 0.01);
 }
 
-// A decoder of features costs what one of pixels costs but for its last layer, which is not counted: its width is the teacher's.
+// A decoder of features costs what one of pixels costs but for its last layer, which is not counted: its width is the
+// teacher's.
 TEST(FlopsTest, AMimicsDecoderIsCounted) {
   JobSpec spec = Job(Vit(16, 768, 12));
   const double pixels = TrainGflopPerImage(spec, 49);
@@ -65,7 +66,8 @@ TEST(FlopsTest, AMimicsDecoderIsCounted) {
   EXPECT_EQ(TrainGflopPerImage(spec, 49), pixels);
   mimic->set_decoder_width(512), mimic->set_decoder_depth(8), mimic->set_decoder_heads(16);
   const double with_features = TrainGflopPerImage(spec, 49);
-  spec.mutable_objective(1)->clear_mimic(), spec.mutable_objective()->SwapElements(0, 1), spec.mutable_objective()->RemoveLast();
+  spec.mutable_objective(1)->clear_mimic(), spec.mutable_objective()->SwapElements(0, 1),
+      spec.mutable_objective()->RemoveLast();
   const double encoder = TrainGflopPerImage(spec, 49);
   EXPECT_NEAR(with_features - pixels, pixels - encoder - kTrain * 197 * 512 * 768 / 1e9, 1e-6);
 }
@@ -84,7 +86,8 @@ TEST(FlopsTest, AContrastiveProjectorPerView) {
   EXPECT_NEAR(TrainGflopPerImage(spec, 39) - without_predictor, kTrain * 2 * 2 * 128 * 4096 / 1e9, 1e-6);
 }
 
-// MoCo-v3: two views forward and backward, and forward once more through the averages. DINO: small views have no target.
+// MoCo-v3: two views forward and backward, and forward once more through the averages. DINO: small views have no
+// target.
 TEST(FlopsTest, AveragedTargetsAndSmallViews) {
   JobSpec moco = Job(Vit(16, 768, 12), 2);
   moco.clear_objective();
@@ -94,7 +97,8 @@ TEST(FlopsTest, AveragedTargetsAndSmallViews) {
   contrastive->mutable_predictor()->set_hidden_width(4096);
   contrastive->set_average_target(true);
   const double projector = 2 * (768.0 * 4096 + 4096 * 256) / 1e9, predictor = 2 * 2 * 256.0 * 4096 / 1e9;
-  EXPECT_NEAR(TrainGflopPerImage(moco, 196), 2 * (encoder + 3 * (projector + predictor) + encoder / 3 + projector), 1e-6);
+  EXPECT_NEAR(TrainGflopPerImage(moco, 196), 2 * (encoder + 3 * (projector + predictor) + encoder / 3 + projector),
+              1e-6);
 
   JobSpec dino = Job(Vit(16, 384, 12), 2);
   dino.clear_objective();
@@ -103,7 +107,8 @@ TEST(FlopsTest, AveragedTargetsAndSmallViews) {
   const double full = TrainGflopPerImage(dino, 196);
   ViewSpec* small = dino.add_views();
   small->set_count(8), small->set_image_px(96), small->set_image_width_px(96);
-  const double student = 3 * (TeacherGflopPerImage(Vit(16, 384, 12), {3, 96, 96}) + 2 * (384.0 * 256 + 256 * 65536) / 1e9);
+  const double student =
+      3 * (TeacherGflopPerImage(Vit(16, 384, 12), {3, 96, 96}) + 2 * (384.0 * 256 + 256 * 65536) / 1e9);
   EXPECT_NEAR(TrainGflopPerImage(dino, 196) - full, 8 * student, 1e-6);
 }
 
@@ -133,8 +138,8 @@ TEST(FlopsTest, PublishedMcmaes) {
   EXPECT_NEAR(TeacherGflopPerImage(McmaeB(STAGES_DENSE), {3, 224, 224}), 2 * (23.080 + 0.6166 + 0.2312), 0.01);
 }
 
-// FastConvMAE-B: the stages once, but the depthwise convolutions once per mask. Four masks of visible tiles are the whole image
-// once, so they cost that less three depthwise passes over it.
+// FastConvMAE-B: the stages once, but the depthwise convolutions once per mask. Four masks of visible tiles are the
+// whole image once, so they cost that less three depthwise passes over it.
 TEST(FlopsTest, ComplementaryMasks) {
   const double published = TrainGflopPerImage(Job(McmaeB(STAGES_DENSE), 1, 4), 49);
   EXPECT_NEAR(published, 269.9, 0.05);
@@ -142,7 +147,8 @@ TEST(FlopsTest, ComplementaryMasks) {
   EXPECT_NEAR(tiles, 4 * TrainGflopPerImage(Job(McmaeB(STAGES_AT_VISIBLE_TILES)), 49), 1e-9);
   const double depthwise = 2 * 25 * (56 * 56 * 256 + 28 * 28 * 384) / 1e9;
   EXPECT_NEAR(published - tiles, kTrain * 3 * depthwise, 1e-6);
-  EXPECT_NEAR(TrainGflopPerImage(Job(Vit(16, 768, 12), 1, 4), 49), 4 * TrainGflopPerImage(Job(Vit(16, 768, 12)), 49), 1e-9);
+  EXPECT_NEAR(TrainGflopPerImage(Job(Vit(16, 768, 12), 1, 4), 49), 4 * TrainGflopPerImage(Job(Vit(16, 768, 12)), 49),
+              1e-9);
 }
 
 TEST(FlopsTest, RectanglesOfAnyChannels) {

@@ -96,7 +96,8 @@ std::vector<int64_t> BlockVisible(const MaskSpec& spec, const UnitGrid& grid, in
 }
 
 std::vector<int64_t> GridVisible(const UnitGrid& grid, int num_visible) {
-  const auto stride = static_cast<int>(std::lround(std::sqrt(grid.size() / num_visible)));  // one of every stride x stride
+  // One of every stride x stride.
+  const auto stride = static_cast<int>(std::lround(std::sqrt(grid.size() / num_visible)));
   std::vector<int64_t> visible;
   for (int row = 0; row < grid.rows; row += stride) {
     for (int col = 0; col < grid.cols; col += stride) visible.push_back(int64_t{row} * grid.cols + col);
@@ -108,10 +109,14 @@ std::vector<int64_t> GridVisible(const UnitGrid& grid, int num_visible) {
 // The units of one image, the visible ones of the first group first, then those of the next.
 std::vector<int64_t> VisibleFirst(const MaskSpec& spec, const UnitGrid& grid, int num_visible, const RandomKey& key) {
   switch (spec.kind_case()) {
-    case MaskSpec::kRandom: return key.Permutation(grid.size());
-    case MaskSpec::kBlock: return BlockVisible(spec, grid, num_visible, key);
-    case MaskSpec::kGrid: return GridVisible(grid, num_visible);
-    default: break;
+    case MaskSpec::kRandom:
+      return key.Permutation(grid.size());
+    case MaskSpec::kBlock:
+      return BlockVisible(spec, grid, num_visible, key);
+    case MaskSpec::kGrid:
+      return GridVisible(grid, num_visible);
+    default:
+      break;
   }
   ABSL_RAW_LOG(FATAL, "a mask of kind %d is not drawn from keys alone", static_cast<int>(spec.kind_case()));
   return {};
@@ -143,14 +148,16 @@ std::vector<double> Scores(const float* attention, int64_t num_patches, const Ra
 
 }  // namespace
 
-std::vector<MaskPlan> DrawMaskPlans(const MaskSpec& spec, const PatchGrid& grid, int num_visible, absl::Span<const RandomKey> keys) {
+std::vector<MaskPlan> DrawMaskPlans(const MaskSpec& spec, const PatchGrid& grid, int num_visible,
+                                    absl::Span<const RandomKey> keys) {
   if (spec.has_none()) return {AllVisible(static_cast<int64_t>(keys.size()), grid.num_patches(), at::kCPU)};
   const int unit = spec.unit_patches(), groups = spec.groups();
   ABSL_RAW_CHECK(unit > 0 && groups > 0, "a resolved mask");
   const UnitGrid units{grid.rows / unit, grid.cols / unit};
   const int visible_units = num_visible / (unit * unit);
-  ABSL_RAW_CHECK(units.rows * unit == grid.rows && units.cols * unit == grid.cols && visible_units * unit * unit == num_visible &&
-                     groups * visible_units <= units.size() && (groups == 1 || spec.has_random()),
+  ABSL_RAW_CHECK(units.rows * unit == grid.rows && units.cols * unit == grid.cols &&
+                     visible_units * unit * unit == num_visible && groups * visible_units <= units.size() &&
+                     (groups == 1 || spec.has_random()),
                  "whole units, and enough of them for every group");
   std::vector<std::vector<std::vector<int64_t>>> visible(groups);  // by group and image
   for (const RandomKey& key : keys) {
@@ -165,7 +172,8 @@ std::vector<MaskPlan> DrawMaskPlans(const MaskSpec& spec, const PatchGrid& grid,
   return plans;
 }
 
-MaskPlan FocusedMaskPlan(absl::Span<const RandomKey> keys, const at::Tensor& attention_BL, int num_visible, bool most_attended) {
+MaskPlan FocusedMaskPlan(absl::Span<const RandomKey> keys, const at::Tensor& attention_BL, int num_visible,
+                         bool most_attended) {
   const auto batch = static_cast<int64_t>(keys.size());
   ABSL_RAW_CHECK(attention_BL.dim() == 2 && attention_BL.size(0) == batch, "a row of attention per key");
   const int64_t num_patches = attention_BL.size(1);

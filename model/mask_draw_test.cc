@@ -127,7 +127,8 @@ TEST(DrawMaskPlansTest, AGridKeepsTheFirstOfEverySquare) {
   EXPECT_EQ(Row(half.visible_BK, 1), Row(half.visible_BK, 0));
   EXPECT_EQ(Row(Draw(Grid(8.0 / 9), {3, 6, 8}, 2, Keys(1)).visible_BK, 0), (std::vector<int64_t>{0, 3}));
   // Units of 2 x 2: the unit at the top left of each four, so columns 0 and 1 of four.
-  EXPECT_EQ(Row(Draw(Grid(0.75, 2), {4, 8, 8}, 8, Keys(1)).visible_BK, 0), (std::vector<int64_t>{0, 1, 4, 5, 8, 9, 12, 13}));
+  EXPECT_EQ(Row(Draw(Grid(0.75, 2), {4, 8, 8}, 8, Keys(1)).visible_BK, 0),
+            (std::vector<int64_t>{0, 1, 4, 5, 8, 9, 12, 13}));
 }
 
 // How many hidden patches stand together with at least `least` others, horizontally or vertically.
@@ -139,7 +140,8 @@ int InPiecesOf(int least, const std::vector<int64_t>& hidden, const PatchGrid& g
     left.erase(left.begin());
     for (size_t i = 0; i < piece.size(); ++i) {
       const int64_t row = piece[i] / grid.cols, col = piece[i] % grid.cols;
-      const std::vector<std::pair<int64_t, int64_t>> next = {{row - 1, col}, {row + 1, col}, {row, col - 1}, {row, col + 1}};
+      const std::vector<std::pair<int64_t, int64_t>> next = {
+          {row - 1, col}, {row + 1, col}, {row, col - 1}, {row, col + 1}};
       for (const auto& [y, x] : next) {
         if (y < 0 || x < 0 || y >= grid.rows || x >= grid.cols || left.erase(y * grid.cols + x) == 0) continue;
         piece.push_back(y * grid.cols + x);
@@ -150,7 +152,8 @@ int InPiecesOf(int least, const std::vector<int64_t>& hidden, const PatchGrid& g
   return together;
 }
 
-// All but the last few hidden patches are rectangles' of at least 16: BEiT's 75 of 196, where random masks have few such pieces.
+// All but the last few hidden patches are rectangles' of at least 16: BEiT's 75 of 196, where random masks have few
+// such pieces.
 TEST(DrawMaskPlansTest, BlocksHangTogether) {
   constexpr int kImages = 200, kHidden = 75;
   const MaskPlan blocks = Draw(Block(75.0 / 196, 16, 0.3), kGrid, 196 - kHidden, Keys(kImages));
@@ -163,8 +166,8 @@ TEST(DrawMaskPlansTest, BlocksHangTogether) {
   EXPECT_LT(in_random, kImages * kHidden / 4);
 }
 
-// Where the least is also the most, one rectangle of exactly that many patches takes all: its shapes are as frequent as a uniform
-// log aspect makes them, by a scan of that aspect.
+// Where the least is also the most, one rectangle of exactly that many patches takes all: its shapes are as frequent as
+// a uniform log aspect makes them, by a scan of that aspect.
 TEST(DrawMaskPlansTest, ARectanglesAspectIsLogUniform) {
   constexpr int kImages = 4000, kHidden = 48, kSteps = 100000;
   std::map<std::pair<int, int>, double> expected, found;
@@ -205,7 +208,9 @@ TEST(DrawMaskPlansTest, GroupsAreDisjointAndTogetherTheShufflesFirst) {
     for (int64_t b = 0; b < 10; ++b) {
       std::set<int64_t> seen;
       for (const MaskPlan& plan : plans) {
-        for (const int64_t patch : Row(plan.visible_BK, b)) EXPECT_TRUE(seen.insert(patch).second) << patch << " in two groups";
+        for (const int64_t patch : Row(plan.visible_BK, b)) {
+          EXPECT_TRUE(seen.insert(patch).second) << patch << " in two groups";
+        }
       }
       EXPECT_EQ(seen.size(), static_cast<size_t>(groups * num_visible));
     }
@@ -218,7 +223,8 @@ TEST(DrawMaskPlansTest, GroupsAreDisjointAndTogetherTheShufflesFirst) {
 }
 
 at::Tensor Rows(const std::vector<std::vector<float>>& rows) {
-  at::Tensor tensor_NL = at::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())}, at::kFloat);
+  at::Tensor tensor_NL =
+      at::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())}, at::kFloat);
   float* out = tensor_NL.mutable_data_ptr<float>();
   for (const auto& row : rows) out = std::copy(row.begin(), row.end(), out);
   return tensor_NL;
@@ -249,7 +255,8 @@ TEST(FocusedMaskPlanTest, PatchesAreDrawnAsOneByOneWithoutReplacement) {
   std::vector<bool> taken(7, false);
   AddSequences(weights, kVisible, 1, &taken, &inclusion);
   ASSERT_NEAR(std::accumulate(inclusion.begin(), inclusion.end(), 0.0), kVisible, 1e-9);
-  const MaskPlan plan = FocusedMaskPlan(Keys(kImages), Rows(std::vector<std::vector<float>>(kImages, attention)), kVisible, false);
+  const MaskPlan plan =
+      FocusedMaskPlan(Keys(kImages), Rows(std::vector<std::vector<float>>(kImages, attention)), kVisible, false);
   ExpectPartitions(plan, kImages, 7, kVisible);
   std::vector<int> counts(7, 0);
   for (int64_t b = 0; b < kImages; ++b) {
@@ -281,7 +288,8 @@ TEST(FocusedMaskPlanTest, TheMostAttendedAndOfEqualsTheFirst) {
 
 TEST(FocusedMaskPlanTest, NoAttentionAtAllIsUniformAndNothingUpsetsIt) {
   constexpr int kImages = 8000;
-  const MaskPlan plan = FocusedMaskPlan(Keys(kImages), Rows(std::vector<std::vector<float>>(kImages, {0, 0, 0, 0})), 1, false);
+  const MaskPlan plan =
+      FocusedMaskPlan(Keys(kImages), Rows(std::vector<std::vector<float>>(kImages, {0, 0, 0, 0})), 1, false);
   std::vector<int> counts(4, 0);
   for (int64_t b = 0; b < kImages; ++b) ++counts[Row(plan.visible_BK, b)[0]];
   for (const int count : counts) EXPECT_NEAR(count, kImages / 4, 5 * std::sqrt(kImages * 0.25 * 0.75));

@@ -29,7 +29,8 @@ MaskPlan PlanOfVisible(const std::vector<std::vector<int64_t>>& visible, int num
   for (const std::vector<int64_t>& row : visible) {
     is_visible.assign(num_patches, false);
     for (const int64_t patch : row) is_visible[patch] = true;
-    ABSL_RAW_CHECK(std::count(is_visible.begin(), is_visible.end(), true) == num_visible, "K distinct patches of each image");
+    ABSL_RAW_CHECK(std::count(is_visible.begin(), is_visible.end(), true) == num_visible,
+                   "K distinct patches of each image");
     for (int64_t patch = 0; patch < num_patches; ++patch) *(is_visible[patch] ? seen : hidden)++ = patch;
   }
   return plan;
@@ -65,7 +66,8 @@ at::Tensor TakePatches(const at::Tensor& patches_BLX, const at::Tensor& index_BK
 at::Tensor PlacePatches(const at::Tensor& visible_BKX, const at::Tensor& hidden_token_X, const MaskPlan& plan) {
   const int64_t batch = visible_BKX.size(0), values = visible_BKX.size(2), num_hidden = plan.hidden_BM.size(1);
   const at::Tensor hidden_BMX = hidden_token_X.to(visible_BKX.scalar_type()).expand({batch, num_hidden, values});
-  const at::Tensor place_BL = at::cat({plan.visible_BK, plan.hidden_BM}, 1).argsort(int64_t{1}, false);  // the inverse permutation
+  // The inverse permutation.
+  const at::Tensor place_BL = at::cat({plan.visible_BK, plan.hidden_BM}, 1).argsort(int64_t{1}, false);
   return TakePatches(at::cat({visible_BKX, hidden_BMX}, 1), place_BL);
 }
 

@@ -77,7 +77,8 @@ TEST(MaskPlanTest, TheExtremes) {
 TEST(MaskPlanTest, PlaceUndoesTake) {
   const MaskPlan plan = RandomMaskPlan(Keys(4), 16, 5);
   const at::Tensor patches_BLX = at::arange(4 * 16 * 3, at::kFloat).view({4, 16, 3});
-  const at::Tensor placed = PlacePatches(TakePatches(patches_BLX, plan.visible_BK), at::full({3}, -1, at::kFloat), plan);
+  const at::Tensor placed =
+      PlacePatches(TakePatches(patches_BLX, plan.visible_BK), at::full({3}, -1, at::kFloat), plan);
   EXPECT_TRUE(at::equal(TakePatches(placed, plan.visible_BK), TakePatches(patches_BLX, plan.visible_BK)));
   EXPECT_TRUE(at::equal(TakePatches(placed, plan.hidden_BM), at::full({4, 11, 3}, -1, at::kFloat)));
   const int64_t third = Row(plan.visible_BK, 1)[3];

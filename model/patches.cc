@@ -61,7 +61,8 @@ at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid&
 }
 
 at::Tensor NormalizePatches(const at::Tensor& patches_BLP) {
-  const auto [variance, mean] = at::var_mean(patches_BLP, /*dim=*/at::IntArrayRef{-1}, /*unbiased=*/true, /*keepdim=*/true);
+  const auto [variance, mean] =
+      at::var_mean(patches_BLP, /*dim=*/at::IntArrayRef{-1}, /*unbiased=*/true, /*keepdim=*/true);
   return (patches_BLP - mean) / (variance + 1e-6).sqrt();
 }
 
@@ -73,7 +74,8 @@ PixelStatistics StatisticsOf(const DataSpec& data) {
 
 at::Tensor NormalizePixels(const at::Tensor& bytes_BCHW, const PixelStatistics& statistics) {
   const auto channels = static_cast<int64_t>(statistics.mean.size());
-  ABSL_RAW_CHECK(bytes_BCHW.size(1) == channels && statistics.std.size() == statistics.mean.size(), "statistics of every channel");
+  ABSL_RAW_CHECK(bytes_BCHW.size(1) == channels && statistics.std.size() == statistics.mean.size(),
+                 "statistics of every channel");
   at::Tensor scale = at::empty({channels, 1, 1}, at::kFloat), shift = at::empty({channels, 1, 1}, at::kFloat);
   for (int64_t c = 0; c < channels; ++c) {
     scale.data_ptr<float>()[c] = static_cast<float>(1 / (255.0 * statistics.std[c]));

@@ -1,4 +1,5 @@
-// Pixels <-> patches, positions and targets, as facebookresearch/mae (models_mae.py, util/pos_embed.py). Pure functions.
+// Pixels <-> patches, positions and targets, as facebookresearch/mae (models_mae.py, util/pos_embed.py). Pure
+// functions.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,9 +19,10 @@ at::Tensor Unpatchify(const at::Tensor& patches_BLP, const PatchGrid& grid);
 // Computed in double.
 at::Tensor SinCosPositions(const PatchGrid& grid, int width);
 
-// (1 + L, D) of grid `from` -> (1 + L', D) of grid `to`: row 0, the class token's, is kept; the rest is interpolated bicubically
-// with align_corners=False and no antialiasing, as facebookresearch/mae (util/pos_embed.py), facebookresearch/dinov2 (interpolate_pos_encoding,
-// with no offset) and transformers' CLIP do. The same tensor where the grids have the same rows and columns. REQUIRES: float32 or float64.
+// (1 + L, D) of grid `from` -> (1 + L', D) of grid `to`: row 0, the class token's, is kept; the rest is interpolated
+// bicubically with align_corners=False and no antialiasing, as facebookresearch/mae (util/pos_embed.py),
+// facebookresearch/dinov2 (interpolate_pos_encoding, with no offset) and transformers' CLIP do. The same tensor where
+// the grids have the same rows and columns. REQUIRES: float32 or float64.
 at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to);
 
 // Each patch to mean 0 and variance 1 (unbiased variance, + 1e-6 under the root).

@@ -17,16 +17,20 @@ namespace {
 
 // facebookresearch/mae, util/pos_embed.py on a 14 x 14 grid, at row 1, column 2 (17 with the class token).
 TEST(PatchesTest, SinCosGoldenValues) {
-  const std::vector<std::pair<int, double>> d768 = {
-      {0, 0.909297427},   {1, 0.944236772},   {2, 0.969836096},    {96, 0.019998667},  {191, 0.000209828}, {192, -0.416146837},
-      {193, -0.329267244}, {384, 0.841470985}, {385, 0.815250650}, {576, 0.540302306}, {577, 0.579108261}, {767, 0.999999994}};
-  const std::vector<std::pair<int, double>> d512 = {
-      {0, 0.909297427},   {1, 0.958144376},   {2, 0.987046251},    {64, 0.019998667},  {127, 0.000214922}, {128, -0.416146837},
-      {129, -0.286285442}, {256, 0.841470985}, {257, 0.801961795}, {384, 0.540302306}, {385, 0.597375325}, {511, 0.999999994}};
+  const std::vector<std::pair<int, double>> d768 = {{0, 0.909297427},    {1, 0.944236772},   {2, 0.969836096},
+                                                    {96, 0.019998667},   {191, 0.000209828}, {192, -0.416146837},
+                                                    {193, -0.329267244}, {384, 0.841470985}, {385, 0.815250650},
+                                                    {576, 0.540302306},  {577, 0.579108261}, {767, 0.999999994}};
+  const std::vector<std::pair<int, double>> d512 = {{0, 0.909297427},    {1, 0.958144376},   {2, 0.987046251},
+                                                    {64, 0.019998667},   {127, 0.000214922}, {128, -0.416146837},
+                                                    {129, -0.286285442}, {256, 0.841470985}, {257, 0.801961795},
+                                                    {384, 0.540302306},  {385, 0.597375325}, {511, 0.999999994}};
   for (const auto& [width, golden] : {std::make_pair(768, d768), std::make_pair(512, d512)}) {
     const at::Tensor positions = SinCosPositions({14, 14, 16}, width);
     ASSERT_EQ(positions.sizes(), (std::vector<int64_t>{197, width}));
-    for (const auto& [dim, value] : golden) EXPECT_NEAR(positions[17][dim].item<double>(), value, 1e-7) << width << " " << dim;
+    for (const auto& [dim, value] : golden) {
+      EXPECT_NEAR(positions[17][dim].item<double>(), value, 1e-7) << width << " " << dim;
+    }
     EXPECT_EQ(positions[0].abs().max().item<float>(), 0);
   }
 }
@@ -63,7 +67,8 @@ TEST(PatchesTest, UnpatchifyUndoesPatchify) {
 // Mean 0 and unbiased variance var / (var + 1e-6), against loops in double.
 TEST(PatchesTest, NormalizePatchesAgainstLoops) {
   constexpr int kPatches = 3, kValues = 48;
-  const at::Tensor patches = at::sin(at::arange(kPatches * kValues, at::kFloat)).view({1, kPatches, kValues}) * 0.01 + 5;
+  const at::Tensor patches =
+      at::sin(at::arange(kPatches * kValues, at::kFloat)).view({1, kPatches, kValues}) * 0.01 + 5;
   const at::Tensor normal = NormalizePatches(patches);
   for (int l = 0; l < kPatches; ++l) {
     double mean = 0, variance = 0;
@@ -71,7 +76,8 @@ TEST(PatchesTest, NormalizePatchesAgainstLoops) {
     for (int i = 0; i < kValues; ++i) variance += std::pow(patches[0][l][i].item<double>() - mean, 2) / (kValues - 1);
     for (int i = 0; i < kValues; ++i) {
       const double expected = (patches[0][l][i].item<double>() - mean) / std::sqrt(variance + 1e-6);
-      EXPECT_NEAR(normal[0][l][i].item<double>(), expected, 2e-4);  // 5 has 4.8e-7 between floats, 0.007 is the deviation
+      EXPECT_NEAR(normal[0][l][i].item<double>(), expected,
+                  2e-4);  // 5 has 4.8e-7 between floats, 0.007 is the deviation
     }
   }
 }
@@ -88,7 +94,8 @@ double CubicWeight(double x) {
   return x < 2 ? ((x - 5) * x + 8) * kA * x - 4 * kA : 0;
 }
 
-double InterpolatedByLoops(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to, int row, int col, int64_t d) {
+double InterpolatedByLoops(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to, int row, int col,
+                           int64_t d) {
   const double y = (row + 0.5) * from.rows / to.rows - 0.5, x = (col + 0.5) * from.cols / to.cols - 0.5;
   double sum = 0;
   for (int i = -1; i <= 2; ++i) {
@@ -111,7 +118,8 @@ TEST(PatchesTest, InterpolatedPositionsAgainstLoops) {
     for (int row = 0; row < to.rows; ++row) {
       for (int col = 0; col < to.cols; ++col) {
         for (int64_t d = 0; d < 3; ++d) {
-          EXPECT_NEAR(resized_LD[1 + row * to.cols + col][d].item<double>(), InterpolatedByLoops(positions_LD, from, to, row, col, d), 1e-12);
+          EXPECT_NEAR(resized_LD[1 + row * to.cols + col][d].item<double>(),
+                      InterpolatedByLoops(positions_LD, from, to, row, col, d), 1e-12);
         }
       }
     }

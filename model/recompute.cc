@@ -19,7 +19,8 @@ using Body = std::function<at::Tensor(const at::Tensor&)>;
 // Inputs: x, then the parameters. (torch::autograd::Function takes a fixed number of tensors.)
 class RecomputeBackward final : public torch::autograd::Node {
  public:
-  RecomputeBackward(torch::autograd::edge_list edges, const variable_list& inputs, Body body) : Node(std::move(edges)), body_(std::move(body)) {
+  RecomputeBackward(torch::autograd::edge_list edges, const variable_list& inputs, Body body)
+      : Node(std::move(edges)), body_(std::move(body)) {
     for (const at::Tensor& input : inputs) saved_.emplace_back(input, /*is_output=*/false);
   }
 

@@ -35,7 +35,9 @@ TEST(RecomputeTest, TheBodyRunsAgainInTheBackwardPassAndGradientsAreTheSame) {
 
 TEST(RecomputeTest, APartThatIsUsedTwiceGivesItsParametersTheSumOfTheirGradients) {
   const at::Tensor a = Leaf({2, 3}, 1), b = Leaf({2, 3}, 2), w = Leaf({3, 3}, 3);
-  const auto part = [&](const at::Tensor& input) { return Recomputed(input, {w}, [&](const at::Tensor& x) { return at::matmul(x, w).sin(); }); };
+  const auto part = [&](const at::Tensor& input) {
+    return Recomputed(input, {w}, [&](const at::Tensor& x) { return at::matmul(x, w).sin(); });
+  };
   (part(a).sum() + part(b).sum()).backward();
   const at::Tensor got = w.grad().clone();
   w.mutable_grad() = at::Tensor();
@@ -46,7 +48,9 @@ TEST(RecomputeTest, APartThatIsUsedTwiceGivesItsParametersTheSumOfTheirGradients
 TEST(RecomputeTest, WithoutAGradientItIsTheBodyAlone) {
   const at::Tensor w = Leaf({3, 3}, 3);
   int runs = 0;
-  const auto part = [&](const at::Tensor& input) { return Recomputed(input, {w}, [&](const at::Tensor& x) { return ++runs, at::matmul(x, w); }); };
+  const auto part = [&](const at::Tensor& input) {
+    return Recomputed(input, {w}, [&](const at::Tensor& x) { return ++runs, at::matmul(x, w); });
+  };
   part(at::ones({2, 3})).sum().backward();
   EXPECT_EQ(runs, 1) << "the input is a constant: nothing was saved by computing twice";
   EXPECT_TRUE(w.grad().defined());

@@ -23,7 +23,8 @@ class WholeImages final : public StagePlaces {
     return hidden_BL_.defined() ? x_BHWC.masked_fill(Hidden(grid_.patch_px), 0) : x_BHWC;
   }
 
-  // By a product, which is faster than masked_fill: the features of hidden places are finite, since Pixels gave them zeros.
+  // By a product, which is faster than masked_fill: the features of hidden places are finite, since Pixels gave them
+  // zeros.
   at::Tensor Spread(const at::Tensor& x_NHWC) const override {
     if (!hidden_BL_.defined()) return x_NHWC;
     return x_NHWC * Hidden(x_NHWC.size(1) / grid_.rows).logical_not().to(x_NHWC.scalar_type());
@@ -31,7 +32,9 @@ class WholeImages final : public StagePlaces {
 
   at::Tensor Collect(const at::Tensor& canvas_BHWC) const override { return canvas_BHWC; }
 
-  at::Tensor VisibleTokens(const at::Tensor& x_NHWD) const override { return TakePatches(x_NHWD.flatten(1, 2), plan_.visible_BK); }
+  at::Tensor VisibleTokens(const at::Tensor& x_NHWD) const override {
+    return TakePatches(x_NHWD.flatten(1, 2), plan_.visible_BK);
+  }
 
   at::Tensor PerImage(const at::Tensor& scale_B) const override { return scale_B.view({-1, 1, 1, 1}); }
 
@@ -52,9 +55,12 @@ class WholeImages final : public StagePlaces {
 class VisibleTiles final : public StagePlaces {
  public:
   VisibleTiles(const MaskPlan& plan, const PatchGrid& grid)
-      : batch_(plan.visible_BK.size(0)), num_visible_(plan.visible_BK.size(1)), grid_(grid),
+      : batch_(plan.visible_BK.size(0)),
+        num_visible_(plan.visible_BK.size(1)),
+        grid_(grid),
         image_B1_(at::arange(batch_, plan.visible_BK.options()).unsqueeze(1)),
-        row_BK_(plan.visible_BK.floor_divide(grid.cols)), col_BK_(plan.visible_BK.remainder(grid.cols)) {}
+        row_BK_(plan.visible_BK.floor_divide(grid.cols)),
+        col_BK_(plan.visible_BK.remainder(grid.cols)) {}
 
   at::Tensor Pixels(const at::Tensor& images_BCHW) const override {
     const int64_t channels = images_BCHW.size(1), p = grid_.patch_px;

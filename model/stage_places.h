@@ -1,8 +1,9 @@
 // Where the convolution stages of MCMAE are evaluated. One thread.
 //
-// Both ways show the stages a batch of channel-last images (N, h, w, C): the whole images (N = B), or each visible patch as a
-// small image of its own (a tile, N = B * K). All that a stage does is local to a patch but its 5 x 5 depthwise convolutions,
-// which look two places beyond; so those run on a canvas, and nothing else knows which way was chosen.
+// Both ways show the stages a batch of channel-last images (N, h, w, C): the whole images (N = B), or each visible
+// patch as a small image of its own (a tile, N = B * K). All that a stage does is local to a patch but its 5 x 5
+// depthwise convolutions, which look two places beyond; so those run on a canvas, and nothing else knows which way was
+// chosen.
 //
 // A tile is patch_px pixels wide, then 4 places of the first stage, 2 of the second, and at last 1.
 #pragma once
@@ -21,8 +22,8 @@ class StagePlaces {
  public:
   virtual ~StagePlaces() = default;
 
-  // (B, C, H, W) -> (N, h, w, C). Hidden pixels are not read; whole images have zeros there, so that whatever a hidden pixel
-  // is, NaN included, it meets no arithmetic.
+  // (B, C, H, W) -> (N, h, w, C). Hidden pixels are not read; whole images have zeros there, so that whatever a hidden
+  // pixel is, NaN included, it meets no arithmetic.
   virtual at::Tensor Pixels(const at::Tensor& images_BCHW) const = 0;
 
   // (N, h, w, C) -> the canvas (B, H, W, C): what the features are where visible, 0 where hidden.

@@ -14,8 +14,8 @@ namespace mimeo {
 namespace {
 
 constexpr std::pair<const char*, at::ScalarType> kTypes[] = {
-    {"F32", at::kFloat}, {"F64", at::kDouble}, {"F16", at::kHalf},  {"BF16", at::kBFloat16},
-    {"I64", at::kLong},  {"I32", at::kInt},    {"U8", at::kByte},   {"BOOL", at::kBool},
+    {"F32", at::kFloat}, {"F64", at::kDouble}, {"F16", at::kHalf}, {"BF16", at::kBFloat16},
+    {"I64", at::kLong},  {"I32", at::kInt},    {"U8", at::kByte},  {"BOOL", at::kBool},
 };
 
 at::Tensor ViewBytes(const TensorBytes& stored, at::ScalarType type) {
@@ -35,7 +35,9 @@ absl::StatusOr<NamedTensors> ReadTensors(const SafetensorsView& view) {
     for (const auto& [label, candidate] : kTypes) {
       if (stored.dtype == label) type = &candidate;
     }
-    if (type == nullptr) return absl::InvalidArgumentError(absl::StrCat(name, ": type ", stored.dtype, " is not supported"));
+    if (type == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat(name, ": type ", stored.dtype, " is not supported"));
+    }
     tensors.emplace(name, ViewBytes(stored, *type));
   }
   return tensors;
@@ -52,7 +54,8 @@ absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tenso
       if (tensor.scalar_type() == type) label = candidate;
     }
     if (label == nullptr) {
-      return absl::InvalidArgumentError(absl::StrCat(name, ": safetensors has no type for ", toString(tensor.scalar_type())));
+      return absl::InvalidArgumentError(
+          absl::StrCat(name, ": safetensors has no type for ", toString(tensor.scalar_type())));
     }
     const at::Tensor bytes = tensor.detach().to(at::kCPU).contiguous();
     contiguous.emplace(name, bytes);

@@ -23,7 +23,8 @@ at::Tensor SplitHeads(const at::Tensor& x_BND, int64_t heads) {
 }
 
 // Column `branch` of (B, 2), shaped to multiply (B, N, D).
-at::Tensor Scaled(at::Tensor branch_BND, const at::Tensor& layer_scale_D, const at::Tensor& branch_scale_B2, int64_t branch) {
+at::Tensor Scaled(at::Tensor branch_BND, const at::Tensor& layer_scale_D, const at::Tensor& branch_scale_B2,
+                  int64_t branch) {
   if (layer_scale_D.defined()) branch_BND = branch_BND * layer_scale_D;
   if (branch_scale_B2.defined()) branch_BND = branch_BND * branch_scale_B2.select(1, branch).view({-1, 1, 1});
   return branch_BND;
@@ -44,7 +45,8 @@ Linear::Linear(const std::string& name, int64_t in, int64_t out, Parameters* par
 
 at::Tensor Linear::Rows(const at::Tensor& x, int64_t begin, int64_t end) const {
   if (begin == 0 && end == weight_.size(0)) return LinearProduct(x, weight_, bias_, products_);
-  return LinearProduct(x, weight_.slice(0, begin, end), bias_.defined() ? bias_.slice(0, begin, end) : bias_, products_);
+  return LinearProduct(x, weight_.slice(0, begin, end), bias_.defined() ? bias_.slice(0, begin, end) : bias_,
+                       products_);
 }
 
 LayerNorm::LayerNorm(const std::string& name, int64_t width, double epsilon, Parameters* parameters)
@@ -70,7 +72,8 @@ TransformerBlock::TransformerBlock(const std::string& name, const BlockShape& sh
       fc1_(name + ".mlp.fc1", shape.width, shape.mlp_width, parameters),
       fc2_(name + ".mlp.fc2", shape.mlp_width, shape.width, parameters) {
   if (shape.layer_scale != 0) {
-    for (const auto& [scale, suffix] : {std::make_pair(&scale1_D_, ".ls1.gamma"), std::make_pair(&scale2_D_, ".ls2.gamma")}) {
+    for (const auto& [scale, suffix] :
+         {std::make_pair(&scale1_D_, ".ls1.gamma"), std::make_pair(&scale2_D_, ".ls2.gamma")}) {
       *scale = parameters->AddAs(name + suffix, at::full({shape.width}, shape.layer_scale, at::kFloat));
     }
   }
@@ -105,14 +108,18 @@ at::Tensor TransformerBlock::FirstRowAttention(const at::Tensor& x_BND) const {
   return (scores_BH1N * scale).softmax(-1).mean(1).squeeze(1);
 }
 
-at::Tensor TransformerBlock::Mlp(const at::Tensor& x_BND) const { return fc2_(Activate(fc1_(norm2_(x_BND)), activation_)); }
+at::Tensor TransformerBlock::Mlp(const at::Tensor& x_BND) const {
+  return fc2_(Activate(fc1_(norm2_(x_BND)), activation_));
+}
 
-at::Tensor TransformerBlock::Forward(const at::Tensor& x_BND, int64_t first_row, const at::Tensor& branch_scale_B2) const {
+at::Tensor TransformerBlock::Forward(const at::Tensor& x_BND, int64_t first_row,
+                                     const at::Tensor& branch_scale_B2) const {
   if (recomputed_.empty()) return Compute(x_BND, first_row, branch_scale_B2);
   return Recomputed(x_BND, recomputed_, [=](const at::Tensor& x) { return Compute(x, first_row, branch_scale_B2); });
 }
 
-at::Tensor TransformerBlock::Compute(const at::Tensor& x_BND, int64_t first_row, const at::Tensor& branch_scale_B2) const {
+at::Tensor TransformerBlock::Compute(const at::Tensor& x_BND, int64_t first_row,
+                                     const at::Tensor& branch_scale_B2) const {
   const at::Tensor attention = proj_(Attend(norm1_(x_BND), first_row));
   const at::Tensor attended = x_BND.slice(1, first_row) + Scaled(attention, scale1_D_, branch_scale_B2, 0);
   return attended + Scaled(Mlp(attended), scale2_D_, branch_scale_B2, 1);

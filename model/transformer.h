@@ -1,5 +1,5 @@
-// The layers that encoders and decoders share. Each adds its parameters at construction, under `name`, and holds handles to
-// them. Values; one thread.
+// The layers that encoders and decoders share. Each adds its parameters at construction, under `name`, and holds
+// handles to them. Values; one thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -53,14 +53,14 @@ struct BlockShape {
   double layer_scale = 0;  // initial value of the branches' learned scales; 0: none
 };
 
-// Pre-norm: x + Attention(Norm(x)), then x + Mlp(Norm(x)) (timm's Block; names norm1, attn.qkv, attn.proj, ls1.gamma, norm2,
-// mlp.fc1, mlp.fc2, ls2.gamma).
+// Pre-norm: x + Attention(Norm(x)), then x + Mlp(Norm(x)) (timm's Block; names norm1, attn.qkv, attn.proj, ls1.gamma,
+// norm2, mlp.fc1, mlp.fc2, ls2.gamma).
 class TransformerBlock {
  public:
   TransformerBlock(const std::string& name, const BlockShape& shape, Parameters* parameters);
 
-  // (B, N, D) -> (B, N - first_row, D): output rows [first_row, N). All rows are attended to; the rest of the work is done
-  // for the wanted rows only. `branch_scale_B2`, where defined, multiplies each image's two branches.
+  // (B, N, D) -> (B, N - first_row, D): output rows [first_row, N). All rows are attended to; the rest of the work is
+  // done for the wanted rows only. `branch_scale_B2`, where defined, multiplies each image's two branches.
   at::Tensor Forward(const at::Tensor& x_BND, int64_t first_row = 0, const at::Tensor& branch_scale_B2 = {}) const;
 
   // (B, N): how much row 0 attends to each row, softmax, mean over heads, of the block's input.
@@ -80,7 +80,8 @@ class TransformerBlock {
   Linear fc1_;
   Linear fc2_;
   at::Tensor scale1_D_, scale2_D_;  // undefined without layer scale
-  std::vector<at::Tensor> recomputed_;  // the block's parameters, where it is computed again in the backward pass; else empty
+  std::vector<at::Tensor>
+      recomputed_;  // the block's parameters, where it is computed again in the backward pass; else empty
 };
 
 }  // namespace mimeo

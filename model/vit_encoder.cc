@@ -40,7 +40,10 @@ BlockShape ShapeOf(const VitSpec& spec) {
 int MlpWidth(int width, double mlp_ratio) { return static_cast<int>(width * mlp_ratio + 1e-6); }
 
 VitEncoder::VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters* parameters)
-    : image_(image), grid_(GridOf(image, spec.patch_px())), width_(spec.width()), drop_path_(spec.drop_path()),
+    : image_(image),
+      grid_(GridOf(image, spec.patch_px())),
+      width_(spec.width()),
+      drop_path_(spec.drop_path()),
       products_(parameters->products()) {
   const int64_t p = spec.patch_px(), fan_in = image.channels * p * p;
   const at::Tensor positions = SinCosPositions(grid_, width_);
@@ -51,8 +54,11 @@ VitEncoder::VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters*
     registers_ = parameters->Add("encoder.reg_token", {1, spec.register_tokens(), width_}, Init::kNormal002);
   }
   if (spec.mask_token()) mask_token_ = parameters->Add("encoder.mask_token", {1, 1, width_}, Init::kNormal002);
-  patch_weight_ = parameters->Add("encoder.patch_embed.proj.weight", {width_, image.channels, p, p}, Init::kXavierUniform);
-  if (spec.patch_bias()) patch_bias_ = parameters->Add("encoder.patch_embed.proj.bias", {width_}, Init::kConvDefault, fan_in);
+  patch_weight_ =
+      parameters->Add("encoder.patch_embed.proj.weight", {width_, image.channels, p, p}, Init::kXavierUniform);
+  if (spec.patch_bias()) {
+    patch_bias_ = parameters->Add("encoder.patch_embed.proj.bias", {width_}, Init::kConvDefault, fan_in);
+  }
   if (spec.frozen_patch_embedding()) {
     parameters->Freeze("encoder.patch_embed.proj.weight");
     if (spec.patch_bias()) parameters->Freeze("encoder.patch_embed.proj.bias");
@@ -71,7 +77,8 @@ at::Tensor VitEncoder::EmbedVisible(const at::Tensor& images_BCHW, const at::Ten
 
 at::Tensor VitEncoder::Tokens(const at::Tensor& images_BCHW, const MaskPlan& plan) const {
   const int64_t batch = images_BCHW.size(0);
-  const ImageShape image = {image_.channels, static_cast<int>(images_BCHW.size(2)), static_cast<int>(images_BCHW.size(3))};
+  const ImageShape image = {image_.channels, static_cast<int>(images_BCHW.size(2)),
+                            static_cast<int>(images_BCHW.size(3))};
   const PatchGrid grid = GridOf(image, grid_.patch_px);
   const at::Tensor positions_LD = InterpolatePositions(positions_, grid_, grid);
   std::vector<at::Tensor> tokens;

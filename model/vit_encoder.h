@@ -1,5 +1,6 @@
-// A Vision Transformer over the visible patches (facebookresearch/mae, models_mae.py, forward_encoder; timm's names), with the
-// variations that CLIP, DINO and DINOv2 have. Hidden patches are never read, not even to be embedded. One thread.
+// A Vision Transformer over the visible patches (facebookresearch/mae, models_mae.py, forward_encoder; timm's names),
+// with the variations that CLIP, DINO and DINOv2 have. Hidden patches are never read, not even to be embedded. One
+// thread.
 #pragma once
 
 #include <memory>
@@ -18,9 +19,9 @@ int MlpWidth(int width, double mlp_ratio);
 
 class VitEncoder final : public Encoder {
  public:
-  // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), row 0 for the
-  // class token: a constant where positions are fixed, else a parameter that starts as the sine-cosine ones. A weights file
-  // that brings its own overwrites it.
+  // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), row 0
+  // for the class token: a constant where positions are fixed, else a parameter that starts as the sine-cosine ones. A
+  // weights file that brings its own overwrites it.
   VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters* parameters);
 
   using Encoder::Encode;
@@ -46,15 +47,15 @@ class VitEncoder final : public Encoder {
   const int width_;
   const double drop_path_;
   const Products products_;
-  at::Tensor positions_;     // (L + 1, D)
-  at::Tensor class_token_;   // undefined: none
-  at::Tensor registers_;     // (1, R, D); undefined: none
-  at::Tensor mask_token_;    // (1, 1, D); undefined: none
+  at::Tensor positions_;    // (L + 1, D)
+  at::Tensor class_token_;  // undefined: none
+  at::Tensor registers_;    // (1, R, D); undefined: none
+  at::Tensor mask_token_;   // (1, 1, D); undefined: none
   at::Tensor patch_weight_;
-  at::Tensor patch_bias_;    // undefined: none
+  at::Tensor patch_bias_;            // undefined: none
   std::vector<LayerNorm> pre_norm_;  // one or none
-  std::vector<BlockStack> blocks_;  // one; like norm_, made in order of the forward pass so that parameters are
-  std::vector<LayerNorm> norm_;     // one
+  std::vector<BlockStack> blocks_;   // one; like norm_, made in order of the forward pass so that parameters are
+  std::vector<LayerNorm> norm_;      // one
 };
 
 }  // namespace mimeo

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/equal.h>
@@ -11,7 +12,6 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/sin.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/arange.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -35,7 +35,8 @@ EncoderSpec TinySpec(bool mask_token = false) {
 }
 
 at::Tensor Images(int batch, double phase) {
-  return at::sin(at::arange(batch * 3 * kImagePx * kImagePx, at::kFloat) * 0.37 + phase).view({batch, 3, kImagePx, kImagePx});
+  return at::sin(at::arange(batch * 3 * kImagePx * kImagePx, at::kFloat) * 0.37 + phase)
+      .view({batch, 3, kImagePx, kImagePx});
 }
 
 MaskPlan Plan(int batch) {
@@ -75,7 +76,9 @@ TEST_P(NeverLooks, HiddenPixelsDoNotMatter) {
   }
   EXPECT_FALSE(at::equal(encoder->Encode(Images(3, 2), plan).visible_BKD, encoding.visible_BKD));
 }
-INSTANTIATE_TEST_SUITE_P(Precisions, NeverLooks, ::testing::Combine(::testing::Values(Products::kAsStored, Products::kBFloat16), ::testing::Bool()));
+INSTANTIATE_TEST_SUITE_P(Precisions, NeverLooks,
+                         ::testing::Combine(::testing::Values(Products::kAsStored, Products::kBFloat16),
+                                            ::testing::Bool()));
 
 // The same encoder by the book: a convolution over all patches, attention as softmax(q k^T / sqrt(d)) v, in double.
 class Naive {
@@ -83,7 +86,9 @@ class Naive {
   explicit Naive(const Parameters& parameters) : parameters_(parameters) {}
 
   at::Tensor Encode(const at::Tensor& images, const MaskPlan& plan) const {
-    at::Tensor x = at::conv2d(images, Find("patch_embed.proj.weight"), Find("patch_embed.proj.bias"), 8).flatten(2).transpose(1, 2);
+    at::Tensor x = at::conv2d(images, Find("patch_embed.proj.weight"), Find("patch_embed.proj.bias"), 8)
+                       .flatten(2)
+                       .transpose(1, 2);
     const at::Tensor positions = SinCosPositions({4, 4, 8}, kWidth).to(at::kDouble);
     const at::Tensor visible = TakePatches(x + positions.slice(0, 1), plan.visible_BK);
     x = visible;
@@ -109,7 +114,8 @@ class Naive {
     return at::layer_norm(x, {kWidth}, Find(name + ".weight"), Find(name + ".bias"), 1e-6);
   }
   at::Tensor Attention(const at::Tensor& x, const std::string& block) const {
-    const at::Tensor qkv = Apply(x, block + "attn.qkv").view({x.size(0), x.size(1), 3, kHeads, kWidth / kHeads}).permute({2, 0, 3, 1, 4});
+    const at::Tensor qkv =
+        Apply(x, block + "attn.qkv").view({x.size(0), x.size(1), 3, kHeads, kWidth / kHeads}).permute({2, 0, 3, 1, 4});
     const at::Tensor weights = (qkv[0].matmul(qkv[1].transpose(2, 3)) / std::sqrt(kWidth / kHeads)).softmax(-1);
     return Apply(weights.matmul(qkv[2]).transpose(1, 2).flatten(2), block + "attn.proj");
   }
@@ -187,7 +193,8 @@ TEST(VitEncoderTest, OfImagesOfAnotherSizePositionsAreInterpolated) {
   const at::Tensor tokens = encoder->Encode(images, all).visible_BKD;
   EXPECT_TRUE(at::equal(tokens, small->Encode(images, all).visible_BKD));
   tokens.square().sum().backward();
-  EXPECT_GT(parameters.Find("encoder.pos_embed").grad().abs().max().item<double>(), 0) << "learned positions learn from small views too";
+  EXPECT_GT(parameters.Find("encoder.pos_embed").grad().abs().max().item<double>(), 0)
+      << "learned positions learn from small views too";
 }
 
 TEST(VitEncoderTest, BFloat16ProductsStayNearFloat32) {
@@ -210,7 +217,8 @@ TEST(VitEncoderTest, PermutingTheBatchPermutesTheResult) {
   const MaskPlan plan = Plan(2);
   const at::Tensor images = Images(2, 0);
   const at::Tensor forward = encoder->Encode(images, plan).visible_BKD;
-  const at::Tensor backward = encoder->Encode(images.flip(0), {plan.visible_BK.flip(0), plan.hidden_BM.flip(0)}).visible_BKD;
+  const at::Tensor backward =
+      encoder->Encode(images.flip(0), {plan.visible_BK.flip(0), plan.hidden_BM.flip(0)}).visible_BKD;
   EXPECT_LT((forward.flip(0) - backward).abs().max().item<float>(), 1e-5f);
 }
 
@@ -249,7 +257,8 @@ TEST(TransformerBlockTest, WantedRowsEqualThoseOfTheWholeBlock) {
   EXPECT_LT((wanted - all.slice(1, 3)).abs().max().item<double>(), 1e-12);
   wanted.square().sum().backward();
   for (size_t i = 0; i < gradients.size(); ++i) {
-    EXPECT_LT((parameters.all()[i].second.grad() - gradients[i]).abs().max().item<double>(), 1e-11) << parameters.all()[i].first;
+    EXPECT_LT((parameters.all()[i].second.grad() - gradients[i]).abs().max().item<double>(), 1e-11)
+        << parameters.all()[i].first;
   }
 }
 

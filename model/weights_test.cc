@@ -117,8 +117,12 @@ TEST_F(WeightsTest, ValuesThatAreNotFiniteAreRefusedByName) {
       Write("broken", tensors);
       const auto loaded = LoadEncoder(Path("broken"));
       ASSERT_EQ(loaded.status().code(), absl::StatusCode::kInvalidArgument) << key;
-      EXPECT_TRUE(absl::StrContains(loaded.status().message(), "broken (read as timm): key " + std::string(key) + " holds 1 of ")) << loaded.status();
-      EXPECT_TRUE(absl::StrContains(loaded.status().message(), "values that are not finite, the first of them inf at 2")) << loaded.status();
+      EXPECT_TRUE(absl::StrContains(loaded.status().message(),
+                                    "broken (read as timm): key " + std::string(key) + " holds 1 of "))
+          << loaded.status();
+      EXPECT_TRUE(
+          absl::StrContains(loaded.status().message(), "values that are not finite, the first of them inf at 2"))
+          << loaded.status();
       Parameters into(3);
       const auto encoder = MakeEncoder(TinyJob().encoder(), kImage, &into);
       const at::Tensor before = into.Find("encoder.norm.weight").detach().clone();
@@ -134,7 +138,9 @@ TEST_F(WeightsTest, ValuesThatAreNotFiniteAreRefusedByName) {
 
 TEST_F(WeightsTest, InBfloat16AFileIsHalfAsLargeAndItsFeaturesDifferLittle) {
   ExportHfVit();
-  ASSERT_TRUE(ExportEncoder(WeightsLayout::kHfVit, trained_.checkpoint, TinyJob(), Path("rounded"), ExportedType::kBFloat16).ok());
+  ASSERT_TRUE(
+      ExportEncoder(WeightsLayout::kHfVit, trained_.checkpoint, TinyJob(), Path("rounded"), ExportedType::kBFloat16)
+          .ok());
   const auto config = ReadFile(Path("rounded/config.json"));
   ASSERT_TRUE(config.ok());
   EXPECT_TRUE(absl::StrContains(*config, "\"torch_dtype\": \"bfloat16\""));
@@ -213,7 +219,8 @@ TEST_F(WeightsTest, LearnedPositionsAreKept) {
   ASSERT_TRUE(WriteSafetensors(Path("timm"), tensors, {{"num_heads", "3"}}).ok());
   const auto loaded = LoadEncoder(Path("timm"));
   ASSERT_TRUE(loaded.ok()) << loaded.status();
-  EXPECT_GT((trained_.Features(*loaded->encoder) - trained_.Features(*trained_.encoder)).abs().max().item<float>(), 0.01);
+  EXPECT_GT((trained_.Features(*loaded->encoder) - trained_.Features(*trained_.encoder)).abs().max().item<float>(),
+            0.01);
   Parameters into(9);
   MakeEncoder(TinyJob().encoder(), kImage, &into);
   const absl::Status refused = LoadInto("timm", TinyJob().encoder(), &into);
@@ -284,7 +291,8 @@ TEST_F(WeightsTest, OtherFilesAreRefused) {
   EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(absl::StrContains(unknown.message(), "stem.conv1.weight")) << unknown;
   ExportHfVit();
-  const std::string bad = R"({"hidden_act": "swish", "num_attention_heads": 0, "layer_norm_eps": "small", "image_size": [16]})";
+  const std::string bad =
+      R"({"hidden_act": "swish", "num_attention_heads": 0, "layer_norm_eps": "small", "image_size": [16]})";
   ASSERT_TRUE(WriteFileAtomic(Path("encoder/config.json"), bad).ok());
   const absl::Status config = LoadEncoder(Path("encoder")).status();
   for (const char* part : {"num_attention_heads", "layer_norm_eps", "swish", "image_size", "(read as hf-vit)"}) {
@@ -299,7 +307,8 @@ TEST_F(WeightsTest, ExportNamesWhatACheckpointLacks) {
   const absl::Status refused = ExportEncoder(WeightsLayout::kHfVit, checkpoint, TinyJob(), Path("encoder"));
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(absl::StrContains(refused.message(), "missing key encoder.norm.weight, shape [12]")) << refused;
-  EXPECT_TRUE(absl::StrContains(refused.message(), "key encoder.cls_token has shape [1, 12], should be [1, 1, 12]")) << refused;
+  EXPECT_TRUE(absl::StrContains(refused.message(), "key encoder.cls_token has shape [1, 12], should be [1, 1, 12]"))
+      << refused;
   EXPECT_FALSE(FileExists(Path("encoder/model.safetensors")));
 }
 
@@ -334,7 +343,8 @@ TEST_F(WeightsTest, DinosWrongConfigurationIsKnownByName) {
   const LoadedEncoder dino = LoadEncoder(Path("dino-vits16")).value(), plain = LoadEncoder(Path("vit-base")).value();
   EXPECT_EQ(dino.spec.vit().norm_epsilon(), 1e-6);
   EXPECT_EQ(dino.statistics.mean, ImageNetStatistics().mean);
-  EXPECT_TRUE(absl::StrContains(NoteOf(dino, "norm epsilon"), "DINO's own; config.json says 1e-12")) << NoteOf(dino, "norm epsilon");
+  EXPECT_TRUE(absl::StrContains(NoteOf(dino, "norm epsilon"), "DINO's own; config.json says 1e-12"))
+      << NoteOf(dino, "norm epsilon");
   EXPECT_EQ(plain.spec.vit().norm_epsilon(), 1e-12);
   EXPECT_EQ(plain.statistics.mean, std::vector<float>(3, 0.5f));
   EXPECT_TRUE(absl::StrContains(NoteOf(plain, "norm epsilon"), "facebook/dino-*")) << NoteOf(plain, "norm epsilon");
@@ -366,7 +376,8 @@ TEST_F(WeightsTest, InitialWeightsOfAnotherArchitectureAreRefusedByField) {
   Write("timm", Timm());
   JobSpec job = TinyJob();
   VitSpec* vit = job.mutable_encoder()->mutable_vit();
-  vit->set_pre_norm(true), vit->set_patch_bias(false), vit->set_layer_scale(1), vit->set_register_tokens(2), vit->set_heads(2);
+  vit->set_pre_norm(true), vit->set_patch_bias(false), vit->set_layer_scale(1), vit->set_register_tokens(2),
+      vit->set_heads(2);
   vit->set_activation(ACTIVATION_QUICK_GELU), vit->set_norm_epsilon(1e-5);
   Parameters into(9);
   MakeEncoder(job.encoder(), kImage, &into);

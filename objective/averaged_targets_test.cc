@@ -1,5 +1,5 @@
-// Objectives that compare with the averaged network, against references that are loops over doubles. On one rank; over a gang:
-// worker/training/contrast_test.cc.
+// Objectives that compare with the averaged network, against references that are loops over doubles. On one rank; over
+// a gang: worker/training/contrast_test.cc.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/allclose.h>
@@ -107,13 +107,15 @@ class Reference {
 
   // The heads of AddContrastive (objective/testing) under `name`: one hidden layer.
   Rows Head(const Rows& x, const std::string& name, bool final_norm) const {
-    const Rows hidden = ForEachValue(BatchNorm(Linear(x, name + ".fc1", false), name + ".norm1"), [](double v) { return std::max(0.0, v); });
+    const Rows hidden = ForEachValue(BatchNorm(Linear(x, name + ".fc1", false), name + ".norm1"),
+                                     [](double v) { return std::max(0.0, v); });
     return final_norm ? BatchNorm(Linear(hidden, name + ".fc2", false), "") : Linear(hidden, name + ".fc2", true);
   }
 
   // DINO's head of AddSelfDistillation: cosines with the prototypes.
   Rows Scores(const Rows& x) const {
-    const Rows hidden = ForEachValue(Linear(x, "head.fc1", true), [](double v) { return v * 0.5 * (1 + std::erf(v / std::sqrt(2.0))); });
+    const Rows hidden = ForEachValue(Linear(x, "head.fc1", true),
+                                     [](double v) { return v * 0.5 * (1 + std::erf(v / std::sqrt(2.0))); });
     const Rows bottleneck = Unit(Linear(hidden, "head.fc2", true));
     const Rows prototypes = Unit(RowsOf(parameters_.Find(std::string(kPrefix) + "prototypes")));
     Rows scores;
@@ -172,7 +174,9 @@ JobSpec Byol() {
   return Averaged([](JobSpec* spec) { return AddCosine(kName, 1, spec); }, /*final_norm=*/false);
 }
 
-ForwardPass ThreeViews(const SmallModel& model) { return model.Forward({Images(kBatch, 0), Images(kBatch, 1), Images(kBatch, 2)}); }
+ForwardPass ThreeViews(const SmallModel& model) {
+  return model.Forward({Images(kBatch, 0), Images(kBatch, 1), Images(kBatch, 2)});
+}
 
 double MocoByLoops(const SmallModel& model, const ForwardPass& pass) {
   const Reference online(model.parameters), averaged(model.averaged);
@@ -195,7 +199,9 @@ double ByolByLoops(const SmallModel& model, const ForwardPass& pass) {
     const Rows predicted = Unit(online.Head(online.Head(MeanPooled(encoding), "projector", true), "predictor", false));
     const Rows wanted = Unit(averaged.Head(MeanPooled(target), "projector", true));
     double loss = 0;
-    for (size_t n = 0; n < predicted.size(); ++n) loss += (2 - 2 * Dot(predicted[n], wanted[n])) / static_cast<double>(predicted.size());
+    for (size_t n = 0; n < predicted.size(); ++n) {
+      loss += (2 - 2 * Dot(predicted[n], wanted[n])) / static_cast<double>(predicted.size());
+    }
     return loss;
   });
 }
@@ -231,7 +237,9 @@ TEST(AverageTargetTest, GradientsAgainstFiniteDifferencesAndNoneForTheAverages) 
 TEST(AverageTargetTest, StatisticsAreThoseOfACompleteComparison) {
   const SmallModel model(Moco());
   const auto stats = (*model.sum)->Compute(ThreeViews(model)).stats;
-  for (const char* stat : {"embedding_std", "alignment", "uniformity", "retrieval"}) EXPECT_EQ(stats.count(std::string("views/") + stat), 1u) << stat;
+  for (const char* stat : {"embedding_std", "alignment", "uniformity", "retrieval"}) {
+    EXPECT_EQ(stats.count(std::string("views/") + stat), 1u) << stat;
+  }
 }
 
 // SimCLR's form with a predictor on one side: anchors differ from candidates.
@@ -296,7 +304,8 @@ double DinoByLoops(const SmallModel& model, const ForwardPass& pass, double teac
 TEST(SelfDistillationTest, IsTheCrossEntropyWithCentredSharpenedTargetsOfEveryOtherFullView) {
   const SmallModel model(Dino());
   SetCenter(model);
-  for (const auto& [progress, temperature] : std::vector<std::pair<double, double>>{{0, 0.04}, {0.25, 0.055}, {0.5, 0.07}, {1, 0.07}}) {
+  for (const auto& [progress, temperature] :
+       std::vector<std::pair<double, double>>{{0, 0.04}, {0.25, 0.055}, {0.5, 0.07}, {1, 0.07}}) {
     const ForwardPass pass = MultiCrop(model, progress);
     ASSERT_EQ(pass.targets.size(), 2u) << "small views are no targets";
     EXPECT_NEAR(model.Term(pass, kName), DinoByLoops(model, pass, temperature), 1e-10) << progress;
@@ -324,7 +333,9 @@ TEST(SelfDistillationTest, TheBatchsShareOfTheCenterIsTheMeanOfAllTargetsScores)
       for (size_t p = 0; p < row.size(); ++p) expected[p] += row[p] / (2 * kBatch);
     }
   }
-  for (size_t p = 0; p < expected.size(); ++p) EXPECT_NEAR(mean.value[static_cast<int64_t>(p)].item<double>(), expected[p], 1e-12);
+  for (size_t p = 0; p < expected.size(); ++p) {
+    EXPECT_NEAR(mean.value[static_cast<int64_t>(p)].item<double>(), expected[p], 1e-12);
+  }
 }
 
 TEST(SelfDistillationTest, FrozenPrototypesHaveAGradientOfZeroAndTheRestHasItsOwn) {

@@ -25,7 +25,8 @@ ProjectionHead MakeProjector(const ContrastiveSpec& spec, const Encoder& encoder
   return ProjectionHead(prefix + "projector.", shape, parameters);
 }
 
-std::optional<ProjectionHead> MakePredictor(const ContrastiveSpec& spec, const std::string& prefix, Parameters* parameters) {
+std::optional<ProjectionHead> MakePredictor(const ContrastiveSpec& spec, const std::string& prefix,
+                                            Parameters* parameters) {
   if (!spec.has_predictor()) return std::nullopt;
   HeadShape shape;
   shape.widths = {spec.projector().width(), spec.predictor().hidden_width(), spec.projector().width()};
@@ -34,8 +35,8 @@ std::optional<ProjectionHead> MakePredictor(const ContrastiveSpec& spec, const s
   return ProjectionHead(prefix + "predictor.", shape, parameters);
 }
 
-std::optional<ProjectionHead> MakeAveraged(const ContrastiveSpec& spec, const Encoder& encoder, const std::string& prefix,
-                                           Parameters* averaged) {
+std::optional<ProjectionHead> MakeAveraged(const ContrastiveSpec& spec, const Encoder& encoder,
+                                           const std::string& prefix, Parameters* averaged) {
   if (!spec.average_target()) return std::nullopt;
   return MakeProjector(spec, encoder, prefix, averaged);
 }
@@ -71,8 +72,8 @@ void AddStats(const ContrastRows& pairs, LossTerm* term) {
 
 }  // namespace
 
-Contrastive::Contrastive(const ContrastiveSpec& spec, const Encoder& encoder, const RowGatherer& rows, const std::string& prefix,
-                         Parameters* parameters, Parameters* averaged)
+Contrastive::Contrastive(const ContrastiveSpec& spec, const Encoder& encoder, const RowGatherer& rows,
+                         const std::string& prefix, Parameters* parameters, Parameters* averaged)
     : spec_(spec),
       rows_(rows),
       projector_(MakeProjector(spec, encoder, prefix, parameters)),
@@ -123,8 +124,9 @@ LossTerm Contrastive::CompareWithAverages(const ForwardPass& pass, const RowGath
     for (const auto& [view, target_RE] : targets_RE) {
       if (view == pass.views[i].view) continue;
       const ContrastRows pairs = PairAcross(anchors_NE, target_RE, rows.rank);
-      const at::Tensor loss = spec_.has_cosine() ? NegativeFreeLoss(anchors_NE, target_RE.index_select(0, pairs.positive_N))
-                                                 : InfoNce(pairs, spec_.info_nce().temperature());
+      const at::Tensor loss = spec_.has_cosine()
+                                  ? NegativeFreeLoss(anchors_NE, target_RE.index_select(0, pairs.positive_N))
+                                  : InfoNce(pairs, spec_.info_nce().temperature());
       term.value = term.value.defined() ? term.value + loss : loss;
       if (++comparisons == 1) AddStats(pairs, &term);
     }

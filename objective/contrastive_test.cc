@@ -55,7 +55,9 @@ at::Tensor BatchNormByLoops(const at::Tensor& x_NX, const at::Tensor& weight, co
   for (int64_t f = 0; f < x_NX.size(1); ++f) {
     double mean = 0, variance = 0;
     for (int64_t n = 0; n < num_rows; ++n) mean += x_NX[n][f].item<double>() / static_cast<double>(num_rows);
-    for (int64_t n = 0; n < num_rows; ++n) variance += std::pow(x_NX[n][f].item<double>() - mean, 2) / static_cast<double>(num_rows);
+    for (int64_t n = 0; n < num_rows; ++n) {
+      variance += std::pow(x_NX[n][f].item<double>() - mean, 2) / static_cast<double>(num_rows);
+    }
     for (int64_t n = 0; n < num_rows; ++n) {
       const double y = (x_NX[n][f].item<double>() - mean) / std::sqrt(variance + 1e-5);
       result[n][f] = weight.defined() ? y * weight[f].item<double>() + bias[f].item<double>() : y;
@@ -64,12 +66,15 @@ at::Tensor BatchNormByLoops(const at::Tensor& x_NX, const at::Tensor& weight, co
   return result;
 }
 
-at::Tensor Parameter(const SmallModel& model, const std::string& name) { return model.parameters.Find("objective.views." + name).detach(); }
+at::Tensor Parameter(const SmallModel& model, const std::string& name) {
+  return model.parameters.Find("objective.views." + name).detach();
+}
 
 // The projector of `AddContrastive`: one hidden layer.
 at::Tensor ProjectByLoops(const SmallModel& model, const at::Tensor& pooled_ND) {
-  const at::Tensor hidden = BatchNormByLoops(at::matmul(pooled_ND, Parameter(model, "projector.fc1.weight").t()),
-                                             Parameter(model, "projector.norm1.weight"), Parameter(model, "projector.norm1.bias"));
+  const at::Tensor hidden =
+      BatchNormByLoops(at::matmul(pooled_ND, Parameter(model, "projector.fc1.weight").t()),
+                       Parameter(model, "projector.norm1.weight"), Parameter(model, "projector.norm1.bias"));
   return BatchNormByLoops(at::matmul(hidden.clamp_min(0), Parameter(model, "projector.fc2.weight").t()), {}, {});
 }
 
@@ -110,20 +115,24 @@ TEST(ContrastiveTest, PoolsTheClassTokenWhereTold) {
 }
 
 TEST(ContrastiveTest, WithoutBatchNormTheLayersHaveBiases) {
-  const SmallModel model(InfoNceSpecWith([](ContrastiveSpec* spec) { spec->mutable_projector()->set_batch_norm(false); }));
+  const SmallModel model(
+      InfoNceSpecWith([](ContrastiveSpec* spec) { spec->mutable_projector()->set_batch_norm(false); }));
   EXPECT_FALSE(Has(model.parameters, "projector.norm1.weight"));
   EXPECT_TRUE(Has(model.parameters, "projector.fc2.bias"));
   const ForwardPass pass = TwoViews(model);
   const at::Tensor hidden = at::matmul(MeanPooled(pass), Parameter(model, "projector.fc1.weight").t()).clamp_min(0);
-  EXPECT_NEAR(model.Term(pass, kName), InfoNceByLoops(at::matmul(hidden, Parameter(model, "projector.fc2.weight").t()), 0.2), 1e-10);
+  EXPECT_NEAR(model.Term(pass, kName),
+              InfoNceByLoops(at::matmul(hidden, Parameter(model, "projector.fc2.weight").t()), 0.2), 1e-10);
 }
 
 TEST(ContrastiveTest, ABatchNormsLayerHasNoBiasAndTheLastBatchNormNoAffine) {
   const SmallModel model(InfoNceSpecWith());
-  for (const char* name : {"projector.fc1.weight", "projector.norm1.weight", "projector.norm1.bias", "projector.fc2.weight"}) {
+  for (const char* name :
+       {"projector.fc1.weight", "projector.norm1.weight", "projector.norm1.bias", "projector.fc2.weight"}) {
     EXPECT_TRUE(Has(model.parameters, name)) << name;
   }
-  for (const char* name : {"projector.fc1.bias", "projector.fc2.bias", "projector.norm2.weight", "predictor.fc1.weight"}) {
+  for (const char* name :
+       {"projector.fc1.bias", "projector.fc2.bias", "projector.norm2.weight", "predictor.fc1.weight"}) {
     EXPECT_FALSE(Has(model.parameters, name)) << name;
   }
 }
@@ -149,9 +158,11 @@ TEST(ContrastiveTest, TwoMasksOfOneViewWillDo) {
 
 // The cosine loss of projections `z` against the other halves of `targets`.
 double CosineByLoops(const SmallModel& model, const at::Tensor& z, const at::Tensor& targets) {
-  const at::Tensor hidden = BatchNormByLoops(at::matmul(z, Parameter(model, "predictor.fc1.weight").t()),
-                                             Parameter(model, "predictor.norm1.weight"), Parameter(model, "predictor.norm1.bias"));
-  const at::Tensor q = at::matmul(hidden.clamp_min(0), Parameter(model, "predictor.fc2.weight").t()) + Parameter(model, "predictor.fc2.bias");
+  const at::Tensor hidden =
+      BatchNormByLoops(at::matmul(z, Parameter(model, "predictor.fc1.weight").t()),
+                       Parameter(model, "predictor.norm1.weight"), Parameter(model, "predictor.norm1.bias"));
+  const at::Tensor q = at::matmul(hidden.clamp_min(0), Parameter(model, "predictor.fc2.weight").t()) +
+                       Parameter(model, "predictor.fc2.bias");
   double sum = 0;
   for (int64_t i = 0; i < 2 * kBatch; ++i) {
     const at::Tensor other = targets[(i + kBatch) % (2 * kBatch)];
@@ -176,7 +187,8 @@ TEST(ContrastiveTest, CosinesGradientStopsAtTheTarget) {
   (*model.sum)->Compute(TwoViews(model)).total.backward();
   const at::NoGradGuard no_grad;
   constexpr double kStep = 1e-5;
-  for (const char* name : {"encoder.norm.weight", "objective.views.projector.fc1.weight", "objective.views.predictor.fc2.bias"}) {
+  for (const char* name :
+       {"encoder.norm.weight", "objective.views.projector.fc1.weight", "objective.views.predictor.fc2.bias"}) {
     const at::Tensor parameter = model.parameters.Find(name), gradient = parameter.grad().view(-1);
     const int64_t place = gradient.abs().argmax().item<int64_t>();
     at::Tensor value = parameter.view(-1)[place];
@@ -192,7 +204,8 @@ TEST(ContrastiveTest, CosinesGradientStopsAtTheTarget) {
 
 TEST(ContrastiveTest, InfoNcesGradientsAgainstFiniteDifferences) {
   for (const bool batch_norm : {true, false}) {
-    const SmallModel model(InfoNceSpecWith([&](ContrastiveSpec* spec) { spec->mutable_projector()->set_batch_norm(batch_norm); }));
+    const SmallModel model(
+        InfoNceSpecWith([&](ContrastiveSpec* spec) { spec->mutable_projector()->set_batch_norm(batch_norm); }));
     ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(TwoViews(model)).total; });
   }
 }
@@ -204,8 +217,10 @@ TEST(ContrastiveTest, StatisticsAreOfTheProjectionsScaledToLengthOne) {
     const at::Tensor rows = ProjectByLoops(model, MeanPooled(pass));
     const at::Tensor z = rows / rows.square().sum(1, true).sqrt();
     const auto stats = (*model.sum)->Compute(pass).stats;
-    EXPECT_NEAR(stats.at("views/embedding_std").item<double>(), z.std(0, /*unbiased=*/false).mean().item<double>(), 1e-9);
-    EXPECT_NEAR(stats.at("views/alignment").item<double>(), (z - z.roll(kBatch, 0)).square().sum(1).mean().item<double>(), 1e-9);
+    EXPECT_NEAR(stats.at("views/embedding_std").item<double>(), z.std(0, /*unbiased=*/false).mean().item<double>(),
+                1e-9);
+    EXPECT_NEAR(stats.at("views/alignment").item<double>(),
+                (z - z.roll(kBatch, 0)).square().sum(1).mean().item<double>(), 1e-9);
     EXPECT_LT(stats.at("views/uniformity").item<double>(), 0);
     EXPECT_GE(stats.at("views/retrieval").item<double>(), 0);
   }
@@ -219,7 +234,8 @@ TEST(ContrastiveTest, ALonePassAsksNobody) {
   int calls = 0;
   rows.gather = [&](const at::Tensor& own) { return ++calls, at::cat({own, own}); };
   Parameters parameters(3);
-  const Contrastive contrastive(model.spec.objective(0).contrastive(), *model.encoder, rows, "objective.views.", &parameters, /*averaged=*/nullptr);
+  const Contrastive contrastive(model.spec.objective(0).contrastive(), *model.encoder, rows, "objective.views.",
+                                &parameters, /*averaged=*/nullptr);
   parameters.To(at::kCPU, at::kDouble);
   ForwardPass pass = TwoViews(model);
   pass.alone = true;

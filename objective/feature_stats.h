@@ -11,9 +11,11 @@
 
 namespace mimeo {
 
-// Of the mean patch tokens of `encodings`, a batch's rows each in the same order, without gradient; scalars on the device:
+// Of the mean patch tokens of `encodings`, a batch's rows each in the same order, without gradient; scalars on the
+// device:
 //   encoder/embedding_std    EmbeddingStd of the first encoding's rows, scaled to length 1
-//   encoder/effective_rank   EffectiveRank of them as they are, of 256 rows at most: between 1 and the smaller of rows and width
+//   encoder/effective_rank   EffectiveRank of them as they are, of 256 rows at most: between 1 and the smaller of rows
+//   and width
 // and, where there are two encodings or more, of the first two, scaled to length 1, among each other (losses.h):
 //   encoder/alignment, encoder/uniformity, encoder/retrieval
 // The effective rank is a decomposition, for which a GPU waits.

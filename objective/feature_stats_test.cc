@@ -22,7 +22,9 @@ Encoding Of(const at::Tensor& rows_ND) {
   return encoding;
 }
 
-double Value(const std::map<std::string, at::Tensor>& stats, const char* name) { return stats.at(std::string("encoder/") + name).item<double>(); }
+double Value(const std::map<std::string, at::Tensor>& stats, const char* name) {
+  return stats.at(std::string("encoder/") + name).item<double>();
+}
 
 TEST(FeatureStatsTest, OneFeatureForAllImagesIsCollapse) {
   const at::Tensor same = at::sin(at::arange(12, at::kDouble)).expand({6, 12});

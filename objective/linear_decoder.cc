@@ -7,9 +7,12 @@ namespace mimeo {
 LinearPixelDecoder::LinearPixelDecoder(const Encoder& encoder, const std::string& prefix, Parameters* parameters)
     : predict_(prefix + "pred", encoder.width(),
                int64_t{encoder.image().channels} * encoder.grid().patch_px * encoder.grid().patch_px, parameters) {
-  ABSL_RAW_CHECK(encoder.has_mask_token(), "a linear decoder reads tokens of hidden patches, which this encoder does not make");
+  ABSL_RAW_CHECK(encoder.has_mask_token(),
+                 "a linear decoder reads tokens of hidden patches, which this encoder does not make");
 }
 
-at::Tensor LinearPixelDecoder::Predict(const Encoding& encoding, const MaskPlan& plan) const { return predict_(encoding.hidden_BMD); }
+at::Tensor LinearPixelDecoder::Predict(const Encoding& encoding, const MaskPlan& plan) const {
+  return predict_(encoding.hidden_BMD);
+}
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// SimMIM's head (arXiv 2111.09886; microsoft/SimMIM, models/simmim.py): the encoder's tokens at hidden places, through one linear
-// layer. One thread.
+// SimMIM's head (arXiv 2111.09886; microsoft/SimMIM, models/simmim.py): the encoder's tokens at hidden places, through
+// one linear layer. One thread.
 #pragma once
 
 #include <string>

@@ -57,7 +57,8 @@ at::Tensor ReconstructionLoss(const at::Tensor& predicted_BMP, const at::Tensor&
   return distance == PIXEL_DISTANCE_L1 ? at::l1_loss(predicted, target) : at::mse_loss(predicted, target);
 }
 
-at::Tensor MimicLoss(const at::Tensor& student_BNT, const at::Tensor& teacher_BNT, MimicDistance distance, TeacherNorm norm) {
+at::Tensor MimicLoss(const at::Tensor& student_BNT, const at::Tensor& teacher_BNT, MimicDistance distance,
+                     TeacherNorm norm) {
   const at::Tensor student = AtLeastFloat(student_BNT);
   const at::Tensor teacher = Normalized(teacher_BNT, norm).to(student.scalar_type());
   if (distance == MIMIC_DISTANCE_SMOOTH_L1) return 2 * at::smooth_l1_loss(student, teacher);
@@ -94,7 +95,8 @@ at::Tensor Uniformity(const ContrastRows& rows) {
   ContrastRows others = rows;
   if (!rows.self_N.defined()) others.self_N = rows.positive_N;
   const at::Tensor exponents_NR = 4 * WithoutSelf(Similarity(rows), others) - 4;
-  const double pairs = static_cast<double>(rows.anchors_NE.size(0)) * static_cast<double>(rows.candidates_RE.size(0) - 1);
+  const double pairs =
+      static_cast<double>(rows.anchors_NE.size(0)) * static_cast<double>(rows.candidates_RE.size(0) - 1);
   return at::logsumexp(exponents_NR, at::IntArrayRef{0, 1}) - std::log(pairs);
 }
 

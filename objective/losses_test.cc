@@ -69,7 +69,9 @@ double DistanceByLoops(const std::vector<double>& student, const std::vector<dou
   for (size_t i = 0; i < student.size(); ++i) {
     const double difference = std::abs(student[i] - teacher[i]);
     if (distance == MIMIC_DISTANCE_MSE) sum += difference * difference;
-    if (distance == MIMIC_DISTANCE_SMOOTH_L1) sum += 2 * (difference < 1 ? difference * difference / 2 : difference - 0.5);
+    if (distance == MIMIC_DISTANCE_SMOOTH_L1) {
+      sum += 2 * (difference < 1 ? difference * difference / 2 : difference - 0.5);
+    }
     product += student[i] * teacher[i], students += student[i] * student[i], teachers += teacher[i] * teacher[i];
   }
   if (distance == MIMIC_DISTANCE_COSINE) return 2 - 2 * product / std::sqrt(students * teachers);
@@ -101,10 +103,12 @@ TEST(LossesTest, MimicAgainstLoops) {
 TEST(LossesTest, MimicIsZeroForTheNormalizedTeacherAndBlindToOrder) {
   const at::Tensor teacher = Waves({2, 6, 8}, 0.9), student = Waves({2, 6, 8}, 1.7);
   for (const MimicDistance distance : {MIMIC_DISTANCE_MSE, MIMIC_DISTANCE_SMOOTH_L1, MIMIC_DISTANCE_COSINE}) {
-    EXPECT_NEAR(Mimic(at::layer_norm(teacher, {8}, {}, {}, 1e-5), teacher, distance).item<double>(), 0, 1e-14) << distance;
+    EXPECT_NEAR(Mimic(at::layer_norm(teacher, {8}, {}, {}, 1e-5), teacher, distance).item<double>(), 0, 1e-14)
+        << distance;
     EXPECT_NEAR(Mimic(UnitLength(teacher), teacher, distance, TEACHER_NORM_L2).item<double>(), 0, 1e-14) << distance;
     EXPECT_NEAR(Mimic(teacher, teacher, distance, TEACHER_NORM_RAW).item<double>(), 0, 1e-14) << distance;
-    EXPECT_NEAR(Mimic(student.flip(1), teacher.flip(1), distance).item<double>(), Mimic(student, teacher, distance).item<double>(), 1e-12);
+    EXPECT_NEAR(Mimic(student.flip(1), teacher.flip(1), distance).item<double>(),
+                Mimic(student, teacher, distance).item<double>(), 1e-12);
   }
 }
 
@@ -117,8 +121,8 @@ TEST(LossesTest, CosineIsBlindToTheStudentsLength) {
 TEST(LossesTest, NoGradientReachesTeacherOrTarget) {
   at::Tensor student = Waves({2, 3, 4}, 1.7), teacher = Waves({2, 3, 4}, 0.9);
   student.requires_grad_(), teacher.requires_grad_();
-  (Mimic(student, teacher) + Mimic(student, teacher, MIMIC_DISTANCE_COSINE, TEACHER_NORM_RAW) + Squared(student, teacher) +
-   NegativeFreeLoss(student.flatten(0, 1), teacher.flatten(0, 1)))
+  (Mimic(student, teacher) + Mimic(student, teacher, MIMIC_DISTANCE_COSINE, TEACHER_NORM_RAW) +
+   Squared(student, teacher) + NegativeFreeLoss(student.flatten(0, 1), teacher.flatten(0, 1)))
       .backward();
   EXPECT_TRUE(student.grad().defined());
   EXPECT_FALSE(teacher.grad().defined());
@@ -127,7 +131,8 @@ TEST(LossesTest, NoGradientReachesTeacherOrTarget) {
 TEST(LossesTest, HalfPrecisionIsComparedInFloat32) {
   const at::Tensor predicted = Waves({1, 2, 4}, 1.7, at::kBFloat16), target = Waves({1, 2, 4}, 0.9, at::kFloat);
   EXPECT_EQ(Squared(predicted, target).scalar_type(), at::kFloat);
-  EXPECT_NEAR(Squared(predicted, target).item<double>(), Squared(predicted.to(at::kFloat), target).item<double>(), 1e-7);
+  EXPECT_NEAR(Squared(predicted, target).item<double>(), Squared(predicted.to(at::kFloat), target).item<double>(),
+              1e-7);
   EXPECT_EQ(Mimic(predicted, target.to(at::kHalf)).scalar_type(), at::kFloat);
   EXPECT_EQ(NegativeFreeLoss(predicted[0], target[0]).scalar_type(), at::kFloat);
 }

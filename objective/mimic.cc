@@ -34,9 +34,11 @@ Mimic::Mimic(const ObjectiveSpec& spec, const Encoder& encoder, int teacher_widt
   }
   if (blocks_.empty()) return;
   const auto count = static_cast<int64_t>(blocks_.size());
-  fusion_weight_ = parameters->AddAs(prefix + "fusion.weight", at::full({count}, 1.0 / static_cast<double>(count), at::kFloat));
+  fusion_weight_ =
+      parameters->AddAs(prefix + "fusion.weight", at::full({count}, 1.0 / static_cast<double>(count), at::kFloat));
   for (const int block : blocks_) {
-    fusion_norms_.emplace_back(prefix + "fusion.norm" + std::to_string(block), encoder.width(), kNormEpsilon, parameters);
+    fusion_norms_.emplace_back(prefix + "fusion.norm" + std::to_string(block), encoder.width(), kNormEpsilon,
+                               parameters);
   }
 }
 
@@ -67,7 +69,8 @@ LossTerm Mimic::Compute(const ForwardPass& pass) const {
   at::Tensor sum;
   for (size_t i = 0; i < pass.views.size(); ++i) {
     const auto teacher = pass.views[i].teacher_BNT.find(name_);
-    ABSL_RAW_CHECK(teacher != pass.views[i].teacher_BNT.end(), ("a view has no teacher tokens for objective " + name_).c_str());
+    ABSL_RAW_CHECK(teacher != pass.views[i].teacher_BNT.end(),
+                   ("a view has no teacher tokens for objective " + name_).c_str());
     const at::Tensor student_BNT = Predict(pass.encodings[i], pass.views[i].plan);
     const at::Tensor loss = MimicLoss(student_BNT, teacher->second, spec_.distance(), spec_.teacher_norm());
     sum = sum.defined() ? sum + loss : loss;

@@ -1,5 +1,5 @@
-// Make tokens match a frozen teacher's (MR-MAE, arXiv 2303.05475: the mimic loss on visible tokens at the encoder's output; what it
-// sets beside that, features as the decoder's target at hidden places). One thread.
+// Make tokens match a frozen teacher's (MR-MAE, arXiv 2303.05475: the mimic loss on visible tokens at the encoder's
+// output; what it sets beside that, features as the decoder's target at hidden places). One thread.
 #pragma once
 
 #include <memory>
@@ -17,13 +17,14 @@ class VitDecoder;
 // (B, N): the patches whose teacher tokens a mimic of `tokens` is compared with, in its order: visible before hidden.
 at::Tensor MimickedPatches(const MaskPlan& plan, MimicTokens tokens);
 
-// The mean over encodings of MimicLoss. Parameters: for hidden tokens those of VitDecoder under PREFIX, for visible ones
-// PREFIXhead.{weight, bias}, D -> T; with fusion also PREFIXfusion.weight, one
-// per block from 1 / count, and each block's own PREFIXfusion.norm<block>.{weight, bias}, epsilon 1e-6.
+// The mean over encodings of MimicLoss. Parameters: for hidden tokens those of VitDecoder under PREFIX, for visible
+// ones PREFIXhead.{weight, bias}, D -> T; with fusion also PREFIXfusion.weight, one per block from 1 / count, and each
+// block's own PREFIXfusion.norm<block>.{weight, bias}, epsilon 1e-6.
 class Mimic final : public Objective {
  public:
   // `spec` has a mimic.
-  Mimic(const ObjectiveSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix, Parameters* parameters);
+  Mimic(const ObjectiveSpec& spec, const Encoder& encoder, int teacher_width, const std::string& prefix,
+        Parameters* parameters);
 
   Needs needs() const override { return {/*shared_target=*/false, /*average_targets=*/false, blocks_}; }
   // CHECK: every view has this objective's teacher tokens.

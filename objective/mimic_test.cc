@@ -70,18 +70,22 @@ TEST(MimicTest, ClassTokenIsOneTokenMoreAndTheFirst) {
 TEST(MimicTest, DistanceAndNormAreTheSpecs) {
   for (const MimicDistance distance : {MIMIC_DISTANCE_MSE, MIMIC_DISTANCE_SMOOTH_L1, MIMIC_DISTANCE_COSINE}) {
     for (const TeacherNorm norm : {TEACHER_NORM_WHITEN, TEACHER_NORM_L2, TEACHER_NORM_RAW}) {
-      const SmallModel model(Beside([&](MimicSpec* mimic) { mimic->set_distance(distance), mimic->set_teacher_norm(norm); }));
+      const SmallModel model(
+          Beside([&](MimicSpec* mimic) { mimic->set_distance(distance), mimic->set_teacher_norm(norm); }));
       const ForwardPass pass = model.Forward({Images(2, 0)});
-      const at::Tensor student = at::linear(pass.encodings[0].visible_BKD, model.parameters.Find("objective.clip_tokens.head.weight"),
-                                            model.parameters.Find("objective.clip_tokens.head.bias"));
-      EXPECT_EQ(model.Term(pass, kName), MimicLoss(student, pass.views[0].teacher_BNT.at(kName), distance, norm).item<double>());
+      const at::Tensor student =
+          at::linear(pass.encodings[0].visible_BKD, model.parameters.Find("objective.clip_tokens.head.weight"),
+                     model.parameters.Find("objective.clip_tokens.head.bias"));
+      EXPECT_EQ(model.Term(pass, kName),
+                MimicLoss(student, pass.views[0].teacher_BNT.at(kName), distance, norm).item<double>());
     }
   }
 }
 
 TEST(MimicTest, FusionIsTheWeightedSumOfItsBlocksNorms) {
   for (const bool class_token : {true, false}) {
-    const SmallModel model(Beside([](MimicSpec* mimic) { mimic->add_student_layer(3), mimic->add_student_layer(1); }), Deep(class_token));
+    const SmallModel model(Beside([](MimicSpec* mimic) { mimic->add_student_layer(3), mimic->add_student_layer(1); }),
+                           Deep(class_token));
     EXPECT_EQ((*model.sum)->needs().blocks, (std::vector<int>{1, 3}));
     const at::Tensor weight = model.parameters.Find("objective.clip_tokens.fusion.weight");
     EXPECT_EQ(weight[0].item<double>(), 0.5);
@@ -94,7 +98,9 @@ TEST(MimicTest, FusionIsTheWeightedSumOfItsBlocksNorms) {
     const ForwardPass pass = model.Forward({Images(2, 0)});
     const auto normed = [&](int block, const char* norm) {
       const at::Tensor tokens = pass.encodings[0].blocks_BND.at(block).slice(1, class_token ? 1 : 0);
-      return at::layer_norm(tokens, {8}, model.parameters.Find(std::string("objective.clip_tokens.fusion.") + norm + ".weight"), {}, 1e-6);
+      return at::layer_norm(tokens, {8},
+                            model.parameters.Find(std::string("objective.clip_tokens.fusion.") + norm + ".weight"), {},
+                            1e-6);
     };
     const at::Tensor fused = 0.3 * normed(3, "norm3") - 1.2 * normed(1, "norm1");
     EXPECT_NEAR(model.Term(pass, kName), Distance(model, fused, pass), 1e-12) << class_token;
@@ -102,7 +108,8 @@ TEST(MimicTest, FusionIsTheWeightedSumOfItsBlocksNorms) {
 }
 
 TEST(MimicTest, FusionHasTheClassTokenWhereItIsSupervised) {
-  const SmallModel model(Beside([](MimicSpec* mimic) { mimic->add_student_layer(2), mimic->set_class_token(true); }), Deep());
+  const SmallModel model(Beside([](MimicSpec* mimic) { mimic->add_student_layer(2), mimic->set_class_token(true); }),
+                         Deep());
   const ForwardPass pass = model.Forward({Images(2, 0)});
   const at::Tensor tokens = pass.encodings[0].blocks_BND.at(2);
   ASSERT_EQ(tokens.size(1), 6);
@@ -122,7 +129,10 @@ at::Tensor PixelDecoderWithTheMimicsWeights(const SmallModel& model, const Forwa
     if (name.rfind(mine + "decoder_", 0) != 0 && name != mine + "mask_token") continue;
     model.parameters.Find(others + name.substr(mine.size())).slice(0, 0, parameter.size(0)).copy_(parameter);
   }
-  return (*model.sum)->pixel_decoder()->Predict(pass.encodings[0], pass.views[0].plan).slice(2, 0, testing::kTeacherWidth);
+  return (*model.sum)
+      ->pixel_decoder()
+      ->Predict(pass.encodings[0], pass.views[0].plan)
+      .slice(2, 0, testing::kTeacherWidth);
 }
 
 double WhitenedDistance(const at::Tensor& predicted, const at::Tensor& teacher) {
@@ -138,7 +148,8 @@ TEST(MimicTest, HiddenTokensArePredictedByADecoderOfItsOwn) {
 }
 
 TEST(MimicTest, AllTokensAreTheVisibleOnesAndThenTheHidden) {
-  const SmallModel model(Beside([](MimicSpec* mimic) { Decode(MIMIC_TOKENS_ALL, mimic), mimic->set_class_token(true); }));
+  const SmallModel model(
+      Beside([](MimicSpec* mimic) { Decode(MIMIC_TOKENS_ALL, mimic), mimic->set_class_token(true); }));
   const ForwardPass pass = model.Forward({Images(2, 0)});
   const at::Tensor teacher = pass.views[0].teacher_BNT.at(kName);
   const at::Tensor student = at::cat({pass.encodings[0].class_BD.unsqueeze(1), pass.encodings[0].visible_BKD}, 1);
@@ -166,7 +177,8 @@ TEST(MimicTest, GradientsOfADecoderAgainstFiniteDifferences) {
     if (tokens == MIMIC_TOKENS_ALL) mimic->add_student_layer(1), mimic->add_student_layer(3);
     const SmallModel model(spec, Deep());
     ASSERT_TRUE(model.sum.ok()) << model.sum.status();
-    ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
+    ExpectGradientsAreSlopes(model.parameters,
+                             [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
   }
 }
 
@@ -197,7 +209,8 @@ TEST(MimicTest, GradientsAgainstFiniteDifferences) {
                            mimic->set_distance(MIMIC_DISTANCE_COSINE);
                          }),
                          Deep());
-  ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
+  ExpectGradientsAreSlopes(model.parameters,
+                           [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
 }
 
 }  // namespace

@@ -30,7 +30,9 @@ namespace {
 std::string KnownTeachers(const JobSpec& spec, const ObjectiveSum::Context& context) {
   std::set<std::string> known;
   for (const ObjectiveSpec& objective : spec.objective()) {
-    if (objective.has_mimic() && context.teacher_widths.count(objective.name()) > 0) known.insert(objective.mimic().teacher());
+    if (objective.has_mimic() && context.teacher_widths.count(objective.name()) > 0) {
+      known.insert(objective.mimic().teacher());
+    }
   }
   return known.empty() ? "there is none" : absl::StrCat("there is \"", absl::StrJoin(known, "\", \""), "\"");
 }
@@ -71,11 +73,12 @@ absl::StatusOr<std::unique_ptr<ObjectiveSum>> ObjectiveSum::Create(const JobSpec
         break;
       }
       case ObjectiveSpec::kContrastive:
-        term->objective = std::make_unique<Contrastive>(wanted.contrastive(), encoder, context.rows, prefix, parameters, context.averaged);
+        term->objective = std::make_unique<Contrastive>(wanted.contrastive(), encoder, context.rows, prefix, parameters,
+                                                        context.averaged);
         break;
       case ObjectiveSpec::kSelfDistillation:
-        term->objective = std::make_unique<SelfDistillation>(wanted.self_distillation(), encoder, context.rows, prefix, parameters,
-                                                             context.averaged);
+        term->objective = std::make_unique<SelfDistillation>(wanted.self_distillation(), encoder, context.rows, prefix,
+                                                             parameters, context.averaged);
         break;
       case ObjectiveSpec::KIND_NOT_SET:
         problems.push_back(absl::StrCat("objective[", wanted.name(), "]: no kind"));
@@ -84,8 +87,9 @@ absl::StatusOr<std::unique_ptr<ObjectiveSum>> ObjectiveSum::Create(const JobSpec
     sum->terms_.push_back(std::move(term));
   }
   if (std::none_of(spec.objective().begin(), spec.objective().end(), ReadsTheOutput)) {
-    problems.push_back("objective: all mimic inner blocks (student_layer), so that the encoder's last norm would have no "
-                       "gradient; add one that reads the encoder's output, or leave student_layer out of one");
+    problems.push_back(
+        "objective: all mimic inner blocks (student_layer), so that the encoder's last norm would have no "
+        "gradient; add one that reads the encoder's output, or leave student_layer out of one");
   }
   if (problems.empty()) return sum;
   return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
@@ -160,7 +164,8 @@ std::vector<at::Tensor*> InputTensors(ForwardPass* pass) {
 double WeightAt(const ObjectiveSpec& objective, double progress) {
   if (!objective.has_weight_schedule()) return objective.weight();
   const WeightSchedule& schedule = objective.weight_schedule();
-  const double along = std::min(1.0, std::max(0.0, (progress - schedule.begin()) / (schedule.end() - schedule.begin())));
+  const double along =
+      std::min(1.0, std::max(0.0, (progress - schedule.begin()) / (schedule.end() - schedule.begin())));
   if (schedule.shape() == SCHEDULE_SHAPE_COSINE) return HalfCosine(objective.weight(), schedule.final_weight(), along);
   return objective.weight() + (schedule.final_weight() - objective.weight()) * along;
 }

@@ -19,13 +19,13 @@ namespace mimeo {
 
 // One encoding's worth of input: a view of each image under one mask.
 struct ViewInput {
-  at::Tensor images_BCHW;       // normalised float32, on the device
+  at::Tensor images_BCHW;  // normalised float32, on the device
   MaskPlan plan;
-  int view = 0;                 // which crop; inputs of one view differ in their masks only (complementary groups)
-  // By the name of the objective that mimics them: tokens at its MimickedPatches (objective/mimic.h), after the class token's where
-  // it asked for that too, (B, N or 1 + N, T). Objectives that want the same share a tensor.
+  int view = 0;  // which crop; inputs of one view differ in their masks only (complementary groups)
+  // By the name of the objective that mimics them: tokens at its MimickedPatches (objective/mimic.h), after the class
+  // token's where it asked for that too, (B, N or 1 + N, T). Objectives that want the same share a tensor.
   std::map<std::string, at::Tensor> teacher_BNT;
-  at::Tensor drop_path_BR;      // as EncodeOptions; undefined: nothing is dropped
+  at::Tensor drop_path_BR;  // as EncodeOptions; undefined: nothing is dropped
 };
 struct ForwardPass {
   std::vector<ViewInput> views;
@@ -33,13 +33,15 @@ struct ForwardPass {
   // By view: of the averaged encoder, which sees the whole view; for views of the encoder's own image size, where
   // needs().average_targets. Without gradient.
   std::map<int, Encoding> targets;
-  at::Tensor shared_BCHW;           // the evaluation crops, normalised; defined where needs().shared_target
-  double progress = 0;              // of training, in [0, 1]: weights may follow it
-  // The other ranks do not compute such a pass now, or not with as many rows (evaluation): nothing is gathered from them.
+  at::Tensor shared_BCHW;  // the evaluation crops, normalised; defined where needs().shared_target
+  double progress = 0;     // of training, in [0, 1]: weights may follow it
+  // The other ranks do not compute such a pass now, or not with as many rows (evaluation): nothing is gathered from
+  // them.
   bool alone = false;
 };
 
-// What a pass is given, for whoever moves or copies all of it; some may be undefined. The same order for passes of one job.
+// What a pass is given, for whoever moves or copies all of it; some may be undefined. The same order for passes of one
+// job.
 std::vector<at::Tensor*> InputTensors(ForwardPass* pass);
 
 struct Needs {
@@ -48,16 +50,16 @@ struct Needs {
   std::vector<int> blocks = {};  // of the encoder, as EncodeOptions
 };
 
-// What a batch adds to a running mean: after the update, mean = momentum * mean + (1 - momentum) * value. The average over
-// micro-batches where there are several; the same on all ranks.
+// What a batch adds to a running mean: after the update, mean = momentum * mean + (1 - momentum) * value. The average
+// over micro-batches where there are several; the same on all ranks.
 struct BatchMean {
   at::Tensor value;  // detached
   double momentum = 0;
 };
 
 struct LossTerm {
-  at::Tensor value;                         // float32 scalar, the mean over this rank's rows
-  std::map<std::string, at::Tensor> stats;  // detached scalars to watch, on the device: the same names on each call
+  at::Tensor value;                             // float32 scalar, the mean over this rank's rows
+  std::map<std::string, at::Tensor> stats;      // detached scalars to watch, on the device: the same names on each call
   std::map<std::string, BatchMean> means = {};  // by the name of the parameter of Context::averaged that keeps the mean
 };
 
@@ -69,16 +71,17 @@ class Objective {
   virtual LossTerm Compute(const ForwardPass& pass) const = 0;  // `pass` meets needs()
 };
 
-// All ranks' rows, (B, X) -> (W * B, X), this rank's at [rank * B, (rank + 1) * B). Its backward pass sums each row's gradient over
-// the ranks and keeps this rank's own rows: with the mean over ranks that follows, the gradient is one rank's on the
-// concatenated rows. Every rank calls it, in the same order.
+// All ranks' rows, (B, X) -> (W * B, X), this rank's at [rank * B, (rank + 1) * B). Its backward pass sums each row's
+// gradient over the ranks and keeps this rank's own rows: with the mean over ranks that follows, the gradient is one
+// rank's on the concatenated rows. Every rank calls it, in the same order.
 struct RowGatherer {
   int rank = 0;
   int size = 1;
   std::function<at::Tensor(const at::Tensor& rows_BX)> gather = [](const at::Tensor& rows_BX) { return rows_BX; };
 };
 
-// (B, M, X): what a decoder predicts of the hidden patches; pixels (P) are what `mimeo reconstruct` and the report draw.
+// (B, M, X): what a decoder predicts of the hidden patches; pixels (P) are what `mimeo reconstruct` and the report
+// draw.
 class Decoder {
  public:
   virtual ~Decoder() = default;
@@ -91,14 +94,14 @@ class ObjectiveSum {
   struct Context {
     std::map<std::string, int> teacher_widths;  // T by the name of the objective that mimics
     RowGatherer rows;
-    // Where objectives that compare with averages add the averaged twins of their heads, under the same names, and their running
-    // means. Null: the job keeps no average, and no objective wants one (job/objective_checks.cc).
+    // Where objectives that compare with averages add the averaged twins of their heads, under the same names, and
+    // their running means. Null: the job keeps no average, and no objective wants one (job/objective_checks.cc).
     Parameters* averaged = nullptr;
   };
-  // Adds each head's parameters under "objective.<name>.". InvalidArgument: a mimic objective that is not in `teacher_widths`;
-  // no objective that reads the encoder's output, so that its last layers would have no gradient.
-  static absl::StatusOr<std::unique_ptr<ObjectiveSum>> Create(const JobSpec& spec, const Encoder& encoder, const Context& context,
-                                                              Parameters* parameters);
+  // Adds each head's parameters under "objective.<name>.". InvalidArgument: a mimic objective that is not in
+  // `teacher_widths`; no objective that reads the encoder's output, so that its last layers would have no gradient.
+  static absl::StatusOr<std::unique_ptr<ObjectiveSum>> Create(const JobSpec& spec, const Encoder& encoder,
+                                                              const Context& context, Parameters* parameters);
   Needs needs() const;  // the union
   struct Result {
     at::Tensor total;                         // sum of weight * term
@@ -118,8 +121,8 @@ class ObjectiveSum {
   std::vector<std::unique_ptr<Term>> terms_;
 };
 
-// Encodes every view as the objectives need it; fills `encodings` and `targets`. `average`: the averaged encoder, or null where no
-// objective needs it.
+// Encodes every view as the objectives need it; fills `encodings` and `targets`. `average`: the averaged encoder, or
+// null where no objective needs it.
 void EncodeViews(const Encoder& encoder, const Encoder* average, const ObjectiveSum& objectives, ForwardPass* pass);
 
 // `weight` at `progress` in [0, 1] of training; without a schedule, itself.

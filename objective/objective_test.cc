@@ -50,7 +50,8 @@ TEST(ObjectiveSumTest, ReconstructionComparesTheDecodersPredictionWithTheHiddenP
   const at::Tensor predicted = (*model.sum)->pixel_decoder()->Predict(pass.encodings[0], view.plan);
   ASSERT_EQ(predicted.sizes(), (std::vector<int64_t>{2, 11, 48}));
   const at::Tensor target = NormalizePatches(TakePatches(Patchify(view.images_BCHW, kPatchPx), view.plan.hidden_BM));
-  EXPECT_NEAR((*model.sum)->Compute(pass).terms.at("pixels").item<double>(), (predicted - target).square().mean().item<double>(), 1e-12);
+  EXPECT_NEAR((*model.sum)->Compute(pass).terms.at("pixels").item<double>(),
+              (predicted - target).square().mean().item<double>(), 1e-12);
   EXPECT_TRUE((*model.sum)->normalizes_patches());
 }
 
@@ -74,14 +75,19 @@ TEST(ObjectiveSumTest, APermutedBatchHasTheSameTermsAndStatistics) {
   ForwardPass pass = model.Forward({Images(3, 0), Images(3, 1)});
   const ObjectiveSum::Result expected = (*model.sum)->Compute(pass);
   for (ViewInput& view : pass.views) {
-    for (at::Tensor* rows : {&view.images_BCHW, &view.plan.visible_BK, &view.plan.hidden_BM, &view.teacher_BNT.at("clip_tokens")}) {
+    for (at::Tensor* rows :
+         {&view.images_BCHW, &view.plan.visible_BK, &view.plan.hidden_BM, &view.teacher_BNT.at("clip_tokens")}) {
       *rows = rows->roll(1, 0);
     }
   }
   EncodeViews(*model.encoder, nullptr, **model.sum, &pass);
   const ObjectiveSum::Result result = (*model.sum)->Compute(pass);
-  for (const auto& [name, term] : expected.terms) EXPECT_NEAR(result.terms.at(name).item<double>(), term.item<double>(), 1e-12) << name;
-  for (const auto& [name, stat] : expected.stats) EXPECT_NEAR(result.stats.at(name).item<double>(), stat.item<double>(), 1e-12) << name;
+  for (const auto& [name, term] : expected.terms) {
+    EXPECT_NEAR(result.terms.at(name).item<double>(), term.item<double>(), 1e-12) << name;
+  }
+  for (const auto& [name, stat] : expected.stats) {
+    EXPECT_NEAR(result.stats.at(name).item<double>(), stat.item<double>(), 1e-12) << name;
+  }
 }
 
 TEST(ObjectiveSumTest, EveryUnknownTeacherIsNamed) {
@@ -91,7 +97,9 @@ TEST(ObjectiveSumTest, EveryUnknownTeacherIsNamed) {
   const SmallModel model(spec);
   EXPECT_EQ(model.sum.status().code(), absl::StatusCode::kInvalidArgument);
   const std::string message(model.sum.status().message());
-  EXPECT_NE(message.find("objective[second].mimic.teacher: no teacher is called \"dino\"; there is \"clip\""), std::string::npos) << message;
+  EXPECT_NE(message.find("objective[second].mimic.teacher: no teacher is called \"dino\"; there is \"clip\""),
+            std::string::npos)
+      << message;
   EXPECT_NE(message.find("objective[third].mimic.teacher: no teacher is called \"sam\""), std::string::npos) << message;
 }
 
@@ -99,7 +107,8 @@ TEST(ObjectiveSumTest, WithoutAnyTeacherThatIsSaid) {
   SmallModelOptions untaught;
   untaught.taught = {};
   const SmallModel model(PixelsAndMimic(), untaught);
-  EXPECT_NE(model.sum.status().message().find("no teacher is called \"clip\"; there is none"), std::string::npos) << model.sum.status();
+  EXPECT_NE(model.sum.status().message().find("no teacher is called \"clip\"; there is none"), std::string::npos)
+      << model.sum.status();
 }
 
 TEST(ObjectiveSumTest, AnOutputThatNobodyReadsIsRefused) {
@@ -134,7 +143,8 @@ TEST(ObjectiveSumTest, WithoutReconstructionThereIsNoDecoder) {
 
 TEST(ObjectiveSumTest, DecoderNamesAreMaes) {
   const SmallModel model(PixelsAndMimic());
-  for (const char* name : {"decoder_embed.weight", "mask_token", "decoder_blocks.1.mlp.fc2.bias", "decoder_norm.weight", "decoder_pred.bias"}) {
+  for (const char* name : {"decoder_embed.weight", "mask_token", "decoder_blocks.1.mlp.fc2.bias", "decoder_norm.weight",
+                           "decoder_pred.bias"}) {
     EXPECT_TRUE(model.parameters.Find(std::string("objective.pixels.") + name).defined());
   }
 }
@@ -143,7 +153,9 @@ TEST(ObjectiveSumTest, GradientsAgainstFiniteDifferences) {
   JobSpec spec = PixelsAndMimic();
   AddInfoNce("views", 0.3, &spec);
   const SmallModel model(spec);
-  ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(3, 0), Images(3, 1)})).total; });
+  ExpectGradientsAreSlopes(model.parameters, [&] {
+    return (*model.sum)->Compute(model.Forward({Images(3, 0), Images(3, 1)})).total;
+  });
 }
 
 TEST(ObjectiveSumTest, EqualSeedsGiveEqualModels) {
@@ -153,7 +165,8 @@ TEST(ObjectiveSumTest, EqualSeedsGiveEqualModels) {
   for (size_t i = 0; i < one.parameters.all().size(); ++i) {
     EXPECT_TRUE(at::equal(one.parameters.all()[i].second, two.parameters.all()[i].second));
   }
-  EXPECT_FALSE(at::equal(one.parameters.Find("objective.pixels.mask_token"), other.parameters.Find("objective.pixels.mask_token")));
+  EXPECT_FALSE(at::equal(one.parameters.Find("objective.pixels.mask_token"),
+                         other.parameters.Find("objective.pixels.mask_token")));
 }
 
 ObjectiveSpec Scheduled(ScheduleShape shape) {
@@ -173,7 +186,9 @@ TEST(WeightAtTest, WithoutAScheduleItIsConstant) {
 TEST(WeightAtTest, StaysAtItsEndsOutsideTheSchedule) {
   for (const ScheduleShape shape : {SCHEDULE_SHAPE_LINEAR, SCHEDULE_SHAPE_COSINE}) {
     for (const double progress : {0.0, 0.1, 0.2}) EXPECT_EQ(WeightAt(Scheduled(shape), progress), 2) << shape;
-    for (const double progress : {0.6, 0.9, 1.0}) EXPECT_NEAR(WeightAt(Scheduled(shape), progress), 0.5, 1e-12) << shape;
+    for (const double progress : {0.6, 0.9, 1.0}) {
+      EXPECT_NEAR(WeightAt(Scheduled(shape), progress), 0.5, 1e-12) << shape;
+    }
     EXPECT_NEAR(WeightAt(Scheduled(shape), 0.4), 1.25, 1e-12) << shape;
   }
 }
@@ -191,7 +206,8 @@ TEST(WeightAtTest, TheTotalFollowsProgress) {
   const double pixels = model.Term(pass, "pixels"), mimic = model.Term(pass, "clip_tokens");
   for (const double progress : {0.0, 0.3, 1.0}) {
     pass.progress = progress;
-    EXPECT_NEAR((*model.sum)->Compute(pass).total.item<double>(), pixels + WeightAt(spec.objective(1), progress) * mimic, 1e-12);
+    EXPECT_NEAR((*model.sum)->Compute(pass).total.item<double>(),
+                pixels + WeightAt(spec.objective(1), progress) * mimic, 1e-12);
   }
 }
 

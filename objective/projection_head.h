@@ -12,11 +12,12 @@
 
 namespace mimeo {
 
-// Each feature to mean 0 and variance 1 (biased, + 1e-5 under the root; arXiv 1502.03167) over all ranks' rows, of both views
-// together: gathering each rank's mean and variance, through which gradients pass, is enough. All ranks have equally many rows.
+// Each feature to mean 0 and variance 1 (biased, + 1e-5 under the root; arXiv 1502.03167) over all ranks' rows, of both
+// views together: gathering each rank's mean and variance, through which gradients pass, is enough. All ranks have
+// equally many rows.
 //
-// There are no running statistics: the heads that hold it are thrown away after pre-training, so nobody asks what it would do
-// with a single image.
+// There are no running statistics: the heads that hold it are thrown away after pre-training, so nobody asks what it
+// would do with a single image.
 class BatchNorm {
  public:
   // Adds NAME.{weight, bias} if `affine`.
@@ -41,8 +42,8 @@ struct HeadShape {
 class ProjectionHead {
  public:
   // Adds PREFIXfc1.weight, PREFIXnorm1.{weight, bias}, PREFIXfc2.weight, ...: a linear
-  // layer whose output a BatchNorm centres has no bias. Without `batch_norm` there is none anywhere, whatever `end` says. The
-  // BatchNorm at the end has no affine.
+  // layer whose output a BatchNorm centres has no bias. Without `batch_norm` there is none anywhere, whatever `end`
+  // says. The BatchNorm at the end has no affine.
   ProjectionHead(const std::string& prefix, const HeadShape& shape, Parameters* parameters);
 
   // (N, in) -> (N, out), float32 or wider.

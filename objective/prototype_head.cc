@@ -11,7 +11,8 @@
 namespace mimeo {
 namespace {
 
-ProjectionHead MakeLayers(const SelfDistillationSpec& spec, int64_t width, const std::string& prefix, Parameters* parameters) {
+ProjectionHead MakeLayers(const SelfDistillationSpec& spec, int64_t width, const std::string& prefix,
+                          Parameters* parameters) {
   HeadShape shape;
   shape.widths = {width};
   for (const int hidden : spec.hidden_width()) shape.widths.push_back(hidden);
@@ -22,10 +23,12 @@ ProjectionHead MakeLayers(const SelfDistillationSpec& spec, int64_t width, const
 
 }  // namespace
 
-PrototypeHead::PrototypeHead(const SelfDistillationSpec& spec, int64_t width, const std::string& prefix, Parameters* parameters)
+PrototypeHead::PrototypeHead(const SelfDistillationSpec& spec, int64_t width, const std::string& prefix,
+                             Parameters* parameters)
     : products_(parameters->products()),
       layers_(MakeLayers(spec, width, prefix, parameters)),
-      prototypes_PE_(parameters->Add(prefix + "prototypes", {spec.num_prototypes(), spec.bottleneck_width()}, Init::kNormal002)) {}
+      prototypes_PE_(
+          parameters->Add(prefix + "prototypes", {spec.num_prototypes(), spec.bottleneck_width()}, Init::kNormal002)) {}
 
 PrototypeHead::Output PrototypeHead::Forward(const at::Tensor& x_NX, bool frozen_prototypes) const {
   at::Tensor prototypes_PE = UnitLength(prototypes_PE_);

@@ -18,7 +18,8 @@ const at::Tensor& NextView(const ForwardPass& pass, size_t i) {
   int num_views = 0;
   for (const ViewInput& input : pass.views) num_views = std::max(num_views, input.view + 1);
   const int next = (pass.views[i].view + 1) % num_views;
-  const auto found = std::find_if(pass.views.begin(), pass.views.end(), [&](const ViewInput& input) { return input.view == next; });
+  const auto found =
+      std::find_if(pass.views.begin(), pass.views.end(), [&](const ViewInput& input) { return input.view == next; });
   ABSL_RAW_CHECK(found != pass.views.end(), "views are numbered from 0 without a gap");
   return found->images_BCHW;
 }

@@ -8,12 +8,13 @@
 
 namespace mimeo {
 
-// The mean over encodings (views, and each view's complementary masks) of ReconstructionLoss. Whose pixels are the target,
-// `target_view` says; the places are always this encoding's hidden ones. Parameters: those of
-// VitDecoder, or with `linear` of LinearPixelDecoder, under `prefix`.
+// The mean over encodings (views, and each view's complementary masks) of ReconstructionLoss. Whose pixels are the
+// target, `target_view` says; the places are always this encoding's hidden ones. Parameters: those of VitDecoder, or
+// with `linear` of LinearPixelDecoder, under `prefix`.
 class Reconstruction final : public Objective {
  public:
-  Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix, Parameters* parameters);
+  Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
+                 Parameters* parameters);
 
   Needs needs() const override { return {/*shared_target=*/target_view_ == TARGET_VIEW_SHARED}; }
   LossTerm Compute(const ForwardPass& pass) const override;

@@ -29,7 +29,8 @@ JobSpec Pixels(TargetView target_view, PixelDistance distance = PIXEL_DISTANCE_M
 }
 
 // Encoding `i` against the hidden patches of `images_BCHW`.
-double Against(const SmallModel& model, const ForwardPass& pass, size_t i, const at::Tensor& images_BCHW, bool squared = true) {
+double Against(const SmallModel& model, const ForwardPass& pass, size_t i, const at::Tensor& images_BCHW,
+               bool squared = true) {
   const MaskPlan& plan = pass.views[i].plan;
   const at::Tensor target = NormalizePatches(TakePatches(Patchify(images_BCHW, kPatchPx), plan.hidden_BM));
   const at::Tensor difference = (*model.sum)->pixel_decoder()->Predict(pass.encodings[i], plan) - target;
@@ -40,7 +41,8 @@ TEST(ReconstructionTest, OwnComparesWithTheViewItself) {
   const SmallModel model(Pixels(TARGET_VIEW_OWN));
   const std::vector<at::Tensor> views = {Images(2, 0), Images(2, 1)};
   const ForwardPass pass = model.Forward(views);
-  EXPECT_NEAR(model.Term(pass, "pixels"), (Against(model, pass, 0, views[0]) + Against(model, pass, 1, views[1])) / 2, 1e-12);
+  EXPECT_NEAR(model.Term(pass, "pixels"), (Against(model, pass, 0, views[0]) + Against(model, pass, 1, views[1])) / 2,
+              1e-12);
   EXPECT_FALSE((*model.sum)->needs().shared_target);
 }
 
@@ -89,7 +91,8 @@ TEST(ReconstructionTest, OfTwoMasksIsTheMeanOverThem) {
   const ForwardPass pass = model.Forward({Images(2, 0)}, /*masks=*/2);
   ASSERT_EQ(pass.views.size(), 2u);
   EXPECT_FALSE(at::equal(pass.views[0].plan.visible_BK, pass.views[1].plan.visible_BK));
-  EXPECT_NEAR(model.Term(pass, "pixels"), (Against(model, pass, 0, Images(2, 0)) + Against(model, pass, 1, Images(2, 0))) / 2, 1e-12);
+  EXPECT_NEAR(model.Term(pass, "pixels"),
+              (Against(model, pass, 0, Images(2, 0)) + Against(model, pass, 1, Images(2, 0))) / 2, 1e-12);
 }
 
 // methods.md, section 9, item 5: what is seen is no target.
@@ -126,7 +129,9 @@ TEST(ReconstructionTest, LinearIsTheL1OfALayerOnTheHiddenTokensAgainstLoops) {
       const int64_t top = patch / 4 * kPatchPx, left = patch % 4 * kPatchPx;
       for (int64_t value = 0; value < weight.size(0); ++value) {
         double predicted = bias[value].item<double>();
-        for (int64_t d = 0; d < weight.size(1); ++d) predicted += weight[value][d].item<double>() * tokens[b][m][d].item<double>();
+        for (int64_t d = 0; d < weight.size(1); ++d) {
+          predicted += weight[value][d].item<double>() * tokens[b][m][d].item<double>();
+        }
         const int64_t channel = value % 3, col = value / 3 % kPatchPx, row = value / 3 / kPatchPx;
         sum += std::abs(predicted - Images(2, 0)[b][channel][top + row][left + col].item<double>());
         ++count;
@@ -134,12 +139,15 @@ TEST(ReconstructionTest, LinearIsTheL1OfALayerOnTheHiddenTokensAgainstLoops) {
     }
   }
   EXPECT_NEAR(model.Term(pass, "pixels"), sum / count, 1e-12);
-  ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
+  ExpectGradientsAreSlopes(model.parameters,
+                           [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0)})).total; });
 }
 
 TEST(ReconstructionTest, GradientsAgainstFiniteDifferences) {
   const SmallModel model(Pixels(TARGET_VIEW_CROSS, PIXEL_DISTANCE_L1));
-  ExpectGradientsAreSlopes(model.parameters, [&] { return (*model.sum)->Compute(model.Forward({Images(2, 0), Images(2, 1)})).total; });
+  ExpectGradientsAreSlopes(model.parameters, [&] {
+    return (*model.sum)->Compute(model.Forward({Images(2, 0), Images(2, 1)})).total;
+  });
 }
 
 }  // namespace

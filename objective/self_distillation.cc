@@ -34,7 +34,8 @@ SelfDistillation::SelfDistillation(const SelfDistillationSpec& spec, const Encod
 LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
   ABSL_RAW_CHECK(!pass.targets.empty(), "needs().average_targets was not met");
   const RowGatherer rows = pass.alone ? RowGatherer() : rows_;
-  // All views go through a head together, so that its prototypes are scaled to length 1 once. M rows: those of each view in turn.
+  // All views go through a head together, so that its prototypes are scaled to length 1 once. M rows: those of each
+  // view in turn.
   std::vector<int> target_views;
   std::vector<at::Tensor> pooled_targets, pooled;
   for (const auto& [view, encoding] : pass.targets) {
@@ -77,11 +78,14 @@ LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
   return term;
 }
 
-bool PrototypesAreFrozen(const SelfDistillationSpec& spec, double progress) { return progress < spec.frozen_prototypes(); }
+bool PrototypesAreFrozen(const SelfDistillationSpec& spec, double progress) {
+  return progress < spec.frozen_prototypes();
+}
 
 double TeacherTemperatureAt(const SelfDistillationSpec& spec, double progress) {
   if (progress >= spec.warmup()) return spec.teacher_temperature();
-  return spec.warmup_temperature() + (spec.teacher_temperature() - spec.warmup_temperature()) * progress / spec.warmup();
+  return spec.warmup_temperature() +
+         (spec.teacher_temperature() - spec.warmup_temperature()) * progress / spec.warmup();
 }
 
 }  // namespace mimeo

@@ -13,7 +13,8 @@ namespace {
 constexpr int kMlpRatio = 4;
 constexpr double kNormEpsilon = 1e-6;
 
-std::vector<TransformerBlock> MakeBlocks(const DecoderShape& decoder, const std::string& prefix, Parameters* parameters) {
+std::vector<TransformerBlock> MakeBlocks(const DecoderShape& decoder, const std::string& prefix,
+                                         Parameters* parameters) {
   BlockShape shape;
   shape.width = decoder.width, shape.heads = decoder.heads, shape.mlp_width = kMlpRatio * decoder.width;
   shape.norm_epsilon = kNormEpsilon;
@@ -27,7 +28,8 @@ std::vector<TransformerBlock> MakeBlocks(const DecoderShape& decoder, const std:
 
 }  // namespace
 
-VitDecoder::VitDecoder(const DecoderShape& shape, const Encoder& encoder, const std::string& prefix, Parameters* parameters)
+VitDecoder::VitDecoder(const DecoderShape& shape, const Encoder& encoder, const std::string& prefix,
+                       Parameters* parameters)
     : positions_(parameters->AddConstant(prefix + "decoder_pos_embed", SinCosPositions(encoder.grid(), shape.width))),
       embed_(prefix + "decoder_embed", encoder.width(), shape.width, parameters),
       hidden_token_(parameters->Add(prefix + "mask_token", {1, 1, shape.width}, Init::kNormal002)),

@@ -1,9 +1,10 @@
 // MAE's decoder (facebookresearch/mae, models_mae.py, forward_decoder; its parameter names): a narrow ViT that sees the
-// encoder's tokens and one learned token per hidden patch. It predicts pixels, or what else a hidden patch is to be known by. One
-// thread.
+// encoder's tokens and one learned token per hidden patch. It predicts pixels, or what else a hidden patch is to be
+// known by. One thread.
 //
-// Attention does not know the order of its tokens, so they are kept as [class, visible, hidden] instead of being put back into
-// raster order, and the last block, the norm and the prediction run on the hidden rows only: the others' are never used.
+// Attention does not know the order of its tokens, so they are kept as [class, visible, hidden] instead of being put
+// back into raster order, and the last block, the norm and the prediction run on the hidden rows only: the others' are
+// never used.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,8 +26,8 @@ struct DecoderShape {
 
 class VitDecoder final : public Decoder {
  public:
-  // Adds PREFIXdecoder_embed.weight, PREFIXmask_token, PREFIXdecoder_blocks.0..., and the constant PREFIXdecoder_pos_embed.
-  // REQUIRES: shape.depth > 0.
+  // Adds PREFIXdecoder_embed.weight, PREFIXmask_token, PREFIXdecoder_blocks.0..., and the constant
+  // PREFIXdecoder_pos_embed. REQUIRES: shape.depth > 0.
   VitDecoder(const DecoderShape& shape, const Encoder& encoder, const std::string& prefix, Parameters* parameters);
 
   at::Tensor Predict(const Encoding& encoding, const MaskPlan& plan) const override;

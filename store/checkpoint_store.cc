@@ -48,7 +48,8 @@ absl::Status CheckManifest(const CheckpointManifest& manifest) {
   RETURN_IF_ERROR(CheckNames(manifest.job_id(), manifest.step(), manifest.content_id()));
   const int64_t chunk_bytes = manifest.chunk_bytes();
   if (chunk_bytes < 1 || chunk_bytes > limits::kChunkBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("chunk_bytes: ", chunk_bytes, "; must be 1 to ", limits::kChunkBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat("chunk_bytes: ", chunk_bytes, "; must be 1 to ", limits::kChunkBytes));
   }
   if (manifest.total_bytes() < 1 || manifest.total_bytes() > limits::kCheckpointBytes) {
     return absl::InvalidArgumentError(
@@ -57,7 +58,8 @@ absl::Status CheckManifest(const CheckpointManifest& manifest) {
   const int64_t chunks = (manifest.total_bytes() + chunk_bytes - 1) / chunk_bytes;
   if (manifest.chunk_sha256_size() != chunks) {
     return absl::InvalidArgumentError(absl::StrCat("chunk_sha256: ", manifest.chunk_sha256_size(), " digests, but ",
-                                                   manifest.total_bytes(), " bytes in chunks of ", chunk_bytes, " are ", chunks));
+                                                   manifest.total_bytes(), " bytes in chunks of ", chunk_bytes, " are ",
+                                                   chunks));
   }
   for (int i = 0; i < manifest.chunk_sha256_size(); ++i) {
     if (manifest.chunk_sha256(i).size() == kDigestBytes) continue;
@@ -84,7 +86,8 @@ void RemoveChunks(const CheckpointManifest& manifest, WriteBatch* batch) {
   }
 }
 
-// The uploads of a job by step. One chunk of each is read, whatever their size: from its key the scan leaps to the next upload.
+// The uploads of a job by step. One chunk of each is read, whatever their size: from its key the scan leaps to the next
+// upload.
 absl::StatusOr<std::vector<Upload>> ListUploads(const KeyValueStore& store, absl::string_view job_id) {
   std::vector<Upload> uploads;
   const std::string job = NameKey(job_id);
@@ -94,10 +97,12 @@ absl::StatusOr<std::vector<Upload>> ListUploads(const KeyValueStore& store, absl
     found = false;
     RETURN_IF_ERROR(store.Scan(Family::kChunks, job, start, [&](absl::string_view key, absl::string_view) {
       // job . step . content id . index
-      const absl::string_view content = key.substr(job.size() + sizeof(uint64_t), key.size() - job.size() - 2 * sizeof(uint64_t));
+      const absl::string_view content =
+          key.substr(job.size() + sizeof(uint64_t), key.size() - job.size() - 2 * sizeof(uint64_t));
       const uint64_t step = ParseOrderedKey(key.substr(job.size(), sizeof(uint64_t)));
       uploads.push_back({static_cast<int64_t>(step), std::string(content.substr(1))});
-      start = absl::StrCat(key.substr(0, key.size() - sizeof(uint64_t)), "\xff");  // an index is below 2^31: its first byte is 0
+      start = absl::StrCat(key.substr(0, key.size() - sizeof(uint64_t)),
+                           "\xff");  // an index is below 2^31: its first byte is 0
       found = true;
       return false;
     }));
@@ -152,8 +157,8 @@ absl::StatusOr<std::string> CheckpointStore::GetChunk(const CheckpointManifest& 
   if (index < 0 || index >= manifest.chunk_sha256_size()) {
     return absl::NotFoundError(absl::StrCat(name, ": the checkpoint has ", manifest.chunk_sha256_size(), " chunks"));
   }
-  absl::StatusOr<std::string> bytes = store_->Get(
-      Family::kChunks, ChunkStoreKey({manifest.job_id(), manifest.step(), manifest.content_id(), index}));
+  absl::StatusOr<std::string> bytes =
+      store_->Get(Family::kChunks, ChunkStoreKey({manifest.job_id(), manifest.step(), manifest.content_id(), index}));
   if (absl::IsNotFound(bytes.status())) return absl::NotFoundError(absl::StrCat(name, " is not in the store"));
   if (!bytes.ok()) return absl::Status(bytes.status().code(), absl::StrCat(name, ": ", bytes.status().message()));
   if (const std::string difference = Difference(manifest, index, *bytes); !difference.empty()) {
@@ -168,8 +173,8 @@ absl::StatusOr<CheckpointManifest> CheckpointStore::GetManifest(absl::string_vie
     return absl::NotFoundError(absl::StrCat("job ", job_id, " has no checkpoint of step ", step));
   }
   if (!bytes.ok()) {
-    return absl::Status(bytes.status().code(),
-                        absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, ": ", bytes.status().message()));
+    return absl::Status(bytes.status().code(), absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, ": ",
+                                                            bytes.status().message()));
   }
   CheckpointManifest manifest;
   if (manifest.ParseFromString(*bytes)) return manifest;
@@ -179,12 +184,13 @@ absl::StatusOr<CheckpointManifest> CheckpointStore::GetManifest(absl::string_vie
 absl::StatusOr<std::vector<CheckpointManifest>> CheckpointStore::ListManifests(absl::string_view job_id) const {
   std::vector<CheckpointManifest> manifests;
   absl::Status status;
-  RETURN_IF_ERROR(store_->Scan(
-      Family::kManifests, ManifestPrefix(job_id), "", [&](absl::string_view key, absl::string_view value) {
+  RETURN_IF_ERROR(
+      store_->Scan(Family::kManifests, ManifestPrefix(job_id), "", [&](absl::string_view key, absl::string_view value) {
         CheckpointManifest& manifest = manifests.emplace_back();
         if (manifest.ParseFromArray(value.data(), static_cast<int>(value.size()))) return true;
         const uint64_t step = ParseOrderedKey(key.substr(key.size() - sizeof(uint64_t)));
-        status = absl::DataLossError(absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, " cannot be read"));
+        status =
+            absl::DataLossError(absl::StrCat("the manifest of checkpoint ", job_id, " step ", step, " cannot be read"));
         return false;
       }));
   RETURN_IF_ERROR(status);

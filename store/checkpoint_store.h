@@ -34,19 +34,19 @@ class CheckpointStore {
   absl::Status PutChunk(const ChunkKey& key, absl::string_view sha256, absl::string_view bytes);
 
   // What to write, together with the journal's event, to commit `manifest`. Checks that every chunk is there and whole.
-  // The journal's synced write makes the buffered chunks durable too. Chunks of another upload that was committed for the same
-  // step are deleted by the batch. InvalidArgument: counts or sizes that contradict. FailedPrecondition: a chunk is missing or
-  // differs (names it).
+  // The journal's synced write makes the buffered chunks durable too. Chunks of another upload that was committed for
+  // the same step are deleted by the batch. InvalidArgument: counts or sizes that contradict. FailedPrecondition: a
+  // chunk is missing or differs (names it).
   absl::StatusOr<WriteBatch> CommitBatch(const CheckpointManifest& manifest) const;
 
   // The bytes, verified. NotFound; DataLoss names the checkpoint and chunk.
   absl::StatusOr<std::string> GetChunk(const CheckpointManifest& manifest, int32_t index) const;
 
-  absl::StatusOr<CheckpointManifest> GetManifest(absl::string_view job_id, int64_t step) const;  // NotFound
+  absl::StatusOr<CheckpointManifest> GetManifest(absl::string_view job_id, int64_t step) const;   // NotFound
   absl::StatusOr<std::vector<CheckpointManifest>> ListManifests(absl::string_view job_id) const;  // by step
 
-  // The writes that delete a checkpoint's manifest and chunks; to travel with its CheckpointDeleted event. Empty when there is
-  // no such checkpoint.
+  // The writes that delete a checkpoint's manifest and chunks; to travel with its CheckpointDeleted event. Empty when
+  // there is no such checkpoint.
   absl::StatusOr<WriteBatch> DeleteBatch(absl::string_view job_id, int64_t step) const;
 
   // The uploads of `job_id` that no manifest names. Cost: a read per upload, whatever its size.

@@ -41,7 +41,8 @@ class CheckpointStoreTest : public ::testing::Test {
     for (int32_t i = 0; i < manifest.chunk_sha256_size(); ++i) {
       if (i == skip) continue;
       const std::string bytes = stream.substr(i * kChunk, kChunk);
-      ASSERT_OK(checkpoints_.PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), i}, Sha256(bytes), bytes));
+      ASSERT_OK(
+          checkpoints_.PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), i}, Sha256(bytes), bytes));
     }
   }
 
@@ -89,7 +90,8 @@ TEST_F(CheckpointStoreTest, WhatWasCommittedIsReadBack) {
 TEST_F(CheckpointStoreTest, NoManifestNoCheckpoint) {
   const std::string stream = Stream(25);
   Upload(ManifestOf("j1", 5, "c", stream), stream);
-  EXPECT_THAT(checkpoints_.GetManifest("j1", 5), StatusIs(absl::StatusCode::kNotFound, "job j1 has no checkpoint of step 5"));
+  EXPECT_THAT(checkpoints_.GetManifest("j1", 5),
+              StatusIs(absl::StatusCode::kNotFound, "job j1 has no checkpoint of step 5"));
   ASSERT_OK_AND_ASSIGN(const auto manifests, checkpoints_.ListManifests("j1"));
   EXPECT_TRUE(manifests.empty());
 }
@@ -107,8 +109,8 @@ TEST_F(CheckpointStoreTest, AMissingChunkIsNamed) {
   const std::string stream = Stream(35);
   const CheckpointManifest manifest = ManifestOf("j1", 5, "upload", stream);
   Upload(manifest, stream, /*skip=*/2);
-  EXPECT_THAT(checkpoints_.CommitBatch(manifest),
-              StatusIs(absl::StatusCode::kFailedPrecondition, "checkpoint j1 step 5 chunk 2 of upload upload is missing"));
+  EXPECT_THAT(checkpoints_.CommitBatch(manifest), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                                           "checkpoint j1 step 5 chunk 2 of upload upload is missing"));
 }
 
 TEST_F(CheckpointStoreTest, ADifferentChunkIsNamed) {
@@ -116,7 +118,8 @@ TEST_F(CheckpointStoreTest, ADifferentChunkIsNamed) {
   CheckpointManifest manifest = ManifestOf("j1", 5, "c", stream);
   Upload(manifest, stream);
   manifest.set_chunk_sha256(1, Sha256("other"));
-  EXPECT_THAT(checkpoints_.CommitBatch(manifest), StatusIs(absl::StatusCode::kFailedPrecondition, "chunk 1 does not match"));
+  EXPECT_THAT(checkpoints_.CommitBatch(manifest),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "chunk 1 does not match"));
   CheckpointManifest longer = ManifestOf("j1", 5, "c", stream);
   longer.set_total_bytes(36);
   EXPECT_THAT(checkpoints_.CommitBatch(longer), StatusIs(absl::StatusCode::kFailedPrecondition, "chunk 3 has 5 bytes"));
@@ -133,16 +136,21 @@ TEST_F(CheckpointStoreTest, ContradictionsOfAManifestAreInvalid) {
   };
   EXPECT_OK(error([](CheckpointManifest*) {}));
   using M = CheckpointManifest;
-  EXPECT_THAT(error([](M* m) { m->set_total_bytes(45); }), StatusIs(absl::StatusCode::kInvalidArgument, "chunk_sha256: 4 digests"));
-  EXPECT_THAT(error([](M* m) { m->set_total_bytes(0); }), StatusIs(absl::StatusCode::kInvalidArgument, "total_bytes: 0"));
-  EXPECT_THAT(error([](M* m) { m->set_total_bytes(INT64_MAX); }), StatusIs(absl::StatusCode::kInvalidArgument, "total_bytes"));
-  EXPECT_THAT(error([](M* m) { m->set_chunk_bytes(0); }), StatusIs(absl::StatusCode::kInvalidArgument, "chunk_bytes: 0"));
+  EXPECT_THAT(error([](M* m) { m->set_total_bytes(45); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk_sha256: 4 digests"));
+  EXPECT_THAT(error([](M* m) { m->set_total_bytes(0); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, "total_bytes: 0"));
+  EXPECT_THAT(error([](M* m) { m->set_total_bytes(INT64_MAX); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, "total_bytes"));
+  EXPECT_THAT(error([](M* m) { m->set_chunk_bytes(0); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, "chunk_bytes: 0"));
   EXPECT_THAT(error([](M* m) { m->set_chunk_bytes(limits::kChunkBytes + 1); }),
               StatusIs(absl::StatusCode::kInvalidArgument, "chunk_bytes"));
   EXPECT_THAT(error([](M* m) { m->set_chunk_sha256(3, "short"); }),
               StatusIs(absl::StatusCode::kInvalidArgument, "chunk_sha256[3]: 5 bytes; must be 32"));
   EXPECT_THAT(error([](M* m) { m->set_content_id(""); }), StatusIs(absl::StatusCode::kInvalidArgument, "content_id"));
-  EXPECT_THAT(error([](M* m) { m->set_job_id(std::string(65, 'j')); }), StatusIs(absl::StatusCode::kInvalidArgument, "job_id"));
+  EXPECT_THAT(error([](M* m) { m->set_job_id(std::string(65, 'j')); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, "job_id"));
   EXPECT_THAT(error([](M* m) { m->set_step(-1); }), StatusIs(absl::StatusCode::kInvalidArgument, "step: -1"));
 }
 
@@ -153,15 +161,18 @@ TEST_F(CheckpointStoreTest, BadChunksAreRefused) {
               StatusIs(absl::StatusCode::kInvalidArgument, "1048577 bytes; at most 1048576"));
   EXPECT_THAT(checkpoints_.PutChunk({"j1", 1, "c", 3}, Sha256("y"), "x"),
               StatusIs(absl::StatusCode::kInvalidArgument, "checkpoint j1 step 1 chunk 3: the bytes do not match"));
-  EXPECT_THAT(checkpoints_.PutChunk({"j1", 1, "c", -1}, Sha256("x"), "x"), StatusIs(absl::StatusCode::kInvalidArgument, "index"));
-  EXPECT_THAT(checkpoints_.PutChunk({"", 1, "c", 0}, Sha256("x"), "x"), StatusIs(absl::StatusCode::kInvalidArgument, "job_id"));
+  EXPECT_THAT(checkpoints_.PutChunk({"j1", 1, "c", -1}, Sha256("x"), "x"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "index"));
+  EXPECT_THAT(checkpoints_.PutChunk({"", 1, "c", 0}, Sha256("x"), "x"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "job_id"));
 }
 
 TEST_F(CheckpointStoreTest, AFullDiskKeepsThePreviousCheckpoint) {
   const std::string before = Stream(25);
   const CheckpointManifest manifest = Commit("j1", 5, "c", before);
   store_.FailWrites(store_.writes() + 1, 100, absl::ResourceExhaustedError("disk full"));
-  EXPECT_THAT(checkpoints_.PutChunk({"j1", 6, "d", 0}, Sha256("x"), "x"), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(checkpoints_.PutChunk({"j1", 6, "d", 0}, Sha256("x"), "x"),
+              StatusIs(absl::StatusCode::kResourceExhausted));
   ASSERT_OK_AND_ASSIGN(const std::string read, ReadStream(checkpoints_, manifest));
   EXPECT_EQ(read, before);
 }

@@ -63,7 +63,8 @@ void Live(KeyValueStore* store, int third) {
   ASSERT_OK(journal.Append(EventOf(journal.size()), batch));
 }
 
-// A store that was opened three times, so that tables, blobs and a log hold a part each. `end` sees it before it is closed.
+// A store that was opened three times, so that tables, blobs and a log hold a part each. `end` sees it before it is
+// closed.
 void MakeStore(const std::string& dir, const std::function<void()>& end) {
   for (int third = 0; third < 3; ++third) {
     ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir}));
@@ -74,7 +75,7 @@ void MakeStore(const std::string& dir, const std::function<void()>& end) {
 
 // Which of everything is there and the same; what says why it is not counts as there.
 struct Outcome {
-  std::vector<std::string> silent;   // is missing or differs, and nothing says so
+  std::vector<std::string> silent;    // is missing or differs, and nothing says so
   std::vector<std::string> refusals;  // what was said
 };
 
@@ -142,9 +143,10 @@ class DamageTest : public ::testing::Test {
     const Outcome outcome = With(file, bytes);
     for (const std::string& what : outcome.silent) ADD_FAILURE() << file << " " << how << ": silently less: " << what;
     for (const std::string& refusal : outcome.refusals) {
-      const bool named = absl::StrContains(refusal, ".log") || absl::StrContains(refusal, ".sst") || absl::StrContains(refusal, ".blob") ||
-                         absl::StrContains(refusal, "MANIFEST") || absl::StrContains(refusal, "CURRENT") ||
-                         absl::StrContains(refusal, "chunk") || absl::StrContains(refusal, "entry");
+      const bool named = absl::StrContains(refusal, ".log") || absl::StrContains(refusal, ".sst") ||
+                         absl::StrContains(refusal, ".blob") || absl::StrContains(refusal, "MANIFEST") ||
+                         absl::StrContains(refusal, "CURRENT") || absl::StrContains(refusal, "chunk") ||
+                         absl::StrContains(refusal, "entry");
       EXPECT_TRUE(named) << file << " " << how << ": says only: " << refusal;
     }
     if (!IsHarmless(file) || outcome.refusals.empty()) return;
@@ -168,7 +170,9 @@ class DamageTest : public ::testing::Test {
       ExpectNothingSilent(file, &cut, absl::StrCat("cut to ", byte, " of ", good.size(), " bytes"));
       std::string zeroed = good;
       std::fill(zeroed.begin() + byte, zeroed.begin() + std::min(byte + 512, good.size()), '\0');
-      if (zeroed != good) ExpectNothingSilent(file, &zeroed, absl::StrCat("with zeros from byte ", byte, " of ", good.size()));
+      if (zeroed != good) {
+        ExpectNothingSilent(file, &zeroed, absl::StrCat("with zeros from byte ", byte, " of ", good.size()));
+      }
     }
     std::string last = good;
     if (last.empty()) return;
@@ -203,7 +207,9 @@ TEST_F(DamageTest, AClosedStoreIsThereWithEverythingOrRefused) {
 // As SIGKILL leaves it: what a process wrote is there, nothing was closed.
 TEST_F(DamageTest, AKilledStoreIsThereWithEverythingOrRefused) {
   const TempDir live;
-  MakeStore(live.path(), [&] { fs::copy(live.path(), good_.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing); });
+  MakeStore(live.path(), [&] {
+    fs::copy(live.path(), good_.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  });
   DamageEachFile();
 }
 
@@ -213,7 +219,8 @@ TEST_F(DamageTest, ARecordThatNobodyWasToldOfIsDropped) {
   for (const std::string& file : FilesOf(good_.path())) {
     if (!absl::EndsWith(file, ".log")) continue;
     ASSERT_OK_AND_ASSIGN(const std::string good, ReadFile(JoinPath(good_.path(), file)));
-    for (const std::string& torn : {std::string("\x12"), std::string("\x12\x34\x56\x78\x40\x00\x01half a record", 20), std::string(5000, '\0')}) {
+    for (const std::string& torn :
+         {std::string("\x12"), std::string("\x12\x34\x56\x78\x40\x00\x01half a record", 20), std::string(5000, '\0')}) {
       const std::string bytes = good + torn;
       const Outcome outcome = With(file, &bytes);
       EXPECT_TRUE(outcome.refusals.empty()) << outcome.refusals.front();

@@ -22,8 +22,8 @@ constexpr char kSchemaKey[] = "schema_version";
 constexpr char kSchemaVersion[] = "1";
 constexpr std::array<const char*, kNumFamilies> kFamilyNames = {"journal", "manifests", "chunks", "metrics"};
 
-// RocksDB's own log goes where ours goes. To a file of its own it would write on after an error, which ends the process where RocksDB was
-// built with assertions, as Debian's is: a full disk would.
+// RocksDB's own log goes where ours goes. To a file of its own it would write on after an error, which ends the process
+// where RocksDB was built with assertions, as Debian's is: a full disk would.
 class RocksDbLog : public rocksdb::Logger {
  public:
   RocksDbLog() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
@@ -35,14 +35,17 @@ class RocksDbLog : public rocksdb::Logger {
   }
 };
 
-// After an error RocksDB writes again when it is told to (Resume), not when it finds for itself that the disk has room: it waits for more
-// room than a small disk may have.
+// After an error RocksDB writes again when it is told to (Resume), not when it finds for itself that the disk has room:
+// it waits for more room than a small disk may have.
 class ResumeByHand : public rocksdb::EventListener {
  public:
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override { *auto_recovery = false; }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
 };
 
-// Chunks are large and are deleted with their checkpoint: out of the tree into blob files, so that compaction leaves them be.
+// Chunks are large and are deleted with their checkpoint: out of the tree into blob files, so that compaction leaves
+// them be.
 rocksdb::ColumnFamilyOptions ChunkOptions(const rocksdb::Options& base) {
   rocksdb::ColumnFamilyOptions options(base);
   options.enable_blob_files = true;
@@ -61,15 +64,17 @@ rocksdb::Options DatabaseOptions(rocksdb::Env* env) {
   options.env = env;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
-  options.allow_fallocate = false;  // would take tens of megabytes for logs that may stay short: all that a small disk has
+  // Would take tens of megabytes for logs that may stay short: all that a small disk has.
+  options.allow_fallocate = false;
   options.info_log = std::make_shared<RocksDbLog>();
   options.listeners = {std::make_shared<ResumeByHand>()};
   options.max_open_files = limits::kStoreOpenFiles;
   options.max_total_wal_size = limits::kStoreLogBytes;
   options.max_background_jobs = 2;
-  options.bytes_per_sync = limits::kChunkBytes;      // spreads the sync of large files over their writing
+  options.bytes_per_sync = limits::kChunkBytes;  // spreads the sync of large files over their writing
   options.wal_bytes_per_sync = limits::kChunkBytes;
-  // Everything up to the first record that is not whole. That this is a torn end and no damage was checked before (directory_check.h).
+  // Everything up to the first record that is not whole. That this is a torn end and no damage was checked before
+  // (directory_check.h).
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.write_buffer_size = limits::kStoreWriteBufferBytes;
   return options;
@@ -89,7 +94,9 @@ absl::Status ToStatus(const rocksdb::Status& status, const std::string& path) {
   if (status.ok()) return absl::OkStatus();
   const std::string message = absl::StrCat("store ", path, ": ", status.ToString());
   if (status.IsNotFound()) return absl::NotFoundError(message);
-  if (status.IsCorruption() || status.IsPathNotFound()) return absl::DataLossError(message);  // a file that should be there
+  if (status.IsCorruption() || status.IsPathNotFound()) {
+    return absl::DataLossError(message);  // a file that should be there
+  }
   if (status.IsNoSpace()) return absl::ResourceExhaustedError(message);
   return absl::UnavailableError(message);
 }

@@ -1,4 +1,5 @@
-// One RocksDB directory, opened: a column family per Family, and what RocksDB says in this product's words. Thread-safe.
+// One RocksDB directory, opened: a column family per Family, and what RocksDB says in this product's words.
+// Thread-safe.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -20,8 +21,8 @@ class Database {
   // kReadOnly changes nothing on the disk, and takes no room and no lock. kInMemory: `env` is RocksDB's memory Env.
   enum class Mode { kReadWrite, kReadOnly, kInMemory };
 
-  // REQUIRES: for kReadWrite and kReadOnly, CheckDirectory found no damage. Unavailable: another process holds the directory.
-  // FailedPrecondition: another schema version. DataLoss: damage. ResourceExhausted: the disk is full.
+  // REQUIRES: for kReadWrite and kReadOnly, CheckDirectory found no damage. Unavailable: another process holds the
+  // directory. FailedPrecondition: another schema version. DataLoss: damage. ResourceExhausted: the disk is full.
   static absl::StatusOr<std::shared_ptr<Database>> Open(const std::string& path, rocksdb::Env* env, Mode mode);
   ~Database();
 
@@ -40,7 +41,8 @@ class Database {
   std::unique_ptr<Ledger> ledger_;     // of kReadWrite
   std::unique_ptr<rocksdb::Env> env_;  // notes in the ledger
   std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // by Family; then RocksDB's "default", which holds the schema version
+  std::vector<rocksdb::ColumnFamilyHandle*>
+      handles_;  // by Family; then RocksDB's "default", which holds the schema version
 };
 
 // RocksDB's options and families, as every opening of a store takes them.

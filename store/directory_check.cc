@@ -51,15 +51,16 @@ class Check {
     ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(dir_, file)));
     const LogVerdict verdict = CheckLog(bytes, Synced(file));
     if (verdict.end == LogVerdict::End::kDamaged) problems_.push_back(absl::StrCat(file, ": ", verdict.problem));
-    // A log is begun when the one before is complete. After a loss of power both may be cut off, but nothing behind a cut is safe.
+    // A log is begun when the one before is complete. After a loss of power both may be cut off, but nothing behind a
+    // cut is safe.
     const bool later = known_ ? Synced(file) > 0 : verdict.whole > 0;
     if (IsLog(file) && later && !cut_log_.empty()) {
       problems_.push_back(absl::StrCat(cut_log_, " is cut off, though ", file, " follows it"));
     }
     if (verdict.end != LogVerdict::End::kTorn) return absl::OkStatus();
     if (IsLog(file)) cut_log_ = file;
-    torn_.push_back(absl::StrCat(file, ": ", verdict.problem, "; ", bytes.size() - verdict.whole, " bytes behind byte ", verdict.whole,
-                                 " are dropped"));
+    torn_.push_back(absl::StrCat(file, ": ", verdict.problem, "; ", bytes.size() - verdict.whole, " bytes behind byte ",
+                                 verdict.whole, " are dropped"));
     return absl::OkStatus();
   }
 
@@ -137,14 +138,15 @@ absl::StatusOr<TornEnds> CheckDirectory(const std::string& dir) {
   if (absl::IsNotFound(manifest.status())) {
     const std::string data = TraceOfData(dir, files);
     if (data.empty()) return TornEnds();
-    return absl::DataLossError(absl::StrCat("store ", dir, " is damaged: ", kCurrent, " is missing, though the store is not new: ", data,
-                                            " tells of data"));
+    return absl::DataLossError(absl::StrCat("store ", dir, " is damaged: ", kCurrent,
+                                            " is missing, though the store is not new: ", data, " tells of data"));
   }
   if (!manifest.ok()) {
     return absl::DataLossError(absl::StrCat("store ", dir, " is damaged: ", manifest.status().message()));
   }
   if (!absl::c_binary_search(files, *manifest)) {
-    return absl::DataLossError(absl::StrCat("store ", dir, " is damaged: ", *manifest, ", which ", kCurrent, " names, is missing"));
+    return absl::DataLossError(
+        absl::StrCat("store ", dir, " is damaged: ", *manifest, ", which ", kCurrent, " names, is missing"));
   }
   Check check(dir, LedgerOf(dir, *manifest));
   check.Missing(files);

@@ -1,4 +1,5 @@
-// RocksDB's lock on a store's directory, which it takes itself when it opens it for writing. Held while the object lives.
+// RocksDB's lock on a store's directory, which it takes itself when it opens it for writing. Held while the object
+// lives.
 #pragma once
 
 #include <memory>
@@ -9,7 +10,7 @@
 namespace rocksdb {
 class Env;
 class FileLock;
-}
+}  // namespace rocksdb
 
 namespace mimeo {
 

@@ -25,7 +25,8 @@ std::string OddField(const Message& message, const FieldDescriptor* field, const
   const Reflection* reflection = message.GetReflection();
   const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
   for (int i = 0; i < count; ++i) {
-    const std::string name = field->is_repeated() ? absl::StrCat(path, field->name(), "[", i, "]") : path + field->name();
+    const std::string name =
+        field->is_repeated() ? absl::StrCat(path, field->name(), "[", i, "]") : path + field->name();
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       const std::string odd = OddText(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i)
                                                            : reflection->GetMessage(message, field),
@@ -53,19 +54,24 @@ std::string OddText(const Message& message, const std::string& path) {
 // The bytes of `event`. Protobuf writes what it then refuses to read: a text that is not UTF-8.
 absl::StatusOr<std::string> Serialize(const Event& event) {
   const std::string odd = OddText(event, "");
-  if (!odd.empty()) return absl::InvalidArgumentError(absl::StrCat("journal: ", odd, " is not UTF-8: the event could not be read back"));
+  if (!odd.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("journal: ", odd, " is not UTF-8: the event could not be read back"));
+  }
   std::string bytes = event.SerializeAsString();
   const absl::StatusOr<Event> read = ParseEvent(bytes);
   if (read.ok() && read->SerializeAsString() == bytes) return bytes;
-  return absl::InvalidArgumentError(absl::StrCat("journal: an event of ", bytes.size(), " bytes (", event.GetTypeName(),
-                                                 ") would not be read back"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("journal: an event of ", bytes.size(), " bytes (", event.GetTypeName(), ") would not be read back"));
 }
 
 }  // namespace
 
 absl::StatusOr<Event> ParseEvent(absl::string_view bytes) {
   Event event;
-  if (event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) && event.kind_case() != Event::KIND_NOT_SET) return event;
+  if (event.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())) && event.kind_case() != Event::KIND_NOT_SET) {
+    return event;
+  }
   return absl::DataLossError(absl::StrCat(bytes.size(), " bytes are no event"));
 }
 
@@ -74,7 +80,8 @@ absl::Status Journal::Replay(absl::FunctionRef<absl::Status(const Event&)> apply
   absl::Status status;
   RETURN_IF_ERROR(store_->Scan(Family::kJournal, "", "", [&](absl::string_view key, absl::string_view value) {
     if (key != OrderedKey(next_)) {
-      status = absl::DataLossError(absl::StrCat("journal: entry ", next_, " is missing; the next one is ", ParseOrderedKey(key)));
+      status = absl::DataLossError(
+          absl::StrCat("journal: entry ", next_, " is missing; the next one is ", ParseOrderedKey(key)));
       return false;
     }
     const absl::StatusOr<Event> event = ParseEvent(value);

@@ -22,9 +22,9 @@ class Journal {
   // Every event so far, in order. DataLoss: an entry is missing or cannot be read (names its number).
   absl::Status Replay(absl::FunctionRef<absl::Status(const Event&)> apply);
 
-  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event). InvalidArgument: the event would not be read
-  // back as it is (names the field).
-  // REQUIRES: Replay was called. After an error the event is not in the journal.
+  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event). InvalidArgument: the event
+  // would not be read back as it is (names the field). REQUIRES: Replay was called. After an error the event is not in
+  // the journal.
   absl::Status Append(const Event& event, const WriteBatch& extra = {});
 
   int64_t size() const { return next_; }

@@ -86,12 +86,14 @@ TEST(JournalTest, AFailedAppendLeavesNothingAndTheNextTakesItsPlace) {
   EXPECT_EQ(ids, "ac");
 }
 
-// Protobuf writes a text that is not UTF-8, and does not read it again: one such event would be the end of every later start.
+// Protobuf writes a text that is not UTF-8, and does not read it again: one such event would be the end of every later
+// start.
 TEST(JournalTest, AnEventThatWouldNotBeReadBackIsRefusedByField) {
   FaultyStore store;
   Journal journal(&store);
   ASSERT_OK(journal.Replay(Ignore));
-  EXPECT_THAT(journal.Append(Forgotten("caf\xe9")), StatusIs(absl::StatusCode::kInvalidArgument, "worker_forgotten.worker_id is not UTF-8"));
+  EXPECT_THAT(journal.Append(Forgotten("caf\xe9")),
+              StatusIs(absl::StatusCode::kInvalidArgument, "worker_forgotten.worker_id is not UTF-8"));
   Event placed;
   placed.mutable_gang_placed()->add_worker_ids("good");
   placed.mutable_gang_placed()->add_worker_ids("\xff");
@@ -142,7 +144,8 @@ TEST(JournalTest, AnErrorOfApplyStopsTheReplayAndNamesTheEntry) {
   EXPECT_EQ(calls, 2);
 }
 
-// A real process on a real directory, killed before or after each of its writes: an event whose Append returned is there.
+// A real process on a real directory, killed before or after each of its writes: an event whose Append returned is
+// there.
 TEST(JournalTest, SurvivesSigkillAtEveryWrite) {
   for (int64_t kill_at = 1; kill_at <= 3; ++kill_at) {
     const TempDir dir;

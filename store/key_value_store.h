@@ -22,8 +22,15 @@ constexpr int kNumFamilies = 4;
 enum class Durability { kSynced, kBuffered };
 
 struct WriteBatch {
-  struct Put { Family family; std::string key; std::string value; };
-  struct Remove { Family family; std::string key; };
+  struct Put {
+    Family family;
+    std::string key;
+    std::string value;
+  };
+  struct Remove {
+    Family family;
+    std::string key;
+  };
   std::vector<Put> puts;
   std::vector<Remove> removes;
 };

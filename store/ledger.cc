@@ -54,7 +54,9 @@ std::optional<Copy> Parse(absl::string_view text) {
   const size_t end = text.find("\n\ncrc32c ");
   if (!absl::StartsWith(text, kTitle) || end == absl::string_view::npos) return std::nullopt;
   const absl::string_view body = text.substr(0, end + 1);
-  if (text.substr(end + 2, text.find('\n', end + 2) - end - 2) != absl::StrCat("crc32c ", Crc32c(body))) return std::nullopt;
+  if (text.substr(end + 2, text.find('\n', end + 2) - end - 2) != absl::StrCat("crc32c ", Crc32c(body))) {
+    return std::nullopt;
+  }
   const std::vector<std::string> lines = absl::StrSplit(body, '\n', absl::SkipEmpty());
   Copy copy;
   if (!absl::SimpleAtoi(lines[0].substr(std::strlen(kTitle)), &copy.number)) return std::nullopt;
@@ -80,7 +82,9 @@ class NotedFile : public rocksdb::WritableFileWrapper {
     if (status.ok()) length_ += bytes.size();
     return status;
   }
-  rocksdb::Status Append(const rocksdb::Slice& bytes, const rocksdb::DataVerificationInfo&) override { return Append(bytes); }
+  rocksdb::Status Append(const rocksdb::Slice& bytes, const rocksdb::DataVerificationInfo&) override {
+    return Append(bytes);
+  }
   rocksdb::Status Sync() override { return Noted(&rocksdb::WritableFile::Sync); }
   rocksdb::Status Fsync() override { return Noted(&rocksdb::WritableFile::Fsync); }
 
@@ -155,7 +159,9 @@ Ledger::~Ledger() { ::close(fd_); }
 
 absl::Status Ledger::WriteCopy() {
   const std::string copy = Format(written_, lengths_);
-  if (::pwrite(fd_, copy.data(), copy.size(), written_ % 2 * kCopyBytes) != kCopyBytes) return ErrnoStatus(path_, errno);
+  if (::pwrite(fd_, copy.data(), copy.size(), written_ % 2 * kCopyBytes) != kCopyBytes) {
+    return ErrnoStatus(path_, errno);
+  }
   ++written_;
   return absl::OkStatus();
 }

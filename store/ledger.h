@@ -1,9 +1,9 @@
 // What of a store's logs and manifests is known to be on disk: the file SYNCED beside them. Thread-safe.
 //
-// RocksDB cannot tell a log whose end was never written from one whose end was lost: both are shorter. The ledger can: after each sync it
-// notes how long the file then was, and before a file is deleted that it is gone. It holds two copies of itself, written in turns, so that
-// one of them is whole whenever the machine stops. It is itself not synced at each note: after a loss of power it may say less than was
-// on disk, never more.
+// RocksDB cannot tell a log whose end was never written from one whose end was lost: both are shorter. The ledger can:
+// after each sync it notes how long the file then was, and before a file is deleted that it is gone. It holds two
+// copies of itself, written in turns, so that one of them is whole whenever the machine stops. It is itself not synced
+// at each note: after a loss of power it may say less than was on disk, never more.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,8 @@ class Ledger {
   int64_t written_ ABSL_GUARDED_BY(mu_) = 0;  // copies so far
 };
 
-// `base`, but that the logs and manifests of RocksDB are noted in `ledger`. Both outlive it. A write to one of them that fails half way
-// is written over by the next, not behind.
+// `base`, but that the logs and manifests of RocksDB are noted in `ledger`. Both outlive it. A write to one of them
+// that fails half way is written over by the next, not behind.
 std::unique_ptr<rocksdb::Env> NewLedgerEnv(rocksdb::Env* base, Ledger* ledger);
 
 }  // namespace mimeo

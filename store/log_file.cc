@@ -16,8 +16,8 @@ enum Type : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
 using CrcTables = std::array<std::array<uint32_t, 256>, 8>;
 
-// Eight tables: eight bytes a step (Kounavis and Berry, "A systematic approach to building high performance, software-based, CRC
-// generators", 2005).
+// Eight tables: eight bytes a step (Kounavis and Berry, "A systematic approach to building high performance,
+// software-based, CRC generators", 2005).
 CrcTables MakeCrcTables() {
   CrcTables tables{};
   for (uint32_t byte = 0; byte < 256; ++byte) {
@@ -71,7 +71,8 @@ int64_t ZerosBegin(absl::string_view file) {
   return last == absl::string_view::npos ? 0 : static_cast<int64_t>(last) + 1;
 }
 
-// Why what begins at `at`, where no whole piece is, cannot be the beginning of one that a crash cut off. Empty when it can.
+// Why what begins at `at`, where no whole piece is, cannot be the beginning of one that a crash cut off. Empty when it
+// can.
 std::string WhyNotTorn(absl::string_view file, int64_t at) {
   const int64_t size = SizeOf(file);
   const int64_t zeros = ZerosBegin(file);
@@ -82,7 +83,9 @@ std::string WhyNotTorn(absl::string_view file, int64_t at) {
   const uint8_t type = static_cast<uint8_t>(file[at + 6]);
   const int64_t length = LengthAt(file, at);
   if (type < kFull || type > kLast) return absl::StrCat("a record of type ", type, ", which there is not");
-  if (kHeaderBytes + length > LeftInBlock(at)) return absl::StrCat("a record of ", length, " bytes, which its block cannot hold");
+  if (kHeaderBytes + length > LeftInBlock(at)) {
+    return absl::StrCat("a record of ", length, " bytes, which its block cannot hold");
+  }
   if (at + kHeaderBytes + length > size) {
     const bool whole = HasChecksum(file, at, size - at - kHeaderBytes);
     return whole ? absl::StrCat("the length of a record, ", length, ", contradicts its checksum") : "";
@@ -93,7 +96,8 @@ std::string WhyNotTorn(absl::string_view file, int64_t at) {
   return sector < at + kHeaderBytes + length ? "" : "the checksum of a record does not match";
 }
 
-// The first byte at or behind `at` where a piece may begin: the last bytes of a block, too few for a header, are passed over.
+// The first byte at or behind `at` where a piece may begin: the last bytes of a block, too few for a header, are passed
+// over.
 int64_t PassTrailer(int64_t at) { return LeftInBlock(at) < kHeaderBytes ? at + LeftInBlock(at) : at; }
 
 LogVerdict Damaged(int64_t whole, int64_t at, int64_t size, absl::string_view why) {
@@ -125,7 +129,9 @@ LogVerdict CheckLog(absl::string_view file, int64_t synced) {
   while (true) {
     const int64_t begin = PassTrailer(at);
     const absl::string_view trailer = file.substr(std::min(at, size), begin - at);
-    if (trailer.find_first_not_of('\0') != absl::string_view::npos) return Damaged(whole, at, size, "a block's unused end is not zero");
+    if (trailer.find_first_not_of('\0') != absl::string_view::npos) {
+      return Damaged(whole, at, size, "a block's unused end is not zero");
+    }
     if (begin >= size) break;
     const std::optional<Piece> piece = PieceAt(file, begin);
     if (!piece.has_value()) {
@@ -142,7 +148,8 @@ LogVerdict CheckLog(absl::string_view file, int64_t synced) {
     if (!inside) whole = at;
   }
   if (whole < synced) {
-    return Damaged(whole, whole, size, absl::StrCat("the last whole record ends here, but ", synced, " bytes had been written safely"));
+    return Damaged(whole, whole, size,
+                   absl::StrCat("the last whole record ends here, but ", synced, " bytes had been written safely"));
   }
   if (inside || !cut.empty()) return {LogVerdict::End::kTorn, whole, cut.empty() ? "the last record is cut off" : cut};
   return {LogVerdict::End::kClean, whole, ""};

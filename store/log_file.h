@@ -1,8 +1,9 @@
 // The record format of RocksDB's write-ahead logs and manifests, read more strictly than RocksDB does. Pure functions.
 //
-// A file is blocks of 32 KiB; a record is one piece, or several that do not cross blocks: checksum, length, type, bytes. RocksDB takes
-// a damaged length, a type it does not know or a zeroed sector for the end of the file, or passes over the rest of the block, in silence
-// (7.8.3, db/log_reader.cc). Here only what a crash in the middle of a write leaves is a torn end; anything else is damage.
+// A file is blocks of 32 KiB; a record is one piece, or several that do not cross blocks: checksum, length, type,
+// bytes. RocksDB takes a damaged length, a type it does not know or a zeroed sector for the end of the file, or passes
+// over the rest of the block, in silence (7.8.3, db/log_reader.cc). Here only what a crash in the middle of a write
+// leaves is a torn end; anything else is damage.
 #pragma once
 
 #include <cstdint>

@@ -64,7 +64,8 @@ TEST(LogFileTest, AFileThatWasMadeLongerAndNotWrittenIsTorn) {
 // The last record too, and whatever the byte means: checksum, length, type or payload.
 TEST(LogFileTest, EveryFlippedByteIsDamage) {
   const std::string good = WriteLog(Records());
-  for (size_t at = 0; at < good.size(); at += at < 40 || at + 600 > good.size() || at % 32768 < 40 || at % 32768 > 32728 ? 1 : 997) {
+  for (size_t at = 0; at < good.size();
+       at += at < 40 || at + 600 > good.size() || at % 32768 < 40 || at % 32768 > 32728 ? 1 : 997) {
     std::string file = good;
     file[at] = static_cast<char>(file[at] ^ 0x41);
     const LogVerdict verdict = CheckLog(file, 0);

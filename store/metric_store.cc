@@ -29,7 +29,9 @@ absl::StatusOr<WriteBatch> NewerRecords(const KeyValueStore& store, absl::string
   WriteBatch batch;
   std::map<std::string, int64_t> generations;  // of this batch: a step may come twice in it
   for (const Record& record : records) {
-    if (record.step() < 0) return absl::InvalidArgumentError(absl::StrCat("step: ", record.step(), "; must not be negative"));
+    if (record.step() < 0) {
+      return absl::InvalidArgumentError(absl::StrCat("step: ", record.step(), "; must not be negative"));
+    }
     const std::string key = absl::StrCat(prefix, OrderedKey(record.step()));
     auto it = generations.find(key);
     if (it == generations.end()) {
@@ -86,7 +88,8 @@ std::set<std::string> NamesOf(const std::vector<EvaluationResult>& evaluations) 
 }
 
 // Adds the puts of those that the job has not reported before. They are kept, so that the bound holds over restarts.
-absl::Status AddNewNames(const KeyValueStore& store, absl::string_view job_id, const std::set<std::string>& names, WriteBatch* batch) {
+absl::Status AddNewNames(const KeyValueStore& store, absl::string_view job_id, const std::set<std::string>& names,
+                         WriteBatch* batch) {
   const std::string prefix = MetricNamePrefix(job_id);
   std::vector<std::string> added;
   for (const std::string& name : names) {
@@ -97,10 +100,13 @@ absl::Status AddNewNames(const KeyValueStore& store, absl::string_view job_id, c
   }
   if (added.empty()) return absl::OkStatus();
   size_t known = 0;
-  RETURN_IF_ERROR(store.Scan(Family::kMetrics, prefix, "", [&](absl::string_view, absl::string_view) { return ++known < limits::kMetricNamesPerJob; }));
+  RETURN_IF_ERROR(store.Scan(Family::kMetrics, prefix, "", [&](absl::string_view, absl::string_view) {
+    return ++known < limits::kMetricNamesPerJob;
+  }));
   if (known + added.size() > limits::kMetricNamesPerJob) {
-    return absl::InvalidArgumentError(absl::StrCat("job ", job_id, " has ", known, " names of metrics and reports ", added.size(), " new ones, \"",
-                                                   ToText(added.front(), limits::kMetricNameBytes), "\" first; at most ", limits::kMetricNamesPerJob));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "job ", job_id, " has ", known, " names of metrics and reports ", added.size(), " new ones, \"",
+        ToText(added.front(), limits::kMetricNameBytes), "\" first; at most ", limits::kMetricNamesPerJob));
   }
   for (const std::string& name : added) batch->puts.push_back({Family::kMetrics, absl::StrCat(prefix, name), ""});
   return absl::OkStatus();
@@ -122,11 +128,13 @@ absl::Status MetricStore::PutEvaluations(absl::string_view job_id, const std::ve
   return store_->Write(batch, Durability::kBuffered);
 }
 
-absl::StatusOr<std::vector<StepMetrics>> MetricStore::Steps(absl::string_view job_id, int64_t after_step, int limit) const {
+absl::StatusOr<std::vector<StepMetrics>> MetricStore::Steps(absl::string_view job_id, int64_t after_step,
+                                                            int limit) const {
   return ReadRecords<StepMetrics>(*store_, job_id, StepPrefix(job_id), after_step, limit);
 }
 
-absl::StatusOr<std::vector<EvaluationResult>> MetricStore::Evaluations(absl::string_view job_id, int64_t after_step, int limit) const {
+absl::StatusOr<std::vector<EvaluationResult>> MetricStore::Evaluations(absl::string_view job_id, int64_t after_step,
+                                                                       int limit) const {
   return ReadRecords<EvaluationResult>(*store_, job_id, EvaluationPrefix(job_id), after_step, limit);
 }
 

@@ -1,7 +1,8 @@
 // Step metrics and evaluations by (job, step). Thread-safe. Buffered: a crash of the machine may lose the newest.
 // A report of a later generation replaces that of an earlier one for the same step; never the other way round.
-// InvalidArgument, and nothing is stored: a negative step, or more distinct names of metrics than limits::kMetricNamesPerJob over the
-// job's whole life (names that were reported to a version which did not count them are counted when they come again).
+// InvalidArgument, and nothing is stored: a negative step, or more distinct names of metrics than
+// limits::kMetricNamesPerJob over the job's whole life (names that were reported to a version which did not count them
+// are counted when they come again).
 #pragma once
 
 #include <string>
@@ -24,7 +25,8 @@ class MetricStore {
   absl::Status PutEvaluations(absl::string_view job_id, const std::vector<EvaluationResult>& evaluations);
   // At most `limit`, by step, with step > after_step; a negative after_step is before all.
   absl::StatusOr<std::vector<StepMetrics>> Steps(absl::string_view job_id, int64_t after_step, int limit) const;
-  absl::StatusOr<std::vector<EvaluationResult>> Evaluations(absl::string_view job_id, int64_t after_step, int limit) const;
+  absl::StatusOr<std::vector<EvaluationResult>> Evaluations(absl::string_view job_id, int64_t after_step,
+                                                            int limit) const;
 
  private:
   KeyValueStore* const store_;

@@ -116,10 +116,13 @@ TEST_F(MetricStoreTest, NamesOfMetricsHaveABoundPerJobThatHoldsOverARestart) {
   EXPECT_OK(metrics_.PutSteps("j1", Named(0, 100))) << "known names cost nothing";
   MetricStore restarted(&store_);
   EXPECT_THAT(restarted.PutSteps("j1", Named(kMost - 1, kMost + 1)),
-              StatusIs(absl::StatusCode::kInvalidArgument, "job j1 has 1023 names of metrics and reports 2 new ones, \"stat/1023\" first; at most 1024"));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "job j1 has 1023 names of metrics and reports 2 new ones, \"stat/1023\" first; at most 1024"));
   EXPECT_OK(restarted.PutEvaluations("j1", {Evaluation(100, 1, 0.5)})) << "the last one";
-  EXPECT_THAT(restarted.PutSteps("j1", Named(kMost, kMost + 1)), StatusIs(absl::StatusCode::kInvalidArgument, "has 1024 names"));
-  EXPECT_THAT(restarted.PutSteps("j1", {Step(1, 1, 1)}), StatusIs(absl::StatusCode::kInvalidArgument, "\"reconstruction\""));
+  EXPECT_THAT(restarted.PutSteps("j1", Named(kMost, kMost + 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument, "has 1024 names"));
+  EXPECT_THAT(restarted.PutSteps("j1", {Step(1, 1, 1)}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "\"reconstruction\""));
   EXPECT_EQ(Losses("j1").size(), 1u) << "nothing of a refused report is stored";
   EXPECT_OK(restarted.PutSteps("j1", Named(kMost - 10, kMost - 1)));
   EXPECT_OK(restarted.PutSteps("j11", Named(0, kMost))) << "another job's";

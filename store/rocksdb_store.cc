@@ -24,25 +24,29 @@
 namespace mimeo {
 namespace {
 
-// Room that is left to RocksDB for what it writes behind our back, and for opening the store again. Of a small disk less.
+// Room that is left to RocksDB for what it writes behind our back, and for opening the store again. Of a small disk
+// less.
 constexpr int64_t kReserveBytes = 64 << 20;
 constexpr int64_t kReservePartOfDisk = 16;
 
 rocksdb::Slice ToSlice(absl::string_view bytes) { return rocksdb::Slice(bytes.data(), bytes.size()); }
 absl::string_view ToView(const rocksdb::Slice& slice) { return absl::string_view(slice.data(), slice.size()); }
 
-// OK while the disk under `path` has room for `bytes` and the reserve, or, for what `makes_room`, a quarter of it. A full disk is found
-// here, and not by RocksDB half way through a write.
+// OK while the disk under `path` has room for `bytes` and the reserve, or, for what `makes_room`, a quarter of it. A
+// full disk is found here, and not by RocksDB half way through a write.
 absl::Status CheckRoom(const std::string& path, int64_t bytes, bool makes_room = false) {
   struct statvfs disk;
-  if (::statvfs(path.c_str(), &disk) != 0) return absl::UnavailableError(absl::StrCat("store ", path, ": ", std::strerror(errno)));
+  if (::statvfs(path.c_str(), &disk) != 0) {
+    return absl::UnavailableError(absl::StrCat("store ", path, ": ", std::strerror(errno)));
+  }
   const int64_t block = static_cast<int64_t>(disk.f_frsize);
   const int64_t whole = std::min(kReserveBytes, static_cast<int64_t>(disk.f_blocks) * block / kReservePartOfDisk);
   const int64_t reserve = makes_room ? whole / 4 : whole;
   const int64_t free = static_cast<int64_t>(disk.f_bavail) * block;
   if (free >= bytes + reserve) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat("store ", path, ": its disk is full: ", free, " bytes are free, and ", bytes + reserve,
-                                                   " are needed (", reserve, " of them as a reserve)"));
+  return absl::ResourceExhaustedError(absl::StrCat("store ", path, ": its disk is full: ", free,
+                                                   " bytes are free, and ", bytes + reserve, " are needed (", reserve,
+                                                   " of them as a reserve)"));
 }
 
 int64_t BytesOf(const WriteBatch& batch) {
@@ -80,8 +84,8 @@ class RocksDbStore : public KeyValueStore {
     rocksdb::WriteOptions options;
     options.sync = durability == Durability::kSynced;
     rocksdb::Status status = (*db)->Write(options, &writes);
-    // After an error, of this write or of its own in the background, RocksDB refuses all writes until it is told to go on. Told so without
-    // room it would never again.
+    // After an error, of this write or of its own in the background, RocksDB refuses all writes until it is told to go
+    // on. Told so without room it would never again.
     if (status.ok() || !CheckRoom(path_, BytesOf(batch)).ok()) return ToStatus(status, path_);
     if ((*db)->Resume().ok()) return ToStatus((*db)->Write(options, &writes), path_);
     GiveUpWriting(std::move(db));

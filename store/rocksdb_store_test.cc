@@ -56,7 +56,8 @@ TEST(RocksDbStoreTest, AHeldDirectoryIsUnavailableByName) {
   const TempDir dir;
   ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir.path()}));
   EXPECT_THAT(OpenRocksDbStore({dir.path()}).status(), StatusIs(absl::StatusCode::kUnavailable, dir.path()));
-  EXPECT_THAT(OpenRocksDbStore({dir.path()}).status(), StatusIs(absl::StatusCode::kUnavailable, "held by another process"));
+  EXPECT_THAT(OpenRocksDbStore({dir.path()}).status(),
+              StatusIs(absl::StatusCode::kUnavailable, "held by another process"));
   EXPECT_OK(store->Write(Put(Family::kJournal, "k", "v"), Durability::kSynced)) << "the holder goes on";
 }
 
@@ -129,7 +130,8 @@ class FullDiskEnv : public rocksdb::EnvWrapper {
     rocksdb::Status PositionedAppend(const rocksdb::Slice& bytes, uint64_t offset) override {
       if (!env_->full) return rocksdb::WritableFileWrapper::PositionedAppend(bytes, offset);
       // As a disk does it: a part fits.
-      rocksdb::WritableFileWrapper::PositionedAppend(rocksdb::Slice(bytes.data(), bytes.size() / 2), offset).PermitUncheckedError();
+      rocksdb::WritableFileWrapper::PositionedAppend(rocksdb::Slice(bytes.data(), bytes.size() / 2), offset)
+          .PermitUncheckedError();
       return rocksdb::Status::NoSpace();
     }
     using rocksdb::WritableFileWrapper::Append;

@@ -26,7 +26,8 @@ namespace {
 bool IsTable(const std::string& file) { return absl::EndsWith(file, ".sst"); }
 bool IsBlob(const std::string& file) { return absl::EndsWith(file, ".blob"); }
 
-// The puts and deletes of a record of the log, in our families. Families have had these numbers since the first version.
+// The puts and deletes of a record of the log, in our families. Families have had these numbers since the first
+// version.
 class FamilyWrites : public rocksdb::WriteBatch::Handler {
  public:
   rocksdb::Status PutCF(uint32_t family, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
@@ -139,8 +140,8 @@ class Salvager {
     return store;
   }
 
-  // The chunks of a blob file: a header of 30 bytes; of each the lengths of key and value, 8 bytes each, an expiration, 8, the checksum
-  // of these, 4, that of key and value, 4, and both. RocksDB 7.8.3, db/blob/blob_log_format.h.
+  // The chunks of a blob file: a header of 30 bytes; of each the lengths of key and value, 8 bytes each, an expiration,
+  // 8, the checksum of these, 4, that of key and value, 4, and both. RocksDB 7.8.3, db/blob/blob_log_format.h.
   absl::Status PutBlobs(const std::string& file, KeyValueStore* store) {
     constexpr size_t kFileHeader = 30, kHeader = 32;
     ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(dir_, file)));
@@ -148,9 +149,12 @@ class Salvager {
     while (left.size() > kHeader) {
       const uint64_t key = absl::little_endian::Load64(left.data());
       const uint64_t value = absl::little_endian::Load64(left.data() + 8);
-      if (key > left.size() || value > left.size() || kHeader + key + value > left.size()) break;  // the file's end, or damage
+      if (key > left.size() || value > left.size() || kHeader + key + value > left.size()) {
+        break;  // the file's end, or damage
+      }
       WriteBatch batch;
-      batch.puts.push_back({Family::kChunks, std::string(left.substr(kHeader, key)), std::string(left.substr(kHeader + key, value))});
+      batch.puts.push_back(
+          {Family::kChunks, std::string(left.substr(kHeader, key)), std::string(left.substr(kHeader + key, value))});
       // Whether it is whole is asked by whoever reads it: chunks have digests.
       RETURN_IF_ERROR(store->Write(batch, Durability::kBuffered));
       left.remove_prefix(kHeader + key + value);
@@ -158,7 +162,8 @@ class Salvager {
     return absl::OkStatus();
   }
 
-  // Makes `scratch` anew, with those files of `dir`: as links where the disk has them, since tables and blobs are never written to.
+  // Makes `scratch` anew, with those files of `dir`: as links where the disk has them, since tables and blobs are never
+  // written to.
   template <typename Predicate>
   absl::Status LinkFiles(const Predicate& wanted) {
     RETURN_IF_ERROR(RemoveTree(scratch_));
@@ -188,7 +193,9 @@ class Salvager {
 
 }  // namespace
 
-absl::StatusOr<Salvage> SalvageStore(const std::string& dir, const std::string& scratch) { return Salvager(dir, scratch).Run(); }
+absl::StatusOr<Salvage> SalvageStore(const std::string& dir, const std::string& scratch) {
+  return Salvager(dir, scratch).Run();
+}
 
 std::vector<FoundEntry> ReadJournal(const KeyValueStore& store) {
   constexpr int64_t kUnreadableMax = 100000;  // in a row: behind so many the journal has ended
@@ -205,11 +212,14 @@ std::vector<FoundEntry> ReadJournal(const KeyValueStore& store) {
     skip = count > before ? 1 : skip * 2;
   }
   std::vector<FoundEntry> entries;
-  for (int64_t number = 0; number < count; ++number) entries.push_back({number, store.Get(Family::kJournal, OrderedKey(number))});
+  for (int64_t number = 0; number < count; ++number) {
+    entries.push_back({number, store.Get(Family::kJournal, OrderedKey(number))});
+  }
   return entries;
 }
 
-absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, const std::string& prefix, KeyValueStore* to) {
+absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, const std::string& prefix,
+                                     KeyValueStore* to) {
   constexpr size_t kBatch = 1000;
   int64_t holes = 0;
   std::string last;

@@ -13,12 +13,14 @@ namespace mimeo {
 
 struct Salvage {
   std::unique_ptr<KeyValueStore> store;  // to be read only: its tables are those of the damaged one
-  std::vector<std::string> losses;       // what is damaged, and which bytes of which file are lost. Empty: no file is damaged
+  std::vector<std::string>
+      losses;  // what is damaged, and which bytes of which file are lost. Empty: no file is damaged
 };
 
-// Opens the store in `dir`, whose files stay as they are, by links and copies in the new directory `scratch` on the same disk. Damaged
-// parts of logs are left out; without a manifest the tables, the blobs and the logs are gathered one by one, and what had been deleted
-// may be there again. DataLoss: nothing can be read. REQUIRES: no coordinator uses `dir`.
+// Opens the store in `dir`, whose files stay as they are, by links and copies in the new directory `scratch` on the
+// same disk. Damaged parts of logs are left out; without a manifest the tables, the blobs and the logs are gathered one
+// by one, and what had been deleted may be there again. DataLoss: nothing can be read. REQUIRES: no coordinator uses
+// `dir`.
 absl::StatusOr<Salvage> SalvageStore(const std::string& dir, const std::string& scratch);
 
 // An entry of the journal, or why it cannot be read (NotFound: it is not there).
@@ -29,7 +31,9 @@ struct FoundEntry {
 // From 0 to the last one that is there.
 std::vector<FoundEntry> ReadJournal(const KeyValueStore& store);
 
-// Copies what begins with `prefix`. Where a part cannot be read it is left out, and the rest is found again; says in how many places.
-absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, const std::string& prefix, KeyValueStore* to);
+// Copies what begins with `prefix`. Where a part cannot be read it is left out, and the rest is found again; says in
+// how many places.
+absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, const std::string& prefix,
+                                     KeyValueStore* to);
 
 }  // namespace mimeo

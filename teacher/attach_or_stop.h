@@ -9,8 +9,9 @@
 
 namespace mimeo {
 
-// FeatureSource::Attach for as long as it takes, or until `stop_wanted`, which is polled once a second: Cancelled, naming the teacher.
-// Other errors are Attach's.
-absl::Status AttachOrStop(FeatureSource* teacher, const Batch& batch, const std::function<bool()>& stop_wanted, std::vector<ViewInput>* views);
+// FeatureSource::Attach for as long as it takes, or until `stop_wanted`, which is polled once a second: Cancelled,
+// naming the teacher. Other errors are Attach's.
+absl::Status AttachOrStop(FeatureSource* teacher, const Batch& batch, const std::function<bool()>& stop_wanted,
+                          std::vector<ViewInput>* views);
 
 }  // namespace mimeo

@@ -82,7 +82,8 @@ absl::StatusOr<std::vector<size_t>> TeacherBatch::InputsOf(const Batch& batch, c
   const at::Tensor& images = batch.views_BCHW[static_cast<size_t>(view)];
   const ImageShape& wanted = options_.image;
   bool fits = images.dim() == 4 && images.size(0) >= 1 && images.size(1) == wanted.channels &&
-              images.size(2) == wanted.height_px && images.size(3) == wanted.width_px && images.scalar_type() == at::kByte;
+              images.size(2) == wanted.height_px && images.size(3) == wanted.width_px &&
+              images.scalar_type() == at::kByte;
   std::vector<size_t> inputs;
   std::vector<std::string> plans;
   for (size_t i = 0; i < views.size(); ++i) {
@@ -94,24 +95,24 @@ absl::StatusOr<std::vector<size_t>> TeacherBatch::InputsOf(const Batch& batch, c
     plans.push_back(absl::StrJoin(index.sizes(), "x"));
   }
   if (!fits) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "view ", view, ": images of shape ", absl::StrJoin(images.sizes(), "x"), " and patches to mimic of shape ",
-        absl::StrJoin(plans, ", "), ", the job's are uint8 Bx", wanted.channels, "x", wanted.height_px, "x", wanted.width_px,
-        " and BxN"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("view ", view, ": images of shape ", absl::StrJoin(images.sizes(), "x"),
+                     " and patches to mimic of shape ", absl::StrJoin(plans, ", "), ", the job's are uint8 Bx",
+                     wanted.channels, "x", wanted.height_px, "x", wanted.width_px, " and BxN"));
   }
   const bool draws = plans.size() < inputs.size();
   const bool may_draw = options_.request.draws_masks && inputs.size() == 1;
   if (draws && !(may_draw && static_cast<int64_t>(batch.keys.size()) == images.size(0))) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "view ", view, ": ", plans.size(), " mask plans for ", inputs.size(), " inputs, ", batch.keys.size(), " keys for ",
-        images.size(0), " images; teacher ", options_.request.teacher,
-        options_.request.draws_masks ? " draws one per view" : " draws none"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("view ", view, ": ", plans.size(), " mask plans for ", inputs.size(), " inputs, ",
+                     batch.keys.size(), " keys for ", images.size(0), " images; teacher ", options_.request.teacher,
+                     options_.request.draws_masks ? " draws one per view" : " draws none"));
   }
   return inputs;
 }
 
-absl::Status TeacherBatch::AddCrop(const FeatureGeometry& geometry, const Batch& batch, const std::vector<ViewInput>& views,
-                                   int view) {
+absl::Status TeacherBatch::AddCrop(const FeatureGeometry& geometry, const Batch& batch,
+                                   const std::vector<ViewInput>& views, int view) {
   Crop crop;
   ASSIGN_OR_RETURN(crop.views, InputsOf(batch, views, view));
   if (crop.views.empty()) return absl::OkStatus();
@@ -193,8 +194,9 @@ absl::StatusOr<MaskPlan> TeacherBatch::DrawnPlan(const at::Tensor& drawn_BK) con
     for (int64_t k = 0; k < num_visible; ++k) {
       const int64_t lowest = k == 0 ? 0 : visible[k - 1] + 1;
       if (visible[k] < lowest || visible[k] >= num_patches) {
-        return absl::DataLossError(absl::StrCat("teacher ", options_.request.teacher, " drew patch ", visible[k], " of image ", b,
-                                                " where ", lowest, " to ", num_patches - 1, " may come"));
+        return absl::DataLossError(absl::StrCat("teacher ", options_.request.teacher, " drew patch ", visible[k],
+                                                " of image ", b, " where ", lowest, " to ", num_patches - 1,
+                                                " may come"));
       }
     }
     rows.emplace_back(visible, visible + num_visible);

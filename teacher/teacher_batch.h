@@ -1,5 +1,6 @@
-// What one batch asks of its teacher and what comes back: crops and mask plans -> requests, answers -> the views' features and,
-// where the teacher draws the masks, their plans. Holds the memory that a TeacherStream reads and writes. One thread.
+// What one batch asks of its teacher and what comes back: crops and mask plans -> requests, answers -> the views'
+// features and, where the teacher draws the masks, their plans. Holds the memory that a TeacherStream reads and writes.
+// One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,11 +11,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "teacher/teacher_frames.h"
 #include "data/loader.h"
 #include "objective/objective.h"
 #include "proto/teacher.pb.h"
 #include "teacher/feature_source.h"
+#include "teacher/teacher_frames.h"
 #include "teacher/teacher_stream.h"
 
 namespace mimeo {
@@ -24,10 +25,10 @@ FeatureRequestHeader HeaderOf(const TeacherClientOptions& options);
 
 class TeacherBatch {
  public:
-  // Each crop is sent once: with the patches to mimic of the one view that is made of it; for all patches, where those are to be
-  // mimicked, where several views are (complementary masks) or where its plan is another's that is not drawn yet; with keys, where the teacher is to draw its plan. `options` outlives it.
-  // InvalidArgument: a crop that is not of the options' image, a view of no crop, a view without a plan that the teacher is not to
-  // draw.
+  // Each crop is sent once: with the patches to mimic of the one view that is made of it; for all patches, where those
+  // are to be mimicked, where several views are (complementary masks) or where its plan is another's that is not drawn
+  // yet; with keys, where the teacher is to draw its plan. `options` outlives it. InvalidArgument: a crop that is not
+  // of the options' image, a view of no crop, a view without a plan that the teacher is not to draw.
   static absl::StatusOr<std::unique_ptr<TeacherBatch>> Create(const TeacherClientOptions& options,
                                                               const FeatureGeometry& geometry, const Batch& batch,
                                                               const std::vector<ViewInput>& views);
@@ -35,31 +36,32 @@ class TeacherBatch {
   // Whether these are the tensors that it was made of.
   bool IsOf(const Batch& batch, const std::vector<ViewInput>& views) const;
 
-  // What is not answered yet, in requests of nearly equal size that a teacher with this geometry takes; they are this object's
-  // memory. InvalidArgument: it takes not even one image.
+  // What is not answered yet, in requests of nearly equal size that a teacher with this geometry takes; they are this
+  // object's memory. InvalidArgument: it takes not even one image.
   absl::StatusOr<std::vector<TeacherStream::Slice>> Cut(const FeatureGeometry& geometry);
   // The first of what was not answered now is.
   void Answered(int64_t num_images) { num_answered_ += num_images; }
 
-  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, and plans, on the views'
-  // device. DataLoss: drawn patches that are no plan.
+  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, and plans, on
+  // the views' device. DataLoss: drawn patches that are no plan.
   absl::Status HandOut(std::vector<ViewInput>* views) const;
 
  private:
   // One crop of each image: a request, cut into slices along B.
   struct Crop {
-    at::Tensor images_BCHW;   // uint8
+    at::Tensor images_BCHW;  // uint8
     FeatureRequestHeader header;
-    at::Tensor choice_BX;     // indices (int32, N) or keys (int64, 2 words); undefined: all patches are asked for
-    at::Tensor drawn_BK;      // int32; undefined: nothing is drawn
-    at::Tensor features_BNT;  // float32; undefined: none are wanted
+    at::Tensor choice_BX;       // indices (int32, N) or keys (int64, 2 words); undefined: all patches are asked for
+    at::Tensor drawn_BK;        // int32; undefined: nothing is drawn
+    at::Tensor features_BNT;    // float32; undefined: none are wanted
     std::vector<size_t> views;  // that are made of it
   };
 
   explicit TeacherBatch(const TeacherClientOptions& options) : options_(options) {}
   // The inputs that are made of a crop, once all fit.
   absl::StatusOr<std::vector<size_t>> InputsOf(const Batch& batch, const std::vector<ViewInput>& views, int view) const;
-  absl::Status AddCrop(const FeatureGeometry& geometry, const Batch& batch, const std::vector<ViewInput>& views, int view);
+  absl::Status AddCrop(const FeatureGeometry& geometry, const Batch& batch, const std::vector<ViewInput>& views,
+                       int view);
   at::Tensor KeysOf(const Batch& batch, int view) const;
   absl::StatusOr<MaskPlan> DrawnPlan(const at::Tensor& drawn_BK) const;
   // (B, [1 +] N, T) of a view.

@@ -7,16 +7,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
-#include "teacher/teacher_frames.h"
 #include "base/text.h"
 #include "proto/teacher.grpc.pb.h"
-#include "base/backoff.h"
 #include "teacher/feature_source.h"
 #include "teacher/teacher_batch.h"
+#include "teacher/teacher_frames.h"
 #include "teacher/teacher_pins.h"
 #include "teacher/teacher_stream.h"
 
@@ -55,26 +55,30 @@ std::string Text(bool has) { return has ? "yes" : "no"; }
 
 std::string ContractText(const TeacherContract& contract) {
   return absl::StrCat("{name ", ToText(contract.name(), limits::kShortReasonBytes), ", weights ",
-                      ToText(contract.weights_digest(), limits::kShortReasonBytes), " (", ToText(contract.family(), limits::kShortReasonBytes), "), images ",
-                      contract.channels(), "x", contract.image_height_px(), "x", contract.image_width_px(), ", patch_px ",
-                      contract.patch_px(), ", feature_width ", contract.feature_width(), ", projected_width ",
-                      contract.projected_width(), ", blocks ", contract.num_blocks(), " of width ", contract.block_width(),
-                      ", class token ", Text(contract.has_class_token()), ", mean ", absl::StrJoin(contract.mean(), "/"),
-                      ", std ", absl::StrJoin(contract.std(), "/"), "}");
+                      ToText(contract.weights_digest(), limits::kShortReasonBytes), " (",
+                      ToText(contract.family(), limits::kShortReasonBytes), "), images ", contract.channels(), "x",
+                      contract.image_height_px(), "x", contract.image_width_px(), ", patch_px ", contract.patch_px(),
+                      ", feature_width ", contract.feature_width(), ", projected_width ", contract.projected_width(),
+                      ", blocks ", contract.num_blocks(), " of width ", contract.block_width(), ", class token ",
+                      Text(contract.has_class_token()), ", mean ", absl::StrJoin(contract.mean(), "/"), ", std ",
+                      absl::StrJoin(contract.std(), "/"), "}");
 }
 
 std::string NeedsText(const TeacherClientOptions& options) {
-  return absl::StrCat("{name ", options.request.teacher, ", images ", options.image.channels, "x", options.image.height_px, "x",
-                      options.image.width_px, ", grid ", options.grid.rows, "x", options.grid.cols, ", layer ",
-                      options.request.layer, ", projected ", Text(options.request.projected), ", class token ",
-                      Text(options.request.class_token), ", draws masks ", Text(options.request.draws_masks), "}");
+  return absl::StrCat("{name ", options.request.teacher, ", images ", options.image.channels, "x",
+                      options.image.height_px, "x", options.image.width_px, ", grid ", options.grid.rows, "x",
+                      options.grid.cols, ", layer ", options.request.layer, ", projected ",
+                      Text(options.request.projected), ", class token ", Text(options.request.class_token),
+                      ", draws masks ", Text(options.request.draws_masks), "}");
 }
 
 // Why a teacher cannot do what is wanted; OK: it can.
-absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geometry, const TeacherClientOptions& options) {
+absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geometry,
+                  const TeacherClientOptions& options) {
   if (contract.name() != options.request.teacher) return absl::InvalidArgumentError("it has another name");
   if (contract.ByteSizeLong() > kContractBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("its contract has ", contract.ByteSizeLong(), " bytes, more than ", kContractBytes));
+    return absl::InvalidArgumentError(
+        absl::StrCat("its contract has ", contract.ByteSizeLong(), " bytes, more than ", kContractBytes));
   }
   for (const std::string& text : {contract.weights_digest(), contract.family()}) {
     if (ToText(text) != text) return absl::InvalidArgumentError("its contract has control characters");
@@ -156,10 +160,13 @@ absl::Status TeacherClient::Meet(const std::string& address, absl::Time deadline
   contract.DiscardUnknownFields();
   ASSIGN_OR_RETURN(geometry_, Accept(contract));
   const auto instance = context.GetServerInitialMetadata().find(kTeacherInstanceKey);
-  instance_ = instance == context.GetServerInitialMetadata().end() ? "" : std::string(instance->second.data(), instance->second.size());
+  instance_ = instance == context.GetServerInitialMetadata().end()
+                  ? ""
+                  : std::string(instance->second.data(), instance->second.size());
   contract_ = std::move(contract);
   stub_ = std::move(stub);
-  spdlog::info("teacher reached name={} address={} digest={}", options_.request.teacher, address_, contract_.weights_digest());
+  spdlog::info("teacher reached name={} address={} digest={}", options_.request.teacher, address_,
+               contract_.weights_digest());
   return absl::OkStatus();
 }
 
@@ -168,16 +175,17 @@ absl::StatusOr<FeatureGeometry> TeacherClient::Accept(const TeacherContract& con
   ASSIGN_OR_RETURN(const FeatureGeometry geometry, GeometryOf(contract));
   const absl::Status fits = Fits(contract, geometry, options_);
   if (!fits.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat("the teacher at ", address_, " does not fit the job: ", fits.message(),
-                                                      "; the job needs ", NeedsText(options_), ", the teacher is ",
-                                                      ContractText(contract)));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the teacher at ", address_, " does not fit the job: ", fits.message(), "; the job needs ",
+                     NeedsText(options_), ", the teacher is ", ContractText(contract)));
   }
   RETURN_IF_ERROR(AtAddress(options_.pins->Take(contract)));  // only now: the job never pins one that it cannot use
   return geometry;
 }
 
 absl::Status TeacherClient::AtAddress(const absl::Status& status) const {
-  return status.ok() ? status : absl::Status(status.code(), absl::StrCat(status.message(), " (it is at ", address_, ")"));
+  return status.ok() ? status
+                     : absl::Status(status.code(), absl::StrCat(status.message(), " (it is at ", address_, ")"));
 }
 
 absl::StatusOr<bool> TeacherClient::Exchange(absl::Time deadline) {
@@ -219,7 +227,8 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
     Pause(backoff_.Next(), deadline);
   }
-  RETURN_IF_ERROR(AtAddress(options_.pins->Check(contract_)));  // the job may have pinned another rank's teacher meanwhile
+  RETURN_IF_ERROR(
+      AtAddress(options_.pins->Check(contract_)));  // the job may have pinned another rank's teacher meanwhile
   backoff_.Reset();
   Waiting(false);
   const std::unique_ptr<TeacherBatch> done = std::move(pending_);

@@ -17,7 +17,8 @@ constexpr size_t kValueBytes = 160;  // of a value in a message; a digest has 66
 
 // A field that a later version adds counts until it is named here: a teacher is refused rather than taken in silence.
 bool OnlyLimits(int field) {
-  return field == TeacherContract::kMaxRequestsInFlightFieldNumber || field == TeacherContract::kMaxImagesPerRequestFieldNumber ||
+  return field == TeacherContract::kMaxRequestsInFlightFieldNumber ||
+         field == TeacherContract::kMaxImagesPerRequestFieldNumber ||
          field == TeacherContract::kMaxRequestBytesFieldNumber;
 }
 
@@ -30,7 +31,9 @@ std::string ValueOf(const TeacherContract& contract, const google::protobuf::Fie
     return text;
   }
   std::vector<std::string> values(contract.GetReflection()->FieldSize(contract, field));
-  for (size_t i = 0; i < values.size(); ++i) TextFormat::PrintFieldValueToString(contract, field, static_cast<int>(i), &values[i]);
+  for (size_t i = 0; i < values.size(); ++i) {
+    TextFormat::PrintFieldValueToString(contract, field, static_cast<int>(i), &values[i]);
+  }
   return absl::StrCat("[", absl::StrJoin(values, ", "), "]");
 }
 
@@ -43,11 +46,15 @@ absl::Status SameTeacher(const TeacherContract& pinned, const TeacherContract& n
     const google::protobuf::FieldDescriptor* const field = type->field(i);
     if (OnlyLimits(field->number())) continue;
     const std::string was = ValueOf(pinned, field), is = ValueOf(now, field);
-    if (was != is) differences.push_back(absl::StrCat(field->name(), " is ", ToText(is, kValueBytes), " and was ", ToText(was, kValueBytes)));
+    if (was != is) {
+      differences.push_back(
+          absl::StrCat(field->name(), " is ", ToText(is, kValueBytes), " and was ", ToText(was, kValueBytes)));
+    }
   }
   if (differences.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat("teacher ", ToText(pinned.name(), kValueBytes), " is not the one that the job began with: ",
-                                                    absl::StrJoin(differences, "; "), ". Serve the earlier one again, or begin a new job"));
+  return absl::FailedPreconditionError(
+      absl::StrCat("teacher ", ToText(pinned.name(), kValueBytes), " is not the one that the job began with: ",
+                   absl::StrJoin(differences, "; "), ". Serve the earlier one again, or begin a new job"));
 }
 
 }  // namespace mimeo

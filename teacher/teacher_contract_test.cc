@@ -46,13 +46,20 @@ void Change(TeacherContract* contract, const google::protobuf::FieldDescriptor* 
   using Field = google::protobuf::FieldDescriptor;
   const google::protobuf::Reflection* const reflection = contract->GetReflection();
   switch (field->cpp_type()) {
-    case Field::CPPTYPE_STRING: return reflection->SetString(contract, field, "other");
-    case Field::CPPTYPE_INT32: return reflection->SetInt32(contract, field, 7);
-    case Field::CPPTYPE_INT64: return reflection->SetInt64(contract, field, 7);
-    case Field::CPPTYPE_BOOL: return reflection->SetBool(contract, field, !reflection->GetBool(*contract, field));
-    case Field::CPPTYPE_ENUM: return reflection->SetEnumValue(contract, field, TENSOR_TYPE_UNSPECIFIED);
-    case Field::CPPTYPE_FLOAT: return reflection->SetRepeatedFloat(contract, field, 1, 0.5f);
-    default: FAIL() << "no value for a field of this type: " << field->full_name();
+    case Field::CPPTYPE_STRING:
+      return reflection->SetString(contract, field, "other");
+    case Field::CPPTYPE_INT32:
+      return reflection->SetInt32(contract, field, 7);
+    case Field::CPPTYPE_INT64:
+      return reflection->SetInt64(contract, field, 7);
+    case Field::CPPTYPE_BOOL:
+      return reflection->SetBool(contract, field, !reflection->GetBool(*contract, field));
+    case Field::CPPTYPE_ENUM:
+      return reflection->SetEnumValue(contract, field, TENSOR_TYPE_UNSPECIFIED);
+    case Field::CPPTYPE_FLOAT:
+      return reflection->SetRepeatedFloat(contract, field, 1, 0.5f);
+    default:
+      FAIL() << "no value for a field of this type: " << field->full_name();
   }
 }
 
@@ -81,9 +88,10 @@ TEST(TeacherContractTest, EachDifferenceIsNamedWithBothValues) {
   other.set_std(2, 0.25f);
   other.add_mean(0);
   const std::string message(SameTeacher(Clip(), other).message());
-  EXPECT_THAT(message, AllOf(HasSubstr("teacher clip"), HasSubstr("weights_digest is \"bbb"), HasSubstr("and was \"aaa"),
-                             HasSubstr("std is [0.268, 0.261, 0.25] and was [0.268, 0.261, 0.275]"), HasSubstr("mean is [0.481, 0.457, 0.408, 0]"),
-                             Not(HasSubstr("patch_px"))));
+  EXPECT_THAT(message,
+              AllOf(HasSubstr("teacher clip"), HasSubstr("weights_digest is \"bbb"), HasSubstr("and was \"aaa"),
+                    HasSubstr("std is [0.268, 0.261, 0.25] and was [0.268, 0.261, 0.275]"),
+                    HasSubstr("mean is [0.481, 0.457, 0.408, 0]"), Not(HasSubstr("patch_px"))));
 }
 
 TEST(TeacherContractTest, OddContentIsText) {

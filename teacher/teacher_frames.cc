@@ -16,7 +16,6 @@ namespace {
 
 constexpr int64_t kKeyBytes = sizeof(std::array<uint64_t, 2>);
 
-
 // REQUIRES: CheckPatches takes it.
 absl::Status CheckImages(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
   const int most = geometry.max_images_of(header.rows() * header.cols());
@@ -25,11 +24,11 @@ absl::Status CheckImages(const FeatureRequestHeader& header, const FeatureGeomet
         absl::StrCat("num_images is ", header.num_images(), ", must be in [1, ", most, "]"));
   }
   if (header.channels() != 1 && header.channels() != geometry.channels) {
-    return absl::InvalidArgumentError(absl::StrCat("channels is ", header.channels(), ", must be 1 or the teacher's ",
-                                                   geometry.channels));
+    return absl::InvalidArgumentError(
+        absl::StrCat("channels is ", header.channels(), ", must be 1 or the teacher's ", geometry.channels));
   }
-  for (const auto& [field, side] : {std::pair<const char*, int>{"height_px", header.height_px()},
-                                    {"width_px", header.width_px()}}) {
+  for (const auto& [field, side] :
+       {std::pair<const char*, int>{"height_px", header.height_px()}, {"width_px", header.width_px()}}) {
     if (side < 1 || side > limits::kTeacherImageSide) {
       return absl::InvalidArgumentError(
           absl::StrCat(field, " is ", side, ", must be in [1, ", limits::kTeacherImageSide, "]"));
@@ -68,7 +67,8 @@ absl::Status CheckFeatures(const FeatureRequestHeader& header, const FeatureGeom
     return absl::InvalidArgumentError("class tokens are asked for, and the teacher has none");
   }
   if (header.has_focused() && !geometry.has_class_token) {
-    return absl::InvalidArgumentError("focused masks are asked for, and the teacher has no class token to draw them by");
+    return absl::InvalidArgumentError(
+        "focused masks are asked for, and the teacher has no class token to draw them by");
   }
   if (header.no_features() && !header.has_focused()) {
     return absl::InvalidArgumentError("neither features nor focused masks are asked for");
@@ -133,10 +133,10 @@ absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
     return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ", contract.feature_type(),
                                                       ", only TENSOR_TYPE_FLOAT32 is known"));
   }
-  return FeatureGeometry{contract.channels(),        contract.image_height_px(), contract.image_width_px(),
-                         contract.patch_px(),        contract.feature_width(),   contract.projected_width(),
-                         contract.block_width(),     contract.num_blocks(),      contract.has_class_token(),
-                         contract.max_images_per_request(), contract.max_request_bytes()};
+  return FeatureGeometry{
+      contract.channels(),        contract.image_height_px(),        contract.image_width_px(),   contract.patch_px(),
+      contract.feature_width(),   contract.projected_width(),        contract.block_width(),      contract.num_blocks(),
+      contract.has_class_token(), contract.max_images_per_request(), contract.max_request_bytes()};
 }
 
 int FeatureWidth(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {

@@ -18,8 +18,8 @@
 
 namespace mimeo {
 
-// Metadata that a server process gives with Describe and with each stream: the same word from one process, another from each other. So
-// a client knows that its stream is answered by whoever described itself.
+// Metadata that a server process gives with Describe and with each stream: the same word from one process, another from
+// each other. So a client knows that its stream is answered by whoever described itself.
 inline constexpr char kTeacherInstanceKey[] = "mimeo-teacher-instance";
 
 // A teacher's contract, once it is known to make sense.
@@ -38,7 +38,8 @@ struct FeatureGeometry {
   int rows() const { return image_height_px / patch_px; }
   int cols() const { return image_width_px / patch_px; }
   int num_patches() const { return rows() * cols(); }  // L of the teacher's own grid
-  // Likewise at a grid of so many patches: finer ones get fewer images, at least one, so that a pass's memory stays bounded.
+  // Likewise at a grid of so many patches: finer ones get fewer images, at least one, so that a pass's memory stays
+  // bounded.
   int max_images_of(int patches) const;
 };
 // FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that is
@@ -91,12 +92,13 @@ struct FeatureRequestSize {
   int64_t reply_bytes() const { return drawn_bytes + feature_bytes; }
   int64_t total() const { return sent() + reply_bytes(); }
 };
-// InvalidArgument: number of images outside [1, max_images_of(L)]; channels, sides or a grid that are not positive or over their
-// limit; number of visible patches outside [0, L]; a layer, projection, class token or draw that the teacher has not; more
-// than max_request_bytes in total. All in proportion to the number of images.
+// InvalidArgument: number of images outside [1, max_images_of(L)]; channels, sides or a grid that are not positive or
+// over their limit; number of visible patches outside [0, L]; a layer, projection, class token or draw that the teacher
+// has not; more than max_request_bytes in total. All in proportion to the number of images.
 absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, const FeatureGeometry& geometry);
 
-// The most images that a request like `header`, whatever its own number of them, may have. InvalidArgument: not even one.
+// The most images that a request like `header`, whatever its own number of them, may have. InvalidArgument: not even
+// one.
 absl::StatusOr<int> MostImages(FeatureRequestHeader header, const FeatureGeometry& geometry);
 
 // The server's side: frames of one stream -> requests, one after the other.

@@ -58,8 +58,8 @@ FeatureRequest Later(uint64_t id, const std::string& payload) {
 }
 
 TEST(FeatureFramesTest, RequestSurvivesFraming) {
-  const int num_images =
-      350;  // 1,075,200 image bytes: a frame's boundary lies inside the images, another inside the indices
+  // 1,075,200 image bytes: a frame's boundary lies inside the images, another inside the indices.
+  const int num_images = 350;
   for (const int num_visible : {0, 1, 15, 16}) {
     const std::string images = Bytes(num_images * 3072, num_visible);
     std::vector<int32_t> indices;
@@ -119,10 +119,10 @@ TEST(FeatureFramesTest, WishesAndKeysSurviveFraming) {
   EXPECT_TRUE(task.wish == wish);
   // Whatever differs tells two wishes apart.
   for (void (*change)(FeatureWish*) :
-       {+[](FeatureWish* w) { w->rows = 2; }, +[](FeatureWish* w) { w->cols = 2; }, +[](FeatureWish* w) { w->layer = 0; },
-        +[](FeatureWish* w) { w->projected = true; }, +[](FeatureWish* w) { w->class_token = false; },
-        +[](FeatureWish* w) { w->features = false; }, +[](FeatureWish* w) { w->focused = false; },
-        +[](FeatureWish* w) { w->most_attended = false; }}) {
+       {+[](FeatureWish* w) { w->rows = 2; }, +[](FeatureWish* w) { w->cols = 2; },
+        +[](FeatureWish* w) { w->layer = 0; }, +[](FeatureWish* w) { w->projected = true; },
+        +[](FeatureWish* w) { w->class_token = false; }, +[](FeatureWish* w) { w->features = false; },
+        +[](FeatureWish* w) { w->focused = false; }, +[](FeatureWish* w) { w->most_attended = false; }}) {
     FeatureWish other = wish;
     change(&other);
     EXPECT_FALSE(other == wish);
@@ -215,7 +215,8 @@ TEST(FeatureFramesTest, EveryWishThatTheTeacherCannotGrantIsRefused) {
       {"num_visible is 0, must be in [1, 16]", [](auto* h) { h->set_num_visible(0), h->mutable_focused(); }},
       {"num_visible is 17, must be in [1, 16]", [](auto* h) { h->set_num_visible(17), h->mutable_focused(); }},
       {"neither features nor focused masks", [](auto* h) { h->set_no_features(true); }},
-      {"8405312 bytes, must be at most 8388608", [](auto* h) { h->set_height_px(8192), h->set_width_px(342), h->set_num_visible(0); }},
+      {"8405312 bytes, must be at most 8388608",
+       [](auto* h) { h->set_height_px(8192), h->set_width_px(342), h->set_num_visible(0); }},
   };
   ASSERT_TRUE(SizeOf(Header(1, 2), Geometry()).ok());
   for (const auto& test : cases) {
@@ -350,7 +351,8 @@ TEST(FeatureFramesTest, FinerGridsHaveFewerImages) {
   EXPECT_EQ(MostImages(header, geometry).value(), 100);
   header.set_num_images(101);
   EXPECT_EQ(SizeOf(header, geometry).status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(SizeOf(header, geometry).status().message()), HasSubstr("num_images is 101, must be in [1, 100]"));
+  EXPECT_THAT(std::string(SizeOf(header, geometry).status().message()),
+              HasSubstr("num_images is 101, must be in [1, 100]"));
 }
 
 TEST(FeatureFramesTest, ContractsThatMakeNoSenseAreRefusedByField) {

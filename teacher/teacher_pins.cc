@@ -6,7 +6,8 @@
 
 namespace mimeo {
 
-TeacherPins::TeacherPins(std::function<std::vector<TeacherContract>()> pinned, std::function<void(const TeacherContract&)> on_first)
+TeacherPins::TeacherPins(std::function<std::vector<TeacherContract>()> pinned,
+                         std::function<void(const TeacherContract&)> on_first)
     : pinned_(std::move(pinned)), on_first_(std::move(on_first)) {}
 
 const TeacherContract* TeacherPins::Known(const std::string& name) {

@@ -16,8 +16,8 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "teacher/teacher_frames.h"
 #include "proto/teacher.grpc.pb.h"
+#include "teacher/teacher_frames.h"
 
 namespace mimeo {
 
@@ -32,7 +32,8 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
     absl::Span<char> features;
   };
 
-  // `instance`: what the server process that is meant said of itself (kTeacherInstanceKey). Nothing that another one answers is taken.
+  // `instance`: what the server process that is meant said of itself (kTeacherInstanceKey). Nothing that another one
+  // answers is taken.
   TeacherStream(Teacher::Stub* stub, const std::string& instance);
   // Cancels the call.
   ~TeacherStream() override;
@@ -77,8 +78,9 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
   std::optional<FeatureReplyAssembler> receiving_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = true;
-  std::optional<std::string> answers_ ABSL_GUARDED_BY(mu_);  // the instance that answers, once that is known; empty: it did not say
-  bool held_ ABSL_GUARDED_BY(mu_) = false;                   // reply_frame_ came before that
+  std::optional<std::string> answers_
+      ABSL_GUARDED_BY(mu_);                  // the instance that answers, once that is known; empty: it did not say
+  bool held_ ABSL_GUARDED_BY(mu_) = false;   // reply_frame_ came before that
   absl::Status error_ ABSL_GUARDED_BY(mu_);  // what we found wrong
   bool done_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status status_ ABSL_GUARDED_BY(mu_);  // once done

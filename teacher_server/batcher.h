@@ -1,8 +1,7 @@
-// Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_images_of its grid, as
-// soon as it is free: a lone request is never delayed, and under load batches fill up by themselves. A batch's requests
-// wish the same. Streams take turns, one request each, so a busy stream cannot starve another, nor can one wish another;
-// within a stream answers keep the order of requests.
-// Thread-safe.
+// Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_images_of its
+// grid, as soon as it is free: a lone request is never delayed, and under load batches fill up by themselves. A batch's
+// requests wish the same. Streams take turns, one request each, so a busy stream cannot starve another, nor can one
+// wish another; within a stream answers keep the order of requests. Thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -21,8 +21,8 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/metrics_server.h"
-#include "teacher/teacher_frames.h"
 #include "proto/teacher.pb.h"
+#include "teacher/teacher_frames.h"
 #include "teacher_server/admission.h"
 #include "teacher_server/batcher.h"
 

@@ -28,7 +28,9 @@ absl::StatusOr<const LoadedEncoder*> GridEncoders::At(int rows, int cols) {
   const std::string grid = absl::StrCat("a grid of ", rows, "x", cols, " patches");
   const int patch_px = own_.encoder->grid().patch_px;
   absl::StatusOr<LoadedEncoder> loaded = load_(LoadOptions{rows * patch_px, cols * patch_px});
-  if (!loaded.ok()) return absl::FailedPreconditionError(absl::StrCat("no encoder for ", grid, ": ", loaded.status().message()));
+  if (!loaded.ok()) {
+    return absl::FailedPreconditionError(absl::StrCat("no encoder for ", grid, ": ", loaded.status().message()));
+  }
   if (loaded->digest != own_.digest) {
     return absl::FailedPreconditionError(absl::StrCat("no encoder for ", grid, ": the weights file was ", own_.digest,
                                                       " when the teacher started, now it is ", loaded->digest));

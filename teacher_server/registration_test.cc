@@ -73,8 +73,9 @@ TEST(RegistrationTest, GoesOnWhileTheCoordinatorIsAway) {
   Metrics metrics(MetricOwner::kTeacher);
   mimeo::testing::FakeClock clock;
   Registration registration(address, Heartbeat(), &metrics, &clock);
-  while (metrics.Text().find("mimeo_teacher_heartbeat_failures_total 0") != std::string::npos)
+  while (metrics.Text().find("mimeo_teacher_heartbeat_failures_total 0") != std::string::npos) {
     std::this_thread::yield();
+  }
   RecordingCluster cluster;
   auto server = RpcServer::Start(address, {&cluster});
   ASSERT_TRUE(server.ok()) << server.status();

@@ -19,8 +19,8 @@
 namespace mimeo {
 
 // Writes what this server promises into a teacher's contract: requests of which sixteen, answers included, fit into
-// limits::kTeacherQueueBytes, and of at most max_batch_images images, fewer where so many of the teacher's own size would not
-// fit.
+// limits::kTeacherQueueBytes, and of at most max_batch_images images, fewer where so many of the teacher's own size
+// would not fit.
 void SetServingLimits(int max_batch_images, TeacherContract* contract);
 
 class ServingTeacher {

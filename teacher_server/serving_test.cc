@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "base/rpc/rpc.h"
-#include "teacher/teacher_frames.h"
 #include "proto/teacher.grpc.pb.h"
+#include "teacher/teacher_frames.h"
 
 namespace mimeo {
 namespace {

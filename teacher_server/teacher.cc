@@ -58,7 +58,8 @@ std::string AnswerTo(const FeatureTask& task, const at::Tensor& tokens_BNT, cons
     index_BK = FocusedMaskPlan(task.keys, attention_BL.cpu(), task.num_visible, task.wish.most_attended).visible_BK;
     AppendBytes(index_BK.to(at::kInt), &answer);
   } else if (!task.indices.empty()) {
-    index_BK = at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_visible}, at::kInt).to(at::kLong);
+    index_BK = at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_visible}, at::kInt)
+                   .to(at::kLong);
   }
   if (!task.wish.features) return answer;
   at::Tensor tokens = tokens_BNT;
@@ -83,7 +84,9 @@ std::vector<std::string> Answer(absl::Span<const FeatureTask> tasks, const Loade
   std::vector<std::string> answers;
   int64_t first = 0;
   for (const FeatureTask& task : tasks) {
-    const auto rows = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.narrow(0, first, task.num_images) : tensor; };
+    const auto rows = [&](const at::Tensor& tensor) {
+      return tensor.defined() ? tensor.narrow(0, first, task.num_images) : tensor;
+    };
     answers.push_back(AnswerTo(task, rows(tokens_BNT), rows(encoding.class_attention_BK)));
     first += task.num_images;
   }
@@ -92,15 +95,16 @@ std::vector<std::string> Answer(absl::Span<const FeatureTask> tasks, const Loade
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Load(const std::string& name, const std::string& weights, at::Device device,
-                                                                   Products products) {
+absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Load(const std::string& name, const std::string& weights,
+                                                                   at::Device device, Products products) {
   return Create(name, [=](LoadOptions options) {
     options.device = device, options.products = products;
     return LoadEncoder(weights, options);
   });
 }
 
-absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Create(const std::string& name, GridEncoders::Loader load) {
+absl::StatusOr<std::unique_ptr<FrozenTeacher>> FrozenTeacher::Create(const std::string& name,
+                                                                     GridEncoders::Loader load) {
   ASSIGN_OR_RETURN(LoadedEncoder encoder, load({}));
   return std::unique_ptr<FrozenTeacher>(new FrozenTeacher(name, std::move(encoder), std::move(load)));
 }
@@ -133,7 +137,8 @@ absl::StatusOr<std::vector<std::string>> FrozenTeacher::Compute(absl::Span<const
     return Answer(tasks, *loaded);
   });
   if (answers.ok()) return answers;
-  return absl::Status(answers.status().code(), absl::StrCat("teacher ", contract_.name(), ": ", answers.status().message()));
+  return absl::Status(answers.status().code(),
+                      absl::StrCat("teacher ", contract_.name(), ": ", answers.status().message()));
 }
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// A frozen encoder that gives its tokens, and draws masks by what its class token attends to. It sees the whole image; only
-// the tokens that are asked for leave it. One thread computes; the contract may be read by all.
+// A frozen encoder that gives its tokens, and draws masks by what its class token attends to. It sees the whole image;
+// only the tokens that are asked for leave it. One thread computes; the contract may be read by all.
 #pragma once
 
 #include <memory>
@@ -9,18 +9,19 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "teacher/teacher_frames.h"
 #include "model/weights.h"
 #include "proto/teacher.pb.h"
+#include "teacher/teacher_frames.h"
 #include "teacher_server/grid_encoders.h"
 
 namespace mimeo {
 
 class FrozenTeacher {
  public:
-  // `weights`: a safetensors file, or a folder that holds model.safetensors; it is read again for grids other than its own.
-  // Computes on `device` with matrix products in `products`; features leave it as float32. Errors as LoadEncoder.
-  static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Load(const std::string& name, const std::string& weights, at::Device device = at::kCPU,
+  // `weights`: a safetensors file, or a folder that holds model.safetensors; it is read again for grids other than its
+  // own. Computes on `device` with matrix products in `products`; features leave it as float32. Errors as LoadEncoder.
+  static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Load(const std::string& name, const std::string& weights,
+                                                             at::Device device = at::kCPU,
                                                              Products products = Products::kAsStored);
   // Of weights that `load` reads.
   static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Create(const std::string& name, GridEncoders::Loader load);
@@ -30,10 +31,10 @@ class FrozenTeacher {
   // What was assumed of the file, for people.
   const std::vector<std::string>& notes() const { return encoders_.own().notes; }
 
-  // One forward pass over the images of all tasks, whose wishes are equal and fit the contract; number and size of images
-  // and number of visible patches may differ. Images of another size than the wish's grid are resized to it (bicubic,
-  // antialiased); one channel is repeated. Each answer is a FeatureReply's, whole. Internal: what the tensor library
-  // reports. FailedPrecondition: as GridEncoders.
+  // One forward pass over the images of all tasks, whose wishes are equal and fit the contract; number and size of
+  // images and number of visible patches may differ. Images of another size than the wish's grid are resized to it
+  // (bicubic, antialiased); one channel is repeated. Each answer is a FeatureReply's, whole. Internal: what the tensor
+  // library reports. FailedPrecondition: as GridEncoders.
   absl::StatusOr<std::vector<std::string>> Compute(absl::Span<const FeatureTask> tasks);
 
  private:

@@ -66,7 +66,8 @@ absl::Status Check(const Flags& flags) {
         absl::StrCat("--name has ", flags.name.size(), " bytes, must have 1 to ", limits::kNameBytes)));
   }
   if (ToText(flags.name) != flags.name) {
-    add(absl::InvalidArgumentError(absl::StrCat("--name is \"", ToText(flags.name), "\", must be UTF-8 without control characters")));
+    add(absl::InvalidArgumentError(
+        absl::StrCat("--name is \"", ToText(flags.name), "\", must be UTF-8 without control characters")));
   }
   add(PortOf("--listen", flags.listen).status());
   add(PortOf("--metrics_listen", flags.metrics_listen).status());
@@ -78,7 +79,8 @@ absl::Status Check(const Flags& flags) {
         absl::StrCat("--advertise is needed: ranks cannot connect to --listen ", flags.listen)));
   }
   if (flags.precision != "auto" && flags.precision != "fp32" && flags.precision != "bf16") {
-    add(absl::InvalidArgumentError(absl::StrCat("--precision is \"", flags.precision, "\", must be auto, fp32 or bf16")));
+    add(absl::InvalidArgumentError(
+        absl::StrCat("--precision is \"", flags.precision, "\", must be auto, fp32 or bf16")));
   }
   if (flags.threads < 0) {
     add(absl::InvalidArgumentError(absl::StrCat("--threads is ", flags.threads, ", must be 0 or more")));
@@ -93,9 +95,11 @@ absl::Status Check(const Flags& flags) {
 // auto: bfloat16 on a GPU that has it, where it is the faster one; float32 elsewhere.
 absl::StatusOr<Products> ChooseProducts(const std::string& precision, const DeviceInfo& device) {
   if (precision == "bf16" && !device.bfloat16()) {
-    return absl::FailedPreconditionError(absl::StrCat("--precision is bf16, and ", device.name(), " has no bfloat16 products; use fp32"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("--precision is bf16, and ", device.name(), " has no bfloat16 products; use fp32"));
   }
-  const bool bfloat16 = precision == "bf16" || (precision == "auto" && device.device() == DEVICE_CUDA && device.bfloat16());
+  const bool bfloat16 =
+      precision == "bf16" || (precision == "auto" && device.device() == DEVICE_CUDA && device.bfloat16());
   return bfloat16 ? Products::kBFloat16 : Products::kAsStored;
 }
 
@@ -105,7 +109,8 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
   const DeviceInfo& found = devices.front();
   ASSIGN_OR_RETURN(const Products products, ChooseProducts(flags.precision, found));
-  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher, FrozenTeacher::Load(flags.name, flags.weights, TorchDevice(found), products));
+  ASSIGN_OR_RETURN(const std::unique_ptr<FrozenTeacher> teacher,
+                   FrozenTeacher::Load(flags.name, flags.weights, TorchDevice(found), products));
   TeacherContract contract = teacher->contract();
   SetServingLimits(flags.max_batch_images, &contract);
 
@@ -118,13 +123,18 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::unique_ptr<ServingTeacher> server,
                    ServingTeacher::Start(options, contract, compute, &metrics, Clock::Real()));
   const std::string bound = absl::StrCat(HostOf(flags.listen), ":", server->port());
-  for (const std::string& note : teacher->notes()) spdlog::info("weights assumed name={} note=\"{}\"", flags.name, note);
-  spdlog::info("teacher serves name={} address={} device=\"{}\" precision={} family={} digest={} image={}x{}x{} patch_px={} width={} projected_width={} "
-               "blocks={} block_width={} class_token={} mean={} std={}",
-               flags.name, bound, found.name(), products == Products::kBFloat16 ? "bf16" : "fp32", contract.family(), contract.weights_digest(), contract.channels(),
-               contract.image_height_px(), contract.image_width_px(), contract.patch_px(), contract.feature_width(),
-               contract.projected_width(), contract.num_blocks(), contract.block_width(), contract.has_class_token(),
-               absl::StrJoin(contract.mean(), "/"), absl::StrJoin(contract.std(), "/"));
+  for (const std::string& note : teacher->notes()) {
+    spdlog::info("weights assumed name={} note=\"{}\"", flags.name, note);
+  }
+  spdlog::info(
+      "teacher serves name={} address={} device=\"{}\" precision={} family={} digest={} image={}x{}x{} patch_px={} "
+      "width={} projected_width={} "
+      "blocks={} block_width={} class_token={} mean={} std={}",
+      flags.name, bound, found.name(), products == Products::kBFloat16 ? "bf16" : "fp32", contract.family(),
+      contract.weights_digest(), contract.channels(), contract.image_height_px(), contract.image_width_px(),
+      contract.patch_px(), contract.feature_width(), contract.projected_width(), contract.num_blocks(),
+      contract.block_width(), contract.has_class_token(), absl::StrJoin(contract.mean(), "/"),
+      absl::StrJoin(contract.std(), "/"));
 
   std::unique_ptr<Registration> registration;
   if (!flags.coordinator.empty()) {
@@ -158,8 +168,10 @@ int Main(int argc, char** argv) {
   app.add_option("--coordinator", flags.coordinator, "HOST:PORT to register at; default: registers nowhere");
   app.add_option("--metrics_listen", flags.metrics_listen, "HOST:PORT of /metrics")->capture_default_str();
   app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
-  app.add_option("--device", flags.device, "auto (the first CUDA device where there is one), cpu or cuda")->capture_default_str();
-  app.add_option("--precision", flags.precision, "of matrix products: fp32, bf16, or auto (bf16 on a GPU that has it)")->capture_default_str();
+  app.add_option("--device", flags.device, "auto (the first CUDA device where there is one), cpu or cuda")
+      ->capture_default_str();
+  app.add_option("--precision", flags.precision, "of matrix products: fp32, bf16, or auto (bf16 on a GPU that has it)")
+      ->capture_default_str();
   app.add_option("--threads", flags.threads, "compute threads; 0: all cores")->capture_default_str();
   app.add_option("--max_batch_images", flags.max_batch_images, "images in one forward pass")->capture_default_str();
   try {

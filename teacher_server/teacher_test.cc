@@ -83,7 +83,8 @@ class FrozenTeacherTest : public ::testing::Test {
     return images;
   }
 
-  FeatureTask Task(const at::Tensor& images, int num_visible, std::vector<int32_t> indices, const FeatureWish& wish = Wish()) const {
+  FeatureTask Task(const at::Tensor& images, int num_visible, std::vector<int32_t> indices,
+                   const FeatureWish& wish = Wish()) const {
     FeatureTask task;
     task.wish = wish;
     task.num_images = static_cast<int>(images.size(0));
@@ -105,7 +106,8 @@ class FrozenTeacherTest : public ::testing::Test {
   // By the encoder itself, at all patches.
   Encoding Direct(const at::Tensor& images, const EncodeOptions& options) const {
     const at::NoGradGuard no_gradients;
-    return encoder_->Encode(NormalizePixels(images, ImageNetStatistics()), AllVisible(images.size(0), kPatches, at::kCPU), options);
+    return encoder_->Encode(NormalizePixels(images, ImageNetStatistics()),
+                            AllVisible(images.size(0), kPatches, at::kCPU), options);
   }
   at::Tensor Direct(const at::Tensor& images) const { return Direct(images, {}).visible_BKD; }
 
@@ -115,7 +117,8 @@ class FrozenTeacherTest : public ::testing::Test {
       ++loads_;
       if (options.height_px == 8 * kPx) return absl::NotFoundError("the file is gone");
       LoadedEncoder loaded;
-      loaded.image = {3, options.height_px == 0 ? kImagePx : options.height_px, options.width_px == 0 ? kImagePx : options.width_px};
+      loaded.image = {3, options.height_px == 0 ? kImagePx : options.height_px,
+                      options.width_px == 0 ? kImagePx : options.width_px};
       loaded.family = "mimeo";
       loaded.digest = digest_;
       loaded.statistics = ImageNetStatistics();
@@ -165,7 +168,8 @@ TEST_F(FrozenTeacherTest, ContractSaysWhatTheWeightsAre) {
 }
 
 TEST_F(FrozenTeacherTest, Bfloat16ProductsGiveTheSameFeaturesRounded) {
-  auto exact = FrozenTeacher::Load("tiny", path_), rounded = FrozenTeacher::Load("tiny", path_, at::kCPU, Products::kBFloat16);
+  auto exact = FrozenTeacher::Load("tiny", path_),
+       rounded = FrozenTeacher::Load("tiny", path_, at::kCPU, Products::kBFloat16);
   ASSERT_TRUE(exact.ok() && rounded.ok());
   const at::Tensor images = RandomImages(2, 1);
   const std::vector<FeatureTask> tasks = {Task(images, kPatches, {})};
@@ -250,7 +254,8 @@ TEST_F(FrozenTeacherTest, DrawsByTheClassTokensAttentionWithTheKeysThatCame) {
     FeatureWish wish = Wish();
     wish.most_attended = most_attended, wish.class_token = true;
     // Two requests in one pass: the second draws by its own rows.
-    const std::vector<FeatureTask> tasks = {Drawing(images.slice(0, 0, 2).clone(), 6, wish), Drawing(images.slice(0, 2).clone(), 3, wish)};
+    const std::vector<FeatureTask> tasks = {Drawing(images.slice(0, 0, 2).clone(), 6, wish),
+                                            Drawing(images.slice(0, 2).clone(), 3, wish)};
     const auto answers = teacher->Compute(tasks);
     ASSERT_TRUE(answers.ok()) << answers.status();
     for (int64_t i = 0, first = 0; i < 2; first += tasks[i].num_images, ++i) {
@@ -259,8 +264,9 @@ TEST_F(FrozenTeacherTest, DrawsByTheClassTokensAttentionWithTheKeysThatCame) {
       const at::Tensor expected = FocusedMaskPlan(tasks[i].keys, attention, num_visible, most_attended).visible_BK;
       EXPECT_TRUE(at::equal(IndicesOf((*answers)[i], num_images, num_visible), expected));
       const at::Tensor rows = at::cat({at::zeros({num_images, 1}, at::kLong), expected + 1}, 1);
-      ExpectClose(FloatsOf((*answers)[i], {num_images, 1 + num_visible, kWidth}, sizeof(int32_t) * num_images * num_visible),
-                  TakePatches(all.narrow(0, first, num_images), rows));
+      ExpectClose(
+          FloatsOf((*answers)[i], {num_images, 1 + num_visible, kWidth}, sizeof(int32_t) * num_images * num_visible),
+          TakePatches(all.narrow(0, first, num_images), rows));
     }
   }
   FeatureWish wish = Wish();
@@ -279,7 +285,8 @@ TEST_F(FrozenTeacherTest, OtherImagesAreResizedToItsOwnGrid) {
   const at::Tensor own = RandomImages(1, 2);
   const auto answers = teacher->Compute({Task(large, kPatches, {}), Task(own, kPatches, {})});
   ASSERT_TRUE(answers.ok()) << answers.status();
-  const at::Tensor resized = at::_upsample_bicubic2d_aa(large, {kImagePx, kImagePx}, /*align_corners=*/false).contiguous();
+  const at::Tensor resized =
+      at::_upsample_bicubic2d_aa(large, {kImagePx, kImagePx}, /*align_corners=*/false).contiguous();
   ExpectClose(FloatsOf((*answers)[0], {2, kPatches, kWidth}), Direct(resized));
   ExpectClose(FloatsOf((*answers)[1], {1, kPatches, kWidth}), Direct(own));
   EXPECT_EQ(loads_, 1);
@@ -304,7 +311,8 @@ TEST_F(FrozenTeacherTest, ServesOtherGridsThanItsOwn) {
   ASSERT_TRUE(answer.ok()) << answer.status();
   const LoadedEncoder other = Loader()({3 * kPx, 6 * kPx}).value();
   const at::NoGradGuard no_gradients;
-  const at::Tensor resized = at::_upsample_bicubic2d_aa(images, {3 * kPx, 6 * kPx}, /*align_corners=*/false).contiguous();
+  const at::Tensor resized =
+      at::_upsample_bicubic2d_aa(images, {3 * kPx, 6 * kPx}, /*align_corners=*/false).contiguous();
   const at::Tensor expected =
       other.encoder->Encode(NormalizePixels(resized, ImageNetStatistics()), AllVisible(2, 18, at::kCPU)).visible_BKD;
   ExpectClose(FloatsOf(answer->front(), {2, 18, kWidth}), expected);
@@ -343,11 +351,13 @@ TEST_F(FrozenTeacherTest, AGridThatCannotBeServedFailsItsRequestOnly) {
   const at::Tensor images = RandomImages(1, 1);
   const absl::Status gone = teacher->Compute({Task(images, 1, {0}, Wish(8, 2))}).status();
   EXPECT_EQ(gone.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(gone.message()), ::testing::HasSubstr("no encoder for a grid of 8x2 patches: the file is gone"));
+  EXPECT_THAT(std::string(gone.message()),
+              ::testing::HasSubstr("no encoder for a grid of 8x2 patches: the file is gone"));
   digest_ = "d2";
   const absl::Status other = teacher->Compute({Task(images, 1, {0}, Wish(2, 2))}).status();
   EXPECT_EQ(other.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(other.message()), ::testing::HasSubstr("the weights file was d1 when the teacher started, now it is d2"));
+  EXPECT_THAT(std::string(other.message()),
+              ::testing::HasSubstr("the weights file was d1 when the teacher started, now it is d2"));
   EXPECT_TRUE(teacher->Compute({Task(images, 1, {0})}).ok());
 }
 

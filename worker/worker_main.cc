@@ -29,8 +29,8 @@ using Verb = int (*)(int argc, char** argv);
 int main(int argc, char** argv) {
   mimeo::SpinShortly(argv);  // an agent's ranks inherit it
   const std::map<std::string, Verb> verbs = {
-      {"agent", mimeo::RunAgent},   {"rank", mimeo::RunRank},      {"embed", mimeo::RunEmbed},
-      {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},        {"reconstruct", mimeo::RunReconstruct},
+      {"agent", mimeo::RunAgent},   {"rank", mimeo::RunRank}, {"embed", mimeo::RunEmbed},
+      {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},   {"reconstruct", mimeo::RunReconstruct},
       {"linear", mimeo::RunLinear},
   };
   const std::string name = argc > 1 ? argv[1] : "";

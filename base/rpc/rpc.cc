@@ -16,7 +16,8 @@ namespace {
 
 // By gRPC's monotonic clock: a wall clock that is set must not end a call.
 gpr_timespec After(absl::Duration timeout) {
-  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_micros(absl::ToInt64Microseconds(timeout), GPR_TIMESPAN));
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_micros(absl::ToInt64Microseconds(timeout), GPR_TIMESPAN));
 }
 
 int Milliseconds(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
@@ -33,9 +34,8 @@ void EnableHealthAndReflection() {
 void SetServerLimits(grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(limits::kMessageBytes);
   builder->SetMaxSendMessageSize(limits::kMessageBytes);
-  builder->SetResourceQuota(grpc::ResourceQuota("rpc_server")
-                                .SetMaxThreads(limits::kRpcThreads)
-                                .Resize(limits::kRpcMemoryBytes));
+  builder->SetResourceQuota(
+      grpc::ResourceQuota("rpc_server").SetMaxThreads(limits::kRpcThreads).Resize(limits::kRpcMemoryBytes));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits::kConcurrentStreamsPerServer);
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, limits::kMetadataBytes);
   // Two servers would silently share a port otherwise, each getting half of the calls.
@@ -61,9 +61,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), ToLines(status.error_message()));
 }
 
-void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) {
-  context->set_deadline(After(timeout));
-}
+void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) { context->set_deadline(After(timeout)); }
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   grpc::ChannelArguments arguments;

@@ -1,4 +1,5 @@
-// gRPC as we use it: statuses, servers with health and reflection, channels with limits. The only base target with gRPC.
+// gRPC as we use it: statuses, servers with health and reflection, channels with limits. The only base target with
+// gRPC.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -29,7 +30,7 @@ class RpcServer {
   // Unavailable: the address cannot be bound (says which).
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const std::string& address,
                                                           const std::vector<grpc::Service*>& services);
-  ~RpcServer();          // Shutdown with a 2 s grace
+  ~RpcServer();  // Shutdown with a 2 s grace
   int port() const { return port_; }
   void Shutdown(absl::Duration grace);
 

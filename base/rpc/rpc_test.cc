@@ -59,9 +59,7 @@ class RpcTest : public ::testing::Test {
  protected:
   void SetUp() override { Serve("127.0.0.1:0"); }
 
-  void Serve(const std::string& address) {
-    ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(address, {&service_}));
-  }
+  void Serve(const std::string& address) { ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(address, {&service_})); }
 
   absl::StatusOr<std::string> Call(const std::string& address, const std::string& text) {
     const auto channel = OpenChannel(address);
@@ -168,9 +166,10 @@ TEST_F(RpcTest, HealthIsServing) {
   StringValue request, reply;  // HealthCheckRequest too is one string in field 1
   const grpc::internal::RpcMethod method("/grpc.health.v1.Health/Check", grpc::internal::RpcMethod::NORMAL_RPC);
   grpc::ByteBuffer answer;
-  ASSERT_TRUE((grpc::internal::BlockingUnaryCall<StringValue, grpc::ByteBuffer, google::protobuf::MessageLite, grpc::ByteBuffer>(
-                   channel.get(), method, &context, request, &answer)
-                   .ok()));
+  ASSERT_TRUE((
+      grpc::internal::BlockingUnaryCall<StringValue, grpc::ByteBuffer, google::protobuf::MessageLite, grpc::ByteBuffer>(
+          channel.get(), method, &context, request, &answer)
+          .ok()));
   grpc::Slice bytes;
   ASSERT_TRUE(answer.DumpToSingleSlice(&bytes).ok());
   EXPECT_EQ(std::string(bytes.begin(), bytes.end()), std::string("\x08\x01", 2)) << "status: SERVING";

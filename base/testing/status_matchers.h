@@ -36,7 +36,9 @@ template <typename Matcher>
 auto StatusIs(absl::StatusCode code, Matcher message) {
   return StatusMatches(code, message);
 }
-inline auto StatusIs(absl::StatusCode code, const char* part) { return StatusMatches(code, ::testing::HasSubstr(part)); }
+inline auto StatusIs(absl::StatusCode code, const char* part) {
+  return StatusMatches(code, ::testing::HasSubstr(part));
+}
 inline auto StatusIs(absl::StatusCode code, const std::string& part) {
   return StatusMatches(code, ::testing::HasSubstr(part));
 }
@@ -49,7 +51,7 @@ inline auto StatusIs(absl::StatusCode code) { return StatusMatches(code, ::testi
 
 // Assigns the value of `expr`, an absl::StatusOr, to `lhs`, or ends the test with its error.
 #define ASSERT_OK_AND_ASSIGN(lhs, expr) MIMEO_ASSERT_OK_AND_ASSIGN(MIMEO_CONCAT(mimeo_assert_, __LINE__), lhs, expr)
-#define MIMEO_ASSERT_OK_AND_ASSIGN(tmp, lhs, expr)    \
-  auto tmp = (expr);                                  \
-  ASSERT_TRUE(tmp.ok()) << tmp.status();              \
+#define MIMEO_ASSERT_OK_AND_ASSIGN(tmp, lhs, expr) \
+  auto tmp = (expr);                               \
+  ASSERT_TRUE(tmp.ok()) << tmp.status();           \
   lhs = std::move(tmp).value()

@@ -20,12 +20,14 @@ CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& doe
 CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help) {
   return verb->add_option(name, *value, help)->check([](const std::string& given) {
     if (!IsUtf8(given)) return absl::StrCat("\"", ToText(given), "\" is not UTF-8");
-    return ToText(given) == given ? "" : absl::StrCat("\"", ToText(given), "\" is longer than a name, or has a control character");
+    return ToText(given) == given
+               ? ""
+               : absl::StrCat("\"", ToText(given), "\" is longer than a name, or has a control character");
   });
 }
 
-CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does, const std::string& argument,
-                    const std::string& help, const std::string& example,
+CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does,
+                    const std::string& argument, const std::string& help, const std::string& example,
                     const std::function<int(const Invocation&, const std::string&)>& run) {
   CLI::App* verb = AddVerb(app, name, does, absl::StrCat("mimeo ", name, " ", example));
   auto value = std::make_shared<std::string>();
@@ -36,11 +38,13 @@ CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& na
 
 absl::Status Explained(const absl::Status& status, const std::string& server) {
   if (absl::IsUnimplemented(status)) {
-    return absl::UnimplementedError(absl::StrCat("the coordinator at ", server, " does not know this command; is it of an earlier version?"));
+    return absl::UnimplementedError(
+        absl::StrCat("the coordinator at ", server, " does not know this command; is it of an earlier version?"));
   }
   if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) return status;
-  return absl::UnavailableError(absl::StrCat("nobody answers at ", server, " (", status.message(),
-                                             "). Is the coordinator running there? --server HOST:PORT or MIMEO_SERVER says where it is"));
+  return absl::UnavailableError(
+      absl::StrCat("nobody answers at ", server, " (", status.message(),
+                   "). Is the coordinator running there? --server HOST:PORT or MIMEO_SERVER says where it is"));
 }
 
 int Ended(const absl::Status& status) {
@@ -48,7 +52,8 @@ int Ended(const absl::Status& status) {
   return ExitCodeOf(status);
 }
 
-int PrintReply(const Invocation& invocation, const google::protobuf::Message& reply, const std::function<std::string()>& text) {
+int PrintReply(const Invocation& invocation, const google::protobuf::Message& reply,
+               const std::function<std::string()>& text) {
   if (!invocation.json()) {
     Print(stdout, text());
     return kDone;
@@ -59,9 +64,13 @@ int PrintReply(const Invocation& invocation, const google::protobuf::Message& re
 }
 
 PrintedList::PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header)
-    : json_(invocation.json()), name_(std::move(name)), text_(absl::StrCat("{\"", name_, "\":[")), table_(std::move(header)) {}
+    : json_(invocation.json()),
+      name_(std::move(name)),
+      text_(absl::StrCat("{\"", name_, "\":[")),
+      table_(std::move(header)) {}
 
-absl::Status PrintedList::Add(const google::protobuf::Message& item, const std::function<std::vector<std::string>()>& row) {
+absl::Status PrintedList::Add(const google::protobuf::Message& item,
+                              const std::function<std::vector<std::string>()>& row) {
   if (!json_) {
     table_.Add(row());
     return absl::OkStatus();

@@ -21,7 +21,8 @@
 
 namespace mimeo {
 
-// "nobody answers at HOST:PORT ..." where the call did not get through, or nobody there knows it; else the status as it is.
+// "nobody answers at HOST:PORT ..." where the call did not get through, or nobody there knows it; else the status as it
+// is.
 absl::Status Explained(const absl::Status& status, const std::string& server);
 
 // Prints the error, if it is one; the exit code.
@@ -32,17 +33,19 @@ using CoordinatorMethod = grpc::Status (Coordinator::Stub::*)(grpc::ClientContex
 
 // One call, of at most ten seconds.
 template <typename Request, typename Reply>
-absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request, Reply* reply);
+absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
+                  Reply* reply);
 
 // Calls, then prints the reply: as JSON, or as `text` makes it. Returns the exit code.
 template <typename Request, typename Reply>
 int CallAndPrint(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
                  const std::function<std::string(const Reply&)>& text);
 
-int PrintReply(const Invocation& invocation, const google::protobuf::Message& reply, const std::function<std::string()>& text);
+int PrintReply(const Invocation& invocation, const google::protobuf::Message& reply,
+               const std::function<std::string()>& text);
 
-// A list that comes in pages, printed as they come: as the rows of one table, or as one JSON object with the list under `name`. An
-// object of JSON that was begun and not ended is no JSON: nobody takes a part of a list for the whole.
+// A list that comes in pages, printed as they come: as the rows of one table, or as one JSON object with the list under
+// `name`. An object of JSON that was begun and not ended is no JSON: nobody takes a part of a list for the whole.
 class PrintedList {
  public:
   PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header);
@@ -75,7 +78,8 @@ int ListAndPrint(const Invocation& invocation, const Listing<Request, Reply, Ite
 // ---- how
 
 template <typename Request, typename Reply>
-absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request, Reply* reply) {
+absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
+                  Reply* reply) {
   grpc::ClientContext context;
   SetDeadline(&context, limits::kRpcDeadline);
   const auto stub = Coordinator::NewStub(OpenChannel(invocation.server));
@@ -102,7 +106,8 @@ int ListAndPrint(const Invocation& invocation, const Listing<Request, Reply, Ite
       if (status.ok() && left-- > 0) status = list.Add(item, [&] { return listing.row(item); });
     }
     if (!page.next_page_token().empty() && page.next_page_token() == request.page_token()) {
-      status = absl::DataLossError(absl::StrCat("the coordinator gives the page after ", request.page_token(), " again"));
+      status =
+          absl::DataLossError(absl::StrCat("the coordinator gives the page after ", request.page_token(), " again"));
     }
     if (!status.ok()) return Ended(status);
     list.Flush();

@@ -38,7 +38,9 @@ absl::StatusOr<Worker> FindWorker(const Invocation& invocation, const std::strin
     for (const Worker& worker : page.workers()) {
       if (worker.identity().id() == id) return worker;
     }
-    if (page.next_page_token().empty() || page.next_page_token() == request.page_token()) return absl::NotFoundError(absl::StrCat("there is no worker ", id));
+    if (page.next_page_token().empty() || page.next_page_token() == request.page_token()) {
+      return absl::NotFoundError(absl::StrCat("there is no worker ", id));
+    }
     request.set_page_token(page.next_page_token());
   }
 }
@@ -49,9 +51,14 @@ absl::Status AwaitEmpty(const Invocation& invocation, const std::string& id) {
   const bool never = false;
   while (true) {
     const absl::StatusOr<Worker> worker = FindWorker(invocation, id);
-    if (absl::IsNotFound(worker.status()) || (worker.ok() && worker->drained() && worker->slots_busy() == 0)) return absl::OkStatus();
+    if (absl::IsNotFound(worker.status()) || (worker.ok() && worker->drained() && worker->slots_busy() == 0)) {
+      return absl::OkStatus();
+    }
     if (!worker.ok()) return worker.status();
-    if (!worker->drained()) return absl::AbortedError(absl::StrCat(id, " was undrained while ", worker->slots_busy(), " of its slots were busy"));
+    if (!worker->drained()) {
+      return absl::AbortedError(
+          absl::StrCat(id, " was undrained while ", worker->slots_busy(), " of its slots were busy"));
+    }
     absl::MutexLock lock(&mu);
     Clock::Real()->Await(&mu, absl::Condition(&never), Clock::Real()->Now() + kLook);
   }
@@ -73,30 +80,41 @@ int Drain(const Invocation& invocation, const std::string& id, bool drained, boo
 }
 
 void AddDrain(CLI::App* app, Invocation* invocation) {
-  CLI::App* drain = AddVerb(app, "drain", "Place nothing new on a worker, and move its gangs away, each after a checkpoint", "mimeo drain w1 --wait");
+  CLI::App* drain =
+      AddVerb(app, "drain", "Place nothing new on a worker, and move its gangs away, each after a checkpoint",
+              "mimeo drain w1 --wait");
   auto worker = std::make_shared<std::string>();
   auto wait = std::make_shared<bool>(false);
   AddText(drain, "WORKER", worker.get(), "the worker's id")->required();
   drain->add_flag("--wait", *wait, "return only when nothing runs there any more");
   drain->callback([=] { invocation->run = [=] { return Drain(*invocation, *worker, /*drained=*/true, *wait); }; });
   AddVerbOn(app, invocation, "undrain", "Offer gangs to a drained worker again", "WORKER", "the worker's id", "w1",
-            [](const Invocation& invocation, const std::string& id) { return Drain(invocation, id, /*drained=*/false, /*wait=*/false); });
+            [](const Invocation& invocation, const std::string& id) {
+              return Drain(invocation, id, /*drained=*/false, /*wait=*/false);
+            });
 }
 
 }  // namespace
 
 void AddClusterVerbs(CLI::App* app, Invocation* invocation) {
-  AddVerb(app, "workers", "The workers: their slots, their state, and why one is offered nothing", "mimeo workers")->callback([invocation] {
-    invocation->run = [invocation] {
-      return ListAndPrint<ListWorkersRequest, ListWorkersReply, Worker>(
-          *invocation, {"workers", &Coordinator::Stub::ListWorkers, &ListWorkersReply::workers, WorkerHeader(), WorkerRow}, {});
-    };
-  });
+  AddVerb(app, "workers", "The workers: their slots, their state, and why one is offered nothing", "mimeo workers")
+      ->callback([invocation] {
+        invocation->run = [invocation] {
+          return ListAndPrint<ListWorkersRequest, ListWorkersReply, Worker>(
+              *invocation,
+              {"workers", &Coordinator::Stub::ListWorkers, &ListWorkersReply::workers, WorkerHeader(), WorkerRow}, {});
+        };
+      });
   AddDrain(app, invocation);
   AddVerb(app, "teachers", "The teacher servers that have registered", "mimeo teachers")->callback([invocation] {
     invocation->run = [invocation] {
-      return ListAndPrint<ListTeachersRequest, ListTeachersReply, TeacherInfo>(
-          *invocation, {"teachers", &Coordinator::Stub::ListTeachers, &ListTeachersReply::teachers, {"TEACHER", "ADDRESS", "SILENT"}, TeacherRow}, {});
+      return ListAndPrint<ListTeachersRequest, ListTeachersReply, TeacherInfo>(*invocation,
+                                                                               {"teachers",
+                                                                                &Coordinator::Stub::ListTeachers,
+                                                                                &ListTeachersReply::teachers,
+                                                                                {"TEACHER", "ADDRESS", "SILENT"},
+                                                                                TeacherRow},
+                                                                               {});
     };
   });
   AddVerbOn(app, invocation, "checkpoints", "A job's committed checkpoints, newest first", "JOB", "the job's id", "j1",
@@ -105,7 +123,11 @@ void AddClusterVerbs(CLI::App* app, Invocation* invocation) {
               request.set_job_id(job);
               return ListAndPrint<ListCheckpointsRequest, ListCheckpointsReply, CheckpointManifest>(
                   invocation,
-                  {"manifests", &Coordinator::Stub::ListCheckpoints, &ListCheckpointsReply::manifests, {"STEP", "GENERATION", "BYTES", "PAUSE", "CREATED"}, CheckpointRow},
+                  {"manifests",
+                   &Coordinator::Stub::ListCheckpoints,
+                   &ListCheckpointsReply::manifests,
+                   {"STEP", "GENERATION", "BYTES", "PAUSE", "CREATED"},
+                   CheckpointRow},
                   request);
             });
 }

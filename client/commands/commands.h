@@ -17,21 +17,21 @@ struct Invocation {
 };
 
 void AddRun(CLI::App* app, Invocation* invocation);
-void AddSubmit(CLI::App* app, Invocation* invocation);      // submit, watch
-void AddJobVerbs(CLI::App* app, Invocation* invocation);    // list, show, explain, cancel, pause, resume, metrics
+void AddSubmit(CLI::App* app, Invocation* invocation);        // submit, watch
+void AddJobVerbs(CLI::App* app, Invocation* invocation);      // list, show, explain, cancel, pause, resume, metrics
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
-void AddToolVerbs(CLI::App* app, Invocation* invocation);   // export, embed, reconstruct, evaluate
+void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate
 
 // A verb with an example under its --help.
 CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& does, const std::string& example);
 
-// A name or an address, which goes to the coordinator or to libraries that log it: one that is not UTF-8, or that has a control
-// character, is refused.
+// A name or an address, which goes to the coordinator or to libraries that log it: one that is not UTF-8, or that has a
+// control character, is refused.
 CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help);
 
 // A verb with one required argument: `run` gets it, and returns the exit code. `example` of the argument.
-CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does, const std::string& argument,
-                    const std::string& help, const std::string& example,
+CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does,
+                    const std::string& argument, const std::string& help, const std::string& example,
                     const std::function<int(const Invocation&, const std::string&)>& run);
 
 }  // namespace mimeo

@@ -19,15 +19,24 @@ constexpr int64_t kJobsListed = 1000;
 constexpr int64_t kJobsMost = 1000000000;
 
 std::vector<std::string> JobRow(const Job& job) {
-  return {job.id(), job.spec().name(), StateName(job.state()), StepsText(job), absl::StrCat(job.checkpoint_step()),
-          absl::StrCat(job.generation()), OneLine(job.reason(), kReasonWidth)};
+  return {job.id(),
+          job.spec().name(),
+          StateName(job.state()),
+          StepsText(job),
+          absl::StrCat(job.checkpoint_step()),
+          absl::StrCat(job.generation()),
+          OneLine(job.reason(), kReasonWidth)};
 }
 
-std::string MetricsHeader() { return absl::StrFormat("%8s %8s %10s %12s %10s %10s %9s %9s\n", "STEP", "EPOCH", "LOSS", "RATE", "GRADNORM", "IMAGES/S", "DATAWAIT", "TEACHWAIT"); }
+std::string MetricsHeader() {
+  return absl::StrFormat("%8s %8s %10s %12s %10s %10s %9s %9s\n", "STEP", "EPOCH", "LOSS", "RATE", "GRADNORM",
+                         "IMAGES/S", "DATAWAIT", "TEACHWAIT");
+}
 
 std::string MetricsRow(const StepMetrics& step) {
-  return absl::StrFormat("%8d %8.2f %10.5f %12.4e %10.4f %10.1f %9.3f %9.3f", step.step(), step.epoch(), step.loss(), step.learning_rate(),
-                         step.grad_norm(), step.images_per_second(), step.data_wait_seconds(), step.teacher_wait_seconds());
+  return absl::StrFormat("%8d %8.2f %10.5f %12.4e %10.4f %10.1f %9.3f %9.3f", step.step(), step.epoch(), step.loss(),
+                         step.learning_rate(), step.grad_norm(), step.images_per_second(), step.data_wait_seconds(),
+                         step.teacher_wait_seconds());
 }
 
 struct MetricsFlags {
@@ -46,7 +55,9 @@ int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
   MetricsReply reply;
   std::string text = invocation.json() ? "" : MetricsHeader();
   while (stream->Read(&reply)) {
-    for (const StepMetrics& step : reply.steps()) absl::StrAppend(&text, invocation.json() ? StepJson(step) : MetricsRow(step), "\n");
+    for (const StepMetrics& step : reply.steps()) {
+      absl::StrAppend(&text, invocation.json() ? StepJson(step) : MetricsRow(step), "\n");
+    }
     for (const EvaluationResult& evaluation : reply.evaluations()) {
       absl::StrAppend(&text, invocation.json() ? "" : "evaluation ", EvaluationJson(evaluation), "\n");
     }
@@ -56,7 +67,8 @@ int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
   return Ended(Explained(FromGrpc(stream->Finish()), invocation.server));
 }
 
-// The coordinator's reasons, lines after a reason's first indented; then what its ranks do, as far as the coordinator did not say it.
+// The coordinator's reasons, lines after a reason's first indented; then what its ranks do, as far as the coordinator
+// did not say it.
 int Explain(const Invocation& invocation, const std::string& job_id) {
   GetJobRequest request;
   request.set_job_id(job_id);
@@ -65,7 +77,9 @@ int Explain(const Invocation& invocation, const std::string& job_id) {
   if (!status.ok()) return Ended(status);
   return PrintReply(invocation, why, [&] {
     std::string text;
-    for (const std::string& reason : why.reasons()) absl::StrAppend(&text, absl::StrReplaceAll(ToLines(reason), {{"\n", "\n    "}}), "\n");
+    for (const std::string& reason : why.reasons()) {
+      absl::StrAppend(&text, absl::StrReplaceAll(ToLines(reason), {{"\n", "\n    "}}), "\n");
+    }
     Job job;
     const absl::Status known = Call(invocation, &Coordinator::Stub::GetJob, request, &job);
     return absl::StrCat(text, known.ok() ? QuietRanksText(job) : "");
@@ -73,25 +87,34 @@ int Explain(const Invocation& invocation, const std::string& job_id) {
 }
 
 void AddControl(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does, Want want) {
-  AddVerbOn(app, invocation, name, does, "JOB", "the job's id", "j1", [want](const Invocation& invocation, const std::string& job) {
-    ControlJobRequest request;
-    request.set_job_id(job);
-    request.set_want(want);
-    return CallAndPrint<ControlJobRequest, Job>(invocation, &Coordinator::Stub::ControlJob, request, [](const Job& reply) {
-      return absl::StrCat(ToText(reply.id()), ": ", StateName(reply.state()), reply.reason().empty() ? "" : ", " + reply.reason(), "\n");
-    });
-  });
+  AddVerbOn(app, invocation, name, does, "JOB", "the job's id", "j1",
+            [want](const Invocation& invocation, const std::string& job) {
+              ControlJobRequest request;
+              request.set_job_id(job);
+              request.set_want(want);
+              return CallAndPrint<ControlJobRequest, Job>(
+                  invocation, &Coordinator::Stub::ControlJob, request, [](const Job& reply) {
+                    return absl::StrCat(ToText(reply.id()), ": ", StateName(reply.state()),
+                                        reply.reason().empty() ? "" : ", " + reply.reason(), "\n");
+                  });
+            });
 }
 
 void AddList(CLI::App* app, Invocation* invocation) {
   CLI::App* list = AddVerb(app, "list", "The jobs, newest first", "mimeo list -o json");
   auto limit = std::make_shared<int64_t>(kJobsListed);
-  list->add_option("--limit", *limit, absl::StrCat("how many, the newest (default: ", kJobsListed, "); 0: all"))->check(CLI::Range(int64_t{0}, kJobsMost));
+  list->add_option("--limit", *limit, absl::StrCat("how many, the newest (default: ", kJobsListed, "); 0: all"))
+      ->check(CLI::Range(int64_t{0}, kJobsMost));
   list->callback([limit, invocation] {
     invocation->run = [limit, invocation] {
       return ListAndPrint<ListJobsRequest, ListJobsReply, Job>(
           *invocation,
-          {"jobs", &Coordinator::Stub::ListJobs, &ListJobsReply::jobs, {"JOB", "NAME", "STATE", "STEP", "CHECKPOINT", "GENERATION", "REASON"}, JobRow, *limit},
+          {"jobs",
+           &Coordinator::Stub::ListJobs,
+           &ListJobsReply::jobs,
+           {"JOB", "NAME", "STATE", "STEP", "CHECKPOINT", "GENERATION", "REASON"},
+           JobRow,
+           *limit},
           {});
     };
   });
@@ -101,23 +124,27 @@ void AddList(CLI::App* app, Invocation* invocation) {
 
 void AddJobVerbs(CLI::App* app, Invocation* invocation) {
   AddList(app, invocation);
-  AddVerbOn(app, invocation, "show", "A job: its state, its ranks, and its resolved recipe", "JOB", "the job's id", "j1",
-            [](const Invocation& invocation, const std::string& job) {
+  AddVerbOn(app, invocation, "show", "A job: its state, its ranks, and its resolved recipe", "JOB", "the job's id",
+            "j1", [](const Invocation& invocation, const std::string& job) {
               GetJobRequest request;
               request.set_job_id(job);
               return CallAndPrint<GetJobRequest, Job>(invocation, &Coordinator::Stub::GetJob, request, JobText);
             });
-  AddVerbOn(app, invocation, "explain", "Why a job is in its state, and what it waits for", "JOB", "the job's id", "j1", Explain);
+  AddVerbOn(app, invocation, "explain", "Why a job is in its state, and what it waits for", "JOB", "the job's id", "j1",
+            Explain);
 
-  CLI::App* metrics = AddVerb(app, "metrics", "A job's numbers, step by step, and its evaluations", "mimeo metrics j1 -o json");
+  CLI::App* metrics =
+      AddVerb(app, "metrics", "A job's numbers, step by step, and its evaluations", "mimeo metrics j1 -o json");
   auto flags = std::make_shared<MetricsFlags>();
   AddText(metrics, "JOB", &flags->job, "the job's id")->required();
   metrics->add_flag("--follow", flags->follow, "go on until the job ends");
-  metrics->callback([flags, invocation] { invocation->run = [flags, invocation] { return PrintMetrics(*invocation, *flags); }; });
+  metrics->callback(
+      [flags, invocation] { invocation->run = [flags, invocation] { return PrintMetrics(*invocation, *flags); }; });
 
   AddControl(app, invocation, "cancel", "Stop a job for good; its checkpoints stay", WANT_CANCEL);
   AddControl(app, invocation, "pause", "Checkpoint a job and free its slots", WANT_PAUSE);
-  AddControl(app, invocation, "resume", "Queue a paused or failed job again; it goes on from its last checkpoint", WANT_RUN);
+  AddControl(app, invocation, "resume", "Queue a paused or failed job again; it goes on from its last checkpoint",
+             WANT_RUN);
 }
 
 }  // namespace mimeo

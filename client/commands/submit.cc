@@ -44,7 +44,8 @@ absl::StatusOr<JobSpec> ReadJob(const SubmitFlags& flags) {
 
 void WarnOfRelativePath(const std::string& field, const std::string& path) {
   if (path.empty() || path[0] == '/') return;
-  Print(stderr, absl::StrCat("mimeo: ", field, " \"", path, "\" is relative: workers look for it below the directory that they were started in\n"));
+  Print(stderr, absl::StrCat("mimeo: ", field, " \"", path,
+                             "\" is relative: workers look for it below the directory that they were started in\n"));
 }
 
 // What following a job to its end, or to a pause, says and returns. A pause that a person asked for is no failure.
@@ -86,16 +87,20 @@ int Submit(const Invocation& invocation, const SubmitFlags& flags) {
 }  // namespace
 
 void AddSubmit(CLI::App* app, Invocation* invocation) {
-  CLI::App* submit = AddVerb(app, "submit", "Hand a recipe to the coordinator; prints the job's id",
-                             "mimeo submit recipes/mae_b.textproto --data /data/photos --set schedule.epochs=100 --follow");
+  CLI::App* submit =
+      AddVerb(app, "submit", "Hand a recipe to the coordinator; prints the job's id",
+              "mimeo submit recipes/mae_b.textproto --data /data/photos --set schedule.epochs=100 --follow");
   auto flags = std::make_shared<SubmitFlags>();
   submit->add_option("RECIPE", flags->recipe, "text proto of the job")->required();
   submit->add_option("--data", flags->data, "images, as the workers see them (over the recipe's data.path)");
-  submit->add_option("--set", flags->sets, "FIELD=VALUE of the recipe; FIELD= takes one out; may be repeated")->allow_extra_args(false);
+  submit->add_option("--set", flags->sets, "FIELD=VALUE of the recipe; FIELD= takes one out; may be repeated")
+      ->allow_extra_args(false);
   submit->add_flag("--follow", flags->follow, "show its progress until it ends");
-  submit->callback([flags, invocation] { invocation->run = [flags, invocation] { return Submit(*invocation, *flags); }; });
+  submit->callback(
+      [flags, invocation] { invocation->run = [flags, invocation] { return Submit(*invocation, *flags); }; });
 
-  AddVerbOn(app, invocation, "watch", "Show a job's progress until it ends, or pauses", "JOB", "the job's id", "j1", Follow);
+  AddVerbOn(app, invocation, "watch", "Show a job's progress until it ends, or pauses", "JOB", "the job's id", "j1",
+            Follow);
 }
 
 }  // namespace mimeo

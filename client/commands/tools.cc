@@ -47,22 +47,28 @@ struct ExportFlags {
 };
 
 int ExportFile(const ExportFlags& flags, const std::string& file) {
-  std::vector<std::string> args = {"export", "--checkpoint", file, "--to", flags.to, "--out", flags.out, "--dtype", flags.dtype};
+  std::vector<std::string> args = {"export", "--checkpoint", file,      "--to",     flags.to,
+                                   "--out",  flags.out,      "--dtype", flags.dtype};
   if (flags.average) args.push_back("--average");
   return RunWorker(args);
 }
 
 int Export(const Invocation& invocation, const ExportFlags& flags) {
   if (FileExists(flags.source) && flags.step != 0) {
-    return Ended(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source, " is a file; only a job has checkpoints to choose from")));
+    return Ended(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source,
+                                                         " is a file; only a job has checkpoints to choose from")));
   }
   if (FileExists(flags.source)) return ExportFile(flags, flags.source);
-  if (!IsUtf8(flags.source)) return Ended(absl::InvalidArgumentError(absl::StrCat("SOURCE: there is no file \"", ToText(flags.source), "\", and no job has such an id")));
+  if (!IsUtf8(flags.source)) {
+    return Ended(absl::InvalidArgumentError(
+        absl::StrCat("SOURCE: there is no file \"", ToText(flags.source), "\", and no job has such an id")));
+  }
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
   absl::Status status = DownloadCheckpointFile(OpenChannel(invocation.server), flags.source, flags.step, file);
   if (absl::IsNotFound(status)) {
-    status = absl::NotFoundError(absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));
+    status = absl::NotFoundError(
+        absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));
   }
   status = Explained(status, invocation.server);
   if (!status.ok()) return Ended(status);
@@ -70,8 +76,10 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
 }
 
 // A verb whose flags are the worker's: `required` and `optional` name them, `switches` take no value.
-void AddWorkerVerb(CLI::App* verb, Invocation* invocation, const std::string& worker_verb, const std::vector<std::pair<std::string, std::string>>& required,
-                   const std::vector<std::pair<std::string, std::string>>& optional, const std::vector<std::pair<std::string, std::string>>& switches) {
+void AddWorkerVerb(CLI::App* verb, Invocation* invocation, const std::string& worker_verb,
+                   const std::vector<std::pair<std::string, std::string>>& required,
+                   const std::vector<std::pair<std::string, std::string>>& optional,
+                   const std::vector<std::pair<std::string, std::string>>& switches) {
   auto values = std::make_shared<std::map<std::string, std::string>>();
   auto flags = std::make_shared<std::map<std::string, bool>>();
   for (const auto& [name, help] : required) verb->add_option("--" + name, (*values)[name], help)->required();
@@ -97,37 +105,59 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
   CLI::App* exports = AddVerb(app, "export", "An encoder out of a job's checkpoint, or out of a checkpoint file",
                               "mimeo export j1 --to hf --out out/encoder");
   auto flags = std::make_shared<ExportFlags>();
-  exports->add_option("SOURCE", flags->source, "a job's id, a checkpoint.safetensors, or an encoder's weights in any layout")->required();
-  exports->add_option("--to", flags->to, "hf: a folder for transformers; safetensors: the whole model in one file; or a layout by name")
-      ->check(CLI::IsMember({"hf", "safetensors", "hf-vit", "hf-vit-mae", "hf-dinov2", "hf-clip", "timm", "mae", "dinov2", "openai-clip", "mcmae"}));
+  exports
+      ->add_option("SOURCE", flags->source,
+                   "a job's id, a checkpoint.safetensors, or an encoder's weights in any layout")
+      ->required();
+  exports
+      ->add_option("--to", flags->to,
+                   "hf: a folder for transformers; safetensors: the whole model in one file; or a layout by name")
+      ->check(CLI::IsMember({"hf", "safetensors", "hf-vit", "hf-vit-mae", "hf-dinov2", "hf-clip", "timm", "mae",
+                             "dinov2", "openai-clip", "mcmae"}));
   exports->add_option("--out", flags->out, "the folder or file to write")->required();
   exports->add_option("--step", flags->step, "of the checkpoint (default: the newest)")->check(CLI::PositiveNumber);
-  exports->add_option("--dtype", flags->dtype, "what weights are stored as: fp32, or bf16, half as large")->check(CLI::IsMember({"fp32", "bf16"}));
-  exports->add_flag("--average", flags->average, "the moving average of the encoder's weights (ema) in place of the encoder");
-  exports->callback([flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
+  exports->add_option("--dtype", flags->dtype, "what weights are stored as: fp32, or bf16, half as large")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
+  exports->add_flag("--average", flags->average,
+                    "the moving average of the encoder's weights (ema) in place of the encoder");
+  exports->callback(
+      [flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
 
   AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked",
                         "mimeo embed --weights out/mae/encoder --images photos --out features.safetensors"),
                 invocation, "embed",
-                {{"weights", "weights file, or a folder with model.safetensors"}, {"images", "folder, tar, or folder of tars"},
+                {{"weights", "weights file, or a folder with model.safetensors"},
+                 {"images", "folder, tar, or folder of tars"},
                  {"out", "safetensors file to write"}},
-                {{"batch", "images at a time"}, {"threads", "compute threads"}}, {{"tokens", "every patch's token too"}});
+                {{"batch", "images at a time"}, {"threads", "compute threads"}},
+                {{"tokens", "every patch's token too"}});
   AddWorkerVerb(AddVerb(app, "reconstruct", "Image, what the encoder sees, and the reconstruction, as PNG",
                         "mimeo reconstruct --weights out/mae/checkpoint.safetensors --images photos --out pngs"),
                 invocation, "reconstruct",
-                {{"weights", "a checkpoint.safetensors of Mimeo"}, {"images", "folder, tar, or folder of tars"}, {"out", "folder to write PNGs to"}},
+                {{"weights", "a checkpoint.safetensors of Mimeo"},
+                 {"images", "folder, tar, or folder of tars"},
+                 {"out", "folder to write PNGs to"}},
                 {{"count", "how many images"}, {"seed", "of the masks"}}, {});
   CLI::App* evaluate = app->add_subcommand("evaluate", "How good an encoder's features are");
   evaluate->require_subcommand(1);
-  AddWorkerVerb(AddVerb(evaluate, "knn", "Accuracy of k nearest neighbours, as one JSON object",
-                        "mimeo evaluate knn --weights out/mae/encoder --data photos/validation --bank photos/train"),
-                invocation, "knn", {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
-                {{"bank", "labelled images that vote (default: DATA/train, and DATA/validation is classified)"}, {"k", "neighbours"},
-                 {"temperature", "a neighbour votes exp(similarity / temperature)"}, {"max_images", "of either set"}}, {});
-  AddWorkerVerb(AddVerb(evaluate, "linear", "Accuracy of a linear probe, as one JSON object",
-                        "mimeo evaluate linear --weights out/mae/encoder --data photos/validation --bank photos/train"),
-                invocation, "linear", {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
-                {{"bank", "labelled images to learn from (default: DATA/train, and DATA/validation is classified)"}, {"max_images", "of either set"}}, {});
+  AddWorkerVerb(
+      AddVerb(evaluate, "knn", "Accuracy of k nearest neighbours, as one JSON object",
+              "mimeo evaluate knn --weights out/mae/encoder --data photos/validation --bank photos/train"),
+      invocation, "knn",
+      {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
+      {{"bank", "labelled images that vote (default: DATA/train, and DATA/validation is classified)"},
+       {"k", "neighbours"},
+       {"temperature", "a neighbour votes exp(similarity / temperature)"},
+       {"max_images", "of either set"}},
+      {});
+  AddWorkerVerb(
+      AddVerb(evaluate, "linear", "Accuracy of a linear probe, as one JSON object",
+              "mimeo evaluate linear --weights out/mae/encoder --data photos/validation --bank photos/train"),
+      invocation, "linear",
+      {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
+      {{"bank", "labelled images to learn from (default: DATA/train, and DATA/validation is classified)"},
+       {"max_images", "of either set"}},
+      {});
 }
 
 }  // namespace mimeo

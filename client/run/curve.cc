@@ -35,7 +35,8 @@ std::string Number(double value, const Range& range) {
 }
 
 std::string Label(double x, double y, absl::string_view anchor, absl::string_view text) {
-  return absl::StrFormat("<text x=\"%.0f\" y=\"%.0f\" font-size=\"11\" fill=\"#7b858f\" text-anchor=\"%s\">%s</text>", x, y, anchor, EscapeHtml(text));
+  return absl::StrFormat("<text x=\"%.0f\" y=\"%.0f\" font-size=\"11\" fill=\"#7b858f\" text-anchor=\"%s\">%s</text>",
+                         x, y, anchor, EscapeHtml(text));
 }
 
 std::string Polyline(const Series& series, const Range& xs, const Range& ys, absl::string_view colour) {
@@ -53,7 +54,8 @@ std::string Polyline(const Series& series, const Range& xs, const Range& ys, abs
 }  // namespace
 
 std::string EscapeHtml(absl::string_view bytes) {
-  return absl::StrReplaceAll(WholeText(bytes), {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+  return absl::StrReplaceAll(WholeText(bytes),
+                             {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
 std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series) {
@@ -68,12 +70,16 @@ std::string CurveSvg(absl::string_view title, absl::string_view x_label, const s
   if (!(xs.high >= xs.low)) return "";
   std::string svg = absl::StrFormat("<figure><figcaption>%s", EscapeHtml(title));
   for (size_t i = 0; i < series.size() && series.size() > 1; ++i) {
-    absl::StrAppend(&svg, " <span class=\"key\"><span style=\"color:", kColours[i % 4], "\">&#9632;</span> ", EscapeHtml(series[i].name), "</span>");
+    absl::StrAppend(&svg, " <span class=\"key\"><span style=\"color:", kColours[i % 4], "\">&#9632;</span> ",
+                    EscapeHtml(series[i].name), "</span>");
   }
-  absl::StrAppendFormat(&svg, "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">", kWidth, kHeight, EscapeHtml(title));
+  absl::StrAppendFormat(&svg, "</figcaption><svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">", kWidth,
+                        kHeight, EscapeHtml(title));
   // Colours as attributes too, for viewers that keep a page's style out of its pictures.
-  absl::StrAppendFormat(&svg, "<path class=\"axis\" fill=\"none\" stroke=\"#8a949e\" d=\"M%.0f %.0fV%.0fH%.0f\"/>", kLeft, kTop, kHeight - kBottom, kWidth - kRight);
-  absl::StrAppend(&svg, Label(kLeft - 6, kTop + 8, "end", Number(ys.high, ys)), Label(kLeft - 6, kHeight - kBottom, "end", Number(ys.low, ys)),
+  absl::StrAppendFormat(&svg, "<path class=\"axis\" fill=\"none\" stroke=\"#8a949e\" d=\"M%.0f %.0fV%.0fH%.0f\"/>",
+                        kLeft, kTop, kHeight - kBottom, kWidth - kRight);
+  absl::StrAppend(&svg, Label(kLeft - 6, kTop + 8, "end", Number(ys.high, ys)),
+                  Label(kLeft - 6, kHeight - kBottom, "end", Number(ys.low, ys)),
                   Label(kLeft, kHeight - kBottom + 16, "start", Number(xs.low, xs)),
                   Label(kWidth - kRight, kHeight - kBottom + 16, "end", Number(xs.high, xs)),
                   Label((kLeft + kWidth - kRight) / 2, kHeight - kBottom + 16, "middle", x_label));

@@ -25,10 +25,12 @@ std::string Threads(int count) { return absl::StrCat(count, count == 1 ? " threa
 }  // namespace
 
 std::string CoreShares::ToString() const {
-  std::string text = absl::StrCat(cores, cores == 1 ? " core: " : " cores: ", workers, workers == 1 ? " worker" : " workers",
-                                  " with ", Threads(threads_per_rank), workers == 1 ? "" : " each");
+  std::string text =
+      absl::StrCat(cores, cores == 1 ? " core: " : " cores: ", workers, workers == 1 ? " worker" : " workers", " with ",
+                   Threads(threads_per_rank), workers == 1 ? "" : " each");
   if (teachers > 0) {
-    absl::StrAppend(&text, ", ", teachers, teachers == 1 ? " teacher" : " teachers", " with ", Threads(threads_per_teacher));
+    absl::StrAppend(&text, ", ", teachers, teachers == 1 ? " teacher" : " teachers", " with ",
+                    Threads(threads_per_teacher));
   }
   return text;
 }
@@ -64,10 +66,11 @@ absl::Status LocalCluster::StartAll() {
   }
   for (int i = 0; i < options_.shares.workers; ++i) {
     const std::string id = absl::StrCat("w", i);
-    RETURN_IF_ERROR(StartChild(id, {"worker", "agent", absl::StrCat("--coordinator=", address_), absl::StrCat("--id=", id),
-                                    "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id),
-                                    absl::StrCat("--stop_grace=", kWorkerGrace)})
-                        .status());
+    RETURN_IF_ERROR(
+        StartChild(id, {"worker", "agent", absl::StrCat("--coordinator=", address_), absl::StrCat("--id=", id),
+                        "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id),
+                        absl::StrCat("--stop_grace=", kWorkerGrace)})
+            .status());
   }
   return absl::OkStatus();
 }
@@ -92,8 +95,9 @@ absl::StatusOr<std::string> LocalCluster::StartChild(const std::string& name, st
     }
     RETURN_IF_ERROR(CheckAlive());
     if (Clock::Real()->Now() > deadline) {
-      return absl::DeadlineExceededError(absl::StrCat(name, " did not start within ", absl::FormatDuration(kStartPatience),
-                                                      "; its log ", ToText(children_.back().log), " ends:", LogTail(children_.back().log)));
+      return absl::DeadlineExceededError(
+          absl::StrCat(name, " did not start within ", absl::FormatDuration(kStartPatience), "; its log ",
+                       ToText(children_.back().log), " ends:", LogTail(children_.back().log)));
     }
   }
 }
@@ -102,8 +106,8 @@ absl::Status LocalCluster::CheckAlive() {
   for (Child& child : children_) {
     if (child.process->running()) continue;
     const auto how = child.process->Wait(Clock::Real()->Now());
-    return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ", ToText(child.log),
-                                            " ends:", LogTail(child.log)));
+    return absl::InternalError(absl::StrCat(child.name, " ", how.ok() ? how->ToString() : "ended", "; its log ",
+                                            ToText(child.log), " ends:", LogTail(child.log)));
   }
   return absl::OkStatus();
 }

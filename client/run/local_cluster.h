@@ -1,5 +1,5 @@
-// The processes of `mimeo run`: a coordinator, teacher servers and worker agents on loopback, as children of this process.
-// One thread.
+// The processes of `mimeo run`: a coordinator, teacher servers and worker agents on loopback, as children of this
+// process. One thread.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,8 @@ struct CoreShares {
   int threads_per_teacher = 1;
   std::string ToString() const;  // "2 cores: 2 workers with 1 thread each, 1 teacher with 1 thread"
 };
-// Ranks get all cores, evenly; a teacher computes while ranks wait for data or each other, with as many threads as a rank.
+// Ranks get all cores, evenly; a teacher computes while ranks wait for data or each other, with as many threads as a
+// rank.
 CoreShares ShareCores(int cores, int workers, int teachers);
 
 struct LocalClusterOptions {

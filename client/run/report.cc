@@ -37,21 +37,26 @@ std::string Facts(const RunReport& report) {
   double training = 0, data_wait = 0, teacher_wait = 0;
   int64_t images_before = 0;
   for (const StepMetrics& step : report.steps) {
-    if (step.images_per_second() > 0) training += static_cast<double>(step.images() - images_before) / step.images_per_second();
+    if (step.images_per_second() > 0) {
+      training += static_cast<double>(step.images() - images_before) / step.images_per_second();
+    }
     images_before = step.images();
     data_wait += step.data_wait_seconds();
     teacher_wait += step.teacher_wait_seconds();
   }
-  return absl::StrFormat("<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. With the start of its processes and "
-                         "evaluation the last session of this run took %.0f s. "
-                         "Rank 0 waited %.1f s for images%s. %s.</p>",
-                         static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
-                         report.seconds, data_wait,
-                         TeacherNames(report.job.spec()).empty() ? "" : absl::StrFormat(" and %.1f s for its teacher", teacher_wait),
-                         EscapeHtml(report.machine));
+  return absl::StrFormat(
+      "<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. With the start of its "
+      "processes and "
+      "evaluation the last session of this run took %.0f s. "
+      "Rank 0 waited %.1f s for images%s. %s.</p>",
+      static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
+      report.seconds, data_wait,
+      TeacherNames(report.job.spec()).empty() ? "" : absl::StrFormat(" and %.1f s for its teacher", teacher_wait),
+      EscapeHtml(report.machine));
 }
 
-// A chart for each statistic, with a line for each objective that has it, and for the encoder; a step need not have all of them.
+// A chart for each statistic, with a line for each objective that has it, and for the encoder; a step need not have all
+// of them.
 std::string Watched(const std::vector<StepMetrics>& steps) {
   std::map<std::string, std::map<std::string, Series>> charts;  // by statistic, by whose
   for (const StepMetrics& step : steps) {
@@ -63,8 +68,9 @@ std::string Watched(const std::vector<StepMetrics>& steps) {
     }
   }
   if (charts.empty()) return "";
-  std::string html = "<h2>Watched for collapse</h2><p class=\"dim\">An encoder that gives all images one feature has an embedding_std "
-                     "near 0, an effective_rank near 1 and a uniformity near 0, however well its losses look.</p><div class=\"grid\">";
+  std::string html =
+      "<h2>Watched for collapse</h2><p class=\"dim\">An encoder that gives all images one feature has an embedding_std "
+      "near 0, an effective_rank near 1 and a uniformity near 0, however well its losses look.</p><div class=\"grid\">";
   for (const auto& [stat, lines] : charts) {
     std::vector<Series> all;
     for (const auto& [whose, series] : lines) all.push_back(series);
@@ -91,13 +97,15 @@ std::string Curves(const std::vector<StepMetrics>& steps) {
     series.name = name;
     losses.push_back(series);
   }
-  return absl::StrCat("<div class=\"grid\">", CurveSvg("Training loss", "step", losses), CurveSvg("Gradient norm", "step", {norm}),
-                      CurveSvg("Learning rate", "step", {rate}), CurveSvg("Images per second", "step", {speed}), "</div>");
+  return absl::StrCat("<div class=\"grid\">", CurveSvg("Training loss", "step", losses),
+                      CurveSvg("Gradient norm", "step", {norm}), CurveSvg("Learning rate", "step", {rate}),
+                      CurveSvg("Images per second", "step", {speed}), "</div>");
 }
 
 // What steps' time went into, as `mimeo show` says of one, and the newest step in its words.
 std::string DeviceUse(const std::vector<StepMetrics>& steps) {
-  Series compute{"compute", {}}, communication{"communication", {}}, images{"images", {}}, teacher{"teacher", {}}, gflops{"GFLOP/s", {}};
+  Series compute{"compute", {}}, communication{"communication", {}}, images{"images", {}}, teacher{"teacher", {}},
+      gflops{"GFLOP/s", {}};
   const Utilization* newest = nullptr;
   for (const StepMetrics& step : steps) {
     if (!step.has_utilization()) continue;
@@ -110,9 +118,10 @@ std::string DeviceUse(const std::vector<StepMetrics>& steps) {
     gflops.points.emplace_back(x, newest->gflop_per_second());
   }
   if (newest == nullptr) return "";
-  return absl::StrCat("<h2>What the device made of it</h2><p class=\"dim\">Rank 0, at the end: ", EscapeHtml(UtilizationText(*newest)),
-                      ".</p><div class=\"grid\">", CurveSvg("Seconds of a step", "step", {compute, communication, images, teacher}),
-                      CurveSvg("GFLOP/s", "step", {gflops}), "</div>");
+  return absl::StrCat(
+      "<h2>What the device made of it</h2><p class=\"dim\">Rank 0, at the end: ", EscapeHtml(UtilizationText(*newest)),
+      ".</p><div class=\"grid\">", CurveSvg("Seconds of a step", "step", {compute, communication, images, teacher}),
+      CurveSvg("GFLOP/s", "step", {gflops}), "</div>");
 }
 
 std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
@@ -122,20 +131,25 @@ std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
   }
   std::string html = "<table><tr><th>held-out images</th>";
   for (const EvaluationResult& evaluation : evaluations) {
-    absl::StrAppend(&html, "<th>", evaluation.step() == 0 ? "untrained" : absl::StrCat("step ", evaluation.step()), "</th>");
+    absl::StrAppend(&html, "<th>", evaluation.step() == 0 ? "untrained" : absl::StrCat("step ", evaluation.step()),
+                    "</th>");
   }
   absl::StrAppend(&html, "</tr>");
   for (const std::string& name : names) {
     absl::StrAppend(&html, "<tr><td>", EscapeHtml(name), "</td>");
     for (const EvaluationResult& evaluation : evaluations) {
       const auto value = evaluation.values().find(name);
-      absl::StrAppend(&html, "<td>", value == evaluation.values().end() ? "" : absl::StrFormat("%.4g", value->second), "</td>");
+      absl::StrAppend(&html, "<td>", value == evaluation.values().end() ? "" : absl::StrFormat("%.4g", value->second),
+                      "</td>");
     }
     absl::StrAppend(&html, "</tr>");
   }
-  return absl::StrCat(html, "</table><p class=\"dim\">knn: share of held-out images that their nearest labelled neighbours classify rightly. "
-                            "A few minutes of masked autoencoding need not beat k-NN on raw pixels. held_out_loss: 1 is what predicting every "
-                            "patch's mean gives, where patches are normalised.</p>");
+  return absl::StrCat(
+      html,
+      "</table><p class=\"dim\">knn: share of held-out images that their nearest labelled neighbours classify rightly. "
+      "A few minutes of masked autoencoding need not beat k-NN on raw pixels. held_out_loss: 1 is what predicting "
+      "every "
+      "patch's mean gives, where patches are normalised.</p>");
 }
 
 bool NormalizesPatches(const JobSpec& spec) {
@@ -145,15 +159,17 @@ bool NormalizesPatches(const JobSpec& spec) {
 
 std::string Reconstructions(const RunReport& report) {
   if (report.reconstructions.empty()) return "";
-  std::string html = absl::StrCat("<h2>Reconstructions</h2><p class=\"dim\">", report.reconstructions_held_out ? "Held-out" : "Training",
-                                  " image, what the encoder saw, what the decoder made of it.",
-                                  NormalizesPatches(report.job.spec())
-                                      ? " The decoder was trained on normalised patches: each hidden patch is drawn with its true mean and "
-                                        "contrast, as is usual for MAE; what lies within it is predicted."
-                                      : "",
-                                  "</p><div class=\"grid\">");
+  std::string html = absl::StrCat(
+      "<h2>Reconstructions</h2><p class=\"dim\">", report.reconstructions_held_out ? "Held-out" : "Training",
+      " image, what the encoder saw, what the decoder made of it.",
+      NormalizesPatches(report.job.spec())
+          ? " The decoder was trained on normalised patches: each hidden patch is drawn with its true mean and "
+            "contrast, as is usual for MAE; what lies within it is predicted."
+          : "",
+      "</p><div class=\"grid\">");
   for (const auto& [name, png] : report.reconstructions) {
-    absl::StrAppend(&html, "<figure><img alt=\"", EscapeHtml(name), "\" src=\"data:image/png;base64,", absl::Base64Escape(png), "\"></figure>");
+    absl::StrAppend(&html, "<figure><img alt=\"", EscapeHtml(name), "\" src=\"data:image/png;base64,",
+                    absl::Base64Escape(png), "\"></figure>");
   }
   return html + "</div>";
 }
@@ -162,11 +178,14 @@ std::string Reconstructions(const RunReport& report) {
 
 std::string HtmlReport(const RunReport& report) {
   const std::string name = EscapeHtml(report.job.spec().name());
-  return absl::StrCat("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>",
-                      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
-                      Curves(report.steps), Watched(report.steps), report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
-                      Reconstructions(report), DeviceUse(report.steps), "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text),
-                      "</pre></body></html>\n");
+  return absl::StrCat(
+      "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\"><title>",
+      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
+      Curves(report.steps), Watched(report.steps),
+      report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
+      Reconstructions(report), DeviceUse(report.steps), "<h2>The job, every default written out</h2><pre>",
+      EscapeHtml(report.job_text), "</pre></body></html>\n");
 }
 
 }  // namespace mimeo

@@ -46,7 +46,8 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,UE5H"));
   EXPECT_THAT(html, HasSubstr("<th>untrained</th><th>step 3</th>"));
   EXPECT_THAT(html, HasSubstr("<td>knn_accuracy</td><td>0.25</td><td>0.5</td>"));
-  EXPECT_THAT(html, HasSubstr("3 steps, 96 images: 1 s of training, at a median of 200 images/s"));  // 32/100 + 32/200 + 32/300
+  EXPECT_THAT(
+      html, HasSubstr("3 steps, 96 images: 1 s of training, at a median of 200 images/s"));  // 32/100 + 32/200 + 32/300
   EXPECT_THAT(html, HasSubstr("last session of this run took 42 s. Rank 0 waited 0.0 s for images. 2 cores."));
   EXPECT_THAT(html, Not(HasSubstr("http")));
 }
@@ -89,10 +90,12 @@ TEST(HtmlReportTest, SaysWhatAStepsTimeWentInto) {
   EXPECT_THAT(HtmlReport(report), Not(HasSubstr("What the device made of it")));
   for (StepMetrics& step : report.steps) {
     Utilization* use = step.mutable_utilization();
-    use->set_step_seconds(1), use->set_teacher_wait_seconds(0.25), use->set_gflop_per_second(30 + static_cast<double>(step.step()));
+    use->set_step_seconds(1), use->set_teacher_wait_seconds(0.25),
+        use->set_gflop_per_second(30 + static_cast<double>(step.step()));
   }
   const std::string html = HtmlReport(report);
-  EXPECT_THAT(html, HasSubstr("Rank 0, at the end: step 1.000s: compute 0.750s, communication 0.000s, images 0.000s, teacher 0.250s; 33.0 GFLOP/s"));
+  EXPECT_THAT(html, HasSubstr("Rank 0, at the end: step 1.000s: compute 0.750s, communication 0.000s, images 0.000s, "
+                              "teacher 0.250s; 33.0 GFLOP/s"));
   EXPECT_THAT(html, HasSubstr("<figcaption>Seconds of a step"));
 }
 

@@ -42,7 +42,8 @@ class Interrupts {
             if (++seen > 1) _exit(kFailed);
             wanted_ = true;
             Print(stderr, trained_ ? "\nthe job is done and its results are being written; Ctrl-C again stops at once\n"
-                                   : "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps since the last one\n");
+                                   : "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps "
+                                     "since the last one\n");
           }
         }) {}
   ~Interrupts() {
@@ -61,7 +62,8 @@ class Interrupts {
 
 // Calls `method` of the coordinator.
 template <typename Request, typename Reply>
-absl::StatusOr<Reply> Call(Coordinator::Stub* stub, grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
+absl::StatusOr<Reply> Call(Coordinator::Stub* stub,
+                           grpc::Status (Coordinator::Stub::*method)(grpc::ClientContext*, const Request&, Reply*),
                            const Request& request) {
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(30));
@@ -106,8 +108,9 @@ absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
   for (const Worker& worker : known.workers()) {
     for (const DeviceInfo& device : worker.identity().devices()) {
       if (resources.device() == DEVICE_CUDA && device.device() != DEVICE_CUDA) {
-        return absl::FailedPreconditionError(absl::StrCat("resources.device: DEVICE_CUDA, and this machine has no CUDA device that can be used (", ToText(plan.out),
-                                                          "/logs/", worker.identity().id(), ".log may say why); DEVICE_AUTO takes the CPU"));
+        return absl::FailedPreconditionError(absl::StrCat(
+            "resources.device: DEVICE_CUDA, and this machine has no CUDA device that can be used (", ToText(plan.out),
+            "/logs/", worker.identity().id(), ".log may say why); DEVICE_AUTO takes the CPU"));
       }
       if (resources.precision() == PRECISION_BF16 && !device.bfloat16()) {
         return absl::FailedPreconditionError(absl::StrCat("resources.precision: PRECISION_BF16, and ", device.name(),
@@ -126,12 +129,15 @@ absl::Status Judge(const Job& job, const RunPlan& plan) {
     return absl::CancelledError(absl::StrCat("stopped at ", at, "; the same command continues it"));
   }
   if (job.state() == JOB_STATE_PAUSED) {
-    return absl::AbortedError(absl::StrCat("the job is paused at ", at, ": ", job.reason(), "\nonce that is mended, the same command continues it\n", logs));
+    return absl::AbortedError(absl::StrCat("the job is paused at ", at, ": ", job.reason(),
+                                           "\nonce that is mended, the same command continues it\n", logs));
   }
   const std::string next = job.state() == JOB_STATE_FAILED && job.checkpoint_step() > 0
                                ? absl::StrCat("\nonce that is mended, the same command continues from ", at)
                                : "";
-  return absl::AbortedError(absl::StrCat(job.state() == JOB_STATE_CANCELLED ? "the job was cancelled: " : "the job has failed: ", job.reason(), next, "\n", logs));
+  return absl::AbortedError(absl::StrCat(
+      job.state() == JOB_STATE_CANCELLED ? "the job was cancelled: " : "the job has failed: ", job.reason(), next, "\n",
+      logs));
 }
 
 void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results) {
@@ -140,8 +146,12 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
                                ": report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n"));
     return;
   }
-  nlohmann::ordered_json summary = {{"out", plan.out}, {"job", results.job.id()}, {"state", JobState_Name(results.job.state())},
-                            {"steps", results.job.step()}, {"seconds", results.seconds}, {"evaluations", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json summary = {{"out", plan.out},
+                                    {"job", results.job.id()},
+                                    {"state", JobState_Name(results.job.state())},
+                                    {"steps", results.job.step()},
+                                    {"seconds", results.seconds},
+                                    {"evaluations", nlohmann::ordered_json::array()}};
   for (const EvaluationResult& evaluation : results.evaluations) {
     nlohmann::ordered_json one = {{"step", evaluation.step()}};
     for (const auto& [name, value] : evaluation.values()) one[name] = value;

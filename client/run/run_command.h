@@ -7,14 +7,14 @@
 namespace mimeo {
 
 struct RunFlags {
-  std::string recipe;                  // path of a text proto
-  std::string data;                    // images; over the recipe's data.path where not empty
-  std::string out;                     // folder of results
-  std::string init;                    // encoder weights to start from, or empty
-  int workers = 0;                     // 0: resources.num_ranks
-  std::vector<std::string> sets;       // FIELD=VALUE
-  std::vector<std::string> teachers;   // NAME=WEIGHTS
-  bool json = false;                   // the summary on stdout as one JSON object
+  std::string recipe;                 // path of a text proto
+  std::string data;                   // images; over the recipe's data.path where not empty
+  std::string out;                    // folder of results
+  std::string init;                   // encoder weights to start from, or empty
+  int workers = 0;                    // 0: resources.num_ranks
+  std::vector<std::string> sets;      // FIELD=VALUE
+  std::vector<std::string> teachers;  // NAME=WEIGHTS
+  bool json = false;                  // the summary on stdout as one JSON object
 };
 
 // Returns the process's exit code (client/exit_code.h).

@@ -41,7 +41,9 @@ void CheckPath(const std::string& field, std::string* path, Problems* problems) 
 void CheckPaths(JobSpec* spec, Problems* problems) {
   CheckPath("data.path", spec->mutable_data()->mutable_path(), problems);
   if (spec->evaluation().has_path()) CheckPath("evaluation.path", spec->mutable_evaluation()->mutable_path(), problems);
-  if (spec->evaluation().has_bank_path()) CheckPath("evaluation.bank_path", spec->mutable_evaluation()->mutable_bank_path(), problems);
+  if (spec->evaluation().has_bank_path()) {
+    CheckPath("evaluation.bank_path", spec->mutable_evaluation()->mutable_bank_path(), problems);
+  }
   if (spec->has_init_weights()) CheckPath("init_weights", spec->mutable_init_weights(), problems);
 }
 
@@ -57,10 +59,13 @@ Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* prob
   for (const std::string& flag : flags.teachers) {
     std::pair<std::string, std::string> teacher = absl::StrSplit(flag, absl::MaxSplits('=', 1));
     if (teacher.first.empty() || teacher.second.empty()) {
-      problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": not NAME=WEIGHTS, e.g. --teacher clip=weights/clip.safetensors"));
+      problems->push_back(
+          absl::StrCat("--teacher ", ToText(flag), ": not NAME=WEIGHTS, e.g. --teacher clip=weights/clip.safetensors"));
       continue;
     }
-    if (IsGiven(teachers, teacher.first)) problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": ", teacher.first, " is given twice"));
+    if (IsGiven(teachers, teacher.first)) {
+      problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": ", teacher.first, " is given twice"));
+    }
     if (std::find(wanted.begin(), wanted.end(), teacher.first) == wanted.end()) {
       problems->push_back(absl::StrCat("--teacher ", ToText(flag), ": the recipe mimics no teacher of this name; ",
                                        wanted.empty() ? "it mimics none" : "it mimics: ", absl::StrJoin(wanted, ", ")));
@@ -70,7 +75,8 @@ Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* prob
   }
   for (const std::string& name : wanted) {
     if (!IsGiven(teachers, name)) {
-      problems->push_back(absl::StrCat("the recipe mimics a teacher named \"", name, "\"; say which weights it has: --teacher ", name, "=WEIGHTS"));
+      problems->push_back(absl::StrCat("the recipe mimics a teacher named \"", name,
+                                       "\"; say which weights it has: --teacher ", name, "=WEIGHTS"));
     }
   }
   return teachers;
@@ -100,8 +106,9 @@ absl::Status CheckOut(const RunPlan& plan) {
   if (!FileExists(path)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::string before, ReadFile(path, limits::kRecipeBytes));
   if (IsTheSameJob(before, path, plan)) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrCat("--out ", ToText(plan.out), " holds the run of another job (see ", ToText(path),
-                                               "); take another folder, or the recipe and flags of that run to continue it"));
+  return absl::AlreadyExistsError(
+      absl::StrCat("--out ", ToText(plan.out), " holds the run of another job (see ", ToText(path),
+                   "); take another folder, or the recipe and flags of that run to continue it"));
 }
 
 }  // namespace

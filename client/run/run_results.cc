@@ -37,8 +37,8 @@ absl::Status RunTool(const RunPlan& plan, std::vector<std::string> args) {
   ASSIGN_OR_RETURN(const auto process, Subprocess::Start(tool));
   ASSIGN_OR_RETURN(const ExitStatus ended, process->Wait(Clock::Real()->Now() + kToolPatience));
   if (ended.ok()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("worker ", verb, " ", ended.ToString(), "; its log ", ToText(tool.output_path), " ends:",
-                                         LogTail(tool.output_path)));
+  return absl::InternalError(absl::StrCat("worker ", verb, " ", ended.ToString(), "; its log ",
+                                          ToText(tool.output_path), " ends:", LogTail(tool.output_path)));
 }
 
 absl::Status WriteMetrics(const RunPlan& plan, const std::vector<StepMetrics>& steps) {
@@ -77,13 +77,16 @@ bool Reconstructs(const JobSpec& spec) {
 // Hugging Face's layout where it holds the encoder; MCMAE's has names of its own alone.
 absl::Status ExportEncoders(const RunPlan& plan, const std::string& checkpoint) {
   const std::string layout = plan.spec.encoder().has_conv_vit() ? "mcmae" : "hf";
-  RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--out", JoinPath(plan.out, "encoder")}));
+  RETURN_IF_ERROR(
+      RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--out", JoinPath(plan.out, "encoder")}));
   if (!plan.spec.has_ema()) return absl::OkStatus();
-  return RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--average", "--out", JoinPath(plan.out, "encoder_average")});
+  return RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", layout, "--average", "--out",
+                        JoinPath(plan.out, "encoder_average")});
 }
 
 // k-NN of the encoder and of everything to judge it by, one under the other. `before`: of the untrained one, or empty.
-std::string Accuracies(const std::map<std::string, double>& before, const std::map<std::string, double>& after, int64_t steps) {
+std::string Accuracies(const std::map<std::string, double>& before, const std::map<std::string, double>& after,
+                       int64_t steps) {
   if (after.count("knn_accuracy") == 0) return "";
   std::string text = "k-NN accuracy on held-out images\n";
   const auto add = [&](const std::string& title, const std::map<std::string, double>& values, const std::string& name) {
@@ -93,7 +96,9 @@ std::string Accuracies(const std::map<std::string, double>& before, const std::m
   add(absl::StrCat("encoder, after ", steps, " steps"), after, "knn_accuracy");
   add("its average", after, "ema_knn_accuracy");
   for (const auto& [name, value] : after) {
-    if (absl::StartsWith(name, kTeacher)) add(absl::StrCat("teacher of ", absl::StripPrefix(name, kTeacher)), after, name);
+    if (absl::StartsWith(name, kTeacher)) {
+      add(absl::StrCat("teacher of ", absl::StripPrefix(name, kTeacher)), after, name);
+    }
   }
   add("encoder, untrained", before, "knn_accuracy");
   add("raw pixels", after, "knn_raw_pixels");
@@ -111,7 +116,8 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
   RunReport report;
   if (Reconstructs(plan.spec)) {
     report.reconstructions_held_out = plan.spec.evaluation().has_path();
-    const std::string images = report.reconstructions_held_out ? plan.spec.evaluation().path() : plan.spec.data().path();
+    const std::string images =
+        report.reconstructions_held_out ? plan.spec.evaluation().path() : plan.spec.data().path();
     const std::string dir = JoinPath(plan.out, "reconstructions");
     RETURN_IF_ERROR(RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--out", dir, "--count",
                                    absl::StrCat(kReconstructions)}));

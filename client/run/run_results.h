@@ -18,8 +18,8 @@ struct RunResults {
   double seconds = 0;
 };
 
-// metrics.jsonl, checkpoint.safetensors, encoder/, reconstructions/ and report.html. `checkpoint` is the downloaded file, with the
-// optimizer's state. An error names the file or the child process that failed.
+// metrics.jsonl, checkpoint.safetensors, encoder/, reconstructions/ and report.html. `checkpoint` is the downloaded
+// file, with the optimizer's state. An error names the file or the child process that failed.
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
 
 // Before and after, for people, a line a number: k-NN beside its baselines, held-out losses. Empty without evaluations.

@@ -18,10 +18,18 @@ EvaluationResult Evaluation(int64_t step, const std::map<std::string, double>& v
 }
 
 TEST(EvaluationSummaryTest, SetsWhatToJudgeByBesideTheEncoder) {
-  const EvaluationResult before = Evaluation(
-      0, {{"knn_accuracy", 0.22}, {"knn_teacher/mimic", 0.41}, {"majority_rate", 0.2}, {"knn_raw_pixels", 0.45}, {"held_out_loss/pixels", 1.6}});
-  const EvaluationResult after = Evaluation(90, {{"knn_accuracy", 0.29}, {"ema_knn_accuracy", 0.3}, {"knn_teacher/mimic", 0.41}, {"majority_rate", 0.2},
-                                                 {"knn_raw_pixels", 0.45}, {"held_out_loss/pixels", 0.7}, {"held_out_loss/mimic", 0.5}});
+  const EvaluationResult before = Evaluation(0, {{"knn_accuracy", 0.22},
+                                                 {"knn_teacher/mimic", 0.41},
+                                                 {"majority_rate", 0.2},
+                                                 {"knn_raw_pixels", 0.45},
+                                                 {"held_out_loss/pixels", 1.6}});
+  const EvaluationResult after = Evaluation(90, {{"knn_accuracy", 0.29},
+                                                 {"ema_knn_accuracy", 0.3},
+                                                 {"knn_teacher/mimic", 0.41},
+                                                 {"majority_rate", 0.2},
+                                                 {"knn_raw_pixels", 0.45},
+                                                 {"held_out_loss/pixels", 0.7},
+                                                 {"held_out_loss/mimic", 0.5}});
   EXPECT_EQ(EvaluationSummary({before, after}),
             "k-NN accuracy on held-out images\n"
             "  encoder, after 90 steps      0.290\n"
@@ -36,7 +44,8 @@ TEST(EvaluationSummaryTest, SetsWhatToJudgeByBesideTheEncoder) {
 
 TEST(EvaluationSummaryTest, SaysNothingThatWasNotMeasured) {
   EXPECT_EQ(EvaluationSummary({}), "");
-  EXPECT_EQ(EvaluationSummary({Evaluation(5, {{"held_out_loss/pixels", 0.5}})}), "held-out loss of pixels: 0.500 after 5 steps\n");
+  EXPECT_EQ(EvaluationSummary({Evaluation(5, {{"held_out_loss/pixels", 0.5}})}),
+            "held-out loss of pixels: 0.500 after 5 steps\n");
 }
 
 TEST(LogTailTest, HoldsTheLastDozenLines) {

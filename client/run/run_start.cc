@@ -8,20 +8,28 @@ namespace mimeo {
 
 absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan) {
   if (newest == nullptr) return RunStart{};
-  if (newest->state() == JOB_STATE_CANCELLED) return RunStart{RunStart::kSubmit, "the job in this folder was cancelled; it begins anew"};
+  if (newest->state() == JOB_STATE_CANCELLED) {
+    return RunStart{RunStart::kSubmit, "the job in this folder was cancelled; it begins anew"};
+  }
   if (newest->state() == JOB_STATE_FAILED && newest->checkpoint_step() == 0) {
-    return RunStart{RunStart::kSubmit, absl::StrCat("the job in this folder had failed (", newest->reason(), "); it begins anew")};
+    return RunStart{RunStart::kSubmit,
+                    absl::StrCat("the job in this folder had failed (", newest->reason(), "); it begins anew")};
   }
   if (JobSpecText(InThisVersion(newest->spec())) != plan.text) {
-    return absl::AlreadyExistsError(absl::StrCat("--out ", ToText(plan.out), " holds the unfinished run of another job; take another folder"));
+    return absl::AlreadyExistsError(
+        absl::StrCat("--out ", ToText(plan.out), " holds the unfinished run of another job; take another folder"));
   }
-  const std::string from = newest->checkpoint_step() == 0 ? "it begins again" : absl::StrCat("it goes on from step ", newest->checkpoint_step());
+  const std::string from = newest->checkpoint_step() == 0
+                               ? "it begins again"
+                               : absl::StrCat("it goes on from step ", newest->checkpoint_step());
   if (newest->state() == JOB_STATE_FAILED) {
-    return RunStart{RunStart::kResume, absl::StrCat("the job in this folder had failed (", newest->reason(), "); ", from)};
+    return RunStart{RunStart::kResume,
+                    absl::StrCat("the job in this folder had failed (", newest->reason(), "); ", from)};
   }
   if (newest->want() != WANT_PAUSE) return RunStart{RunStart::kFollow, ""};
   if (newest->status_code() == 0) return RunStart{RunStart::kResume, ""};
-  return RunStart{RunStart::kResume, absl::StrCat("the job in this folder was paused (", newest->reason(), "); ", from)};
+  return RunStart{RunStart::kResume,
+                  absl::StrCat("the job in this folder was paused (", newest->reason(), "); ", from)};
 }
 
 }  // namespace mimeo

@@ -19,9 +19,9 @@ struct RunStart {
   std::string note;  // for the person; empty: nothing to say
 };
 
-// `newest`: the folder's newest job, or null. A job that a crash, a Ctrl-C, a pause or a failure has ended goes on, wherever it has come
-// to: what made it fail may have been mended. It begins anew only when it had failed before its first checkpoint, or was cancelled.
-// AlreadyExists: it is another job than the plan's.
+// `newest`: the folder's newest job, or null. A job that a crash, a Ctrl-C, a pause or a failure has ended goes on,
+// wherever it has come to: what made it fail may have been mended. It begins anew only when it had failed before its
+// first checkpoint, or was cancelled. AlreadyExists: it is another job than the plan's.
 absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan);
 
 }  // namespace mimeo

@@ -20,7 +20,8 @@ std::string StatusText(const absl::Status& status) {
 
 std::string EventText(const Event& event) {
   switch (event.kind_case()) {
-    case Event::kJobSubmitted: return absl::StrCat(event.job_submitted().job_id(), ": submitted");
+    case Event::kJobSubmitted:
+      return absl::StrCat(event.job_submitted().job_id(), ": submitted");
     case Event::kJobControlled:
       return absl::StrCat(event.job_controlled().job_id(), ": ", Want_Name(event.job_controlled().want()));
     case Event::kGangPlaced: {
@@ -33,7 +34,10 @@ std::string EventText(const Event& event) {
     case Event::kGangEnded: {
       const GangEnded& ended = event.gang_ended();
       return absl::StrCat(ended.job_id(), ": generation ", ended.generation(), " ended, ", GangEnd_Name(ended.end()),
-                          ended.permanent() ? " for good: " : ended.needs_person() ? " until a person helps: " : ": ", ended.reason());
+                          ended.permanent()      ? " for good: "
+                          : ended.needs_person() ? " until a person helps: "
+                                                 : ": ",
+                          ended.reason());
     }
     case Event::kDatasetPinned:
       return absl::StrCat(event.dataset_pinned().job_id(), ": data pinned to ", event.dataset_pinned().digest());
@@ -49,18 +53,23 @@ std::string EventText(const Event& event) {
     case Event::kWorkerRegistered:
       return absl::StrCat(event.worker_registered().worker().id(), ": registered with ",
                           event.worker_registered().worker().slots(), " slots");
-    case Event::kWorkerForgotten: return absl::StrCat(event.worker_forgotten().worker_id(), ": forgotten");
+    case Event::kWorkerForgotten:
+      return absl::StrCat(event.worker_forgotten().worker_id(), ": forgotten");
     case Event::kTeacherRegistered:
       return absl::StrCat("teacher ", event.teacher_registered().name(), ": registered at ",
                           event.teacher_registered().address());
-    case Event::kTeacherForgotten: return absl::StrCat("teacher ", event.teacher_forgotten().name(), ": forgotten");
-    case Event::kJobPaused: return absl::StrCat(event.job_paused().job_id(), ": paused: ", event.job_paused().reason());
+    case Event::kTeacherForgotten:
+      return absl::StrCat("teacher ", event.teacher_forgotten().name(), ": forgotten");
+    case Event::kJobPaused:
+      return absl::StrCat(event.job_paused().job_id(), ": paused: ", event.job_paused().reason());
     case Event::kTeacherPinned:
-      return absl::StrCat(event.teacher_pinned().job_id(), ": teacher ", event.teacher_pinned().contract().name(), " pinned to ",
-                          event.teacher_pinned().contract().weights_digest());
+      return absl::StrCat(event.teacher_pinned().job_id(), ": teacher ", event.teacher_pinned().contract().name(),
+                          " pinned to ", event.teacher_pinned().contract().weights_digest());
     case Event::kWorkerDrained:
-      return absl::StrCat(event.worker_drained().worker_id(), event.worker_drained().drained() ? ": drained" : ": undrained");
-    case Event::KIND_NOT_SET: break;
+      return absl::StrCat(event.worker_drained().worker_id(),
+                          event.worker_drained().drained() ? ": drained" : ": undrained");
+    case Event::KIND_NOT_SET:
+      break;
   }
   return "an unknown event";
 }
@@ -125,8 +134,10 @@ ClusterScript::Command ClusterScript::Parse(const std::string& text) {
   Command command;
   for (const absl::string_view word : absl::StrSplit(text, ' ', absl::SkipEmpty())) {
     const std::vector<std::string> parts = absl::StrSplit(word, absl::MaxSplits('=', 1));
-    if (parts.size() == 1) command.words.push_back(parts[0]);
-    else command.options[parts[0]] = parts[1];
+    if (parts.size() == 1)
+      command.words.push_back(parts[0]);
+    else
+      command.options[parts[0]] = parts[1];
   }
   return command;
 }
@@ -302,8 +313,9 @@ std::string ClusterScript::Workers() {
   std::string text;
   const ListWorkersReply reply = *core_->ListWorkers(ListWorkersRequest());
   for (const Worker& worker : reply.workers()) {
-    absl::StrAppend(&text, worker.identity().id(), ": ", worker.slots_busy(), " of ", worker.identity().slots(), " busy",
-                    worker.offered() ? "" : ", given nothing", worker.note().empty() ? "" : "; ", worker.note(), "\n");
+    absl::StrAppend(&text, worker.identity().id(), ": ", worker.slots_busy(), " of ", worker.identity().slots(),
+                    " busy", worker.offered() ? "" : ", given nothing", worker.note().empty() ? "" : "; ",
+                    worker.note(), "\n");
   }
   return text;
 }

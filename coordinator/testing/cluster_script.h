@@ -1,11 +1,12 @@
-// A cluster in words, for tests: each command goes to a real CoordinatorCore on a fake clock, and what happened comes back as
-// text. One thread.
+// A cluster in words, for tests: each command goes to a real CoordinatorCore on a fake clock, and what happened comes
+// back as text. One thread.
 //
 //   worker W slots=N [cuda=1 [bf16=1] [nvlink=1]] [incarnation=I]      registers
 //   teacher T [incarnation=I] [address=A]          heartbeats
 //   submit J ranks=N [priority=P] [device=cuda|cpu] [precision=bf16] [teacher=T] [restarts=N] [keep=N]
 //   pause J · resume J · cancel J · explain J
-//   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's next heartbeat says so, and comes now;
+//   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's
+//   next heartbeat says so, and comes now;
 //                                                  in WORDS an underscore is a space
 //   heartbeat W [leaving=1]                        answers what W should run; leaving: its agent was told to stop
 //   leave W                                        its agent says goodbye
@@ -86,9 +87,10 @@ class ClusterScript {
   CoordinatorMetrics metrics_;
   std::unique_ptr<CoordinatorCore> core_;
   size_t events_seen_ = 0;
-  std::map<std::string, std::string> incarnations_;              // by worker
-  std::map<std::string, TeacherHeartbeatRequest> teachers_;      // by name
-  // What each agent says of its ranks, by worker and (job, generation, rank), until the coordinator names the gang no more.
+  std::map<std::string, std::string> incarnations_;          // by worker
+  std::map<std::string, TeacherHeartbeatRequest> teachers_;  // by name
+  // What each agent says of its ranks, by worker and (job, generation, rank), until the coordinator names the gang no
+  // more.
   std::map<std::string, std::map<std::tuple<std::string, int64_t, int>, RankStatus>> statuses_;
 };
 

@@ -95,7 +95,8 @@ class ServicesTest : public ::testing::Test {
   }
 
   // `bytes` in chunks of a kilobyte, or of `chunk_bytes`; the manifest that would commit them.
-  CheckpointManifest Upload(const std::string& id, int64_t step, const std::string& bytes, absl::Status* status, size_t chunk_bytes = 1024) {
+  CheckpointManifest Upload(const std::string& id, int64_t step, const std::string& bytes, absl::Status* status,
+                            size_t chunk_bytes = 1024) {
     CheckpointManifest manifest;
     manifest.set_job_id(id);
     manifest.set_step(step);

@@ -55,7 +55,8 @@ class Simulation {
     ASSERT_TRUE(Commit(event).ok());
   }
   // The job's gang fails on its first worker.
-  void Fail(const std::string& job_id, absl::StatusCode code, bool progressed = false, const std::string& message = "data.path: it broke") {
+  void Fail(const std::string& job_id, absl::StatusCode code, bool progressed = false,
+            const std::string& message = "data.path: it broke") {
     const JobInfo& failed = state_.jobs().at(job_id);
     Event event;
     GangEnded* ended = event.mutable_gang_ended();

@@ -17,7 +17,8 @@ struct ConvVitShape {
 // ConvVitShape() is MCMAE-B.
 inline ConvVitSpec PlainConvVit(const ConvVitShape& shape, StageEvaluation stages) {
   ConvVitSpec spec;
-  spec.set_stem_px(shape.stem_px), spec.set_width(shape.width), spec.set_depth(shape.depth), spec.set_heads(shape.heads);
+  spec.set_stem_px(shape.stem_px), spec.set_width(shape.width), spec.set_depth(shape.depth),
+      spec.set_heads(shape.heads);
   for (const int stage : {0, 1}) {
     spec.add_stage_width(shape.stage_width[stage]);
     spec.add_stage_depth(shape.stage_depth[stage]);

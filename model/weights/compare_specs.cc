@@ -14,7 +14,8 @@ class Comparer {
   template <typename T>
   void Same(const char* field, const T& file, const T& job) {
     if (file == job) return;
-    comparison_->problems.push_back(absl::StrCat("it has ", Text(file), " for ", field, "; this encoder has ", Text(job)));
+    comparison_->problems.push_back(
+        absl::StrCat("it has ", Text(file), " for ", field, "; this encoder has ", Text(job)));
   }
   // What the file does not state was assumed; then the job knows better.
   template <typename T>
@@ -24,8 +25,10 @@ class Comparer {
   }
   template <typename T>
   void Differs(const char* field, const T& file, const T& job) {
-    if (file != job)
-      comparison_->notes.push_back(absl::StrCat(field, ": ", Text(job), ", the job's; the file was read with ", Text(file)));
+    if (file != job) {
+      comparison_->notes.push_back(
+          absl::StrCat(field, ": ", Text(job), ", the job's; the file was read with ", Text(file)));
+    }
   }
 
  private:
@@ -56,17 +59,20 @@ void CompareVits(const Description& file, const VitSpec& job, const std::string&
   comparer->Same("encoder.vit.register_tokens", vit.register_tokens(), job.register_tokens());
   comparer->Differs("encoder.vit.norm_epsilon", vit.norm_epsilon(), job.norm_epsilon());
   if (job.positions() == POSITIONS_SINE_COSINE && vit.positions() == POSITIONS_LEARNED) {
-    comparison->problems.push_back(absl::StrCat(positions_key,
-                                                " are not sine-cosine positions, and this encoder keeps those fixed: set "
-                                                "encoder.vit.positions to POSITIONS_LEARNED"));
+    comparison->problems.push_back(
+        absl::StrCat(positions_key,
+                     " are not sine-cosine positions, and this encoder keeps those fixed: set "
+                     "encoder.vit.positions to POSITIONS_LEARNED"));
   }
 }
 
 void CompareConvVits(const Description& file, const ConvVitSpec& job, Comparer* comparer) {
   const ConvVitSpec& conv = file.spec.conv_vit();
   comparer->Same("encoder.conv_vit.stem_px", conv.stem_px(), job.stem_px());
-  comparer->Same("encoder.conv_vit.stage_width", absl::StrJoin(conv.stage_width(), ", "), absl::StrJoin(job.stage_width(), ", "));
-  comparer->Same("encoder.conv_vit.stage_depth", absl::StrJoin(conv.stage_depth(), ", "), absl::StrJoin(job.stage_depth(), ", "));
+  comparer->Same("encoder.conv_vit.stage_width", absl::StrJoin(conv.stage_width(), ", "),
+                 absl::StrJoin(job.stage_width(), ", "));
+  comparer->Same("encoder.conv_vit.stage_depth", absl::StrJoin(conv.stage_depth(), ", "),
+                 absl::StrJoin(job.stage_depth(), ", "));
   comparer->Same("encoder.conv_vit.width", conv.width(), job.width());
   comparer->Same("encoder.conv_vit.depth", conv.depth(), job.depth());
   comparer->SameIf(file.heads_stated, "encoder.conv_vit.heads", conv.heads(), job.heads());
@@ -83,7 +89,8 @@ SpecComparison CompareSpecs(const Description& file, const EncoderSpec& job, con
   Comparer comparer(&comparison);
   comparer.Same("data.channels", file.image.channels, image.channels);
   if (file.spec.kind_case() != job.kind_case()) {
-    comparer.Same<std::string>("encoder", file.spec.has_vit() ? "a ViT" : "a ConvViT", job.has_vit() ? "a ViT" : "a ConvViT");
+    comparer.Same<std::string>("encoder", file.spec.has_vit() ? "a ViT" : "a ConvViT",
+                               job.has_vit() ? "a ViT" : "a ConvViT");
   } else if (job.has_vit()) {
     CompareVits(file, job.vit(), positions_key, &comparer, &comparison);
   } else {

@@ -30,9 +30,12 @@ int UsualHeads(int width) {
 bool IsNamedDino(const WeightsFile& weights) {
   std::string name = weights.path;
   const nlohmann::json& config = weights.surroundings.config;
-  if (config.contains("_name_or_path") && config["_name_or_path"].is_string()) name += config["_name_or_path"].get<std::string>();
+  if (config.contains("_name_or_path") && config["_name_or_path"].is_string()) {
+    name += config["_name_or_path"].get<std::string>();
+  }
   const std::string lower = absl::AsciiStrToLower(name);
-  return weights.layout.family == "hf-vit" && (absl::StrContains(lower, "dino-vit") || absl::StrContains(lower, "dino_vit"));
+  return weights.layout.family == "hf-vit" &&
+         (absl::StrContains(lower, "dino-vit") || absl::StrContains(lower, "dino_vit"));
 }
 
 std::string Name(Activation activation) { return activation == ACTIVATION_QUICK_GELU ? "quick_gelu" : "gelu"; }
@@ -40,7 +43,10 @@ std::string Name(Activation activation) { return activation == ACTIVATION_QUICK_
 class Describer {
  public:
   Describer(const WeightsFile& weights, Description* description)
-      : weights_(weights), stated_(ReadStated(weights.surroundings)), description_(description), problems_(stated_.problems) {}
+      : weights_(weights),
+        stated_(ReadStated(weights.surroundings)),
+        description_(description),
+        problems_(stated_.problems) {}
 
   std::vector<std::string> Run() {
     description_->notes = weights_.notes;
@@ -58,7 +64,8 @@ class Describer {
 
   void NoteEncoder() {
     const ImageShape& image = description_->image;
-    Note(absl::StrCat("image: ", image.channels, " channels, ", image.height_px, " x ", image.width_px, " px (height x width)"));
+    Note(absl::StrCat("image: ", image.channels, " channels, ", image.height_px, " x ", image.width_px,
+                      " px (height x width)"));
     if (!description_->spec.has_vit()) return;
     const VitSpec& vit = description_->spec.vit();
     Note(absl::StrCat("patch: ", vit.patch_px(), " px"));
@@ -72,8 +79,9 @@ class Describer {
     const std::string openai = weights_.layout.naming == Naming::kTimm && vit->pre_norm()
                                    ? "; OpenAI's CLIP weights need quick_gelu: state it in metadata key `activation`"
                                    : "";
-    Note(absl::StrCat("activation: ", Name(vit->activation()), ", ",
-                      stated_.activation.has_value() ? "from " + stated_.activation->where : "assumed for the family" + openai));
+    Note(absl::StrCat(
+        "activation: ", Name(vit->activation()), ", ",
+        stated_.activation.has_value() ? "from " + stated_.activation->where : "assumed for the family" + openai));
     DecideEpsilon(vit);
   }
 
@@ -90,7 +98,8 @@ class Describer {
         vit->set_norm_epsilon(1e-6);
         reason = "DINO's own; config.json says 1e-12, a known mistake of the facebook/dino-* files";
       } else {
-        absl::StrAppend(&reason, "; if this is one of facebook/dino-*, 1e-6 is right: let its folder's name have dino-vit in it");
+        absl::StrAppend(
+            &reason, "; if this is one of facebook/dino-*, 1e-6 is right: let its folder's name have dino-vit in it");
       }
     }
     Note(absl::StrCat("norm epsilon: ", vit->norm_epsilon(), ", ", reason));
@@ -102,12 +111,13 @@ class Describer {
     description_->heads_stated = stated_.heads.has_value();
     const int heads = stated_.heads.has_value() ? stated_.heads->value : UsualHeads(width);
     if (heads <= 0 || width % heads != 0) {
-      problems_.push_back(
-          absl::StrCat("width ", width, " is not a multiple of ", heads, " heads",
-                       stated_.heads.has_value() ? "" : ", the usual number: state theirs in metadata key `num_heads`"));
+      problems_.push_back(absl::StrCat(
+          "width ", width, " is not a multiple of ", heads, " heads",
+          stated_.heads.has_value() ? "" : ", the usual number: state theirs in metadata key `num_heads`"));
       return;
     }
-    plain ? description_->spec.mutable_vit()->set_heads(heads) : description_->spec.mutable_conv_vit()->set_heads(heads);
+    plain ? description_->spec.mutable_vit()->set_heads(heads)
+          : description_->spec.mutable_conv_vit()->set_heads(heads);
     Note(absl::StrCat("heads: ", heads, ", ",
                       stated_.heads.has_value() ? "from " + stated_.heads->where : "assumed from the width"));
   }
@@ -115,7 +125,8 @@ class Describer {
   void DecideStatistics() {
     const auto channels = static_cast<size_t>(description_->image.channels);
     PixelStatistics& pixels = description_->statistics;
-    const bool clip = weights_.layout.HasFlatTokens() || (weights_.layout.family == "timm" && description_->spec.vit().pre_norm());
+    const bool clip =
+        weights_.layout.HasFlatTokens() || (weights_.layout.family == "timm" && description_->spec.vit().pre_norm());
     pixels = clip ? ClipStatistics() : ImageNetStatistics();
     std::string reason = clip ? "CLIP's, assumed for the family" : "ImageNet's, assumed for the family";
     if (channels != 3) {
@@ -123,15 +134,16 @@ class Describer {
       reason = "ImageNet's means over channels, assumed";
     }
     if (stated_.mean.has_value() && stated_.std.has_value()) ReadPixels(channels, &reason);
-    Note(absl::StrCat("pixels: mean [", absl::StrJoin(pixels.mean, ", "), "], std [", absl::StrJoin(pixels.std, ", "), "], ",
-                      reason));
+    Note(absl::StrCat("pixels: mean [", absl::StrJoin(pixels.mean, ", "), "], std [", absl::StrJoin(pixels.std, ", "),
+                      "], ", reason));
   }
 
   void ReadPixels(size_t channels, std::string* reason) {
     const std::vector<double>&mean = stated_.mean->value, &std = stated_.std->value;
     const std::vector<double> half(3, 0.5);
     if (IsNamedDino(weights_) && mean == half && std == half) {
-      *reason = "ImageNet's, DINO's own; preprocessor_config.json says 0.5, a known mistake of the facebook/dino-* files";
+      *reason =
+          "ImageNet's, DINO's own; preprocessor_config.json says 0.5, a known mistake of the facebook/dino-* files";
     } else if (mean.size() != channels || std.size() != channels) {
       problems_.push_back(absl::StrCat(stated_.mean->where, ": mean and std of ", mean.size(), " and ", std.size(),
                                        " channels; it has ", channels));
@@ -140,7 +152,9 @@ class Describer {
       *reason = "from " + stated_.mean->where;
     }
     for (const double value : std) {
-      if (!(value > 0)) problems_.push_back(absl::StrCat(stated_.std->where, ": a std of ", value, "; it should be above 0"));
+      if (!(value > 0)) {
+        problems_.push_back(absl::StrCat(stated_.std->where, ": a std of ", value, "; it should be above 0"));
+      }
     }
   }
 
@@ -168,6 +182,8 @@ VitParts PartsOf(const VitSpec& spec) {
   return parts;
 }
 
-PixelStatistics ClipStatistics() { return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}}; }
+PixelStatistics ClipStatistics() {
+  return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
+}
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// What an encoder's shape is by its weights file: from the tensors' shapes, from what is stated around them, and for the rest from
-// the habits of its family. Pure functions.
+// What an encoder's shape is by its weights file: from the tensors' shapes, from what is stated around them, and for
+// the rest from the habits of its family. Pure functions.
 #pragma once
 
 #include <string>

@@ -10,8 +10,9 @@ namespace mimeo {
 namespace {
 
 bool Any(const std::vector<std::string>& keys, absl::string_view prefix, absl::string_view part) {
-  return std::any_of(keys.begin(), keys.end(),
-                     [&](const std::string& key) { return absl::StartsWith(key, prefix) && absl::StrContains(key, part); });
+  return std::any_of(keys.begin(), keys.end(), [&](const std::string& key) {
+    return absl::StartsWith(key, prefix) && absl::StrContains(key, part);
+  });
 }
 
 // Families that share the name of the patch embedding, told apart by their other keys.
@@ -54,7 +55,8 @@ absl::StatusOr<Layout> DetectLayout(const std::vector<std::string>& keys) {
   }
   const std::vector<std::string> first(keys.begin(), keys.begin() + std::min<size_t>(keys.size(), 8));
   return absl::InvalidArgumentError(absl::StrCat(
-      "no encoder of a known family (mimeo, timm, dinov2, mae, mcmae, hf-vit, hf-vit-mae, hf-dinov2, openai-clip, hf-clip): it has "
+      "no encoder of a known family (mimeo, timm, dinov2, mae, mcmae, hf-vit, hf-vit-mae, hf-dinov2, openai-clip, "
+      "hf-clip): it has "
       "none of ",
       absl::StrJoin(absent, ", "), "; its ", keys.size(), " keys begin with ", absl::StrJoin(first, ", ")));
 }

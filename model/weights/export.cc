@@ -43,13 +43,15 @@ class Exporter {
         encoder_(MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), &expected_)) {}
 
   absl::StatusOr<NamedTensors> Run() {
-    const std::vector<KeyRule> rules = spec_.encoder().has_vit() ? names_.Rules(PartsOf(spec_.encoder().vit())) : McmaeRules();
+    const std::vector<KeyRule> rules =
+        spec_.encoder().has_vit() ? names_.Rules(PartsOf(spec_.encoder().vit())) : McmaeRules();
     for (const KeyRule& rule : rules) AddParts(rule);
     AddPositions();
     if (!names_.MaskToken().empty()) tensors_[names_.MaskToken()] = at::zeros({1, encoder_->width()});
     if (layout_ == WeightsLayout::kMae || layout_ == WeightsLayout::kHfVitMae) AddDecoder();
-    if (!problems_.empty())
+    if (!problems_.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("checkpoint: ", absl::StrJoin(problems_, "\ncheckpoint: ")));
+    }
     return std::move(tensors_);
   }
 
@@ -68,8 +70,8 @@ class Exporter {
     if (found == checkpoint_.end()) {
       problems_.push_back(absl::StrCat("missing key ", name, ", shape ", ShapeText(shape)));
     } else if (found->second.sizes() != shape) {
-      problems_.push_back(
-          absl::StrCat("key ", name, " has shape ", ShapeText(found->second.sizes()), ", should be ", ShapeText(shape)));
+      problems_.push_back(absl::StrCat("key ", name, " has shape ", ShapeText(found->second.sizes()), ", should be ",
+                                       ShapeText(shape)));
     } else if (const std::string not_finite = NotFinite(found->second); !not_finite.empty()) {
       problems_.push_back(absl::StrCat("key ", name, " holds ", not_finite));
     } else {
@@ -104,7 +106,8 @@ class Exporter {
       positions_LD = positions_LD.slice(0, 1);
     } else if (layout_ == WeightsLayout::kTimm && registers > 0) {
       // timm adds positions to register tokens too.
-      positions_LD = at::cat({positions_LD.slice(0, 0, 1), at::zeros({registers, positions_LD.size(1)}), positions_LD.slice(0, 1)});
+      positions_LD = at::cat(
+          {positions_LD.slice(0, 0, 1), at::zeros({registers, positions_LD.size(1)}), positions_LD.slice(0, 1)});
     }
     tensors_[names_.Positions()] = positions_LD.unsqueeze(0);
   }
@@ -121,7 +124,8 @@ class Exporter {
       AddDecoderTensor(mae, tensor.detach().to(at::kCPU, at::kFloat));
     }
     if (tensors_.count(layout_ == WeightsLayout::kMae ? "decoder_embed.weight" : "decoder.decoder_embed.weight") == 0) {
-      problems_.push_back(absl::StrCat("no keys ", prefix, "decoder_*: it lacks the decoder of objective ", objective->name()));
+      problems_.push_back(
+          absl::StrCat("no keys ", prefix, "decoder_*: it lacks the decoder of objective ", objective->name()));
     }
     const int width = objective->reconstruction().decoder_width();
     AddDecoderTensor("decoder_pos_embed", SinCosPositions(encoder_->grid(), width).unsqueeze(0));
@@ -145,7 +149,8 @@ class Exporter {
     const std::vector<at::Tensor> parts = tensor.chunk(3);
     const char* const part_names[] = {"query", "key", "value"};
     for (size_t i = 0; i < parts.size(); ++i) {
-      tensors_[absl::StrReplaceAll(name, {{".attn.qkv.", absl::StrCat(".attention.attention.", part_names[i], ".")}})] = parts[i];
+      tensors_[absl::StrReplaceAll(name, {{".attn.qkv.", absl::StrCat(".attention.attention.", part_names[i], ".")}})] =
+          parts[i];
     }
   }
 
@@ -171,7 +176,10 @@ absl::StatusOr<NamedTensors> AsType(const NamedTensors& tensors, ExportedType ty
   for (const auto& [name, tensor] : tensors) {
     const at::Tensor stored = type == ExportedType::kFloat32 ? tensor : tensor.to(at::kBFloat16);
     const std::string not_finite = NotFinite(stored);
-    if (!not_finite.empty()) problems.push_back(absl::StrCat("checkpoint: key ", name, " holds ", not_finite, type == ExportedType::kFloat32 ? "" : ", as bfloat16"));
+    if (!not_finite.empty()) {
+      problems.push_back(absl::StrCat("checkpoint: key ", name, " holds ", not_finite,
+                                      type == ExportedType::kFloat32 ? "" : ", as bfloat16"));
+    }
     typed.emplace(name, stored);
   }
   if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
@@ -180,13 +188,13 @@ absl::StatusOr<NamedTensors> AsType(const NamedTensors& tensors, ExportedType ty
 
 }  // namespace
 
-absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint, const JobSpec& spec, const std::string& out_dir,
-                           ExportedType type) {
+absl::Status ExportEncoder(WeightsLayout layout, const NamedTensors& checkpoint, const JobSpec& spec,
+                           const std::string& out_dir, ExportedType type) {
   const at::NoGradGuard no_grad;
   const std::vector<std::string> reasons = WhyNotExported(layout, spec);
   if (!reasons.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("layout ", ExportedNames(layout).family, " cannot hold this encoder: ", absl::StrJoin(reasons, "; ")));
+    return absl::InvalidArgumentError(absl::StrCat("layout ", ExportedNames(layout).family,
+                                                   " cannot hold this encoder: ", absl::StrJoin(reasons, "; ")));
   }
   Exporter exporter(layout, checkpoint, spec);
   ASSIGN_OR_RETURN(const NamedTensors exported, exporter.Run());

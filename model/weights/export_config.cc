@@ -63,8 +63,8 @@ void AddMaeConfig(const JobSpec& spec, ordered_json* config) {
 ordered_json Dinov2Config(const JobSpec& spec) {
   const VitSpec& vit = spec.encoder().vit();
   const bool registers = vit.register_tokens() > 0;
-  ordered_json config =
-      HfConfig(spec, registers ? "Dinov2WithRegistersModel" : "Dinov2Model", registers ? "dinov2_with_registers" : "dinov2");
+  ordered_json config = HfConfig(spec, registers ? "Dinov2WithRegistersModel" : "Dinov2Model",
+                                 registers ? "dinov2_with_registers" : "dinov2");
   AddVitConfig(vit, &config);
   config.erase("intermediate_size");
   config["mlp_ratio"] = static_cast<int>(vit.mlp_ratio());  // transformers refuses 4.0
@@ -135,13 +135,20 @@ std::string ConfigJson(WeightsLayout layout, const JobSpec& spec, bool no_embed_
       AddVitConfig(spec.encoder().vit(), &config);
       AddMaeConfig(spec, &config);
       break;
-    case WeightsLayout::kHfDinov2: config = Dinov2Config(spec); break;
-    case WeightsLayout::kHfClip: config = HfConfig(spec, "CLIPVisionModel", "clip_vision_model"); break;
-    case WeightsLayout::kTimm: config = TimmConfig(spec, no_embed_class); break;
+    case WeightsLayout::kHfDinov2:
+      config = Dinov2Config(spec);
+      break;
+    case WeightsLayout::kHfClip:
+      config = HfConfig(spec, "CLIPVisionModel", "clip_vision_model");
+      break;
+    case WeightsLayout::kTimm:
+      config = TimmConfig(spec, no_embed_class);
+      break;
     case WeightsLayout::kMae:
     case WeightsLayout::kDinov2:
     case WeightsLayout::kOpenAiClip:
-    case WeightsLayout::kMcmae: return "";
+    case WeightsLayout::kMcmae:
+      return "";
   }
   if (layout != WeightsLayout::kTimm) config["torch_dtype"] = type == ExportedType::kBFloat16 ? "bfloat16" : "float32";
   return config.dump(2) + "\n";

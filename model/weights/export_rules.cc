@@ -30,12 +30,14 @@ void NeedPlainVit(const VitSpec& vit, Reasons* reasons) {
 void NeedMae(const VitSpec& vit, Reasons* reasons) {
   NeedPlainVit(vit, reasons);
   reasons->Need(vit.qkv_bias(), "encoder.vit.qkv_bias is false, and its attention has one");
-  reasons->Need(vit.activation() == ACTIVATION_GELU, "encoder.vit.activation is not ACTIVATION_GELU, which its blocks have");
+  reasons->Need(vit.activation() == ACTIVATION_GELU,
+                "encoder.vit.activation is not ACTIVATION_GELU, which its blocks have");
   reasons->Need(vit.norm_epsilon() == 1e-6, "encoder.vit.norm_epsilon is not 1e-6, which its norms have");
 }
 
 void NeedSquare(const DataSpec& data, Reasons* reasons) {
-  reasons->Need(data.image_px() == data.image_width_px(), "data.image_width_px is not data.image_px, and its images are squares");
+  reasons->Need(data.image_px() == data.image_width_px(),
+                "data.image_width_px is not data.image_px, and its images are squares");
 }
 
 void NeedClip(const VitSpec& vit, Reasons* reasons) {
@@ -55,9 +57,10 @@ void NeedDinov2(const VitSpec& vit, Reasons* reasons) {
 }
 
 void NeedTimm(const VitSpec& vit, Reasons* reasons) {
-  reasons->Need(vit.patch_bias() != vit.pre_norm(),
-                "encoder.vit.patch_bias and encoder.vit.pre_norm are the same, and timm's patch embedding has a bias where there "
-                "is no such norm");
+  reasons->Need(
+      vit.patch_bias() != vit.pre_norm(),
+      "encoder.vit.patch_bias and encoder.vit.pre_norm are the same, and timm's patch embedding has a bias where there "
+      "is no such norm");
   reasons->Need(vit.norm_epsilon() == 1e-6 || vit.norm_epsilon() == 1e-5,
                 "encoder.vit.norm_epsilon is neither 1e-6 nor 1e-5, and timm's configuration cannot say another");
 }
@@ -65,12 +68,14 @@ void NeedTimm(const VitSpec& vit, Reasons* reasons) {
 void NeedVit(WeightsLayout layout, const JobSpec& spec, Reasons* reasons) {
   const VitSpec& vit = spec.encoder().vit();
   switch (layout) {
-    case WeightsLayout::kHfVit: return NeedPlainVit(vit, reasons);
+    case WeightsLayout::kHfVit:
+      return NeedPlainVit(vit, reasons);
     case WeightsLayout::kHfVitMae:
       NeedPlainVit(vit, reasons);
       NeedSquare(spec.data(), reasons);
       return reasons->Need(OnlyReconstruction(spec) != nullptr,
-                           "its decoder is that of the one reconstruction objective that is not linear, of which the job has none or several");
+                           "its decoder is that of the one reconstruction objective that is not linear, of which the "
+                           "job has none or several");
     case WeightsLayout::kHfDinov2:
       NeedDinov2(vit, reasons);
       NeedSquare(spec.data(), reasons);
@@ -79,9 +84,12 @@ void NeedVit(WeightsLayout layout, const JobSpec& spec, Reasons* reasons) {
     case WeightsLayout::kDinov2:
       NeedDinov2(vit, reasons);
       NeedSquare(spec.data(), reasons);
-      reasons->Need(vit.activation() == ACTIVATION_GELU, "encoder.vit.activation is not ACTIVATION_GELU, which its blocks have");
+      reasons->Need(vit.activation() == ACTIVATION_GELU,
+                    "encoder.vit.activation is not ACTIVATION_GELU, which its blocks have");
       return reasons->Need(vit.norm_epsilon() == 1e-6, "encoder.vit.norm_epsilon is not 1e-6, which its norms have");
-    case WeightsLayout::kHfClip: NeedSquare(spec.data(), reasons); return NeedClip(vit, reasons);
+    case WeightsLayout::kHfClip:
+      NeedSquare(spec.data(), reasons);
+      return NeedClip(vit, reasons);
     case WeightsLayout::kOpenAiClip:
       NeedClip(vit, reasons);
       NeedSquare(spec.data(), reasons);
@@ -89,17 +97,21 @@ void NeedVit(WeightsLayout layout, const JobSpec& spec, Reasons* reasons) {
       reasons->Need(vit.activation() == ACTIVATION_QUICK_GELU,
                     "encoder.vit.activation is not ACTIVATION_QUICK_GELU, which its blocks have");
       return reasons->Need(vit.norm_epsilon() == 1e-5, "encoder.vit.norm_epsilon is not 1e-5, which its norms have");
-    case WeightsLayout::kTimm: return NeedTimm(vit, reasons);
-    case WeightsLayout::kMae: NeedSquare(spec.data(), reasons); return NeedMae(vit, reasons);
-    case WeightsLayout::kMcmae: return reasons->Need(false, "encoder is a ViT, and its encoders are conv_vit");
+    case WeightsLayout::kTimm:
+      return NeedTimm(vit, reasons);
+    case WeightsLayout::kMae:
+      NeedSquare(spec.data(), reasons);
+      return NeedMae(vit, reasons);
+    case WeightsLayout::kMcmae:
+      return reasons->Need(false, "encoder is a ViT, and its encoders are conv_vit");
   }
 }
 
 }  // namespace
 
 const std::vector<std::string>& WeightsLayoutNames() {
-  static const auto* const names =
-      new std::vector<std::string>{"hf-vit", "hf-vit-mae", "hf-dinov2", "hf-clip", "timm", "mae", "dinov2", "openai-clip", "mcmae"};
+  static const auto* const names = new std::vector<std::string>{
+      "hf-vit", "hf-vit-mae", "hf-dinov2", "hf-clip", "timm", "mae", "dinov2", "openai-clip", "mcmae"};
   return *names;
 }
 
@@ -108,9 +120,10 @@ absl::StatusOr<WeightsLayout> ParseWeightsLayout(const std::string& name, const 
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == name) return static_cast<WeightsLayout>(i);
   }
-  if (name != "hf")
+  if (name != "hf") {
     return absl::InvalidArgumentError(
         absl::StrCat("no layout is called \"", name, "\"; there are hf, ", absl::StrJoin(names, ", ")));
+  }
   JobSpec square;
   *square.mutable_encoder() = spec;
   for (const WeightsLayout layout : {WeightsLayout::kHfDinov2, WeightsLayout::kHfClip}) {
@@ -133,14 +146,21 @@ Layout ExportedNames(WeightsLayout layout) {
   const std::string& family = WeightsLayoutNames()[static_cast<size_t>(layout)];
   switch (layout) {
     case WeightsLayout::kHfVit:
-    case WeightsLayout::kHfVitMae: return {family, Naming::kHfVit, "vit."};
-    case WeightsLayout::kHfDinov2: return {family, Naming::kHfDinov2, ""};
-    case WeightsLayout::kHfClip: return {family, Naming::kHfClip, "vision_model."};
-    case WeightsLayout::kDinov2: return {family, Naming::kDinov2, ""};
-    case WeightsLayout::kOpenAiClip: return {family, Naming::kOpenAiClip, "visual."};
-    case WeightsLayout::kMcmae: return {family, Naming::kMcmae, ""};
+    case WeightsLayout::kHfVitMae:
+      return {family, Naming::kHfVit, "vit."};
+    case WeightsLayout::kHfDinov2:
+      return {family, Naming::kHfDinov2, ""};
+    case WeightsLayout::kHfClip:
+      return {family, Naming::kHfClip, "vision_model."};
+    case WeightsLayout::kDinov2:
+      return {family, Naming::kDinov2, ""};
+    case WeightsLayout::kOpenAiClip:
+      return {family, Naming::kOpenAiClip, "visual."};
+    case WeightsLayout::kMcmae:
+      return {family, Naming::kMcmae, ""};
     case WeightsLayout::kTimm:
-    case WeightsLayout::kMae: break;
+    case WeightsLayout::kMae:
+      break;
   }
   return {family, Naming::kTimm, ""};
 }

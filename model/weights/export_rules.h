@@ -17,7 +17,8 @@ std::vector<std::string> WhyNotExported(WeightsLayout layout, const JobSpec& spe
 // The names of an exported file.
 Layout ExportedNames(WeightsLayout layout);
 
-// The only reconstruction objective of the job, where it has MAE's decoder; nullptr: there is none such, or more than one.
+// The only reconstruction objective of the job, where it has MAE's decoder; nullptr: there is none such, or more than
+// one.
 const ObjectiveSpec* OnlyReconstruction(const JobSpec& spec);
 
 }  // namespace mimeo

@@ -9,7 +9,8 @@
 namespace mimeo {
 namespace {
 
-// What VitEncoder's parts are called. Layers end in what stands before "weight" and "bias"; nullptr: the family lacks the part.
+// What VitEncoder's parts are called. Layers end in what stands before "weight" and "bias"; nullptr: the family lacks
+// the part.
 struct Names {
   const char* patch;
   const char* class_token;
@@ -31,9 +32,10 @@ struct Names {
 };
 
 const Names& TimmNames() {
-  static const auto* const names = new Names{
-      "patch_embed.proj.", "cls_token", "pos_embed", "reg_token", nullptr, nullptr, "norm_pre.", "blocks.", "norm1.",
-      {"attn.qkv."}, "attn.proj.", "ls1.gamma", "norm2.", "mlp.fc1.", "mlp.fc2.", "ls2.gamma", "norm."};
+  static const auto* const names =
+      new Names{"patch_embed.proj.", "cls_token", "pos_embed",   "reg_token",  nullptr,     nullptr,  "norm_pre.",
+                "blocks.",           "norm1.",    {"attn.qkv."}, "attn.proj.", "ls1.gamma", "norm2.", "mlp.fc1.",
+                "mlp.fc2.",          "ls2.gamma", "norm."};
   return *names;
 }
 
@@ -48,11 +50,24 @@ const Names& Dinov2Names() {
 }
 
 const Names& HfVitNames() {
-  static const auto* const names = new Names{
-      "embeddings.patch_embeddings.projection.", "embeddings.cls_token", "embeddings.position_embeddings", nullptr, nullptr, nullptr,
-      nullptr, "encoder.layer.", "layernorm_before.",
-      {"attention.attention.query.", "attention.attention.key.", "attention.attention.value."},
-      "attention.output.dense.", nullptr, "layernorm_after.", "intermediate.dense.", "output.dense.", nullptr, "layernorm."};
+  static const auto* const names =
+      new Names{"embeddings.patch_embeddings.projection.",
+                "embeddings.cls_token",
+                "embeddings.position_embeddings",
+                nullptr,
+                nullptr,
+                nullptr,
+                nullptr,
+                "encoder.layer.",
+                "layernorm_before.",
+                {"attention.attention.query.", "attention.attention.key.", "attention.attention.value."},
+                "attention.output.dense.",
+                nullptr,
+                "layernorm_after.",
+                "intermediate.dense.",
+                "output.dense.",
+                nullptr,
+                "layernorm."};
   return *names;
 }
 
@@ -69,18 +84,44 @@ const Names& HfDinov2Names() {
 
 // openai/CLIP (clip/model.py), VisionTransformer.
 const Names& OpenAiClipNames() {
-  static const auto* const names = new Names{
-      "conv1.", "class_embedding", "positional_embedding", nullptr, nullptr, "visual.proj", "ln_pre.", "transformer.resblocks.",
-      "ln_1.", {"attn.in_proj_"}, "attn.out_proj.", nullptr, "ln_2.", "mlp.c_fc.", "mlp.c_proj.", nullptr, "ln_post."};
+  static const auto* const names = new Names{"conv1.",
+                                             "class_embedding",
+                                             "positional_embedding",
+                                             nullptr,
+                                             nullptr,
+                                             "visual.proj",
+                                             "ln_pre.",
+                                             "transformer.resblocks.",
+                                             "ln_1.",
+                                             {"attn.in_proj_"},
+                                             "attn.out_proj.",
+                                             nullptr,
+                                             "ln_2.",
+                                             "mlp.c_fc.",
+                                             "mlp.c_proj.",
+                                             nullptr,
+                                             "ln_post."};
   return *names;
 }
 
 const Names& HfClipNames() {
-  static const auto* const names = new Names{
-      "embeddings.patch_embedding.", "embeddings.class_embedding", "embeddings.position_embedding.weight", nullptr, nullptr,
-      "visual_projection.weight", "pre_layrnorm.", "encoder.layers.", "layer_norm1.",
-      {"self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."},
-      "self_attn.out_proj.", nullptr, "layer_norm2.", "mlp.fc1.", "mlp.fc2.", nullptr, "post_layernorm."};
+  static const auto* const names = new Names{"embeddings.patch_embedding.",
+                                             "embeddings.class_embedding",
+                                             "embeddings.position_embedding.weight",
+                                             nullptr,
+                                             nullptr,
+                                             "visual_projection.weight",
+                                             "pre_layrnorm.",
+                                             "encoder.layers.",
+                                             "layer_norm1.",
+                                             {"self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."},
+                                             "self_attn.out_proj.",
+                                             nullptr,
+                                             "layer_norm2.",
+                                             "mlp.fc1.",
+                                             "mlp.fc2.",
+                                             nullptr,
+                                             "post_layernorm."};
   return *names;
 }
 
@@ -95,13 +136,20 @@ const Names& McmaeNames() {
 
 const Names& NamesOf(Naming naming) {
   switch (naming) {
-    case Naming::kDinov2: return Dinov2Names();
-    case Naming::kHfVit: return HfVitNames();
-    case Naming::kHfDinov2: return HfDinov2Names();
-    case Naming::kOpenAiClip: return OpenAiClipNames();
-    case Naming::kHfClip: return HfClipNames();
-    case Naming::kMcmae: return McmaeNames();
-    case Naming::kTimm: break;
+    case Naming::kDinov2:
+      return Dinov2Names();
+    case Naming::kHfVit:
+      return HfVitNames();
+    case Naming::kHfDinov2:
+      return HfDinov2Names();
+    case Naming::kOpenAiClip:
+      return OpenAiClipNames();
+    case Naming::kHfClip:
+      return HfClipNames();
+    case Naming::kMcmae:
+      return McmaeNames();
+    case Naming::kTimm:
+      break;
   }
   return TimmNames();
 }
@@ -118,14 +166,15 @@ bool AnyBlockHas(const std::vector<std::string>& keys, absl::string_view prefix,
 }
 
 bool AnyStartsWith(absl::string_view key, const std::vector<absl::string_view>& prefixes) {
-  return std::any_of(prefixes.begin(), prefixes.end(), [&](absl::string_view prefix) { return absl::StartsWith(key, prefix); });
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](absl::string_view prefix) { return absl::StartsWith(key, prefix); });
 }
 
 std::string WithPrefix(const std::string& prefix, const char* name) { return name == nullptr ? "" : prefix + name; }
 
 // A layer's weight and, where it has one, its bias.
-void AddLayer(const std::string& parameter, const std::string& file_prefix, const std::vector<const char*>& names, bool bias,
-              std::vector<KeyRule>* rules) {
+void AddLayer(const std::string& parameter, const std::string& file_prefix, const std::vector<const char*>& names,
+              bool bias, std::vector<KeyRule>* rules) {
   for (const char* leaf : {"weight", "bias"}) {
     if (leaf[0] == 'b' && !bias) continue;
     KeyRule rule{absl::StrCat(parameter, leaf), {}};
@@ -160,7 +209,8 @@ VitParts Layout::PartsOf(const std::vector<std::string>& keys) const {
   // CLIP has none, and timm none exactly where it has pre_norm; a checkpoint of Mimeo's may have both.
   parts.patch_bias = !parts.pre_norm || Has(keys, absl::StrCat(prefix, names.patch, "bias"));
   parts.qkv_bias = HasFlatTokens() || AnyBlockHas(keys, blocks, absl::StrCat(names.qkv.front(), "bias"));
-  parts.layer_scale = naming == Naming::kHfDinov2 || (names.scale1 != nullptr && AnyBlockHas(keys, blocks, names.scale1));
+  parts.layer_scale =
+      naming == Naming::kHfDinov2 || (names.scale1 != nullptr && AnyBlockHas(keys, blocks, names.scale1));
   return parts;
 }
 
@@ -172,7 +222,8 @@ std::vector<KeyRule> Layout::Rules(const VitParts& parts) const {
   AddLayer("encoder.patch_embed.proj.", prefix, {names.patch}, parts.patch_bias, &rules);
   if (parts.pre_norm) AddLayer("encoder.norm_pre.", prefix, {names.pre_norm}, true, &rules);
   for (int i = 0; i < parts.depth; ++i) {
-    const std::string ours = absl::StrCat("encoder.blocks.", i, "."), theirs = absl::StrCat(prefix, names.blocks, i, ".");
+    const std::string ours = absl::StrCat("encoder.blocks.", i, "."),
+                      theirs = absl::StrCat(prefix, names.blocks, i, ".");
     AddLayer(ours + "norm1.", theirs, {names.norm1}, true, &rules);
     AddLayer(ours + "attn.qkv.", theirs, names.qkv, parts.qkv_bias, &rules);
     AddLayer(ours + "attn.proj.", theirs, {names.proj}, true, &rules);

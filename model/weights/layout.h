@@ -37,9 +37,9 @@ struct Layout {
   std::string PatchWeight() const;
   std::string Positions() const;
   std::string ClassToken() const;
-  std::string Registers() const;      // "" where the family has none; likewise the next two
-  std::string Projection() const;     // CLIP's
-  std::string MaskToken() const;      // DINOv2's, which the encoder of whole images never reads
+  std::string Registers() const;          // "" where the family has none; likewise the next two
+  std::string Projection() const;         // CLIP's
+  std::string MaskToken() const;          // DINOv2's, which the encoder of whole images never reads
   std::string FirstMlp(int layer) const;  // "...0.mlp.fc1.weight" for layer 1, fc2 for 2
   // Tokens and positions without leading dimensions of one, as CLIP keeps them.
   bool HasFlatTokens() const { return naming == Naming::kOpenAiClip || naming == Naming::kHfClip; }

@@ -39,9 +39,11 @@ at::Tensor Assemble(const WeightsFile& weights, const KeyRule& rule, const at::T
     if (part == nullptr) {
       problems->push_back(absl::StrCat("missing key ", key, ", shape ", ShapeText(shape)));
     } else if (WithoutLeadingOnes(part->sizes()) != WithoutLeadingOnes(shape)) {
-      problems->push_back(absl::StrCat("key ", key, " has shape ", ShapeText(part->sizes()), ", should be ", ShapeText(shape)));
+      problems->push_back(
+          absl::StrCat("key ", key, " has shape ", ShapeText(part->sizes()), ", should be ", ShapeText(shape)));
     } else if (!part->is_floating_point()) {
-      problems->push_back(absl::StrCat("key ", key, " holds ", toString(part->scalar_type()), ", not floating-point numbers"));
+      problems->push_back(
+          absl::StrCat("key ", key, " holds ", toString(part->scalar_type()), ", not floating-point numbers"));
     } else if (const std::string not_finite = NotFinite(*part); !not_finite.empty()) {
       problems->push_back(absl::StrCat("key ", key, " holds ", not_finite));
     } else {
@@ -79,7 +81,8 @@ absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, co
     problems.push_back(absl::StrCat("unknown key ", key, ", shape ", ShapeText(tensor.sizes())));
   }
   if (weights.Find("fc_norm.weight") != nullptr && weights.Find("norm.weight") == nullptr) {
-    problems.push_back("it has fc_norm in place of norm: it was fine-tuned with mean pooling, and its tokens have no last norm");
+    problems.push_back(
+        "it has fc_norm in place of norm: it was fine-tuned with mean pooling, and its tokens have no last norm");
   }
   if (!problems.empty()) return RefuseWeights(weights, problems);
   for (const auto& [parameter, value] : copies) parameter.copy_(value);
@@ -88,7 +91,8 @@ absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, co
 
 absl::Status CheckFinite(const WeightsFile& weights, const std::string& key, const at::Tensor& stored) {
   const std::string not_finite = NotFinite(stored);
-  return not_finite.empty() ? absl::OkStatus() : RefuseWeights(weights, {absl::StrCat("key ", key, " holds ", not_finite)});
+  return not_finite.empty() ? absl::OkStatus()
+                            : RefuseWeights(weights, {absl::StrCat("key ", key, " holds ", not_finite)});
 }
 
 // (1 + L, D) float32 of the file's own grid; undefined where the file has none.
@@ -96,12 +100,14 @@ absl::StatusOr<at::Tensor> StoredPositions(const WeightsFile& weights, const Enc
   const at::Tensor* stored = weights.Find(weights.layout.Positions());
   if (stored == nullptr) return at::Tensor();
   RETURN_IF_ERROR(CheckFinite(weights, weights.layout.Positions(), *stored));
-  const int width = spec.has_vit() ? spec.vit().width() : spec.conv_vit().width(), registers = spec.vit().register_tokens();
+  const int width = spec.has_vit() ? spec.vit().width() : spec.conv_vit().width(),
+            registers = spec.vit().register_tokens();
   const at::Tensor stored_ND = stored->reshape({-1, width}).to(at::kFloat);
   at::Tensor positions_LD = PositionsWithClassRow(stored_ND, grid.num_patches(), registers);
   const std::string key = absl::StrCat("key ", weights.layout.Positions(), " has shape ", ShapeText(stored->sizes()));
-  if (!positions_LD.defined())
+  if (!positions_LD.defined()) {
     return RefuseWeights(weights, {absl::StrCat(key, ", should be ", ShapeText({1, 1 + grid.num_patches(), width}))});
+  }
   if (registers > 0 && stored_ND.size(0) == 1 + registers + grid.num_patches() &&
       stored_ND.slice(0, 1, 1 + registers).count_nonzero().item<int64_t>() > 0) {
     return RefuseWeights(weights, {absl::StrCat(key, ": its register tokens have positions, which Mimeo's do not")});
@@ -114,8 +120,9 @@ absl::StatusOr<at::Tensor> ReadProjection(const WeightsFile& weights, int width)
   if (weights.layout.Projection().empty() || stored == nullptr) return at::Tensor();
   const bool transposed = weights.layout.naming == Naming::kHfClip;
   if (stored->dim() != 2 || stored->size(transposed ? 1 : 0) != width || !stored->is_floating_point()) {
-    return RefuseWeights(weights, {absl::StrCat("key ", weights.layout.Projection(), " has shape ", ShapeText(stored->sizes()),
-                                                "; its ", transposed ? "last" : "first", " dimension should be ", width)});
+    return RefuseWeights(
+        weights, {absl::StrCat("key ", weights.layout.Projection(), " has shape ", ShapeText(stored->sizes()), "; its ",
+                               transposed ? "last" : "first", " dimension should be ", width)});
   }
   RETURN_IF_ERROR(CheckFinite(weights, weights.layout.Projection(), *stored));
   return (transposed ? stored->t() : *stored).to(at::kFloat, /*non_blocking=*/false, /*copy=*/true).contiguous();
@@ -124,16 +131,19 @@ absl::StatusOr<at::Tensor> ReadProjection(const WeightsFile& weights, int width)
 absl::StatusOr<ImageShape> WantedImage(const WeightsFile& weights, const ImageShape& own, const LoadOptions& options,
                                        int patch_px) {
   if (options.height_px == 0 && options.width_px == 0) return own;
-  if (options.height_px <= 0 || options.width_px <= 0 || options.height_px % patch_px != 0 || options.width_px % patch_px != 0) {
-    return RefuseWeights(weights, {absl::StrCat("images of ", options.height_px, " x ", options.width_px,
-                                                " px (height x width) are not tiled by its patches of ", patch_px, " px")});
+  if (options.height_px <= 0 || options.width_px <= 0 || options.height_px % patch_px != 0 ||
+      options.width_px % patch_px != 0) {
+    return RefuseWeights(weights,
+                         {absl::StrCat("images of ", options.height_px, " x ", options.width_px,
+                                       " px (height x width) are not tiled by its patches of ", patch_px, " px")});
   }
   return ImageShape{own.channels, options.height_px, options.width_px};
 }
 
 int PatchPx(const EncoderSpec& spec) { return spec.has_vit() ? spec.vit().patch_px() : 4 * spec.conv_vit().stem_px(); }
 
-absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description& description, const LoadOptions& options) {
+absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description& description,
+                                   const LoadOptions& options) {
   const at::NoGradGuard no_grad;
   LoadedEncoder loaded;
   loaded.spec = description.spec;
@@ -147,10 +157,12 @@ absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description
   RETURN_IF_ERROR(CopyWeights(weights, loaded.spec, *loaded.parameters));
   const PatchGrid own = GridOf(description.image, patch_px), wanted = loaded.encoder->grid();
   ASSIGN_OR_RETURN(const at::Tensor positions_LD, StoredPositions(weights, loaded.spec, own));
-  if (positions_LD.defined()) loaded.parameters->Find("encoder.pos_embed").copy_(InterpolatePositions(positions_LD, own, wanted));
+  if (positions_LD.defined()) {
+    loaded.parameters->Find("encoder.pos_embed").copy_(InterpolatePositions(positions_LD, own, wanted));
+  }
   if (own.rows != wanted.rows || own.cols != wanted.cols) {
-    loaded.notes.push_back(
-        absl::StrCat("positions: interpolated from ", own.rows, " x ", own.cols, " to ", wanted.rows, " x ", wanted.cols));
+    loaded.notes.push_back(absl::StrCat("positions: interpolated from ", own.rows, " x ", own.cols, " to ", wanted.rows,
+                                        " x ", wanted.cols));
   }
   ASSIGN_OR_RETURN(loaded.projection_DE, ReadProjection(weights, loaded.encoder->width()));
   loaded.digest = Sha256Hex(weights.bytes());
@@ -167,8 +179,8 @@ absl::StatusOr<LoadedEncoder> LoadEncoder(const std::string& path, const LoadOpt
   return Load(weights, description, options);
 }
 
-absl::StatusOr<std::vector<std::string>> LoadEncoderInto(const std::string& path, const EncoderSpec& spec, const ImageShape& image,
-                                                         Parameters* parameters) {
+absl::StatusOr<std::vector<std::string>> LoadEncoderInto(const std::string& path, const EncoderSpec& spec,
+                                                         const ImageShape& image, Parameters* parameters) {
   ASSIGN_OR_RETURN(const WeightsFile weights, OpenWeights(path));
   ASSIGN_OR_RETURN(const Description description, Describe(weights));
   const SpecComparison comparison = CompareSpecs(description, spec, image, weights.layout.Positions());
@@ -176,7 +188,9 @@ absl::StatusOr<std::vector<std::string>> LoadEncoderInto(const std::string& path
   ASSIGN_OR_RETURN(LoadedEncoder loaded, Load(weights, description, {image.height_px, image.width_px}));
   const at::NoGradGuard no_grad;
   for (const auto& [name, parameter] : parameters->all()) {
-    if (absl::StartsWith(name, "encoder.") && loaded.parameters->Has(name)) at::Tensor(parameter).copy_(loaded.parameters->Find(name));
+    if (absl::StartsWith(name, "encoder.") && loaded.parameters->Has(name)) {
+      at::Tensor(parameter).copy_(loaded.parameters->Find(name));
+    }
   }
   loaded.notes.insert(loaded.notes.end(), comparison.notes.begin(), comparison.notes.end());
   return loaded.notes;

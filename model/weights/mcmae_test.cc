@@ -64,8 +64,8 @@ TEST(McmaeTest, RoundTrip) {
     Parameters into(9);
     MakeEncoder(job.encoder(), ImageShapeOf(job.data()), &into);
     ASSERT_TRUE(LoadEncoderInto(dir.path(), job.encoder(), ImageShapeOf(job.data()), &into).ok());
-    EXPECT_TRUE(
-        at::equal(into.Find("encoder.patch_embed1.proj.weight"), trained.checkpoint.at("encoder.patch_embed1.proj.weight")));
+    EXPECT_TRUE(at::equal(into.Find("encoder.patch_embed1.proj.weight"),
+                          trained.checkpoint.at("encoder.patch_embed1.proj.weight")));
   }
 }
 
@@ -79,8 +79,10 @@ TEST(McmaeTest, MimeosFilesAndOtherLayouts) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->family, "mimeo");
   EXPECT_TRUE(at::equal(Features(*loaded->encoder), Features(*trained.encoder)));
-  const absl::Status refused = ExportEncoder(WeightsLayout::kHfVit, trained.checkpoint, job, JoinPath(dir.path(), "hf"));
-  EXPECT_TRUE(absl::StrContains(refused.message(), "encoder is a conv_vit, which only mcmae and safetensors hold")) << refused;
+  const absl::Status refused =
+      ExportEncoder(WeightsLayout::kHfVit, trained.checkpoint, job, JoinPath(dir.path(), "hf"));
+  EXPECT_TRUE(absl::StrContains(refused.message(), "encoder is a conv_vit, which only mcmae and safetensors hold"))
+      << refused;
 }
 
 }  // namespace

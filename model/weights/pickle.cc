@@ -99,20 +99,52 @@ class Machine {
 
   bool Plain(unsigned char instruction) {
     switch (instruction) {
-      case 0x80: Take(1); return true;                                         // protocol
-      case 0x95: Take(8); return true;                                         // frame
-      case 'N': Push(Kind::kNone); return true;
-      case 0x88: PushInteger(1, Kind::kBool); return true;
-      case 0x89: PushInteger(0, Kind::kBool); return true;
-      case 'J': PushInteger(static_cast<int32_t>(Number(4))); return true;
-      case 'K': PushInteger(static_cast<int64_t>(Number(1))); return true;
-      case 'M': PushInteger(static_cast<int64_t>(Number(2))); return true;
-      case 0x8a: PushLong(static_cast<int>(Number(1))); return true;
-      case 'G': PushDouble(); return true;
-      case 'X': case 'T': case 'B': PushText(Number(4)); return true;
-      case 0x8c: case 'U': case 'C': PushText(Number(1)); return true;
-      case 0x8d: case 0x8e: PushText(Number(8)); return true;
-      default: return false;
+      case 0x80:
+        Take(1);
+        return true;  // protocol
+      case 0x95:
+        Take(8);
+        return true;  // frame
+      case 'N':
+        Push(Kind::kNone);
+        return true;
+      case 0x88:
+        PushInteger(1, Kind::kBool);
+        return true;
+      case 0x89:
+        PushInteger(0, Kind::kBool);
+        return true;
+      case 'J':
+        PushInteger(static_cast<int32_t>(Number(4)));
+        return true;
+      case 'K':
+        PushInteger(static_cast<int64_t>(Number(1)));
+        return true;
+      case 'M':
+        PushInteger(static_cast<int64_t>(Number(2)));
+        return true;
+      case 0x8a:
+        PushLong(static_cast<int>(Number(1)));
+        return true;
+      case 'G':
+        PushDouble();
+        return true;
+      case 'X':
+      case 'T':
+      case 'B':
+        PushText(Number(4));
+        return true;
+      case 0x8c:
+      case 'U':
+      case 'C':
+        PushText(Number(1));
+        return true;
+      case 0x8d:
+      case 0x8e:
+        PushText(Number(8));
+        return true;
+      default:
+        return false;
     }
   }
   void PushLong(int width) {
@@ -129,37 +161,79 @@ class Machine {
 
   bool Container(unsigned char instruction) {
     switch (instruction) {
-      case '(': marks_.push_back(stack_.size()); return true;
-      case '0': Pop(); return true;
-      case ')': Push(Kind::kTuple); return true;
-      case 0x85: PushTuple(1); return true;
-      case 0x86: PushTuple(2); return true;
-      case 0x87: PushTuple(3); return true;
-      case 't': PushItems(Kind::kTuple, PopToMark()); return true;
-      case ']': case 0x8f: Push(Kind::kList); return true;                     // 0x8f: a set
-      case 'l': case 0x91: PushItems(Kind::kList, PopToMark()); return true;
-      case '}': Push(Kind::kDict); return true;
-      case 'd': PushItems(Kind::kDict, PopToMark()); return true;
-      case 'a': Extend({Pop()}); return true;
-      case 'e': case 'u': case 0x90: Extend(PopToMark()); return true;
+      case '(':
+        marks_.push_back(stack_.size());
+        return true;
+      case '0':
+        Pop();
+        return true;
+      case ')':
+        Push(Kind::kTuple);
+        return true;
+      case 0x85:
+        PushTuple(1);
+        return true;
+      case 0x86:
+        PushTuple(2);
+        return true;
+      case 0x87:
+        PushTuple(3);
+        return true;
+      case 't':
+        PushItems(Kind::kTuple, PopToMark());
+        return true;
+      case ']':
+      case 0x8f:
+        Push(Kind::kList);
+        return true;  // 0x8f: a set
+      case 'l':
+      case 0x91:
+        PushItems(Kind::kList, PopToMark());
+        return true;
+      case '}':
+        Push(Kind::kDict);
+        return true;
+      case 'd':
+        PushItems(Kind::kDict, PopToMark());
+        return true;
+      case 'a':
+        Extend({Pop()});
+        return true;
+      case 'e':
+      case 'u':
+      case 0x90:
+        Extend(PopToMark());
+        return true;
       case 's': {
         const PickleValue* const value = Pop();
         const PickleValue* const key = Pop();
         Extend({key, value});
         return true;
       }
-      default: return false;
+      default:
+        return false;
     }
   }
 
   bool Memo(unsigned char instruction) {
     switch (instruction) {
-      case 'q': memo_[Number(1)] = Top(); return true;
-      case 'r': memo_[Number(4)] = Top(); return true;
-      case 0x94: memo_.emplace(memo_.size(), Top()); return true;
-      case 'h': Recall(Number(1)); return true;
-      case 'j': Recall(Number(4)); return true;
-      default: return false;
+      case 'q':
+        memo_[Number(1)] = Top();
+        return true;
+      case 'r':
+        memo_[Number(4)] = Top();
+        return true;
+      case 0x94:
+        memo_.emplace(memo_.size(), Top());
+        return true;
+      case 'h':
+        Recall(Number(1));
+        return true;
+      case 'j':
+        Recall(Number(4));
+        return true;
+      default:
+        return false;
     }
   }
   void Recall(uint64_t number) {
@@ -180,17 +254,29 @@ class Machine {
         Push(Kind::kGlobal)->text = absl::StrCat(module, ".", name);
         return true;
       }
-      case 'R': case 0x81: Call(); return true;
-      case 0x92: Pop(); Call(); return true;
-      case 'b': Pop(); return true;                                            // attributes: of no use here
-      case 'Q': PushItems(Kind::kPersistent, {Pop()}); return true;
-      default: return false;
+      case 'R':
+      case 0x81:
+        Call();
+        return true;
+      case 0x92:
+        Pop();
+        Call();
+        return true;
+      case 'b':
+        Pop();
+        return true;  // attributes: of no use here
+      case 'Q':
+        PushItems(Kind::kPersistent, {Pop()});
+        return true;
+      default:
+        return false;
     }
   }
   void Call() {
     const PickleValue* const arguments = Pop();
     const PickleValue* const callee = Pop();
-    const bool empty_dict = callee->kind == Kind::kGlobal && callee->text == "collections.OrderedDict" && arguments->items.empty();
+    const bool empty_dict =
+        callee->kind == Kind::kGlobal && callee->text == "collections.OrderedDict" && arguments->items.empty();
     empty_dict ? PushItems(Kind::kDict, {}) : PushItems(Kind::kCall, {callee, arguments});
   }
 

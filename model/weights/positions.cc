@@ -12,7 +12,9 @@ at::Tensor PositionsWithClassRow(const at::Tensor& stored_ND, int num_patches, i
   const int64_t rows = stored_ND.size(0);
   if (rows == num_patches + 1) return stored_ND;
   if (rows == num_patches) return at::cat({at::zeros({1, stored_ND.size(1)}, stored_ND.options()), stored_ND});
-  if (rows == num_patches + 1 + registers) return at::cat({stored_ND.slice(0, 0, 1), stored_ND.slice(0, 1 + registers)});
+  if (rows == num_patches + 1 + registers) {
+    return at::cat({stored_ND.slice(0, 0, 1), stored_ND.slice(0, 1 + registers)});
+  }
   return at::Tensor();
 }
 

@@ -1,5 +1,5 @@
-// Layouts are names for the same tensors: Mimeo -> layout -> Mimeo -> layout -> Mimeo gives the same bits, for every pair of
-// layouts that can hold an encoder; a layout that cannot says why.
+// Layouts are names for the same tensors: Mimeo -> layout -> Mimeo -> layout -> Mimeo gives the same bits, for every
+// pair of layouts that can hold an encoder; a layout that cannot says why.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
@@ -39,13 +39,15 @@ JobSpec LearnedJob() {
 JobSpec ClipJob() {
   JobSpec job = LearnedJob();
   VitSpec* vit = job.mutable_encoder()->mutable_vit();
-  vit->set_pre_norm(true), vit->set_patch_bias(false), vit->set_activation(ACTIVATION_QUICK_GELU), vit->set_norm_epsilon(1e-5);
+  vit->set_pre_norm(true), vit->set_patch_bias(false), vit->set_activation(ACTIVATION_QUICK_GELU),
+      vit->set_norm_epsilon(1e-5);
   return job;
 }
 
 JobSpec Dinov2Job(int registers) {
   JobSpec job = LearnedJob();
-  job.mutable_encoder()->mutable_vit()->set_layer_scale(1), job.mutable_encoder()->mutable_vit()->set_register_tokens(registers);
+  job.mutable_encoder()->mutable_vit()->set_layer_scale(1),
+      job.mutable_encoder()->mutable_vit()->set_register_tokens(registers);
   return job;
 }
 
@@ -81,7 +83,9 @@ NamedTensors RandomCheckpoint(const JobSpec& job) {
 
 void ExpectSame(const NamedTensors& want, const LoadedEncoder& got, const std::string& what) {
   ASSERT_EQ(got.parameters->all().size(), want.size()) << what;
-  for (const auto& [name, tensor] : got.parameters->all()) EXPECT_TRUE(at::equal(tensor, want.at(name))) << what << ": " << name;
+  for (const auto& [name, tensor] : got.parameters->all()) {
+    EXPECT_TRUE(at::equal(tensor, want.at(name))) << what << ": " << name;
+  }
 }
 
 struct Case {
@@ -105,7 +109,8 @@ class RoundTripTest : public ::testing::TestWithParam<Case> {
   // The same encoder, by way of a file in `layout`.
   absl::StatusOr<LoadedEncoder> Through(const std::string& layout, const EncoderCheckpoint& from) const {
     const std::string out = JoinPath(dir_.path(), layout);
-    const absl::Status exported = ExportEncoder(*ParseWeightsLayout(layout, from.spec.encoder()), from.tensors, from.spec, out);
+    const absl::Status exported =
+        ExportEncoder(*ParseWeightsLayout(layout, from.spec.encoder()), from.tensors, from.spec, out);
     if (!exported.ok()) return exported;
     return LoadEncoder(out);
   }
@@ -192,7 +197,8 @@ TEST(ExportTest, MaesDecoderComesWithTheOnlyReconstruction) {
   EXPECT_EQ(LoadEncoder(hf)->family, "hf-vit-mae");
   const auto mae_file = SafetensorsFile::Open(JoinPath(mae, "model.safetensors")).value();
   const auto hf_file = SafetensorsFile::Open(JoinPath(hf, "model.safetensors")).value();
-  const NamedTensors mae_tensors = ReadTensors(mae_file->view()).value(), hf_tensors = ReadTensors(hf_file->view()).value();
+  const NamedTensors mae_tensors = ReadTensors(mae_file->view()).value(),
+                     hf_tensors = ReadTensors(hf_file->view()).value();
   EXPECT_TRUE(at::equal(mae_tensors.at("decoder_pred.weight"), checkpoint.at("objective.pixels.decoder_pred.weight")));
   EXPECT_EQ(mae_tensors.at("decoder_pos_embed").sizes(), (at::IntArrayRef{1, 17, 8}));
   EXPECT_TRUE(at::equal(hf_tensors.at("decoder.decoder_layers.0.attention.attention.key.weight"),
@@ -201,7 +207,8 @@ TEST(ExportTest, MaesDecoderComesWithTheOnlyReconstruction) {
   EXPECT_TRUE(absl::StrContains(ExportEncoder(WeightsLayout::kHfVitMae, RandomCheckpoint(job), job, hf).message(),
                                 "objective.pixels.decoder_*"));
   *job.add_objective() = *pixels;
-  EXPECT_TRUE(absl::StrContains(ExportEncoder(WeightsLayout::kHfVitMae, checkpoint, job, hf).message(), "none or several"));
+  EXPECT_TRUE(
+      absl::StrContains(ExportEncoder(WeightsLayout::kHfVitMae, checkpoint, job, hf).message(), "none or several"));
 }
 
 }  // namespace

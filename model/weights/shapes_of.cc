@@ -53,7 +53,8 @@ class ShapeReader {
         vit->set_depth(parts.depth);
     vit->set_mlp_ratio(MlpRatio(vit->width())), vit->set_drop_path(0);
     vit->set_class_token(parts.class_token), vit->set_pre_norm(parts.pre_norm), vit->set_patch_bias(parts.patch_bias);
-    vit->set_qkv_bias(parts.qkv_bias), vit->set_layer_scale(parts.layer_scale ? 1 : 0), vit->set_register_tokens(NumRegisters());
+    vit->set_qkv_bias(parts.qkv_bias), vit->set_layer_scale(parts.layer_scale ? 1 : 0),
+        vit->set_register_tokens(NumRegisters());
     vit->set_mask_token(false), vit->set_frozen_patch_embedding(false);
     if (layout_.family == "mimeo") FollowJob(vit);
     if (parts.depth == 0 || static_cast<size_t>(parts.depth) > keys.size()) {
@@ -92,7 +93,9 @@ class ShapeReader {
       return;
     }
     VitSpec job = stated_.job->value.encoder().vit();
-    if (job.depth() != vit->depth()) Problem(absl::StrCat("it has ", vit->depth(), " blocks; its job says ", job.depth()));
+    if (job.depth() != vit->depth()) {
+      Problem(absl::StrCat("it has ", vit->depth(), " blocks; its job says ", job.depth()));
+    }
     job.clear_mask_token(), job.clear_frozen_patch_embedding();  // of pre-training alone
     // These the tensors tell.
     job.clear_depth(), job.clear_width(), job.clear_patch_px(), job.clear_mlp_ratio(), job.clear_register_tokens();
@@ -108,8 +111,8 @@ class ShapeReader {
       if (!stated_.image_px.has_value()) return Problem("neither positions nor a job tell the size of its images");
       image_->height_px = stated_.image_px->value.first, image_->width_px = stated_.image_px->value.second;
       if (image_->height_px % patch_px != 0 || image_->width_px % patch_px != 0) {
-        Problem(
-            absl::StrCat("image size ", image_->height_px, " x ", image_->width_px, " is not a multiple of patch size ", patch_px));
+        Problem(absl::StrCat("image size ", image_->height_px, " x ", image_->width_px,
+                             " is not a multiple of patch size ", patch_px));
       }
       return;
     }

@@ -1,4 +1,5 @@
-// What the shapes of an encoder's tensors say: its kind, sizes and parts, and the grid that its positions are for. Pure functions.
+// What the shapes of an encoder's tensors say: its kind, sizes and parts, and the grid that its positions are for. Pure
+// functions.
 #pragma once
 
 #include <string>
@@ -11,9 +12,9 @@
 
 namespace mimeo {
 
-// Fills all of `spec` but heads, activation and norm_epsilon; `image` from what is stated where that fits the positions, else as
-// the square that they are for. Problems name keys and shapes; they leave the rest undefined. A job under Mimeo's names has the
-// last word.
+// Fills all of `spec` but heads, activation and norm_epsilon; `image` from what is stated where that fits the
+// positions, else as the square that they are for. Problems name keys and shapes; they leave the rest undefined. A job
+// under Mimeo's names has the last word.
 void ReadShapes(const WeightsFile& weights, const Stated& stated, EncoderSpec* spec, ImageShape* image,
                 std::vector<std::string>* notes, std::vector<std::string>* problems);
 

@@ -36,7 +36,8 @@ void StateHeads(const json& object, const char* key, Stated* stated) {
   if (object[key].is_number_integer() && object[key].get<int64_t>() > 0 && object[key].get<int64_t>() < 10000) {
     stated->heads = {object[key].get<int>(), kConfig};
   } else {
-    stated->problems.push_back(absl::StrCat(kConfig, ": ", key, " is ", object[key].dump(), "; it should be a number of heads"));
+    stated->problems.push_back(
+        absl::StrCat(kConfig, ": ", key, " is ", object[key].dump(), "; it should be a number of heads"));
   }
 }
 
@@ -53,11 +54,13 @@ void StateImage(const json& object, const char* key, Stated* stated) {
   if (image_px.first > 0 && image_px.second > 0) {
     stated->image_px = {image_px, kConfig};
   } else {
-    stated->problems.push_back(absl::StrCat(kConfig, ": ", key, " is ", size.dump(), "; it should be a side or [height, width]"));
+    stated->problems.push_back(
+        absl::StrCat(kConfig, ": ", key, " is ", size.dump(), "; it should be a side or [height, width]"));
   }
 }
 
-void StatePixels(const json& object, const char* key, const char* where, std::optional<Said<std::vector<double>>>* said) {
+void StatePixels(const json& object, const char* key, const char* where,
+                 std::optional<Said<std::vector<double>>>* said) {
   if (said->has_value() || !object.contains(key) || !object[key].is_array() || object[key].empty()) return;
   std::vector<double> values;
   for (const json& value : object[key]) {
@@ -77,7 +80,8 @@ void ReadHuggingFace(const json& config, Stated* stated) {
     if (epsilon.is_number() && epsilon.get<double>() > 0) {
       stated->norm_epsilon = {epsilon.get<double>(), kConfig};
     } else {
-      stated->problems.push_back(absl::StrCat(kConfig, ": layer_norm_eps is ", epsilon.dump(), "; it should be above 0"));
+      stated->problems.push_back(
+          absl::StrCat(kConfig, ": layer_norm_eps is ", epsilon.dump(), "; it should be above 0"));
     }
   }
   if (config.contains("use_swiglu_ffn") && config["use_swiglu_ffn"] == true) {
@@ -97,10 +101,12 @@ void ReadTimm(const json& config, Stated* stated) {
     StateActivation(arguments["act_layer"].get<std::string>(), kConfig, stated);
   }
   const auto architecture = config.find("architecture");
-  if (architecture != config.end() && architecture->is_string() && absl::StrContains(architecture->get<std::string>(), "vit_")) {
+  if (architecture != config.end() && architecture->is_string() &&
+      absl::StrContains(architecture->get<std::string>(), "vit_")) {
     const auto name = architecture->get<std::string>();
     StateActivation(absl::StrContains(name, "quickgelu") ? "quick_gelu" : "gelu", kConfig, stated);
-    stated->norm_epsilon = {absl::StrContains(name, "_clip_") ? 1e-5 : 1e-6, absl::StrCat(kConfig, "'s architecture ", name)};
+    stated->norm_epsilon = {absl::StrContains(name, "_clip_") ? 1e-5 : 1e-6,
+                            absl::StrCat(kConfig, "'s architecture ", name)};
   }
 }
 
@@ -111,9 +117,11 @@ void ReadMetadata(const std::map<std::string, std::string>& metadata, Stated* st
   };
   const auto number = [&](const char* key, auto parse, auto value) {
     if (text(key).empty()) return std::optional<Said<decltype(value)>>();
-    if (parse(text(key), &value) && value > 0)
+    if (parse(text(key), &value) && value > 0) {
       return std::optional<Said<decltype(value)>>({value, absl::StrCat("metadata key `", key, "`")});
-    stated->problems.push_back(absl::StrCat("metadata key `", key, "` is \"", text(key), "\"; it should be a number above 0"));
+    }
+    stated->problems.push_back(
+        absl::StrCat("metadata key `", key, "` is \"", text(key), "\"; it should be a number above 0"));
     return std::optional<Said<decltype(value)>>();
   };
   const auto integer = [](const std::string& digits, int* value) { return absl::SimpleAtoi(digits, value); };

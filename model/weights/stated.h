@@ -1,5 +1,5 @@
-// What the files around the tensors say of an encoder: config.json and preprocessor_config.json (Hugging Face, timm), the file's
-// metadata, and the job in it. Pure functions; no torch.
+// What the files around the tensors say of an encoder: config.json and preprocessor_config.json (Hugging Face, timm),
+// the file's metadata, and the job in it. Pure functions; no torch.
 #pragma once
 
 #include <map>
@@ -38,8 +38,8 @@ struct WeightsSurroundings {
 };
 
 // The first that speaks counts: config.json (its vision_config, its pretrained_cfg and model_args where it has them),
-// preprocessor_config.json; then the metadata's `num_heads`, `norm_epsilon`, `activation` (gelu, quick_gelu), `image_height_px` and
-// `image_width_px`; then the metadata's `job`, the text of a JobSpec.
+// preprocessor_config.json; then the metadata's `num_heads`, `norm_epsilon`, `activation` (gelu, quick_gelu),
+// `image_height_px` and `image_width_px`; then the metadata's `job`, the text of a JobSpec.
 Stated ReadStated(const WeightsSurroundings& surroundings);
 
 }  // namespace mimeo

@@ -34,7 +34,8 @@ absl::StatusOr<absl::string_view> Find(const ZipEntries& entries, const std::str
 }
 
 std::string Convert(const std::string& path, const std::string& state_dict) {
-  return absl::StrCat("convert it first: python3 -c \"import torch; torch.save(", state_dict, ", '", path, ".state_dict.pth')\"");
+  return absl::StrCat("convert it first: python3 -c \"import torch; torch.save(", state_dict, ", '", path,
+                      ".state_dict.pth')\"");
 }
 
 std::string LoadCall(const std::string& path) {
@@ -44,17 +45,25 @@ std::string LoadCall(const std::string& path) {
 // For people: what a value that should have been a tensor is.
 std::string Describe(const PickleValue& value) {
   switch (value.kind) {
-    case Kind::kNone: return "None";
+    case Kind::kNone:
+      return "None";
     case Kind::kBool:
     case Kind::kInteger:
-    case Kind::kNumber: return "a number";
-    case Kind::kText: return "text";
+    case Kind::kNumber:
+      return "a number";
+    case Kind::kText:
+      return "text";
     case Kind::kTuple:
-    case Kind::kList: return "a list";
-    case Kind::kDict: return "a dict";
-    case Kind::kGlobal: return value.text;
-    case Kind::kCall: return absl::StrCat("a call of ", value.items[0]->text, ", which is not run");
-    case Kind::kPersistent: return "a storage";
+    case Kind::kList:
+      return "a list";
+    case Kind::kDict:
+      return "a dict";
+    case Kind::kGlobal:
+      return value.text;
+    case Kind::kCall:
+      return absl::StrCat("a call of ", value.items[0]->text, ", which is not run");
+    case Kind::kPersistent:
+      return "a storage";
   }
   return "";
 }
@@ -76,7 +85,8 @@ bool ReadIntegers(const PickleValue& value, std::vector<int64_t>* integers) {
   return true;
 }
 
-// Do all elements lie in a storage of `size` elements, none twice for a whole dimension? Divides where products could overflow.
+// Do all elements lie in a storage of `size` elements, none twice for a whole dimension? Divides where products could
+// overflow.
 bool Fits(const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides, int64_t offset, int64_t size) {
   if (sizes.size() != strides.size() || offset < 0 || offset > size) return false;
   if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end()) return true;
@@ -97,7 +107,8 @@ struct Storage {
   at::ScalarType type = at::kFloat;
 };
 absl::StatusOr<Storage> FindStorage(const ZipEntries& entries, const std::string& prefix, const PickleValue& value) {
-  const bool has_id = value.kind == Kind::kPersistent && value.items[0]->kind == Kind::kTuple && value.items[0]->items.size() >= 5;
+  const bool has_id =
+      value.kind == Kind::kPersistent && value.items[0]->kind == Kind::kTuple && value.items[0]->items.size() >= 5;
   if (!has_id) return absl::InvalidArgumentError("its storage is not one of torch.save's");
   const std::vector<const PickleValue*>& id = value.items[0]->items;
   for (const auto& [name, type] : kStorages) {
@@ -115,16 +126,17 @@ absl::StatusOr<at::Tensor> ReadTensor(const ZipEntries& entries, const std::stri
     return ReadTensor(entries, prefix, *arguments[0]);
   }
   std::vector<int64_t> sizes, strides;
-  if (!IsCallOf(value, "torch._utils._rebuild_tensor_v2") || arguments.size() < 4 || arguments[1]->kind != Kind::kInteger ||
-      !ReadIntegers(*arguments[2], &sizes) || !ReadIntegers(*arguments[3], &strides)) {
+  if (!IsCallOf(value, "torch._utils._rebuild_tensor_v2") || arguments.size() < 4 ||
+      arguments[1]->kind != Kind::kInteger || !ReadIntegers(*arguments[2], &sizes) ||
+      !ReadIntegers(*arguments[3], &strides)) {
     return absl::InvalidArgumentError("not a plain tensor");
   }
   ASSIGN_OR_RETURN(const Storage storage, FindStorage(entries, prefix, *arguments[0]));
   const auto element = static_cast<int64_t>(c10::elementSize(storage.type));
   const int64_t offset = arguments[1]->integer;
   if (!Fits(sizes, strides, offset, static_cast<int64_t>(storage.bytes.size()) / element)) {
-    return absl::DataLossError(
-        absl::StrCat("shape [", absl::StrJoin(sizes, ", "), "] does not fit its storage of ", storage.bytes.size(), " bytes"));
+    return absl::DataLossError(absl::StrCat("shape [", absl::StrJoin(sizes, ", "), "] does not fit its storage of ",
+                                            storage.bytes.size(), " bytes"));
   }
   char* const begin = const_cast<char*>(storage.bytes.data()) + offset * element;
   if (reinterpret_cast<uintptr_t>(begin) % element == 0) return at::from_blob(begin, sizes, strides, storage.type);
@@ -160,8 +172,9 @@ absl::StatusOr<std::string> FindPrefix(const std::string& path, const ZipEntries
           absl::StrCat("a TorchScript archive, which holds code; ",
                        Convert(path, absl::StrCat("torch.jit.load('", path, "', map_location='cpu').state_dict()"))));
     }
-    if (order != entries.end() && order->second != absl::string_view("little"))
+    if (order != entries.end() && order->second != absl::string_view("little")) {
       return absl::InvalidArgumentError("its storages are big-endian");
+    }
     return prefix;
   }
   return absl::InvalidArgumentError("a zip archive, but not one of torch.save: it has no data.pkl");
@@ -178,18 +191,18 @@ absl::StatusOr<StateDict> ReadArchive(const std::string& path, absl::string_view
   ASSIGN_OR_RETURN(const Pickle pickle, ReadPickle(program));
   const auto [dict, entry] = FindStateDict(*pickle.root);
   if (dict == nullptr) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no dict of tensors, nor one under \"model\", \"state_dict\" or \"teacher\": it is ", Describe(*pickle.root),
-                     "; if you trust it, since this runs its code, ",
-                     Convert(path, absl::StrCat("torch.load('", path, "', map_location='cpu', weights_only=False).state_dict()"))));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "no dict of tensors, nor one under \"model\", \"state_dict\" or \"teacher\": it is ", Describe(*pickle.root),
+        "; if you trust it, since this runs its code, ",
+        Convert(path, absl::StrCat("torch.load('", path, "', map_location='cpu', weights_only=False).state_dict()"))));
   }
   StateDict read = {{}, entry};
   std::vector<std::string> problems;
   for (size_t i = 0; i + 1 < dict->items.size(); i += 2) {
     const PickleValue &key = *dict->items[i], &value = *dict->items[i + 1];
     if (key.kind != Kind::kText || !IsTensor(value)) {
-      problems.push_back(absl::StrCat("key ", key.kind == Kind::kText ? key.text : Describe(key), " is ", Describe(value),
-                                      "; it should be a tensor"));
+      problems.push_back(absl::StrCat("key ", key.kind == Kind::kText ? key.text : Describe(key), " is ",
+                                      Describe(value), "; it should be a tensor"));
       continue;
     }
     ASSIGN_OR_RETURN(const at::Tensor tensor, ReadTensor(entries, prefix, value));
@@ -201,7 +214,8 @@ absl::StatusOr<StateDict> ReadArchive(const std::string& path, absl::string_view
 
 }  // namespace
 
-// A safetensors file begins with the length of its header, at most 100 MiB as a 64-bit number, so that its bytes 4 to 7 are zeros.
+// A safetensors file begins with the length of its header, at most 100 MiB as a 64-bit number, so that its bytes 4 to 7
+// are zeros.
 bool LooksLikeTorchFile(absl::string_view bytes) {
   if (bytes.size() < 8 || bytes.substr(4, 4) == absl::string_view("\0\0\0\0", 4)) return false;
   return absl::StartsWith(bytes, "PK\x03\x04") || static_cast<unsigned char>(bytes[0]) == 0x80;

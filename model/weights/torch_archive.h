@@ -19,9 +19,9 @@ struct StateDict {
 };
 
 // The file's dict, or the one under "model", "state_dict" or "teacher". `path` is for the messages.
-// DataLoss: truncated. InvalidArgument: the format before torch 1.6, a TorchScript archive, a whole module, compressed entries,
-// big-endian storages: each with the line of Python that makes a file of it that can be read; an entry that is no plain tensor,
-// named.
+// DataLoss: truncated. InvalidArgument: the format before torch 1.6, a TorchScript archive, a whole module, compressed
+// entries, big-endian storages: each with the line of Python that makes a file of it that can be read; an entry that is
+// no plain tensor, named.
 absl::StatusOr<StateDict> ReadTorchArchive(const std::string& path, absl::string_view bytes);
 
 }  // namespace mimeo

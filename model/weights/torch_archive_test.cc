@@ -67,7 +67,8 @@ TEST_F(TorchArchiveTest, OtherFilesSayHowToConvertThem) {
 TEST_F(TorchArchiveTest, WhatAPickleWouldCallIsNamedAndNotRun) {
   const absl::Status refused = LoadEncoder(Archive("hostile.pth")).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_TRUE(absl::StrContains(refused.message(), "key norm.bias is a call of posix.system, which is not run")) << refused;
+  EXPECT_TRUE(absl::StrContains(refused.message(), "key norm.bias is a call of posix.system, which is not run"))
+      << refused;
   EXPECT_FALSE(FileExists("/tmp/mimeo_hostile_pickle_ran"));
 }
 
@@ -79,7 +80,8 @@ TEST_F(TorchArchiveTest, TruncatedFilesAreDataLoss) {
   }
 }
 
-// Any byte of the directory, the pickle or the headers may be wrong; none may crash the reader (run under --config=asan too).
+// Any byte of the directory, the pickle or the headers may be wrong; none may crash the reader (run under --config=asan
+// too).
 TEST_F(TorchArchiveTest, NoWrongByteCrashesTheReader) {
   const std::string whole = ReadFile(Archive("plain.pth")).value();
   for (size_t i = 0; i < whole.size(); i += 7) {

@@ -28,8 +28,8 @@ std::string FileIn(const std::string& folder) {
   return FileExists(bin) && !FileExists(safetensors) ? bin : safetensors;
 }
 
-// DataParallel puts "module." before every key. DINO's checkpoints put "backbone." before the encoder's, and a projection head
-// beside it.
+// DataParallel puts "module." before every key. DINO's checkpoints put "backbone." before the encoder's, and a
+// projection head beside it.
 void StripWrappers(WeightsFile* weights) {
   const auto strip = [&](const std::string& prefix) {
     NamedTensors stripped;
@@ -84,7 +84,8 @@ absl::StatusOr<WeightsFile> OpenWeights(const std::string& path) {
   absl::StatusOr<Layout> layout = DetectLayout(weights.Keys());
   if (!layout.ok()) return absl::InvalidArgumentError(absl::StrCat(weights.path, ": ", layout.status().message()));
   weights.layout = *std::move(layout);
-  weights.notes.push_back(absl::StrCat("family: ", weights.layout.family, ", by its key ", weights.layout.PatchWeight()));
+  weights.notes.push_back(
+      absl::StrCat("family: ", weights.layout.family, ", by its key ", weights.layout.PatchWeight()));
   if (weights.layout.family == "mimeo") return weights;  // its job says everything
   ASSIGN_OR_RETURN(weights.surroundings.config, ReadJsonBeside(weights.path, "config.json"));
   ASSIGN_OR_RETURN(weights.surroundings.preprocessor, ReadJsonBeside(weights.path, "preprocessor_config.json"));

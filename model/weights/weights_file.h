@@ -30,8 +30,9 @@ struct WeightsFile {
   absl::string_view bytes() const { return safetensors != nullptr ? safetensors->bytes() : archive->bytes(); }
 };
 
-// `path`: a safetensors file, a zip archive of torch.save that holds a state dict, or a folder that has model.safetensors or else
-// pytorch_model.bin. Wrappers' prefixes ("module.", "backbone.") are stripped. Errors as LoadEncoder.
+// `path`: a safetensors file, a zip archive of torch.save that holds a state dict, or a folder that has
+// model.safetensors or else pytorch_model.bin. Wrappers' prefixes ("module.", "backbone.") are stripped. Errors as
+// LoadEncoder.
 absl::StatusOr<WeightsFile> OpenWeights(const std::string& path);
 
 // InvalidArgument, a line for each problem: the path, the family that was assumed, the problem.

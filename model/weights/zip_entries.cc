@@ -10,7 +10,8 @@
 namespace mimeo {
 namespace {
 
-constexpr uint32_t kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50, kCentral = 0x02014b50, kLocal = 0x04034b50;
+constexpr uint32_t kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50, kCentral = 0x02014b50,
+                   kLocal = 0x04034b50;
 constexpr uint64_t kEndBytes = 22, kLocator64Bytes = 20, kEnd64Bytes = 56, kCentralBytes = 46, kLocalBytes = 30;
 constexpr uint64_t kCommentBytes = 65535;
 
@@ -76,9 +77,12 @@ void ReadZip64(const Bytes& bytes, uint64_t at, uint64_t extra_bytes, uint64_t c
 
 absl::StatusOr<std::optional<absl::string_view>> BytesOf(const Bytes& bytes, const Entry& entry) {
   if (entry.method != 0 || (entry.flags & 1) != 0) return std::nullopt;
-  if (!bytes.Has(entry.header, kLocalBytes) || bytes.Number(entry.header, 4) != kLocal) return Truncated("an entry has no header");
+  if (!bytes.Has(entry.header, kLocalBytes) || bytes.Number(entry.header, 4) != kLocal) {
+    return Truncated("an entry has no header");
+  }
   // Name and extra field may be longer here than in the directory: torch.save pads them so that data is aligned.
-  const uint64_t begin = entry.header + kLocalBytes + bytes.Number(entry.header + 26, 2) + bytes.Number(entry.header + 28, 2);
+  const uint64_t begin =
+      entry.header + kLocalBytes + bytes.Number(entry.header + 26, 2) + bytes.Number(entry.header + 28, 2);
   if (!bytes.Has(begin, entry.size)) return Truncated("an entry ends after the file");
   return bytes.Part(begin, entry.size);
 }
@@ -96,8 +100,8 @@ absl::StatusOr<ZipEntries> ReadZipEntries(absl::string_view archive) {
                    comment_bytes = bytes.Number(at + 32, 2);
     const uint64_t compressed = bytes.Number(at + 20, 4);
     if (!bytes.Has(at + kCentralBytes, name_bytes + extra_bytes)) return Truncated("its directory is cut off");
-    Entry entry = {std::string(bytes.Part(at + kCentralBytes, name_bytes)), bytes.Number(at + 10, 2), bytes.Number(at + 8, 2),
-                   bytes.Number(at + 24, 4), bytes.Number(at + 42, 4)};
+    Entry entry = {std::string(bytes.Part(at + kCentralBytes, name_bytes)), bytes.Number(at + 10, 2),
+                   bytes.Number(at + 8, 2), bytes.Number(at + 24, 4), bytes.Number(at + 42, 4)};
     ReadZip64(bytes, at + kCentralBytes + name_bytes, extra_bytes, compressed, &entry);
     at += kCentralBytes + name_bytes + extra_bytes + comment_bytes;
     if (absl::EndsWith(entry.name, "/")) continue;

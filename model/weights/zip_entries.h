@@ -1,5 +1,5 @@
-// The entries of a zip archive that are stored without compression, as torch.save writes them (APPNOTE.TXT 6.3.9, with zip64). Pure
-// functions over the archive's bytes.
+// The entries of a zip archive that are stored without compression, as torch.save writes them (APPNOTE.TXT 6.3.9, with
+// zip64). Pure functions over the archive's bytes.
 #pragma once
 
 #include <map>

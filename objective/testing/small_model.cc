@@ -45,7 +45,8 @@ int64_t TeacherRows(const JobSpec& spec, const std::string& name, const MaskPlan
 
 ReconstructionSpec* AddPixels(const std::string& name, double weight, JobSpec* spec) {
   ReconstructionSpec* pixels = AddObjective(name, weight, spec)->mutable_reconstruction();
-  pixels->set_decoder_width(8), pixels->set_decoder_depth(2), pixels->set_decoder_heads(2), pixels->set_normalize_patches(true);
+  pixels->set_decoder_width(8), pixels->set_decoder_depth(2), pixels->set_decoder_heads(2),
+      pixels->set_normalize_patches(true);
   pixels->set_distance(PIXEL_DISTANCE_MSE), pixels->set_target_view(TARGET_VIEW_OWN);
   return pixels;
 }
@@ -73,8 +74,10 @@ ContrastiveSpec* AddCosine(const std::string& name, double weight, JobSpec* spec
 
 SelfDistillationSpec* AddSelfDistillation(const std::string& name, double weight, JobSpec* spec) {
   SelfDistillationSpec* dino = AddObjective(name, weight, spec)->mutable_self_distillation();
-  dino->set_pooling(POOLING_CLASS), dino->add_hidden_width(10), dino->set_bottleneck_width(5), dino->set_num_prototypes(7);
-  dino->set_student_temperature(0.1), dino->set_teacher_temperature(0.07), dino->set_warmup_temperature(0.04), dino->set_warmup(0.5);
+  dino->set_pooling(POOLING_CLASS), dino->add_hidden_width(10), dino->set_bottleneck_width(5),
+      dino->set_num_prototypes(7);
+  dino->set_student_temperature(0.1), dino->set_teacher_temperature(0.07), dino->set_warmup_temperature(0.04),
+      dino->set_warmup(0.5);
   dino->set_center_momentum(0.9), dino->set_frozen_prototypes(0);
   spec->mutable_ema()->set_decay(0.99), spec->mutable_ema()->set_final_decay(0.99);
   return dino;
@@ -128,7 +131,8 @@ double SmallModel::Term(const ForwardPass& pass, const std::string& name) const 
 }
 
 at::Tensor Images(int batch, double phase) {
-  return at::sin(at::arange(batch * 3 * kImagePx * kImagePx, at::kDouble) * 0.61 + phase).view({batch, 3, kImagePx, kImagePx});
+  return at::sin(at::arange(batch * 3 * kImagePx * kImagePx, at::kDouble) * 0.61 + phase)
+      .view({batch, 3, kImagePx, kImagePx});
 }
 
 void ExpectGradientsAreSlopes(const Parameters& parameters, const std::function<at::Tensor()>& total) {

@@ -33,13 +33,13 @@ struct SmallModelOptions {
   std::vector<std::string> taught = {"clip_tokens"};  // objectives that have a teacher
 };
 
-// An encoder of width 8 on 4 x 4 patches of 4 px with the objectives of `spec`; where it has ema, an averaged one beside it, of
-// other weights, so that a test can tell them apart.
+// An encoder of width 8 on 4 x 4 patches of 4 px with the objectives of `spec`; where it has ema, an averaged one
+// beside it, of other weights, so that a test can tell them apart.
 struct SmallModel {
   explicit SmallModel(JobSpec objectives, const SmallModelOptions& options = {});
 
-  // Each of `views` under `masks` plans with 5 of 16 patches visible, views outermost; teacher tokens (with a class token's row
-  // where the mimic wants it) for every taught objective.
+  // Each of `views` under `masks` plans with 5 of 16 patches visible, views outermost; teacher tokens (with a class
+  // token's row where the mimic wants it) for every taught objective.
   ForwardPass Forward(const std::vector<at::Tensor>& views, int masks = 1) const;
 
   // The objective's term of the loss.

@@ -1,7 +1,7 @@
 // A store whose disk fails and whose machine crashes on demand. Thread-safe, but for Crash.
 //
-// Writes are numbered from 1. What a crash leaves is what a disk with one log would hold: everything up to the last synced
-// write, and as much of the buffered rest, in order, as the test says.
+// Writes are numbered from 1. What a crash leaves is what a disk with one log would hold: everything up to the last
+// synced write, and as much of the buffered rest, in order, as the test says.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,10 @@ class FaultyStore : public KeyValueStore {
 
   // Writes first ... first + count - 1 fail with `status`; nothing of them is visible, now or after a crash.
   void FailWrites(int64_t first, int64_t count, absl::Status status) ABSL_LOCKS_EXCLUDED(mu_);
-  // Called with the number of each write before it is done, and after: the place to raise(SIGKILL). They may not use the store.
+  // Called with the number of each write before it is done, and after: the place to raise(SIGKILL). They may not use
+  // the store.
   void SetHooks(std::function<void(int64_t)> before, std::function<void(int64_t)> after) ABSL_LOCKS_EXCLUDED(mu_);
-  int64_t writes() const ABSL_LOCKS_EXCLUDED(mu_);  // tried so far
+  int64_t writes() const ABSL_LOCKS_EXCLUDED(mu_);    // tried so far
   int64_t unsynced() const ABSL_LOCKS_EXCLUDED(mu_);  // buffered writes that a crash would lose
 
   // The machine loses its power: what its disk holds, with the first `keep` of the unsynced writes. This store answers
@@ -44,8 +45,8 @@ class FaultyStore : public KeyValueStore {
   absl::StatusOr<KeyValueStore*> Live() const ABSL_LOCKS_EXCLUDED(mu_);
 
   mutable absl::Mutex mu_;
-  std::unique_ptr<KeyValueStore> disk_ ABSL_GUARDED_BY(mu_);        // what is synced; null after a crash
-  std::unique_ptr<KeyValueStore> live_ ABSL_GUARDED_BY(mu_);        // what the process sees
+  std::unique_ptr<KeyValueStore> disk_ ABSL_GUARDED_BY(mu_);  // what is synced; null after a crash
+  std::unique_ptr<KeyValueStore> live_ ABSL_GUARDED_BY(mu_);  // what the process sees
   std::vector<WriteBatch> unsynced_ ABSL_GUARDED_BY(mu_);
   int64_t writes_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t fail_first_ ABSL_GUARDED_BY(mu_) = 0;

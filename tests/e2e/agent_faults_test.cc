@@ -1,4 +1,5 @@
-// What a worker's agent survives, sees and does well: bytes that are no text in a rank's log, ranks that stand still, and being told to stop.
+// What a worker's agent survives, sees and does well: bytes that are no text in a rank's log, ranks that stand still,
+// and being told to stop.
 #include <gtest/gtest.h>
 #include <signal.h>
 
@@ -53,8 +54,10 @@ TEST(AgentFaultsTest, ABadSampleOfAnOddNameInTheLogOfADeadRankCostsNoHeartbeat) 
   JobSpec spec = TinyJob(1, 1000);
   spec.mutable_data()->set_path(PhotosWithAnOddOne(cluster.dir()));
   const std::string id = cluster.Submit(spec);
-  const Job before = cluster.Await(id, "the first step", [](const Job& job) { return job.step() >= 1 && job.ranks_size() == 1; });
-  ASSERT_TRUE(Soon([&] { return LogSays(cluster, absl::StrCat(id, "-g1-r0"), "caf"); })) << "the bad sample was not met";
+  const Job before =
+      cluster.Await(id, "the first step", [](const Job& job) { return job.step() >= 1 && job.ranks_size() == 1; });
+  ASSERT_TRUE(Soon([&] { return LogSays(cluster, absl::StrCat(id, "-g1-r0"), "caf"); }))
+      << "the bad sample was not met";
   ASSERT_EQ(kill(static_cast<pid_t>(before.ranks(0).pid()), SIGKILL), 0);
   const Job after = cluster.Await(id, "the next generation's first step", [](const Job& job) {
     return job.generation() == 2 && job.ranks_size() == 1 && job.ranks(0).step() >= 1;
@@ -68,14 +71,16 @@ TEST(AgentFaultsTest, ARankThatFallsSilentIsKilledAfterThePatience) {
   cluster.StartCoordinator();
   cluster.StartWorker("w0", 1, {"--patience=2s"});
   const std::string id = cluster.Submit(TinyJob(1, 100000));
-  const Job before = cluster.Await(id, "the first step", [](const Job& job) { return job.step() >= 1 && job.ranks_size() == 1; });
+  const Job before =
+      cluster.Await(id, "the first step", [](const Job& job) { return job.step() >= 1 && job.ranks_size() == 1; });
   ASSERT_EQ(kill(static_cast<pid_t>(before.ranks(0).pid()), SIGSTOP), 0);
-  cluster.Await(id, "the next generation's first step",
-                [](const Job& job) { return job.generation() == 2 && job.ranks_size() == 1 && job.ranks(0).step() >= 1; });
+  cluster.Await(id, "the next generation's first step", [](const Job& job) {
+    return job.generation() == 2 && job.ranks_size() == 1 && job.ranks(0).step() >= 1;
+  });
 }
 
-// A worker is told to stop, again and again, while another one is free: not a step is lost, nothing is counted as a failure (the job
-// allows none), and the other worker has the job at once (the lease would take a minute).
+// A worker is told to stop, again and again, while another one is free: not a step is lost, nothing is counted as a
+// failure (the job allows none), and the other worker has the job at once (the lease would take a minute).
 TEST(AgentFaultsTest, AWorkerThatIsToldToStopHandsItsJobOverWithEveryStep) {
   LocalCluster cluster;
   cluster.StartCoordinator();
@@ -88,7 +93,8 @@ TEST(AgentFaultsTest, AWorkerThatIsToldToStopHandsItsJobOverWithEveryStep) {
   for (int generation = 1; generation <= 3; ++generation) {
     const std::string worker = absl::StrCat("w", generation - 1);
     cluster.Await(id, absl::StrCat("steps on ", worker), [&](const Job& job) {
-      return job.generation() == generation && job.step() > last + 3 && job.worker_ids_size() == 1 && job.worker_ids(0) == worker;
+      return job.generation() == generation && job.step() > last + 3 && job.worker_ids_size() == 1 &&
+             job.worker_ids(0) == worker;
     });
     cluster.StartWorker(absl::StrCat("w", generation));
     const absl::Time begin = Clock::Real()->Now();

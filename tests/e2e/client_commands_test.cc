@@ -50,7 +50,8 @@ TEST_F(ClientCommandsTest, AJobIsSubmittedFollowedShownMeasuredAndExported) {
   EXPECT_THAT(cluster_.Mimeo({"show", job}), HasSubstr("weight_decay: 0.05"));
   EXPECT_THAT(cluster_.Mimeo({"explain", job}), HasSubstr("step"));
 
-  std::vector<std::string> lines = absl::StrSplit(cluster_.Mimeo({"metrics", job, "-o", "json"}), '\n', absl::SkipEmpty());
+  std::vector<std::string> lines =
+      absl::StrSplit(cluster_.Mimeo({"metrics", job, "-o", "json"}), '\n', absl::SkipEmpty());
   ASSERT_EQ(lines.size(), 12u);
   const nlohmann::json last = nlohmann::json::parse(lines.back());
   EXPECT_EQ(last["step"], 12);
@@ -64,11 +65,11 @@ TEST_F(ClientCommandsTest, AJobIsSubmittedFollowedShownMeasuredAndExported) {
   cluster_.Mimeo({"export", job, "--to", "safetensors", "--out", cluster_.dir() + "/model.safetensors"});
   cluster_.Mimeo({"export", cluster_.dir() + "/model.safetensors", "--to", "hf", "--out", cluster_.dir() + "/encoder"});
   EXPECT_TRUE(FileExists(cluster_.dir() + "/encoder/config.json"));
-  cluster_.Mimeo({"reconstruct", "--weights", cluster_.dir() + "/model.safetensors", "--images", ExamplePhotos("validation"),
-                  "--out", cluster_.dir() + "/pngs", "--count", "2"});
+  cluster_.Mimeo({"reconstruct", "--weights", cluster_.dir() + "/model.safetensors", "--images",
+                  ExamplePhotos("validation"), "--out", cluster_.dir() + "/pngs", "--count", "2"});
   const nlohmann::json knn = nlohmann::json::parse(
-      cluster_.Mimeo({"evaluate", "knn", "--weights", cluster_.dir() + "/encoder", "--data", ExamplePhotos("validation"),
-                      "--bank", ExamplePhotos("train"), "--max_images", "60"}));
+      cluster_.Mimeo({"evaluate", "knn", "--weights", cluster_.dir() + "/encoder", "--data",
+                      ExamplePhotos("validation"), "--bank", ExamplePhotos("train"), "--max_images", "60"}));
   EXPECT_GT(knn["knn_accuracy"].get<double>(), 0);
 }
 
@@ -87,7 +88,8 @@ TEST_F(ClientCommandsTest, AJobWaitsPausesGoesOnAndIsCancelled) {
   EXPECT_GT(paused.checkpoint_step(), 0);
   EXPECT_EQ(Json({"workers"})["workers"][0]["slots_busy"], 0);
   cluster_.Mimeo({"resume", job});
-  const Job again = cluster_.Await(job, "a step beyond", [&](const Job& now) { return now.step() > paused.checkpoint_step(); });
+  const Job again =
+      cluster_.Await(job, "a step beyond", [&](const Job& now) { return now.step() > paused.checkpoint_step(); });
   EXPECT_EQ(again.generation(), 2);
   cluster_.Mimeo({"cancel", job});
   EXPECT_THAT(cluster_.Mimeo({"teachers"}), HasSubstr("TEACHER"));
@@ -108,8 +110,8 @@ TEST_F(ClientCommandsTest, ExitCodesSayWhoseFaultItWas) {
 
 // A path that only the worker can see to be wrong fails the job at once, with the field, and not after restarts.
 TEST_F(ClientCommandsTest, AJobWithoutItsPhotosFailsAtOnceAndSaysWhy) {
-  const std::string job = std::string(absl::StripAsciiWhitespace(
-      cluster_.Mimeo({"submit", Recipe(1, 10), "--data", cluster_.dir() + "/no-photos"})));
+  const std::string job = std::string(
+      absl::StripAsciiWhitespace(cluster_.Mimeo({"submit", Recipe(1, 10), "--data", cluster_.dir() + "/no-photos"})));
   const Job failed = cluster_.Await(job, "failed", [](const Job& now) { return now.state() == JOB_STATE_FAILED; });
   EXPECT_EQ(failed.generation(), 1);
   EXPECT_THAT(failed.reason(), HasSubstr("data.path"));

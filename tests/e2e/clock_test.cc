@@ -1,5 +1,5 @@
-// The machine's clock is set, by a day back and by a day forward, under a running cluster: what measures a duration does not notice.
-// libfaketime stands in for the machine's clock; every process here reads it anew each time.
+// The machine's clock is set, by a day back and by a day forward, under a running cluster: what measures a duration
+// does not notice. libfaketime stands in for the machine's clock; every process here reads it anew each time.
 #include <gmock/gmock.h>
 #include <google/protobuf/util/time_util.h>
 #include <gtest/gtest.h>
@@ -35,8 +35,8 @@ class ClockTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_TRUE(FileExists(kFakeTime)) << "the package faketime (scripts/packages.txt) is missing";
     SetClock("+0d");
-    cluster_.SetEnvironment({absl::StrCat("LD_PRELOAD=", kFakeTime), absl::StrCat("FAKETIME_TIMESTAMP_FILE=", file_), "FAKETIME_NO_CACHE=1",
-                             "FAKETIME_DONT_FAKE_MONOTONIC=1"});
+    cluster_.SetEnvironment({absl::StrCat("LD_PRELOAD=", kFakeTime), absl::StrCat("FAKETIME_TIMESTAMP_FILE=", file_),
+                             "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"});
   }
   // "-1d": a day behind.
   void SetClock(const std::string& offset) { ASSERT_TRUE(WriteFileAtomic(file_, offset + "\n").ok()); }
@@ -48,7 +48,8 @@ class ClockTest : public ::testing::Test {
     return workers;
   }
   // Looks at the workers, a few times a second, until `over`; `each` sees every look.
-  void Watch(const std::string& what, const std::function<void(const std::map<std::string, Worker>&)>& each, const std::function<bool(const std::map<std::string, Worker>&)>& over) {
+  void Watch(const std::string& what, const std::function<void(const std::map<std::string, Worker>&)>& each,
+             const std::function<bool(const std::map<std::string, Worker>&)>& over) {
     const absl::Time deadline = Clock::Real()->Now() + kPatience;
     while (Clock::Real()->Now() < deadline) {
       const auto workers = Workers();
@@ -67,24 +68,32 @@ class ClockTest : public ::testing::Test {
   // The job makes a few more steps, and nobody's lease ends meanwhile.
   void ExpectToGoOn() {
     const int64_t from = cluster_.Await(job_, "its ranks", [](const Job& job) { return job.step() > 0; }).step();
-    Watch("five more steps", [](const auto& workers) { ExpectHeld(workers, "w0"), ExpectHeld(workers, "w1"); },
-          [&](const auto&) { return cluster_.Await(job_, "a word", [](const Job&) { return true; }).step() >= from + 5; });
+    Watch(
+        "five more steps", [](const auto& workers) { ExpectHeld(workers, "w0"), ExpectHeld(workers, "w1"); },
+        [&](const auto&) {
+          return cluster_.Await(job_, "a word", [](const Job&) { return true; }).step() >= from + 5;
+        });
   }
   // The lease of an agent that stands still ends when it should, and begins anew.
   void ExpectALeaseToEnd(const std::string& id) {
     const absl::Time stopped = Clock::Real()->Now();
     cluster_.Signal(id, SIGSTOP);
-    Watch(id + "'s lease ends",
-          [&](const auto& workers) {
-            ASSERT_EQ(workers.count(id), 1u);
-            const double most = absl::ToDoubleSeconds(Clock::Real()->Now() - stopped + kLease);  // its last heartbeat was before
-            const double least = workers.at(id).lease_expired() ? absl::ToDoubleSeconds(kLease) - 0.01 : 0;  // rounded to milliseconds
-            EXPECT_THAT(SilentSeconds(workers.at(id)), AllOf(Ge(least), Lt(most)));
-          },
-          [&](const auto& workers) { return workers.at(id).lease_expired(); });
+    Watch(
+        id + "'s lease ends",
+        [&](const auto& workers) {
+          ASSERT_EQ(workers.count(id), 1u);
+          // Its last heartbeat was before.
+          const double most = absl::ToDoubleSeconds(Clock::Real()->Now() - stopped + kLease);
+          // Rounded to milliseconds.
+          const double least = workers.at(id).lease_expired() ? absl::ToDoubleSeconds(kLease) - 0.01 : 0;
+          EXPECT_THAT(SilentSeconds(workers.at(id)), AllOf(Ge(least), Lt(most)));
+        },
+        [&](const auto& workers) { return workers.at(id).lease_expired(); });
     EXPECT_LT(Clock::Real()->Now() - stopped, kLease + absl::Seconds(15));
     cluster_.Signal(id, SIGCONT);
-    Watch(id + " is heard again", [](const auto&) {}, [&](const auto& workers) { return !workers.at(id).lease_expired(); });
+    Watch(
+        id + " is heard again", [](const auto&) {},
+        [&](const auto& workers) { return !workers.at(id).lease_expired(); });
   }
 
   LocalCluster cluster_{kLease};

@@ -117,8 +117,13 @@ void LocalCluster::StartCoordinator() {
 }
 
 std::vector<std::string> LocalCluster::WorkerCommand(const std::string& id, int slots) const {
-  return {"worker", "agent", absl::StrCat("--coordinator=", processes_.at("coordinator").address), absl::StrCat("--id=", id),
-          absl::StrCat("--slots=", slots), "--host=127.0.0.1", absl::StrCat("--dir=", dir(), "/", id)};
+  return {"worker",
+          "agent",
+          absl::StrCat("--coordinator=", processes_.at("coordinator").address),
+          absl::StrCat("--id=", id),
+          absl::StrCat("--slots=", slots),
+          "--host=127.0.0.1",
+          absl::StrCat("--dir=", dir(), "/", id)};
 }
 
 void LocalCluster::StartWorker(const std::string& id, int slots, const std::vector<std::string>& flags) {
@@ -145,8 +150,9 @@ bool LocalCluster::CanHideFolders() {
 void LocalCluster::StartTeacher(const std::string& name, const std::string& weights) {
   const auto before = processes_.find(name);
   const std::string listen = before == processes_.end() ? "127.0.0.1:0" : before->second.address;
-  Start(name, {"teacher_server", absl::StrCat("--name=", name), absl::StrCat("--weights=", weights),
-               absl::StrCat("--listen=", listen), absl::StrCat("--coordinator=", processes_.at("coordinator").address)});
+  Start(name,
+        {"teacher_server", absl::StrCat("--name=", name), absl::StrCat("--weights=", weights),
+         absl::StrCat("--listen=", listen), absl::StrCat("--coordinator=", processes_.at("coordinator").address)});
 }
 
 void LocalCluster::Kill(const std::string& name) {
@@ -210,7 +216,8 @@ std::string LocalCluster::Submit(const JobSpec& spec) {
   return reply.job_id();
 }
 
-Job LocalCluster::Await(const std::string& job_id, const std::string& what, const std::function<bool(const Job&)>& ready) {
+Job LocalCluster::Await(const std::string& job_id, const std::string& what,
+                        const std::function<bool(const Job&)>& ready) {
   const auto stub = NewStub();
   grpc::ClientContext context;
   SetDeadline(&context, kPatience);

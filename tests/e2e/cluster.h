@@ -1,5 +1,5 @@
-// A cluster of the real binaries on loopback, for tests: every process is a child, every port is free, and what a test kills is
-// really killed. One thread.
+// A cluster of the real binaries on loopback, for tests: every process is a child, every port is free, and what a test
+// kills is really killed. One thread.
 #pragma once
 
 #include <functional>
@@ -52,7 +52,8 @@ class LocalCluster {
   // The process is alive, and stays so for `duration`.
   void ExpectAliveFor(const std::string& name, absl::Duration duration);
 
-  // Runs `mimeo ARGS... --server <this coordinator>` to its end; its stdout, or a failed test when it exits with another code.
+  // Runs `mimeo ARGS... --server <this coordinator>` to its end; its stdout, or a failed test when it exits with
+  // another code.
   std::string Mimeo(const std::vector<std::string>& args, int exit_code = 0);
 
   std::string Submit(const JobSpec& spec);

@@ -128,7 +128,8 @@ TEST_F(DataOutageTest, ChangedImagesAreRefusedWithWhatChanged) {
   ASSERT_TRUE(WriteFileAtomic(photos_ + "/new.jpg", "one more").ok());
   cluster_.Mimeo({"resume", id});
   const Job refused = cluster_.Await(id, "refused", [](const Job& job) {
-    return (job.state() == JOB_STATE_PAUSED || job.state() == JOB_STATE_FAILED) && absl::StrContains(job.reason(), "has changed");
+    return (job.state() == JOB_STATE_PAUSED || job.state() == JOB_STATE_FAILED) &&
+           absl::StrContains(job.reason(), "has changed");
   });
   EXPECT_THAT(refused.reason(),
               AllOf(HasSubstr(absl::StrCat(photos_, " has changed since this job began: it had 300 images, digest ")),
@@ -139,8 +140,9 @@ TEST_F(DataOutageTest, ChangedImagesAreRefusedWithWhatChanged) {
 TEST_F(DataOutageTest, WhatWasNeverThereIsRefusedSoon) {
   ASSERT_EQ(mkfifo((cluster_.dir() + "/pipe.tar").c_str(), 0600), 0);
   ASSERT_TRUE(MakeDirs(cluster_.dir() + "/empty").ok());
-  for (const auto& [name, reason] : std::map<std::string, std::string>{
-           {"mistyped", "no such file or folder"}, {"empty", "no images in it: 0 files"}, {"pipe.tar", "a pipe, socket or device"}}) {
+  for (const auto& [name, reason] : std::map<std::string, std::string>{{"mistyped", "no such file or folder"},
+                                                                       {"empty", "no images in it: 0 files"},
+                                                                       {"pipe.tar", "a pipe, socket or device"}}) {
     JobSpec spec = Spec();
     spec.mutable_data()->set_path(absl::StrCat(cluster_.dir(), "/", name));
     const absl::Time began = Clock::Real()->Now();
@@ -150,27 +152,34 @@ TEST_F(DataOutageTest, WhatWasNeverThereIsRefusedSoon) {
   }
   JobSpec spec = Spec();
   spec.mutable_evaluation()->set_path(cluster_.dir() + "/mistyped");
-  EXPECT_THAT(ReasonOfFailure(cluster_.Submit(spec)), HasSubstr("evaluation.path: " + cluster_.dir() + "/mistyped: no such file or folder"));
+  EXPECT_THAT(ReasonOfFailure(cluster_.Submit(spec)),
+              HasSubstr("evaluation.path: " + cluster_.dir() + "/mistyped: no such file or folder"));
 }
 
 TEST_F(DataOutageTest, BadSamplesAreCountedOverTheRanksAndOverAResume) {
   UsePhotos(288);  // three whole batches of 96, so that an epoch meets all of the bad ones, and a rank about half
-  for (int i = 0; i < 88; ++i) ASSERT_TRUE(WriteFileAtomic(absl::StrCat(photos_, "/", 1000 + 2 * i, ".jpg"), "no photo").ok());
+  for (int i = 0; i < 88; ++i) {
+    ASSERT_TRUE(WriteFileAtomic(absl::StrCat(photos_, "/", 1000 + 2 * i, ".jpg"), "no photo").ok());
+  }
   JobSpec spec = Spec(2, 3);
   spec.mutable_data()->set_max_bad_samples(86);
   EXPECT_THAT(ReasonOfFailure(cluster_.Submit(spec)),
-              AllOf(HasSubstr(" of 288 samples cannot be decoded; data.max_bad_samples is 86. The first:"), HasSubstr("\n  1000.jpg: not a JPEG, PNG or WebP")));
+              AllOf(HasSubstr(" of 288 samples cannot be decoded; data.max_bad_samples is 86. The first:"),
+                    HasSubstr("\n  1000.jpg: not a JPEG, PNG or WebP")));
 
   spec = Spec(2, 100000);  // more than it gets to: it is looked at while it runs
   spec.mutable_data()->set_max_bad_samples(88);
   const std::string id = cluster_.Submit(spec);
-  const auto knows_all = [](const Job& job) { return job.ranks_size() == 2 && job.ranks(0).bad_samples() == 88 && job.ranks(1).bad_samples() == 88; };
+  const auto knows_all = [](const Job& job) {
+    return job.ranks_size() == 2 && job.ranks(0).bad_samples() == 88 && job.ranks(1).bad_samples() == 88;
+  };
   cluster_.Await(id, "all bad samples met", knows_all);
   cluster_.Mimeo({"pause", id});
   const Job paused = AwaitState(id, JOB_STATE_PAUSED);
   cluster_.Mimeo({"resume", id});
   const Job resumed = cluster_.Await(id, "the first step after the resume", [&](const Job& job) {
-    return job.generation() > paused.generation() && job.ranks_size() > 0 && job.ranks(0).step() > paused.checkpoint_step();
+    return job.generation() > paused.generation() && job.ranks_size() > 0 &&
+           job.ranks(0).step() > paused.checkpoint_step();
   });
   EXPECT_EQ(resumed.ranks(0).bad_samples(), 88) << "met before the pause";
   cluster_.Mimeo({"cancel", id});
@@ -185,14 +194,19 @@ TEST_F(DataOutageTest, TheReasonReachesThePersonHoweverLongTheNamesAre) {
     for (int i = 0; i < 70; ++i) folders += "袖";
   }
   ASSERT_TRUE(MakeDirs(folders).ok());
-  for (int i = 0; i < 8; ++i) ASSERT_TRUE(WriteFileAtomic(absl::StrCat(folders, "/", i, "ズズズ\xe9.jpg"), "no photo").ok());
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(WriteFileAtomic(absl::StrCat(folders, "/", i, "ズズズ\xe9.jpg"), "no photo").ok());
+  }
   JobSpec spec = Spec();
   spec.mutable_data()->set_global_batch(4);
   spec.mutable_data()->set_max_bad_samples(7);
   const std::string id = cluster_.Submit(spec);
   const std::string reason = ReasonOfFailure(id);
   EXPECT_THAT(reason, HasSubstr("8 of 24 samples cannot be decoded; data.max_bad_samples is 7"));
-  for (int i = 0; i < 8; ++i) EXPECT_THAT(reason, HasSubstr(absl::StrCat("/", i, "ズズズ\\xe9.jpg: not a JPEG, PNG or WebP: starts with \"no photo\"")));
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_THAT(reason,
+                HasSubstr(absl::StrCat("/", i, "ズズズ\\xe9.jpg: not a JPEG, PNG or WebP: starts with \"no photo\"")));
+  }
   EXPECT_THAT(cluster_.Mimeo({"show", id}), HasSubstr("7ズズズ\\xe9.jpg: not a JPEG"));
   cluster_.Kill("coordinator");
   cluster_.StartCoordinator();

@@ -1,4 +1,5 @@
-// What evaluations bear: fewer images than ranks, images without a label, a teacher that is away, weights that are no numbers.
+// What evaluations bear: fewer images than ranks, images without a label, a teacher that is away, weights that are no
+// numbers.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -54,7 +55,8 @@ class EvaluationFaultsTest : public ::testing::Test {
   // By step.
   std::map<int64_t, nlohmann::json> Evaluations(const std::string& job_id) {
     std::map<int64_t, nlohmann::json> evaluations;
-    for (const absl::string_view line : absl::StrSplit(cluster_.Mimeo({"metrics", job_id, "-o", "json"}), '\n', absl::SkipEmpty())) {
+    for (const absl::string_view line :
+         absl::StrSplit(cluster_.Mimeo({"metrics", job_id, "-o", "json"}), '\n', absl::SkipEmpty())) {
       const nlohmann::json json = nlohmann::json::parse(line);
       if (json.contains("images") && !json.contains("loss")) evaluations[json.at("step")] = json;
     }
@@ -130,7 +132,8 @@ TEST_F(EvaluationFaultsTest, WhatCannotBeMeasuredIsFoundBeforeTraining) {
 TEST_F(EvaluationFaultsTest, MaxImagesIsSpreadOverTheClasses) {
   Start(1);
   const std::string weights = Weights();
-  std::vector<std::string> knn = {"evaluate", "knn", "--weights", weights, "--data", Photos("held_out", 5, 8), "--bank", Photos("bank", 5, 8)};
+  std::vector<std::string> knn = {
+      "evaluate", "knn", "--weights", weights, "--data", Photos("held_out", 5, 8), "--bank", Photos("bank", 5, 8)};
   const nlohmann::json all = nlohmann::json::parse(cluster_.Mimeo(knn));
   EXPECT_EQ(all.at("images"), 40);
   EXPECT_EQ(all.at("majority_rate"), 0.2);
@@ -151,7 +154,8 @@ std::string ErrorsOf(const std::vector<std::string>& args, int exit_code, const 
   options.output_path = log;
   const auto child = *Subprocess::Start(options);
   const auto ended = child->Wait(Clock::Real()->Now() + absl::Minutes(2));
-  EXPECT_TRUE(ended.ok() && ended->signal == 0 && ended->code == exit_code) << args[0] << " " << (ended.ok() ? ended->ToString() : "");
+  EXPECT_TRUE(ended.ok() && ended->signal == 0 && ended->code == exit_code)
+      << args[0] << " " << (ended.ok() ? ended->ToString() : "");
   return ReadFile(log).value();
 }
 
@@ -169,12 +173,17 @@ void WriteWithNan(const std::string& from, const std::string& tensor, const std:
 
 TEST_F(EvaluationFaultsTest, WeightsThatAreNoNumbersAreRefusedByName) {
   Start(1);
-  const std::string dir = cluster_.dir(), weights = Weights(), photos = Photos("photos", 2, 3), broken = dir + "/broken.safetensors";
+  const std::string dir = cluster_.dir(), weights = Weights(), photos = Photos("photos", 2, 3),
+                    broken = dir + "/broken.safetensors";
   WriteWithNan(dir + "/model.safetensors", "encoder.norm.weight", broken);
   const std::string reason = "encoder.norm.weight holds 1 of 64 values that are not finite, the first of them nan at 3";
-  EXPECT_THAT(ErrorsOf({"embed", "--weights", broken, "--images", photos, "--out", dir + "/f"}, 2, dir + "/1.log"), HasSubstr(reason));
-  EXPECT_THAT(ErrorsOf({"evaluate", "knn", "--weights", broken, "--data", photos, "--bank", photos}, 2, dir + "/2.log"), HasSubstr(reason));
-  EXPECT_THAT(ErrorsOf({"reconstruct", "--weights", broken, "--images", photos, "--out", dir + "/r"}, 2, dir + "/3.log"), HasSubstr(reason));
+  EXPECT_THAT(ErrorsOf({"embed", "--weights", broken, "--images", photos, "--out", dir + "/f"}, 2, dir + "/1.log"),
+              HasSubstr(reason));
+  EXPECT_THAT(ErrorsOf({"evaluate", "knn", "--weights", broken, "--data", photos, "--bank", photos}, 2, dir + "/2.log"),
+              HasSubstr(reason));
+  EXPECT_THAT(
+      ErrorsOf({"reconstruct", "--weights", broken, "--images", photos, "--out", dir + "/r"}, 2, dir + "/3.log"),
+      HasSubstr(reason));
   EXPECT_THAT(ErrorsOf({"export", broken, "--to", "hf", "--out", dir + "/e"}, 2, dir + "/4.log"), HasSubstr(reason));
   EXPECT_FALSE(FileExists(dir + "/f"));
   JobSpec spec = TinyJob(1, 2);
@@ -190,7 +199,8 @@ TEST_F(EvaluationFaultsTest, WhatLibtorchThrowsIsAnExitCode) {
   Start(1);
   const std::string weights = Weights(), photos = Photos("photos", 2, 3);
   Subprocess::Options options;
-  options.argv = {*FindBinary("worker"), "embed", "--weights", weights, "--images", photos, "--out", cluster_.dir() + "/f", "--image_px", "8000000"};
+  options.argv = {*FindBinary("worker"), "embed",      "--weights", weights, "--images", photos, "--out",
+                  cluster_.dir() + "/f", "--image_px", "8000000"};
   options.output_path = cluster_.dir() + "/embed.log";
   const auto child = *Subprocess::Start(options);
   ASSERT_OK_AND_ASSIGN(const ExitStatus ended, child->Wait(Clock::Real()->Now() + absl::Minutes(1)));
@@ -203,8 +213,8 @@ TEST_F(EvaluationFaultsTest, WhatLibtorchThrowsIsAnExitCode) {
 class PausedEvaluationTest : public EvaluationFaultsTest, public ::testing::WithParamInterface<int> {};
 INSTANTIATE_TEST_SUITE_P(Ranks, PausedEvaluationTest, ::testing::Values(1, 2));
 
-// The evaluation of the untrained encoder waits for a teacher that died. A pause ends that within seconds, on all ranks; the resume
-// makes the evaluation again.
+// The evaluation of the untrained encoder waits for a teacher that died. A pause ends that within seconds, on all
+// ranks; the resume makes the evaluation again.
 TEST_P(PausedEvaluationTest, EndsWithinSecondsWhileItsTeacherIsAway) {
   const int ranks = GetParam();
   Start(ranks);

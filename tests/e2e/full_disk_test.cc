@@ -30,8 +30,8 @@ constexpr absl::Duration kAWhile = absl::Milliseconds(300);
 
 class FullDiskTest : public ::testing::Test {
  protected:
-  // The mounts are this process's and its children's, and nobody else's. Once for both suites: the thread that starts children stays in
-  // the name space in which it began.
+  // The mounts are this process's and its children's, and nobody else's. Once for both suites: the thread that starts
+  // children stays in the name space in which it began.
   static void SetUpTestSuite() {
     if (alone_) return;
     alone_ = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
@@ -42,7 +42,8 @@ class FullDiskTest : public ::testing::Test {
   bool Mount(int kilobytes) {
     state_ = cluster_.dir() + "/state";
     EXPECT_TRUE(MakeDirs(state_).ok());
-    mounted_ = alone_ && ::mount("none", state_.c_str(), "tmpfs", 0, absl::StrCat("size=", kilobytes, "k").c_str()) == 0;
+    mounted_ =
+        alone_ && ::mount("none", state_.c_str(), "tmpfs", 0, absl::StrCat("size=", kilobytes, "k").c_str()) == 0;
     return mounted_;
   }
   ~FullDiskTest() override {
@@ -108,7 +109,8 @@ TEST_F(FullDiskTest, TheCoordinatorSaysSoLivesAndGoesOnWhenThereIsRoom) {
   FillUpTo(0);
   for (int i = 0; i < 3; ++i) ExpectFull(Submit().status());
   EXPECT_TRUE(absl::StrContains(Submit().status().message(), "0 bytes are free")) << Submit().status();
-  cluster_.Mimeo({"submit", "recipes/tiny_mae.textproto", "--set", "data.path=" + ExamplePhotos("train")}, /*exit_code=*/1);
+  cluster_.Mimeo({"submit", "recipes/tiny_mae.textproto", "--set", "data.path=" + ExamplePhotos("train")},
+                 /*exit_code=*/1);
   EXPECT_EQ(CountJobs(), 1) << "what is there can be read";
   Restart();
   EXPECT_EQ(CountJobs(), 1) << "also by a coordinator that starts while the disk is full";
@@ -120,7 +122,8 @@ TEST_F(FullDiskTest, TheCoordinatorSaysSoLivesAndGoesOnWhenThereIsRoom) {
   EXPECT_TRUE(Submit().ok());
 }
 
-// Somewhere between nothing and enough RocksDB itself runs out of room, at a write, at the start or behind everybody's back.
+// Somewhere between nothing and enough RocksDB itself runs out of room, at a write, at the start or behind everybody's
+// back.
 TEST_F(FullDiskTest, WithEachAmountOfFreeRoomItLivesAndLosesNothing) {
   if (!Mount(3072)) GTEST_SKIP() << "no mount is permitted here";
   cluster_.StartCoordinator();
@@ -202,7 +205,9 @@ class FullDiskUploadTest : public FullDiskTest {
     manifest->set_content_id(absl::StrCat("u", step));
     manifest->set_chunk_bytes(1 << 20);
     manifest->set_total_bytes(int64_t{chunks} << 20);
-    for (int i = 0; i < chunks; ++i) manifest->add_chunk_sha256(Sha256(std::string(1 << 20, static_cast<char>('a' + i % 20))));
+    for (int i = 0; i < chunks; ++i) {
+      manifest->add_chunk_sha256(Sha256(std::string(1 << 20, static_cast<char>('a' + i % 20))));
+    }
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(20));
     CommitCheckpointReply reply;

@@ -1,5 +1,5 @@
-// The real `mimeo` and a coordinator that sends whatever a terminal, a table or JSON could stumble over, in every text of every reply:
-// nothing of it may be obeyed, whatever version of a coordinator it was.
+// The real `mimeo` and a coordinator that sends whatever a terminal, a table or JSON could stumble over, in every text
+// of every reply: nothing of it may be obeyed, whatever version of a coordinator it was.
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
 #include <gtest/gtest.h>
@@ -31,8 +31,11 @@ using google::protobuf::FieldDescriptor;
 using testing::HasSubstr;
 using testing::Not;
 
-// Colours, a window's title, C1's control sequence introducer, a made-up line, turned direction, a bell, and a word behind all of them.
-const std::string kOdd = "odd\x1b[31m\x1b]0;owned\x07\xc2\x9b" "2J\nmimeo: all is well\r\xe2\x80\xae\xe2\x80\xa8\x7f\b\vend";
+// Colours, a window's title, C1's control sequence introducer, a made-up line, turned direction, a bell, and a word
+// behind all of them.
+const std::string kOdd =
+    "odd\x1b[31m\x1b]0;owned\x07\xc2\x9b"
+    "2J\nmimeo: all is well\r\xe2\x80\xae\xe2\x80\xa8\x7f\b\vend";
 
 // Sets every text, and every key of a map, and adds to every list.
 void Poison(google::protobuf::Message* message, const std::string& text, int depth = 0) {
@@ -41,8 +44,12 @@ void Poison(google::protobuf::Message* message, const std::string& text, int dep
     const FieldDescriptor* field = message->GetDescriptor()->field(i);
     if (field->name() == "next_page_token") continue;
     const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    if (field->type() == FieldDescriptor::TYPE_STRING && field->is_repeated()) reflection->AddString(message, field, text);
-    if (field->type() == FieldDescriptor::TYPE_STRING && !field->is_repeated()) reflection->SetString(message, field, text);
+    if (field->type() == FieldDescriptor::TYPE_STRING && field->is_repeated()) {
+      reflection->AddString(message, field, text);
+    }
+    if (field->type() == FieldDescriptor::TYPE_STRING && !field->is_repeated()) {
+      reflection->SetString(message, field, text);
+    }
     if (is_message && field->is_repeated()) Poison(reflection->AddMessage(message, field), text, depth + 1);
     if (is_message && !field->is_repeated()) Poison(reflection->MutableMessage(message, field), text, depth + 1);
   }
@@ -51,25 +58,37 @@ void Poison(google::protobuf::Message* message, const std::string& text, int dep
 class HostileCoordinator : public Coordinator::Service {
  public:
   std::string text = kOdd;
-  bool fails = false;                        // each call ends with `text` as its error
+  bool fails = false;  // each call ends with `text` as its error
   JobState state = JOB_STATE_SUCCEEDED;
-  int32_t status_code = 0;                   // of the job
-  int pages = 1;                             // of each list
+  int32_t status_code = 0;  // of the job
+  int pages = 1;            // of each list
 
   grpc::Status Submit(grpc::ServerContext*, const SubmitRequest*, SubmitReply* reply) override { return Answer(reply); }
   grpc::Status GetJob(grpc::ServerContext*, const GetJobRequest*, Job* reply) override { return AnswerJob(reply); }
-  grpc::Status ControlJob(grpc::ServerContext*, const ControlJobRequest*, Job* reply) override { return AnswerJob(reply); }
-  grpc::Status Explain(grpc::ServerContext*, const GetJobRequest*, ExplainReply* reply) override { return Answer(reply); }
+  grpc::Status ControlJob(grpc::ServerContext*, const ControlJobRequest*, Job* reply) override {
+    return AnswerJob(reply);
+  }
+  grpc::Status Explain(grpc::ServerContext*, const GetJobRequest*, ExplainReply* reply) override {
+    return Answer(reply);
+  }
   grpc::Status DrainWorker(grpc::ServerContext*, const DrainWorkerRequest* request, DrainWorkerReply* reply) override {
     const grpc::Status status = Answer(reply);
     reply->mutable_worker()->set_drained(request->drained());
     reply->mutable_worker()->set_slots_busy(2);
     return status;
   }
-  grpc::Status ListJobs(grpc::ServerContext*, const ListJobsRequest* request, ListJobsReply* reply) override { return AnswerPage(*request, reply); }
-  grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request, ListWorkersReply* reply) override { return AnswerPage(*request, reply); }
-  grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request, ListTeachersReply* reply) override { return AnswerPage(*request, reply); }
-  grpc::Status ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request, ListCheckpointsReply* reply) override {
+  grpc::Status ListJobs(grpc::ServerContext*, const ListJobsRequest* request, ListJobsReply* reply) override {
+    return AnswerPage(*request, reply);
+  }
+  grpc::Status ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request, ListWorkersReply* reply) override {
+    return AnswerPage(*request, reply);
+  }
+  grpc::Status ListTeachers(grpc::ServerContext*, const ListTeachersRequest* request,
+                            ListTeachersReply* reply) override {
+    return AnswerPage(*request, reply);
+  }
+  grpc::Status ListCheckpoints(grpc::ServerContext*, const ListCheckpointsRequest* request,
+                               ListCheckpointsReply* reply) override {
     return AnswerPage(*request, reply);
   }
   grpc::Status Metrics(grpc::ServerContext*, const MetricsRequest*, grpc::ServerWriter<MetricsReply>* stream) override {
@@ -108,7 +127,8 @@ class HostileCoordinator : public Coordinator::Service {
   }
 };
 
-// What `text` would make a terminal do: everything in it that is no text. The bar's own erasing and a terminal's line ends are not it.
+// What `text` would make a terminal do: everything in it that is no text. The bar's own erasing and a terminal's line
+// ends are not it.
 std::string Obeyed(const std::string& text) {
   const std::string plain = absl::StrReplaceAll(text, {{"\r\x1b[K", ""}, {"\r\n", "\n"}});
   const std::string made = ToLines(plain, plain.size() * 4);
@@ -121,8 +141,13 @@ class HostileCoordinatorTest : public testing::Test {
     auto server = RpcServer::Start("127.0.0.1:0", {&coordinator_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    EXPECT_TRUE(WriteFileAtomic(recipe_, "data { path: \"/photos\" global_batch: 8 image_px: 16 } encoder { vit { patch_px: 8 width: 8 depth: 1 heads: 1 } }"
-                                         "objective { reconstruction { decoder_width: 8 decoder_depth: 1 decoder_heads: 1 } } schedule { steps: 2 }").ok());
+    EXPECT_TRUE(
+        WriteFileAtomic(
+            recipe_,
+            "data { path: \"/photos\" global_batch: 8 image_px: 16 } encoder { vit { patch_px: 8 width: 8 depth: 1 "
+            "heads: 1 } }"
+            "objective { reconstruction { decoder_width: 8 decoder_depth: 1 decoder_heads: 1 } } schedule { steps: 2 }")
+            .ok());
   }
 
   struct Said {
@@ -136,13 +161,15 @@ class HostileCoordinatorTest : public testing::Test {
     Said said;
     Subprocess::Options options;
     options.argv = args;
-    options.extra_env = {server_env_.empty() ? absl::StrCat("MIMEO_SERVER=127.0.0.1:", server_->port()) : "MIMEO_SERVER=" + server_env_};
+    options.extra_env = {server_env_.empty() ? absl::StrCat("MIMEO_SERVER=127.0.0.1:", server_->port())
+                                             : "MIMEO_SERVER=" + server_env_};
     options.on_stdout = [&](absl::string_view piece) { absl::StrAppend(&said.out, piece); };
     options.on_stderr = [&](absl::string_view piece) { absl::StrAppend(&said.errors, piece); };
     const auto child = Subprocess::Start(options);
     EXPECT_TRUE(child.ok()) << child.status();
     const auto ended = (*child)->Wait(Clock::Real()->Now() + absl::Minutes(1));
-    EXPECT_TRUE(ended.ok() && ended->signal == 0) << args[1] << ": " << (ended.ok() ? ended->ToString() : ended.status().ToString());
+    EXPECT_TRUE(ended.ok() && ended->signal == 0)
+        << args[1] << ": " << (ended.ok() ? ended->ToString() : ended.status().ToString());
     said.code = ended.ok() ? ended->code : -1;
     EXPECT_EQ(Obeyed(said.out), "") << args[1] << " on stdout";
     EXPECT_EQ(Obeyed(said.errors), "") << args[1] << " on stderr";
@@ -171,16 +198,29 @@ class HostileCoordinatorTest : public testing::Test {
     close(terminal);
     std::string said;
     char piece[4096];
-    for (ssize_t got; (got = read(controller, piece, sizeof(piece))) > 0;) said.append(piece, static_cast<size_t>(got));  // EIO: it has ended
+    for (ssize_t got; (got = read(controller, piece, sizeof(piece))) > 0;) {
+      said.append(piece, static_cast<size_t>(got));  // EIO: it has ended
+    }
     close(controller);
     return said;
   }
 
   TempDir dir_;
   const std::string recipe_ = dir_.path() + "/recipe";
-  const std::vector<std::vector<std::string>> verbs_ = {
-      {"list"}, {"show", "j1"}, {"explain", "j1"}, {"watch", "j1"}, {"metrics", "j1"}, {"cancel", "j1"}, {"pause", "j1"}, {"resume", "j1"},
-      {"workers"}, {"drain", "w1"}, {"undrain", "w1"}, {"teachers"}, {"checkpoints", "j1"}, {"submit", recipe_, "--follow"}};
+  const std::vector<std::vector<std::string>> verbs_ = {{"list"},
+                                                        {"show", "j1"},
+                                                        {"explain", "j1"},
+                                                        {"watch", "j1"},
+                                                        {"metrics", "j1"},
+                                                        {"cancel", "j1"},
+                                                        {"pause", "j1"},
+                                                        {"resume", "j1"},
+                                                        {"workers"},
+                                                        {"drain", "w1"},
+                                                        {"undrain", "w1"},
+                                                        {"teachers"},
+                                                        {"checkpoints", "j1"},
+                                                        {"submit", recipe_, "--follow"}};
   std::string server_env_;  // MIMEO_SERVER; empty: the hostile coordinator
   HostileCoordinator coordinator_;
   std::unique_ptr<RpcServer> server_;
@@ -194,7 +234,10 @@ TEST_F(HostileCoordinatorTest, EveryVerbSaysItAllAsTextInBothForms) {
     EXPECT_EQ(json.code, 0) << verb[0] << ": " << json.errors;
     EXPECT_THAT(json.out, HasSubstr("odd\\\\x1b[31m")) << verb[0] << ": nothing is left out";
   }
-  EXPECT_THAT(Mimeo({"workers"}).out, HasSubstr("odd\\x1b[31m\\x1b]0;owned\\x07\\u{9b}2J\\x0amimeo: all is well\\x0d\\u{202e}\\u{2028}\\x7f\\x08\\x0bend"));
+  EXPECT_THAT(
+      Mimeo({"workers"}).out,
+      HasSubstr(
+          "odd\\x1b[31m\\x1b]0;owned\\x07\\u{9b}2J\\x0amimeo: all is well\\x0d\\u{202e}\\u{2028}\\x7f\\x08\\x0bend"));
 }
 
 TEST_F(HostileCoordinatorTest, EveryVerbsErrorIsTextAndADiskThatIsFullIsAFailure) {
@@ -208,7 +251,8 @@ TEST_F(HostileCoordinatorTest, EveryVerbsErrorIsTextAndADiskThatIsFullIsAFailure
 }
 
 TEST_F(HostileCoordinatorTest, AJobThatFailedOrWasPausedForAPersonSaysItsReasonAsText) {
-  for (const auto& [state, words] : {std::make_pair(JOB_STATE_FAILED, "has failed: "), std::make_pair(JOB_STATE_PAUSED, "is paused: ")}) {
+  for (const auto& [state, words] :
+       {std::make_pair(JOB_STATE_FAILED, "has failed: "), std::make_pair(JOB_STATE_PAUSED, "is paused: ")}) {
     coordinator_.state = state;
     coordinator_.status_code = 9;
     const Said said = Mimeo({"watch", "j1"});
@@ -256,11 +300,28 @@ TEST_F(HostileCoordinatorTest, AReplyThatCannotBeReadIsAFailure) {
 
 TEST_F(HostileCoordinatorTest, TheCommandLineAndTheEnvironmentAreBytesToo) {
   const std::string odd = "caf\xe9\x1b[31m\nmimeo: done";
-  for (const std::vector<std::string>& args :
-       {std::vector<std::string>{"no-verb", odd}, {"list", "--" + odd}, {"list", odd}, {"list", "-o", odd}, {"list", "--limit", odd}, {"show", odd}, {"explain", odd},
-        {"watch", odd}, {"metrics", odd}, {"cancel", odd}, {"drain", odd}, {"undrain", odd}, {"checkpoints", odd}, {"export", odd, "--out", dir_.path()},
-        {"submit", odd}, {"submit", recipe_, "--set", odd}, {"submit", recipe_, "--set", "data.path=" + odd}, {"submit", recipe_, "--data", odd},
-        {"run", odd, "--out", dir_.path()}, {"run", recipe_, "--out", dir_.path() + "/out", "--data", odd}, {"list", "--server", odd}, {"list", "--server", "\x1b[31m" + odd.substr(4)}}) {
+  for (const std::vector<std::string>& args : {std::vector<std::string>{"no-verb", odd},
+                                               {"list", "--" + odd},
+                                               {"list", odd},
+                                               {"list", "-o", odd},
+                                               {"list", "--limit", odd},
+                                               {"show", odd},
+                                               {"explain", odd},
+                                               {"watch", odd},
+                                               {"metrics", odd},
+                                               {"cancel", odd},
+                                               {"drain", odd},
+                                               {"undrain", odd},
+                                               {"checkpoints", odd},
+                                               {"export", odd, "--out", dir_.path()},
+                                               {"submit", odd},
+                                               {"submit", recipe_, "--set", odd},
+                                               {"submit", recipe_, "--set", "data.path=" + odd},
+                                               {"submit", recipe_, "--data", odd},
+                                               {"run", odd, "--out", dir_.path()},
+                                               {"run", recipe_, "--out", dir_.path() + "/out", "--data", odd},
+                                               {"list", "--server", odd},
+                                               {"list", "--server", "\x1b[31m" + odd.substr(4)}}) {
     const Said said = Mimeo(args);
     EXPECT_EQ(said.code, 2) << args[0] << ": " << said.errors;
     EXPECT_TRUE(args[0] == "no-verb" || absl::StrContains(said.errors, "\\x1b[31m")) << args[0];
@@ -278,8 +339,10 @@ TEST_F(HostileCoordinatorTest, TheCommandLineAndTheEnvironmentAreBytesToo) {
 TEST_F(HostileCoordinatorTest, AChildsErrorsAreText) {
   const std::string odd = dir_.path() + "/caf\xe9\x1b[31m";
   for (const std::vector<std::string>& args :
-       {std::vector<std::string>{"embed", "--weights", odd, "--images", odd, "--out", odd}, {"reconstruct", "--weights", odd, "--images", odd, "--out", odd},
-        {"evaluate", "knn", "--weights", odd, "--data", odd}, {"embed", "--weights", odd, "--images", odd, "--out", odd, "--batch", odd}}) {
+       {std::vector<std::string>{"embed", "--weights", odd, "--images", odd, "--out", odd},
+        {"reconstruct", "--weights", odd, "--images", odd, "--out", odd},
+        {"evaluate", "knn", "--weights", odd, "--data", odd},
+        {"embed", "--weights", odd, "--images", odd, "--out", odd, "--batch", odd}}) {
     const Said said = Mimeo(args);
     EXPECT_NE(said.code, 0) << args[0];
     EXPECT_THAT(said.errors, HasSubstr("caf\\xe9\\x1b[31m")) << args[0];

@@ -1,4 +1,5 @@
-// A real Prometheus scrapes every process of a training cluster: every target is up, every name of the catalogue has a sample.
+// A real Prometheus scrapes every process of a training cluster: every target is up, every name of the catalogue has a
+// sample.
 #include <gtest/gtest.h>
 #include <httplib.h>
 
@@ -28,14 +29,17 @@ int FreePort() {
 class Prometheus {
  public:
   Prometheus(const std::string& dir, const std::vector<std::string>& targets) {
-    EXPECT_TRUE(WriteFileAtomic(dir + "/prometheus.yml",
-                                absl::StrCat("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: mimeo\n  honor_labels: true\n",
-                                             "  static_configs: [{targets: ['", absl::StrJoin(targets, "','"), "']}]\n"))
-                    .ok());
+    EXPECT_TRUE(
+        WriteFileAtomic(
+            dir + "/prometheus.yml",
+            absl::StrCat("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: mimeo\n  honor_labels: true\n",
+                         "  static_configs: [{targets: ['", absl::StrJoin(targets, "','"), "']}]\n"))
+            .ok());
     Subprocess::Options options;
     port_ = FreePort();
     options.argv = {"/usr/bin/prometheus", "--config.file=" + dir + "/prometheus.yml",
-                    "--storage.tsdb.path=" + dir + "/prometheus", absl::StrCat("--web.listen-address=127.0.0.1:", port_)};
+                    "--storage.tsdb.path=" + dir + "/prometheus",
+                    absl::StrCat("--web.listen-address=127.0.0.1:", port_)};
     options.output_path = dir + "/prometheus.log";
     auto child = Subprocess::Start(options);
     EXPECT_TRUE(child.ok()) << child.status();
@@ -84,12 +88,14 @@ TEST(PrometheusTest, EveryTargetIsUpAndEveryNameOfTheCatalogueHasASample) {
 
   Prometheus prometheus(cluster.dir(), {cluster.metrics_address("coordinator"), cluster.metrics_address("w0"),
                                         cluster.metrics_address("frozen")});
-  EXPECT_TRUE(prometheus.Until([&] { return prometheus.Query("up == 1").size() == 3; })) << prometheus.Query("up").dump();
+  EXPECT_TRUE(prometheus.Until([&] { return prometheus.Query("up == 1").size() == 3; }))
+      << prometheus.Query("up").dump();
   std::set<std::string> missing;
   const bool complete = prometheus.Until([&] {
     missing.clear();
     for (const MetricDefinition& metric : MetricCatalog()) {
-      const std::string name = metric.kind == MetricKind::kHistogram ? absl::StrCat(metric.name, "_count") : metric.name;
+      const std::string name =
+          metric.kind == MetricKind::kHistogram ? absl::StrCat(metric.name, "_count") : metric.name;
       if (prometheus.Query(name).empty()) missing.insert(name);
     }
     return missing.empty();

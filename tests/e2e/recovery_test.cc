@@ -154,12 +154,14 @@ void ExpectAResumeIsBitEqual(int ranks, const JobSpec& spec) {
 
 class ResumeTest : public testing::TestWithParam<int> {};
 
-TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) { ExpectAResumeIsBitEqual(GetParam(), TinyJob(GetParam(), 40)); }
+TEST_P(ResumeTest, LossesAfterKillingEverythingAreBitEqual) {
+  ExpectAResumeIsBitEqual(GetParam(), TinyJob(GetParam(), 40));
+}
 
 INSTANTIATE_TEST_SUITE_P(Ranks, ResumeTest, testing::Values(1, 2, 3));
 
-// Two ranks that gather each other's rows, with batch statistics, dropped paths, targets of averaged heads and a running mean, and
-// prototypes that thaw at some step after the first checkpoint.
+// Two ranks that gather each other's rows, with batch statistics, dropped paths, targets of averaged heads and a
+// running mean, and prototypes that thaw at some step after the first checkpoint.
 TEST(ResumeContrastTest, LossesAfterKillingEverythingAreBitEqual) {
   JobSpec spec = TinyJob(2, 40);
   AddContrast(&spec);

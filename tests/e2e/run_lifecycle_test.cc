@@ -79,7 +79,10 @@ class RunLifecycleTest : public testing::Test {
       grpc::ClientContext context;
       SetDeadline(&context, absl::Seconds(5));
       ListJobsReply reply;
-      if (stub->ListJobs(&context, ListJobsRequest(), &reply).ok() && reply.jobs_size() > 0 && reply.jobs(0).step() >= step) return;
+      if (stub->ListJobs(&context, ListJobsRequest(), &reply).ok() && reply.jobs_size() > 0 &&
+          reply.jobs(0).step() >= step) {
+        return;
+      }
       const auto ended = run_->Wait(Clock::Real()->Now() + absl::Milliseconds(50));
       ASSERT_FALSE(ended.ok()) << "the run has ended: " << ReadFile(said_path_).value_or("");
     }
@@ -148,7 +151,8 @@ TEST_F(RunLifecycleTest, AKilledCoordinatorIsNamedAtOnceWithItsLogAndTheSameComm
   ASSERT_EQ(coordinators.size(), 1u);
   kill(coordinators[0], SIGKILL);
   const std::string said = End(1, absl::Seconds(30));
-  EXPECT_THAT(said, HasSubstr("coordinator was killed by SIGKILL (9); its log " + out_ + "/logs/coordinator.log ends:\n"));
+  EXPECT_THAT(said,
+              HasSubstr("coordinator was killed by SIGKILL (9); its log " + out_ + "/logs/coordinator.log ends:\n"));
   EXPECT_THAT(said, HasSubstr("  | "));
   EXPECT_THAT(said, HasSubstr("the same command continues"));
 
@@ -171,7 +175,8 @@ TEST_F(RunLifecycleTest, AJobThatHadFailedBeginsAnewOnceItsPhotosAreMended) {
   EXPECT_TRUE(FileExists(out_ + "/encoder/config.json"));
 }
 
-// Whether the changed images have failed the job or paused it: its steps are there, and the same command goes on from them.
+// Whether the changed images have failed the job or paused it: its steps are there, and the same command goes on from
+// them.
 TEST_F(RunLifecycleTest, AJobWhoseImagesHadChangedGoesOnFromItsCheckpointOnceTheyAreRestored) {
   const std::string photos = dir_.path() + "/photos";
   std::filesystem::copy(ExamplePhotos("train"), photos, std::filesystem::copy_options::recursive);

@@ -1,4 +1,5 @@
-// `mimeo run`, as the quick start uses it, at a tiny size: a teacher is trained, then a job that mimics it, on two workers.
+// `mimeo run`, as the quick start uses it, at a tiny size: a teacher is trained, then a job that mimics it, on two
+// workers.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -53,8 +54,8 @@ TEST(RunTest, TrainsATeacherThenAJobThatMimicsItAndWritesTheWholeOutDirectory) {
 
   const auto lines = JsonLines(out + "/metrics.jsonl");
   ASSERT_GE(lines.size(), 10u);
-  for (const char* field : {"step", "epoch", "images", "loss", "loss/pixels", "loss/mimic", "learning_rate", "grad_norm",
-                            "images_per_second", "data_wait", "teacher_wait"}) {
+  for (const char* field : {"step", "epoch", "images", "loss", "loss/pixels", "loss/mimic", "learning_rate",
+                            "grad_norm", "images_per_second", "data_wait", "teacher_wait"}) {
     EXPECT_TRUE(lines[0].contains(field)) << field;
   }
   EXPECT_LT(lines.back()["loss"].get<double>(), lines[0]["loss"].get<double>());
@@ -77,7 +78,8 @@ TEST(RunTest, TrainsATeacherThenAJobThatMimicsItAndWritesTheWholeOutDirectory) {
   EXPECT_FALSE(absl::StrContains(*report, "http://")) << "self-contained";
 
   const std::string features = dir.path() + "/features.safetensors";
-  no_cluster.Mimeo({"embed", "--weights", out + "/encoder", "--images", ExamplePhotos("validation"), "--out", features});
+  no_cluster.Mimeo(
+      {"embed", "--weights", out + "/encoder", "--images", ExamplePhotos("validation"), "--out", features});
   const auto embedded = SafetensorsFile::Open(features);
   ASSERT_TRUE(embedded.ok()) << embedded.status();
   EXPECT_EQ((*embedded)->view().tensors().at("class_token").shape[1], 64);

@@ -1,4 +1,5 @@
-// A job keeps to the teacher that it began with: other weights under its name are refused, and when the right ones are back it goes on.
+// A job keeps to the teacher that it began with: other weights under its name are refused, and when the right ones are
+// back it goes on.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,7 +52,8 @@ class TeacherPinTest : public ::testing::Test {
       return (job.state() == JOB_STATE_PAUSED || job.state() == JOB_STATE_FAILED) && job.status_code() != 0;
     });
     EXPECT_NE(refused.state(), JOB_STATE_SUCCEEDED);
-    EXPECT_THAT(refused.reason(), AllOf(HasSubstr(absl::StrCat("weights_digest is \"", digests_[1])), HasSubstr(absl::StrCat("was \"", digests_[0]))));
+    EXPECT_THAT(refused.reason(), AllOf(HasSubstr(absl::StrCat("weights_digest is \"", digests_[1])),
+                                        HasSubstr(absl::StrCat("was \"", digests_[0]))));
     const auto steps = cluster_.Steps(job_);
     EXPECT_LT(steps.rbegin()->first, kSteps);
   }

@@ -30,24 +30,25 @@ JobSpec Spec() {
   ObjectiveSpec* objective = spec.add_objective();
   objective->set_name("pixels"), objective->set_weight(1);
   ReconstructionSpec* pixels = objective->mutable_reconstruction();
-  pixels->set_decoder_width(16), pixels->set_decoder_depth(2), pixels->set_decoder_heads(2), pixels->set_normalize_patches(true);
+  pixels->set_decoder_width(16), pixels->set_decoder_depth(2), pixels->set_decoder_heads(2),
+      pixels->set_normalize_patches(true);
   return spec;
 }
 
 // The names under which transformers saved one of our parameters; query, key and value are three to our one.
 std::vector<std::string> SavedNames(const std::string& parameter) {
-  const std::string name = absl::StrReplaceAll(
-      parameter, {{"encoder.blocks.", "vit.encoder.layer."},
-                  {"encoder.norm.", "vit.layernorm."},
-                  {"encoder.cls_token", "vit.embeddings.cls_token"},
-                  {"encoder.patch_embed.proj.", "vit.embeddings.patch_embeddings.projection."},
-                  {"objective.pixels.decoder_blocks.", "decoder.decoder_encoder.layer."},
-                  {"objective.pixels.", "decoder."},
-                  {".norm1.", ".layernorm_before."},
-                  {".norm2.", ".layernorm_after."},
-                  {".attn.proj.", ".attention.output.dense."},
-                  {".mlp.fc1.", ".intermediate.dense."},
-                  {".mlp.fc2.", ".output.dense."}});
+  const std::string name =
+      absl::StrReplaceAll(parameter, {{"encoder.blocks.", "vit.encoder.layer."},
+                                      {"encoder.norm.", "vit.layernorm."},
+                                      {"encoder.cls_token", "vit.embeddings.cls_token"},
+                                      {"encoder.patch_embed.proj.", "vit.embeddings.patch_embeddings.projection."},
+                                      {"objective.pixels.decoder_blocks.", "decoder.decoder_encoder.layer."},
+                                      {"objective.pixels.", "decoder."},
+                                      {".norm1.", ".layernorm_before."},
+                                      {".norm2.", ".layernorm_after."},
+                                      {".attn.proj.", ".attention.output.dense."},
+                                      {".mlp.fc1.", ".intermediate.dense."},
+                                      {".mlp.fc2.", ".output.dense."}});
   if (!absl::StrContains(name, ".attn.qkv.")) return {name};
   std::vector<std::string> names;
   for (const char* part : {"query", "key", "value"}) {
@@ -58,8 +59,9 @@ std::vector<std::string> SavedNames(const std::string& parameter) {
 
 class MaeGoldenTest : public ::testing::Test {
  protected:
-  MaeGoldenTest() : file_(SafetensorsFile::Open("tests/golden/mae_tiny.safetensors").value()),
-                    golden_(ReadTensors(file_->view()).value()) {}
+  MaeGoldenTest()
+      : file_(SafetensorsFile::Open("tests/golden/mae_tiny.safetensors").value()),
+        golden_(ReadTensors(file_->view()).value()) {}
 
   at::Tensor Golden(const std::string& kind, const std::string& parameter) const {
     std::vector<at::Tensor> parts;
@@ -118,7 +120,8 @@ TEST_F(MaeGoldenTest, TheSavedFileLoadsAsAnEncoder) {
   }
   ASSERT_TRUE(WriteSafetensors(JoinPath(dir.path(), "model.safetensors"), weights, {{"format", "pt"}}).ok());
   ASSERT_TRUE(WriteFileAtomic(JoinPath(dir.path(), "config.json"),
-                              R"({"num_attention_heads": 3, "layer_norm_eps": 1e-6, "hidden_act": "gelu"})").ok());
+                              R"({"num_attention_heads": 3, "layer_norm_eps": 1e-6, "hidden_act": "gelu"})")
+                  .ok());
   const auto loaded = LoadEncoder(dir.path());
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->family, "hf-vit-mae");

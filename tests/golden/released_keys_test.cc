@@ -1,5 +1,5 @@
-// Files with the names and shapes of the released DINO, DINOv2, MAE and CLIP weights are read, and nothing in them is left over. Their
-// values are not to be had here: the files are zeros, and sparse.
+// Files with the names and shapes of the released DINO, DINOv2, MAE and CLIP weights are read, and nothing in them is
+// left over. Their values are not to be had here: the files are zeros, and sparse.
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -25,7 +25,9 @@ const Json& Released() {
 Json KeysOf(const Json& file) {
   Json keys = file["tensors"];
   for (int i = 0; i < file["blocks"].get<int>(); ++i) {
-    for (const auto& [key, shape] : file["block"].items()) keys[absl::StrCat(file["prefix"].get<std::string>(), i, ".", key)] = shape;
+    for (const auto& [key, shape] : file["block"].items()) {
+      keys[absl::StrCat(file["prefix"].get<std::string>(), i, ".", key)] = shape;
+    }
   }
   return keys;
 }

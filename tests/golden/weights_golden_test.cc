@@ -1,5 +1,6 @@
-// Encoders of other families as transformers and timm compute them (tests/parity/make_weights_golden.py), read by LoadEncoder and
-// run in float32: patch tokens, class token, an intermediate block, the class token's attention, CLIP's projection, gradients.
+// Encoders of other families as transformers and timm compute them (tests/parity/make_weights_golden.py), read by
+// LoadEncoder and run in float32: patch tokens, class token, an intermediate block, the class token's attention, CLIP's
+// projection, gradients.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
@@ -80,21 +81,27 @@ TEST_P(WeightsGoldenTest, FeaturesAndGradients) {
   EncodeOptions options;
   options.blocks = {1};
   options.class_attention = golden.tensors.count("attention") > 0;
-  const Encoding encoding = loaded->encoder->Encode(image, AllVisible(1, loaded->encoder->grid().num_patches(), at::kCPU), options);
+  const Encoding encoding =
+      loaded->encoder->Encode(image, AllVisible(1, loaded->encoder->grid().num_patches(), at::kCPU), options);
   ExpectClose(encoding.visible_BKD, golden.tensors.at("tokens"), "patch tokens");
   ExpectClose(encoding.blocks_BND.at(1), golden.tensors.at("block"), "block 1");
   ASSERT_EQ(encoding.class_BD.defined(), golden.tensors.count("class") > 0);
   if (encoding.class_BD.defined()) ExpectClose(encoding.class_BD, golden.tensors.at("class"), "class token");
-  if (options.class_attention) ExpectClose(encoding.class_attention_BK, golden.tensors.at("attention"), "class attention");
+  if (options.class_attention) {
+    ExpectClose(encoding.class_attention_BK, golden.tensors.at("attention"), "class attention");
+  }
   ASSERT_EQ(loaded->projection_DE.defined(), golden.tensors.count("projected") > 0);
   if (loaded->projection_DE.defined()) {
-    ExpectClose(encoding.class_BD.matmul(loaded->projection_DE), golden.tensors.at("projected"), "projected class token");
+    ExpectClose(encoding.class_BD.matmul(loaded->projection_DE), golden.tensors.at("projected"),
+                "projected class token");
   }
   if (golden.tensors.count("gradient/encoder.cls_token") == 0) return;
 
   (encoding.visible_BKD.square().sum() + encoding.class_BD.square().sum()).backward();
   double square = 0;
-  for (const auto& [name, parameter] : loaded->parameters->all()) square += parameter.grad().square().sum().item<double>();
+  for (const auto& [name, parameter] : loaded->parameters->all()) {
+    square += parameter.grad().square().sum().item<double>();
+  }
   for (const auto& [name, parameter] : loaded->parameters->all()) {
     const auto gradient = golden.tensors.find("gradient/" + name);
     ASSERT_NE(gradient, golden.tensors.end()) << name;
@@ -103,12 +110,12 @@ TEST_P(WeightsGoldenTest, FeaturesAndGradients) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, WeightsGoldenTest,
-                         ::testing::Values(Case{"hf_vit", "hf-vit"}, Case{"hf_vit_mae", "hf-vit-mae"}, Case{"hf_clip", "hf-clip"},
-                                           Case{"openai_clip", "openai-clip"}, Case{"timm_vit", "timm"},
-                                           Case{"timm_clip_quickgelu", "timm"}, Case{"timm_dino", "timm"},
-                                           Case{"timm_without_class_token", "timm"}, Case{"hf_dinov2", "hf-dinov2"},
-                                           Case{"hf_dinov2_registers", "hf-dinov2"}, Case{"dinov2", "dinov2"},
-                                           Case{"timm_dinov2_registers", "timm"}),
+                         ::testing::Values(Case{"hf_vit", "hf-vit"}, Case{"hf_vit_mae", "hf-vit-mae"},
+                                           Case{"hf_clip", "hf-clip"}, Case{"openai_clip", "openai-clip"},
+                                           Case{"timm_vit", "timm"}, Case{"timm_clip_quickgelu", "timm"},
+                                           Case{"timm_dino", "timm"}, Case{"timm_without_class_token", "timm"},
+                                           Case{"hf_dinov2", "hf-dinov2"}, Case{"hf_dinov2_registers", "hf-dinov2"},
+                                           Case{"dinov2", "dinov2"}, Case{"timm_dinov2_registers", "timm"}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -1,8 +1,10 @@
-// Does this machine's device compute what the CPU computes? For each recipe, in small, one JSON object a line: the first step's loss and
-// whole gradient beside the CPU's, in float32 and with bfloat16 products; the losses of 20 steps beside the committed ones; and whether a run
-// that was written and read again halfway goes on to the last bit, and whether steps recorded as a CUDA graph are the same to it. Judges nothing: scripts/gpu_check does.
+// Does this machine's device compute what the CPU computes? For each recipe, in small, one JSON object a line: the
+// first step's loss and whole gradient beside the CPU's, in float32 and with bfloat16 products; the losses of 20 steps
+// beside the committed ones; and whether a run that was written and read again halfway goes on to the last bit, and
+// whether steps recorded as a CUDA graph are the same to it. Judges nothing: scripts/gpu_check does.
 //
-//   device_check --device=cuda --recipes=recipes --photos=examples/clothing/train --golden=tests/recipes/golden_losses.json [--only=NAME]...
+//   device_check --device=cuda --recipes=recipes --photos=examples/clothing/train
+//   --golden=tests/recipes/golden_losses.json [--only=NAME]...
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 
@@ -29,7 +31,8 @@ using Json = nlohmann::ordered_json;
 constexpr int64_t kGoldenSteps = 20, kEarlySteps = 8, kResumeSteps = 10;
 
 struct Flags {
-  std::string device = "cuda", recipes = "recipes", photos = "examples/clothing/train", golden = "tests/recipes/golden_losses.json";
+  std::string device = "cuda", recipes = "recipes", photos = "examples/clothing/train",
+              golden = "tests/recipes/golden_losses.json";
   std::vector<std::string> only;
 };
 
@@ -73,7 +76,8 @@ class DeviceCheck {
     return absl::OkStatus();
   }
 
-  // The largest relative distance of 20 steps' losses, and of the first 8, in which rounding has not grown yet (recipes_test.cc).
+  // The largest relative distance of 20 steps' losses, and of the first 8, in which rounding has not grown yet
+  // (recipes_test.cc).
   absl::Status CompareWithGolden(const std::string& name, const JobSpec& recipe, Json* line) const {
     ASSIGN_OR_RETURN(const RecipeRun run, Run(WithGoldenSchedule(recipe, kGoldenSteps), device_, kGoldenSteps));
     const auto golden = golden_.at(name).get<std::vector<double>>();
@@ -96,7 +100,8 @@ class DeviceCheck {
     // A recipe whose steps cannot be recorded says so.
     if (absl::IsInvalidArgument(recorded.status())) return absl::OkStatus();
     RETURN_IF_ERROR(recorded.status());
-    (*line)["graph_to_the_bit"] = recorded->losses == straight.losses && recorded->terms == straight.terms && recorded->stats == straight.stats;
+    (*line)["graph_to_the_bit"] =
+        recorded->losses == straight.losses && recorded->terms == straight.terms && recorded->stats == straight.stats;
     return absl::OkStatus();
   }
 
@@ -138,7 +143,8 @@ int main(int argc, char** argv) {
   mimeo::Flags flags;
   CLI::App app{"Compares this machine's device with its CPU, recipe by recipe, as JSON lines."};
   app.add_option("--device", flags.device, "cuda or cpu (which compares the CPU with itself)")->capture_default_str();
-  app.add_option("--recipes", flags.recipes, "folder of recipes; those whose names begin with tiny_ are run")->capture_default_str();
+  app.add_option("--recipes", flags.recipes, "folder of recipes; those whose names begin with tiny_ are run")
+      ->capture_default_str();
   app.add_option("--photos", flags.photos, "images to train on")->capture_default_str();
   app.add_option("--golden", flags.golden, "losses of 20 steps by recipe")->capture_default_str();
   app.add_option("--only", flags.only, "recipes to run instead of all");

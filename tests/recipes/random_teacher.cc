@@ -27,14 +27,17 @@ absl::Status RandomTeacher::Attach(const Batch& batch, absl::Time deadline, std:
     if (!view.plan.visible_BK.defined()) {
       std::vector<RandomKey> keys;
       for (const RandomKey& key : batch.keys) keys.push_back(ViewMaker::MaskKey(spec_.mask(), key, view.view));
-      const MaskPlan drawn = FocusedMaskPlan(keys, encoding.class_attention_BK, NumVisible(spec_), spec_.mask().focused().most_attended());
+      const MaskPlan drawn =
+          FocusedMaskPlan(keys, encoding.class_attention_BK, NumVisible(spec_), spec_.mask().focused().most_attended());
       view.plan = ToDevice(drawn, view.images_BCHW.device());
     }
     const at::Tensor all = request_.layer > 0 ? encoding.blocks_BND.at(request_.layer)
                                               : at::cat({encoding.class_BD.unsqueeze(1), encoding.visible_BKD}, 1);
     at::Tensor tokens = TakePatches(all.slice(1, 1), MimickedPatches(view.plan, request_.tokens).cpu());
     if (request_.class_token) tokens = at::cat({all.slice(1, 0, 1), tokens}, 1);
-    for (const std::string& objective : request_.objectives) view.teacher_BNT[objective] = tokens.to(view.images_BCHW.device());
+    for (const std::string& objective : request_.objectives) {
+      view.teacher_BNT[objective] = tokens.to(view.images_BCHW.device());
+    }
   }
   return absl::OkStatus();
 }

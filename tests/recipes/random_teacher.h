@@ -1,4 +1,5 @@
-// A frozen ViT with random weights on the student's own grid, on the CPU, asked without a network: for tests. One thread.
+// A frozen ViT with random weights on the student's own grid, on the CPU, asked without a network: for tests. One
+// thread.
 #pragma once
 
 #include <memory>

@@ -100,11 +100,15 @@ absl::StatusOr<std::unique_ptr<Parts>> MakeParts(const JobSpec& spec, const Reci
   return parts;
 }
 
-TrainState StateOf(const Parts& parts) { return {parts.model.parameters.get(), parts.model.optimizer.get(), parts.model.average.get()}; }
+TrainState StateOf(const Parts& parts) {
+  return {parts.model.parameters.get(), parts.model.optimizer.get(), parts.model.average.get()};
+}
 
 at::Tensor FlatGradient(const Parameters& parameters) {
   std::vector<at::Tensor> flat;
-  for (const auto& [name, tensor] : parameters.trained()) flat.push_back(tensor.grad().detach().cpu().to(at::kDouble).flatten());
+  for (const auto& [name, tensor] : parameters.trained()) {
+    flat.push_back(tensor.grad().detach().cpu().to(at::kDouble).flatten());
+  }
   return at::cat(flat);
 }
 
@@ -126,7 +130,8 @@ absl::Status TrainUntil(int64_t end, Parts* parts, TrainPosition* position, Reci
     ASSIGN_OR_RETURN(const StepInput input, NextStep(*parts));
     const double rate = LearningRate(parts->spec, position->step, parts->dataset->size());
     const double progress = static_cast<double>(position->step) / static_cast<double>(total);
-    ASSIGN_OR_RETURN(const StepResult result, parts->step.step->Run(input.micro_batches, {rate, progress, /*feature_stats=*/true}));
+    ASSIGN_OR_RETURN(const StepResult result,
+                     parts->step.step->Run(input.micro_batches, {rate, progress, /*feature_stats=*/true}));
     position->next = input.next;
     if (position->step == 0) run->first_gradient = FlatGradient(*parts->model.parameters);
     run->losses.push_back(result.loss.item<double>());

@@ -1,5 +1,5 @@
-// A recipe trained in this process for a few steps, on the example photos, as a gang of one: everything that a rank does but
-// the network. A teacher is an encoder with random weights that really computes. One thread.
+// A recipe trained in this process for a few steps, on the example photos, as a gang of one: everything that a rank
+// does but the network. A teacher is an encoder with random weights that really computes. One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +15,8 @@ namespace mimeo {
 
 // One value a step.
 struct RecipeRun {
-  at::Tensor first_gradient;  // of all trained parameters after the first step, clipped as the recipe says; double, on the CPU
+  at::Tensor
+      first_gradient;  // of all trained parameters after the first step, clipped as the recipe says; double, on the CPU
   std::vector<double> losses;
   std::map<std::string, std::vector<double>> terms;
   std::map<std::string, std::vector<double>> stats;
@@ -28,7 +29,8 @@ struct RecipeRunOptions {
   int64_t steps = 0;
   at::Device device = at::kCPU;
   std::string photos = "examples/clothing/train";
-  int64_t save_after = 0;  // above 0: after so many steps the state is written, and the rest is run by parts made anew from it
+  // Above 0: after so many steps the state is written, and the rest is run by parts made anew from it.
+  int64_t save_after = 0;
 };
 
 // `spec` is a recipe as read; data.path is replaced. Errors: of its parts.

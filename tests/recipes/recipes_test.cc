@@ -25,8 +25,9 @@ namespace mimeo {
 namespace {
 
 constexpr char kGolden[] = "tests/recipes/golden_losses.json";
-// Rounding differs between processors (vector width, order of sums) and grows from step to step. Measured between AVX-512, AVX2 and plain
-// kernels: at most 3e-4 of a loss, but for MoCo-v3, which amplifies it: 3e-7 until step 8, 3e-5 at step 9, 4e-3 at step 14.
+// Rounding differs between processors (vector width, order of sums) and grows from step to step. Measured between
+// AVX-512, AVX2 and plain kernels: at most 3e-4 of a loss, but for MoCo-v3, which amplifies it: 3e-7 until step 8, 3e-5
+// at step 9, 4e-3 at step 14.
 constexpr double kEarlyTolerance = 5e-4, kGoldenTolerance = 2e-3, kMocoTolerance = 1e-2;
 constexpr size_t kEarlySteps = 8;
 constexpr int64_t kGoldenSteps = 20, kLearningSteps = 100;
@@ -43,7 +44,9 @@ std::vector<std::string> Recipes() {
 
 std::vector<std::string> TinyRecipes() {
   std::vector<std::string> names = Recipes();
-  names.erase(std::remove_if(names.begin(), names.end(), [](const std::string& name) { return !absl::StartsWith(name, "tiny_"); }), names.end());
+  names.erase(std::remove_if(names.begin(), names.end(),
+                             [](const std::string& name) { return !absl::StartsWith(name, "tiny_"); }),
+              names.end());
   return names;
 }
 
@@ -56,7 +59,8 @@ std::string NameOf(const ::testing::TestParamInfo<std::string>& info) { return i
 
 class EveryRecipe : public ::testing::TestWithParam<std::string> {};
 
-// As it stands but for two images a step, and two blocks where an encoder has more than twelve: ViT-L and H would take gigabytes.
+// As it stands but for two images a step, and two blocks where an encoder has more than twelve: ViT-L and H would take
+// gigabytes.
 TEST_P(EveryRecipe, TrainsTwoSteps) {
   JobSpec spec = Read(GetParam());
   spec.mutable_data()->set_global_batch(2);
@@ -80,12 +84,25 @@ TEST(RecipeCostTest, IsThePublishedOne) {
   EncoderSpec vit_b;  // CLIP's and DINO's ViT-B/16 alike
   *vit_b.mutable_vit() = testing::PlainVit(/*patch_px=*/16, /*width=*/768, /*depth=*/12, /*heads=*/12);
   const double teacher = TeacherGflopPerImage(vit_b, {3, 224, 224});
-  const std::map<std::string, double> published = {
-      {"mae_s", 39.0}, {"mae_b", 58.7}, {"mae_l", 124.5}, {"mae_h", 291.4}, {"mv_mae_b", 106.9}, {"mv_mae_b_cosine", 106.9},
-      {"mr_mae_b_clip", 93.8}, {"mr_mae_b_dino", 93.8}, {"mr_mae_b_clip_focused", 93.8}, {"mcmae_b", 67.2}, {"fast_mcmae_b", 269.9},
-      {"mr_mcmae_b_clip", 102.4}, {"mr_mcmae_b_dino", 102.4},
-      // Not in the papers' words: counted by hand from their layers.
-      {"simmim_b", 105.8}, {"simclr_b", 211.0}, {"moco_v3_b", 281.4}, {"dino_s", 113.8}, {"dino_b", 435.6}};
+  const std::map<std::string, double> published = {{"mae_s", 39.0},
+                                                   {"mae_b", 58.7},
+                                                   {"mae_l", 124.5},
+                                                   {"mae_h", 291.4},
+                                                   {"mv_mae_b", 106.9},
+                                                   {"mv_mae_b_cosine", 106.9},
+                                                   {"mr_mae_b_clip", 93.8},
+                                                   {"mr_mae_b_dino", 93.8},
+                                                   {"mr_mae_b_clip_focused", 93.8},
+                                                   {"mcmae_b", 67.2},
+                                                   {"fast_mcmae_b", 269.9},
+                                                   {"mr_mcmae_b_clip", 102.4},
+                                                   {"mr_mcmae_b_dino", 102.4},
+                                                   // Not in the papers' words: counted by hand from their layers.
+                                                   {"simmim_b", 105.8},
+                                                   {"simclr_b", 211.0},
+                                                   {"moco_v3_b", 281.4},
+                                                   {"dino_s", 113.8},
+                                                   {"dino_b", 435.6}};
   for (const std::string& name : Recipes()) {
     const std::string family = name.substr(0, name.find('_'));
     if (family == "tiny" || family == "quickstart" || family == "teacher") continue;  // sizes of our own
@@ -107,7 +124,8 @@ class TinyRecipe : public ::testing::TestWithParam<std::string> {
   }
 };
 
-// MIMEO_REWRITE_GOLDEN=FILE writes what was computed there, one recipe a line, in place of comparing; review the difference before committing it.
+// MIMEO_REWRITE_GOLDEN=FILE writes what was computed there, one recipe a line, in place of comparing; review the
+// difference before committing it.
 TEST_P(TinyRecipe, GivesTheGoldenLosses) {
   const RecipeRun run = Run(kGoldenSteps);
   if (const char* path = std::getenv("MIMEO_REWRITE_GOLDEN")) {
@@ -129,11 +147,12 @@ TEST_P(TinyRecipe, GivesTheGoldenLosses) {
 }
 
 double MeanOf(const std::vector<double>& values, size_t begin, size_t end) {
-  return std::accumulate(values.begin() + static_cast<long>(begin), values.begin() + static_cast<long>(end), 0.0) / static_cast<double>(end - begin);
+  return std::accumulate(values.begin() + static_cast<long>(begin), values.begin() + static_cast<long>(end), 0.0) /
+         static_cast<double>(end - begin);
 }
 
-// Every term falls (of self-distillation its divergence: the entropy of its targets rises while they spread over the prototypes), and
-// where samples are contrasted their embeddings stay apart.
+// Every term falls (of self-distillation its divergence: the entropy of its targets rises while they spread over the
+// prototypes), and where samples are contrasted their embeddings stay apart.
 TEST_P(TinyRecipe, LearnsWithoutCollapse) {
   const RecipeRun run = Run(kLearningSteps);
   for (const auto& [name, term] : run.terms) {
@@ -150,8 +169,8 @@ TEST_P(TinyRecipe, LearnsWithoutCollapse) {
   EXPECT_GT(std->second.back(), 0.02);
   EXPECT_LT(run.stats.at("contrast/uniformity").back(), -0.3);
 }
-// A step that is called again on the recorded one's tensors with the recorded one's numbers, which is what a CPU has for a CUDA graph: an input
-// that is not handed over, or a number that follows training, would show.
+// A step that is called again on the recorded one's tensors with the recorded one's numbers, which is what a CPU has
+// for a CUDA graph: an input that is not handed over, or a number that follows training, would show.
 TEST_P(TinyRecipe, RecordedStepsAreTheSameToTheBit) {
   JobSpec spec = WithGoldenSchedule(Read(GetParam()), kGoldenSteps);
   RecipeRunOptions options;
@@ -171,8 +190,8 @@ TEST_P(TinyRecipe, RecordedStepsAreTheSameToTheBit) {
 }
 INSTANTIATE_TEST_SUITE_P(Recipes, TinyRecipe, ::testing::ValuesIn(TinyRecipes()), NameOf);
 
-// A mimic at other patches than the recipes': every one of its parameters trains, and a resumed run is the same to the bit. Of a teacher
-// that draws the masks, too.
+// A mimic at other patches than the recipes': every one of its parameters trains, and a resumed run is the same to the
+// bit. Of a teacher that draws the masks, too.
 TEST(MimicTokensTest, HiddenAndAllTokensTrainAndResume) {
   for (const auto& [name, tokens] : std::vector<std::pair<std::string, std::string>>{
            {"tiny_mr_mae", "HIDDEN"}, {"tiny_mr_mcmae", "ALL"}, {"tiny_mr_mae_focused", "ALL"}}) {

@@ -1,5 +1,5 @@
-// A teacher that labels what it is asked for, and a rank's client of it: its features tell image, patch, channel and layer, and
-// the masks that it draws follow from a known attention.
+// A teacher that labels what it is asked for, and a rank's client of it: its features tell image, patch, channel and
+// layer, and the masks that it draws follow from a known attention.
 #pragma once
 
 #include <ATen/TensorOperators.h>
@@ -22,9 +22,9 @@
 #include "base/random_key.h"
 #include "model/mask_plan.h"
 #include "objective/mimic.h"
-#include "teacher_server/serving.h"
 #include "teacher/feature_source.h"
 #include "teacher/teacher_pins.h"
+#include "teacher_server/serving.h"
 
 namespace mimeo::testing {
 
@@ -53,18 +53,22 @@ inline TeacherContract Contract(const std::string& digest, int max_images = 4) {
 }
 
 // Of the class token: patch -1.
-inline float Feature(int image, int patch, int channel, int layer = 0) { return image + 1000 * patch + 0.25f * channel + 100000 * layer; }
+inline float Feature(int image, int patch, int channel, int layer = 0) {
+  return image + 1000 * patch + 0.25f * channel + 100000 * layer;
+}
 
 // The attention that the server draws by: patch l has l + 1 parts.
 inline MaskPlan Draw(const std::vector<RandomKey>& keys, int num_patches, int num_visible, bool most_attended) {
-  const at::Tensor parts = at::arange(1, num_patches + 1, at::kFloat).expand({static_cast<int64_t>(keys.size()), num_patches});
+  const at::Tensor parts =
+      at::arange(1, num_patches + 1, at::kFloat).expand({static_cast<int64_t>(keys.size()), num_patches});
   return FocusedMaskPlan(keys, parts / parts.sum(1, true), num_visible, most_attended);
 }
 
 inline std::string Label(const FeatureTask& task) {
   std::vector<int32_t> indices = task.indices;
   if (task.wish.focused) {
-    const at::Tensor drawn = Draw(task.keys, task.wish.num_patches(), task.num_visible, task.wish.most_attended).visible_BK.to(at::kInt);
+    const at::Tensor drawn =
+        Draw(task.keys, task.wish.num_patches(), task.num_visible, task.wish.most_attended).visible_BK.to(at::kInt);
     indices.assign(drawn.data_ptr<int32_t>(), drawn.data_ptr<int32_t>() + drawn.numel());
   } else if (indices.empty()) {
     for (int i = 0; i < task.num_images * task.num_visible; ++i) indices.push_back(i % task.num_visible);
@@ -82,7 +86,9 @@ inline std::string Label(const FeatureTask& task) {
   }
   std::string answer;
   if (task.wish.focused) answer.append(reinterpret_cast<const char*>(indices.data()), indices.size() * sizeof(int32_t));
-  if (task.wish.features) answer.append(reinterpret_cast<const char*>(features.data()), features.size() * sizeof(float));
+  if (task.wish.features) {
+    answer.append(reinterpret_cast<const char*>(features.data()), features.size() * sizeof(float));
+  }
   return answer;
 }
 
@@ -95,7 +101,8 @@ inline std::vector<std::string> Label(absl::Span<const FeatureTask> tasks) {
 // A server on a port of its own, or where an earlier one was.
 class TinyTeacher {
  public:
-  explicit TinyTeacher(const TeacherContract& contract, Batcher::Compute compute = nullptr, const std::string& listen = "127.0.0.1:0") {
+  explicit TinyTeacher(const TeacherContract& contract, Batcher::Compute compute = nullptr,
+                       const std::string& listen = "127.0.0.1:0") {
     const auto count_and_label =
         [this](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
       for (const FeatureTask& task : tasks) images_ += task.num_images;
@@ -103,7 +110,8 @@ class TinyTeacher {
     };
     ServingTeacher::Options options;
     options.listen = listen;
-    auto server = ServingTeacher::Start(options, contract, compute ? compute : count_and_label, &metrics_, Clock::Real());
+    auto server =
+        ServingTeacher::Start(options, contract, compute ? compute : count_and_label, &metrics_, Clock::Real());
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -116,8 +124,8 @@ class TinyTeacher {
   std::unique_ptr<ServingTeacher> server_;
 };
 
-// `address_` is where the client looks for its teacher; `waits_` is what it was told; `pinned_` is what the job has pinned, and
-// `taken_` what it heard of.
+// `address_` is where the client looks for its teacher; `waits_` is what it was told; `pinned_` is what the job has
+// pinned, and `taken_` what it heard of.
 class TeacherClientFixture : public ::testing::Test {
  protected:
   TeacherClientOptions Options() {
@@ -194,8 +202,8 @@ class TeacherClientFixture : public ::testing::Test {
                     }};
 };
 
-// `num_views` views of B images, each filled with its number; patch (image + view + k) % 4 is the k-th visible one, and those after
-// them are hidden.
+// `num_views` views of B images, each filled with its number; patch (image + view + k) % 4 is the k-th visible one, and
+// those after them are hidden.
 struct Sent {
   Batch batch;
   std::vector<ViewInput> views;
@@ -205,7 +213,8 @@ inline Sent MakeBatch(int num_images, int num_visible, int num_views) {
   Sent sent;
   for (int v = 0; v < num_views; ++v) {
     at::Tensor images = at::empty({num_images, 3, kImagePx, kImagePx}, at::kByte);
-    at::Tensor visible = at::empty({num_images, num_visible}, at::kLong), hidden = at::empty({num_images, 4 - num_visible}, at::kLong);
+    at::Tensor visible = at::empty({num_images, num_visible}, at::kLong),
+               hidden = at::empty({num_images, 4 - num_visible}, at::kLong);
     for (int b = 0; b < num_images; ++b) {
       images[b].fill_(10 * v + b);
       for (int k = 0; k < num_visible; ++k) visible[b][k] = (b + v + k) % 4;

@@ -1,4 +1,5 @@
-// Does a shipped teacher do what its model card says? k-NN accuracies are computed again from the shipped weights and photos.
+// Does a shipped teacher do what its model card says? k-NN accuracies are computed again from the shipped weights and
+// photos.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -8,9 +9,9 @@
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 #include "data/dataset.h"
+#include "evaluation/embedding.h"
 #include "model/encoder.h"
 #include "model/weights.h"
-#include "evaluation/embedding.h"
 
 namespace mimeo {
 namespace {
@@ -35,7 +36,8 @@ double Stated(const std::string& card, const std::string& title) {
 }
 
 double Accuracy(const Photos& photos, const Embeddings& bank, const Embeddings& queries) {
-  const std::vector<int> labels = LabelsAmong(queries.labels, photos.queries->class_names(), photos.bank->class_names());
+  const std::vector<int> labels =
+      LabelsAmong(queries.labels, photos.queries->class_names(), photos.bank->class_names());
   return *KnnAccuracy(bank.patch_mean_ND, bank.labels, queries.patch_mean_ND, labels, KnnOptions());
 }
 
@@ -67,13 +69,16 @@ TEST_P(ModelCard, StatesWhatTheWeightsDo) {
   EmbedOptions options;
   options.image = loaded.image;
   const Embeddings queries = *RawPixelFeatures(*photos.queries, 32, options);
-  EXPECT_NEAR(Accuracy(photos, *RawPixelFeatures(*photos.bank, 32, options), queries), Stated(card, "raw pixels, 32 x 32"), kOnePhoto + kRounded);
+  EXPECT_NEAR(Accuracy(photos, *RawPixelFeatures(*photos.bank, 32, options), queries),
+              Stated(card, "raw pixels, 32 x 32"), kOnePhoto + kRounded);
   EXPECT_NEAR(MajorityRate(queries.labels), Stated(card, "the most frequent class"), kRounded);
 }
 
 std::vector<std::string> Teachers() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kTeachers)) names.push_back(entry.path().filename().string());
+  for (const auto& entry : std::filesystem::directory_iterator(kTeachers)) {
+    names.push_back(entry.path().filename().string());
+  }
   return names;
 }
 INSTANTIATE_TEST_SUITE_P(Shipped, ModelCard, ::testing::ValuesIn(Teachers()));

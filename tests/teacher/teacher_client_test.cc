@@ -1,4 +1,5 @@
-// A rank's teacher client against real servers over loopback: connections, waiting, limits, peers that break the contract.
+// A rank's teacher client against real servers over loopback: connections, waiting, limits, peers that break the
+// contract.
 #include <ATen/ops/empty.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,8 +13,8 @@
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
-#include "tests/teacher/labelling_teacher.h"
 #include "teacher/feature_source.h"
+#include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {
 namespace {

@@ -1,4 +1,5 @@
-// The real teacher_server binary, with a real encoder, as a rank sees it: what it serves, how it is stopped, that it may die.
+// The real teacher_server binary, with a real encoder, as a rank sees it: what it serves, how it is stopped, that it
+// may die.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -61,7 +62,8 @@ class TeacherProcessTest : public ::testing::Test {
     EXPECT_TRUE(binary.ok()) << binary.status();
     Subprocess::Options options;
     options.argv = {*binary, "--threads=1"};
-    if (std::none_of(more_flags.begin(), more_flags.end(), [](const std::string& flag) { return flag.rfind("--name=", 0) == 0; })) {
+    if (std::none_of(more_flags.begin(), more_flags.end(),
+                     [](const std::string& flag) { return flag.rfind("--name=", 0) == 0; })) {
       options.argv.emplace_back("--name=tiny");
     }
     options.argv.insert(options.argv.end(), more_flags.begin(), more_flags.end());
@@ -73,8 +75,8 @@ class TeacherProcessTest : public ::testing::Test {
   // Starts it on `dir_`'s weights and sets address_.
   std::unique_ptr<Subprocess> StartServing() {
     const std::string announcement = JoinPath(dir_.path(), absl::StrCat("announced", num_starts_++));
-    auto process = Start({absl::StrCat("--weights=", dir_.path()), "--listen=127.0.0.1:0",
-                          absl::StrCat("--announce=", announcement)});
+    auto process = Start(
+        {absl::StrCat("--weights=", dir_.path()), "--listen=127.0.0.1:0", absl::StrCat("--announce=", announcement)});
     const auto announced = ReadAnnouncement(announcement);
     EXPECT_TRUE(announced.ok()) << announced.status() << ReadFile(log_).value_or("");
     EXPECT_EQ(announced->count("metrics_address"), 1u);
@@ -189,16 +191,19 @@ TEST_F(TeacherProcessTest, DrawsMasksAndTapsABlockForLargerCrops) {
 
   EncodeOptions wanted;
   wanted.blocks = {1}, wanted.class_attention = true;
-  const at::Tensor resized = at::_upsample_bicubic2d_aa(batch_.views_BCHW[0], {kImagePx, kImagePx}, /*align_corners=*/false).contiguous();
+  const at::Tensor resized =
+      at::_upsample_bicubic2d_aa(batch_.views_BCHW[0], {kImagePx, kImagePx}, /*align_corners=*/false).contiguous();
   const at::NoGradGuard no_gradients;
-  const Encoding direct = encoder_->Encode(NormalizePixels(resized, ImageNetStatistics()), AllVisible(6, kPatches, at::kCPU), wanted);
+  const Encoding direct =
+      encoder_->Encode(NormalizePixels(resized, ImageNetStatistics()), AllVisible(6, kPatches, at::kCPU), wanted);
   const MaskPlan plan = FocusedMaskPlan(keys, direct.class_attention_BK, 5, false);
   EXPECT_TRUE(at::equal(views_[0].plan.visible_BK, plan.visible_BK));
   EXPECT_TRUE(at::equal(views_[0].plan.hidden_BM, plan.hidden_BM));
   const at::Tensor rows = at::cat({at::zeros({6, 1}, at::kLong), plan.visible_BK + 1}, 1);
   EXPECT_TRUE(at::allclose(views_[0].teacher_BNT["mimic"], TakePatches(direct.blocks_BND.at(1), rows), 1e-5, 1e-5));
-  EXPECT_THAT(ReadFile(log_).value_or(""), HasSubstr("image=3x32x32 patch_px=8 width=16 projected_width=0 blocks=2 block_width=16 "
-                                                     "class_token=true"));
+  EXPECT_THAT(ReadFile(log_).value_or(""),
+              HasSubstr("image=3x32x32 patch_px=8 width=16 projected_width=0 blocks=2 block_width=16 "
+                        "class_token=true"));
 }
 
 TEST_F(TeacherProcessTest, WrongFlagsAreAllNamedAndExitWith2) {

@@ -1,4 +1,5 @@
-// Another teacher under the name and address of the job's: refused at a connection, a reconnection, a resumed job and in between.
+// Another teacher under the name and address of the job's: refused at a connection, a reconnection, a resumed job and
+// in between.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,8 +12,8 @@
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
-#include "tests/teacher/labelling_teacher.h"
 #include "teacher/feature_source.h"
+#include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {
 namespace {
@@ -26,7 +27,8 @@ class TeacherSwapTest : public TeacherClientFixture {
   // At the address that the first one got.
   void Serve(const TeacherContract& contract) {
     teacher_.reset();
-    teacher_ = std::make_unique<TinyTeacher>(contract, nullptr, address_given_.empty() ? "127.0.0.1:0" : address_given_);
+    teacher_ =
+        std::make_unique<TinyTeacher>(contract, nullptr, address_given_.empty() ? "127.0.0.1:0" : address_given_);
     address_given_ = teacher_->address();
     SetAddress(address_given_);
   }
@@ -44,9 +46,10 @@ class TeacherSwapTest : public TeacherClientFixture {
   }
   void ExpectRefused(const absl::Status& status, const std::string& was, const std::string& is) {
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
-    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("teacher tiny is not the one that the job began with"),
-                                                     HasSubstr(absl::StrCat("weights_digest is \"", is, "\" and was \"", was, "\"")),
-                                                     HasSubstr(absl::StrCat("at ", address_given_))));
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(HasSubstr("teacher tiny is not the one that the job began with"),
+                      HasSubstr(absl::StrCat("weights_digest is \"", is, "\" and was \"", was, "\"")),
+                      HasSubstr(absl::StrCat("at ", address_given_))));
     for (const ViewInput& view : sent_.views) EXPECT_TRUE(view.teacher_BNT.empty()) << "features of another teacher";
   }
 
@@ -61,7 +64,9 @@ TEST_F(TeacherSwapTest, AtAReconnectionItIsRefusedAndTheRightOneIsTakenAgain) {
   ASSERT_NE(source, nullptr);
   ASSERT_TRUE(PollUntilAnswered(source.get()).ok());
   Serve(Contract("b2"));
-  for (int attempt = 0; attempt < 3; ++attempt) ExpectRefused(PollUntilAnswered(source.get()), "a1", "b2");  // and it stays refused
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    ExpectRefused(PollUntilAnswered(source.get()), "a1", "b2");  // and it stays refused
+  }
   TeacherContract same = Contract("a1", /*max_images=*/2);  // other limits are no other teacher
   Serve(same);
   ASSERT_TRUE(PollUntilAnswered(source.get()).ok());
@@ -181,7 +186,8 @@ class HesitantTeacher : public Teacher::Service {
     *reply = contract_;
     return grpc::Status::OK;
   }
-  grpc::Status StreamFeatures(grpc::ServerContext*, grpc::ServerReaderWriter<FeatureReply, FeatureRequest>* stream) override {
+  grpc::Status StreamFeatures(grpc::ServerContext*,
+                              grpc::ServerReaderWriter<FeatureReply, FeatureRequest>* stream) override {
     FeatureRequestAssembler assembler(*GeometryOf(contract_));
     FeatureRequest frame;
     while (stream->Read(&frame)) {

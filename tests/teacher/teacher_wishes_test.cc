@@ -1,5 +1,5 @@
-// What a rank's client may wish of a teacher, over loopback: layers, projections, class tokens, masks that the teacher draws, crops
-// of any size; and what it refuses.
+// What a rank's client may wish of a teacher, over loopback: layers, projections, class tokens, masks that the teacher
+// draws, crops of any size; and what it refuses.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "model/mask_plan.h"
-#include "tests/teacher/labelling_teacher.h"
 #include "teacher/feature_source.h"
+#include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {
 namespace {
@@ -208,7 +208,10 @@ TEST_F(TeacherWishesTest, ATeacherThatDoesNotFitIsRefusedWithBothContracts) {
       {"class tokens are asked for, and the teacher has none", [](auto* o) { o->request.class_token = true; }},
       {"no class token to draw them by", [](auto* o) { o->request.draws_masks = true, o->num_visible = 2; }},
       {"channels is 4, must be 1 or the teacher's 3", [](auto* o) { o->image.channels = 4; }},
-      {"the grid is 65x64, must have 1 to 4096 patches", [](auto* o) { o->grid = {65, 64, 4}; }},
+      {"the grid is 65x64, must have 1 to 4096 patches",
+       [](auto* o) {
+         o->grid = {65, 64, 4};
+       }},
       {"height_px is 8193", [](auto* o) { o->image.height_px = 8193; }},
   };
   for (const auto& test : cases) {
@@ -241,7 +244,8 @@ TEST_F(TeacherWishesTest, AViewWithoutPlanNeedsATeacherThatDraws) {
   EXPECT_EQ(no_key.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(no_key.message()), HasSubstr("1 keys for 2 images"));
   sent.views[0].view = 1;
-  EXPECT_THAT(drawing->Attach(sent.batch, Soon(), &sent.views).ToString(), HasSubstr("is of view 1, the batch has 1 views"));
+  EXPECT_THAT(drawing->Attach(sent.batch, Soon(), &sent.views).ToString(),
+              HasSubstr("is of view 1, the batch has 1 views"));
 }
 
 TEST_F(TeacherWishesTest, DrawnPatchesThatAreNoPlanAreAnErrorAtOnce) {
@@ -252,9 +256,10 @@ TEST_F(TeacherWishesTest, DrawnPatchesThatAreNoPlanAreAnErrorAtOnce) {
                                        Case{{0, 1, 3, 0}, "drew patch 0 of image 1 where 4 to 3 may come"}}) {
     SCOPED_TRACE(message);
     const std::string indices(reinterpret_cast<const char*>(drawn.data()), drawn.size() * sizeof(int32_t));
-    TinyTeacher teacher(Contract("a"), [&](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
-      return std::vector<std::string>{indices + Label(tasks).front().substr(indices.size())};
-    });
+    TinyTeacher teacher(Contract("a"),
+                        [&](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
+                          return std::vector<std::string>{indices + Label(tasks).front().substr(indices.size())};
+                        });
     SetAddress(teacher.address());
     const auto source = Connect(DrawingOptions());
     ASSERT_NE(source, nullptr);

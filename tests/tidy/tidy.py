@@ -72,6 +72,13 @@ def long_files():
             yield f"{path}: {count} lines; at most {FILE_LINES}"
 
 
+def unformatted():
+    found = subprocess.run(["scripts/format", "--check"], capture_output=True, text=True)
+    if found.returncode != 0:
+        lines = [line for line in (found.stderr + found.stdout).split("\n") if "error:" in line or "scripts/format" in line]
+        yield f"{len(lines)} places are not as scripts/format writes them: {' | '.join(lines[:3]) or found.stderr[-300:]}"
+
+
 def sleeping_tests():
     for path in filter(is_test, sources()):
         for number, line in enumerate(lines_of(path), 1):
@@ -203,7 +210,7 @@ def invariants_without_a_test():
             yield f"docs/invariants.md: no test is called {name}"
 
 
-RULES = [long_functions, long_files, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, banned_names,
+RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, banned_names,
          crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
 
 

@@ -11,13 +11,13 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "proto/agent.grpc.pb.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent/agent_dir.h"
-#include "base/backoff.h"
 #include "worker/agent/coordinator_session.h"
 #include "worker/agent/rank_launch.h"
 #include "worker/agent/rank_metrics.h"
@@ -149,8 +149,8 @@ class HostAgent : public WorkerAgent, private Agent::Service {
   bool left_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time grace_over_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
   std::map<RankKey, double> stop_needs_warned_ ABSL_GUARDED_BY(mu_);  // seconds
-  bool new_orders_ ABSL_GUARDED_BY(mu_) = false;  // the watch should look at once
-  int64_t news_sent_ ABSL_GUARDED_BY(mu_) = 0;    // table_.news() that the newest heartbeat carried
+  bool new_orders_ ABSL_GUARDED_BY(mu_) = false;                      // the watch should look at once
+  int64_t news_sent_ ABSL_GUARDED_BY(mu_) = 0;                        // table_.news() that the newest heartbeat carried
 
   std::map<RankKey, std::unique_ptr<Subprocess>> children_;  // of the watch thread alone
   std::unique_ptr<RpcServer> server_;
@@ -158,7 +158,8 @@ class HostAgent : public WorkerAgent, private Agent::Service {
   std::thread watch_;
 };
 
-grpc::Status HostAgent::ReportRank(grpc::ServerContext* context, const ReportRankRequest* request, ReportRankReply* reply) {
+grpc::Status HostAgent::ReportRank(grpc::ServerContext* context, const ReportRankRequest* request,
+                                   ReportRankReply* reply) {
   const RankKey key = KeyOf(request->status());
   {
     absl::MutexLock lock(&mu_);
@@ -182,8 +183,10 @@ void HostAgent::WarnOfStopNeed(const RankKey& key, const ReportRankRequest& repo
       if (sample.value() <= 1.5 * warned) continue;
       warned = sample.value();
     }
-    spdlog::warn("a stop of this worker would cost steps rank={}: finishing its step and a checkpoint take {:.1f} s, and --stop_grace={}",
-                 ToString(key), sample.value(), absl::FormatDuration(options_.stop_grace));
+    spdlog::warn(
+        "a stop of this worker would cost steps rank={}: finishing its step and a checkpoint take {:.1f} s, and "
+        "--stop_grace={}",
+        ToString(key), sample.value(), absl::FormatDuration(options_.stop_grace));
   }
 }
 
@@ -200,7 +203,9 @@ void HostAgent::HeartbeatLoop() {
       return;
     }
     if (absl::IsCancelled(status) && WasInterrupted()) continue;  // by Leave, to say so at once
-    if (status.ok() == away) spdlog::warn("coordinator {} status=\"{}\"", away ? "is back" : "is away", status.ToString());
+    if (status.ok() == away) {
+      spdlog::warn("coordinator {} status=\"{}\"", away ? "is back" : "is away", status.ToString());
+    }
     away = !status.ok();
     if (!away) backoff.Reset();
     if (!AwaitNextBeat(away, away ? backoff.Next() : options_.heartbeat_period, begin)) return;

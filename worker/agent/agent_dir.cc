@@ -17,7 +17,8 @@ namespace {
 
 // gRPC takes an address for a URI: it decodes %41 in it, and cuts it at "?" and "#".
 bool FitsAnAddress(const std::string& path) {
-  const bool plain = std::all_of(path.begin(), path.end(), [](char c) { return absl::ascii_isalnum(c) || absl::StrContains("/._-", c); });
+  const bool plain = std::all_of(path.begin(), path.end(),
+                                 [](char c) { return absl::ascii_isalnum(c) || absl::StrContains("/._-", c); });
   return plain && path.size() < sizeof(sockaddr_un::sun_path);
 }
 

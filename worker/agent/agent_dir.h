@@ -17,8 +17,8 @@ class AgentDir {
   static absl::StatusOr<std::unique_ptr<AgentDir>> Hold(const std::string& dir);
   ~AgentDir();
 
-  // "unix:/path": in the directory, or in a temporary one when that path is too long for a socket's address, or has characters that an
-  // address may not have.
+  // "unix:/path": in the directory, or in a temporary one when that path is too long for a socket's address, or has
+  // characters that an address may not have.
   const std::string& socket_address() const { return socket_address_; }
 
  private:

@@ -41,19 +41,27 @@ void AddFlags(CLI::App* app, AgentFlags* flags) {
   app->add_option("--id", flags->id, "This worker's name in the cluster: [A-Za-z0-9_.-]{1,64}")->required();
   app->add_option("--slots", flags->slots, "Rank processes that it may run at one time (default 1)")
       ->check(CLI::Range(1, limits::kSlotsPerWorker));
-  app->add_option("--host", flags->host, "The address of this host by which the gang's other hosts reach it (default 127.0.0.1)");
-  app->add_option("--dir", flags->dir, "Start files, logs and the socket of its ranks; one agent at a time")->required();
-  app->add_option("--metrics_listen", flags->metrics_listen, "HOST:PORT of /metrics; port 0 takes a free one (default 127.0.0.1:0)");
+  app->add_option("--host", flags->host,
+                  "The address of this host by which the gang's other hosts reach it (default 127.0.0.1)");
+  app->add_option("--dir", flags->dir, "Start files, logs and the socket of its ranks; one agent at a time")
+      ->required();
+  app->add_option("--metrics_listen", flags->metrics_listen,
+                  "HOST:PORT of /metrics; port 0 takes a free one (default 127.0.0.1:0)");
   app->add_option("--announce", flags->announce, "Write the bound ports to this file, as JSON");
   app->add_option("--device", flags->device, "auto (CUDA where there is one), cpu or cuda");
   app->add_option("--patience", flags->patience,
-                  "A rank that does not move for so long is taken for hung and killed; longer for one that computes, waits for its gang, or was "
+                  "A rank that does not move for so long is taken for hung and killed; longer for one that computes, "
+                  "waits for its gang, or was "
                   "slower before (default 60s)");
   app->add_option("--stop_grace", flags->stop_grace,
-                  "On SIGTERM or SIGINT: how long its ranks may take to finish their step and save a checkpoint, before they are killed. Less than "
-                  "what the supervisor allows (Kubernetes: 30s); mimeo_worker_stop_need_seconds says what it would take. A second signal ends the "
+                  "On SIGTERM or SIGINT: how long its ranks may take to finish their step and save a checkpoint, "
+                  "before they are killed. Less than "
+                  "what the supervisor allows (Kubernetes: 30s); mimeo_worker_stop_need_seconds says what it would "
+                  "take. A second signal ends the "
                   "grace (default 25s)");
-  app->footer("Example:\n  worker agent --coordinator=10.0.0.1:7070 --id=gpu-7 --slots=8 --host=10.0.0.7 --dir=/var/lib/mimeo/worker");
+  app->footer(
+      "Example:\n  worker agent --coordinator=10.0.0.1:7070 --id=gpu-7 --slots=8 --host=10.0.0.7 "
+      "--dir=/var/lib/mimeo/worker");
 }
 
 // A rank is this very binary, called anew: no other version of it can slip in between.
@@ -67,13 +75,14 @@ absl::StatusOr<std::string> OwnPath() {
 absl::StatusOr<absl::Duration> DurationOf(absl::string_view flag, const std::string& text, absl::Duration least) {
   absl::Duration duration;
   if (absl::ParseDuration(text, &duration) && duration >= least && duration < absl::InfiniteDuration()) return duration;
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, ": \"", ToText(text), "\" is not a duration of ", absl::FormatDuration(least), " or more, such as 60s"));
+  return absl::InvalidArgumentError(absl::StrCat(flag, ": \"", ToText(text), "\" is not a duration of ",
+                                                 absl::FormatDuration(least), " or more, such as 60s"));
 }
 
 // What travels to the coordinator: bytes that are no text would make every call fail.
 absl::Status CheckTexts(const AgentFlags& flags) {
-  for (const auto& [flag, text] : {std::pair("--coordinator", flags.coordinator), std::pair("--id", flags.id), std::pair("--host", flags.host)}) {
+  for (const auto& [flag, text] :
+       {std::pair("--coordinator", flags.coordinator), std::pair("--id", flags.id), std::pair("--host", flags.host)}) {
     if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(flag, ": \"", ToText(text), "\" is not UTF-8"));
   }
   return absl::OkStatus();

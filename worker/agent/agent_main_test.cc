@@ -29,8 +29,10 @@ TEST(AgentMainTest, WrongFlagsExitWithTwo) {
 
 TEST(AgentMainTest, WhatIsNoDurationAndWhatIsNoTextIsRefused) {
   const TempDir dir;
-  const std::vector<std::string> right = {"--coordinator=127.0.0.1:1", "--id=w0", "--dir=" + dir.path(), "--device=cpu"};
-  for (const char* const wrong : {"--patience=soon", "--patience=10ms", "--patience=inf", "--stop_grace=-1s", "--host=caf\xe9"}) {
+  const std::vector<std::string> right = {"--coordinator=127.0.0.1:1", "--id=w0", "--dir=" + dir.path(),
+                                          "--device=cpu"};
+  for (const char* const wrong :
+       {"--patience=soon", "--patience=10ms", "--patience=inf", "--stop_grace=-1s", "--host=caf\xe9"}) {
     std::vector<std::string> args = right;
     args.push_back(wrong);
     EXPECT_EQ(ExitCode(args), 2) << wrong;
@@ -39,7 +41,9 @@ TEST(AgentMainTest, WhatIsNoDurationAndWhatIsNoTextIsRefused) {
 
 TEST(AgentMainTest, AMetricsAddressWithoutPortIsRefused) {
   const TempDir dir;
-  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=" + dir.path(), "--device=cpu", "--metrics_listen=nowhere"}), 2);
+  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=" + dir.path(), "--device=cpu",
+                      "--metrics_listen=nowhere"}),
+            2);
 }
 
 }  // namespace

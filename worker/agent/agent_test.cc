@@ -26,7 +26,8 @@ GangAssignment Assigned(const std::string& how, int64_t generation = 1, int rank
 }
 
 bool IsOnly(const HeartbeatRequest& heartbeat, RankPhase phase, int64_t generation = 1) {
-  return heartbeat.ranks_size() == 1 && heartbeat.ranks(0).phase() == phase && heartbeat.ranks(0).generation() == generation;
+  return heartbeat.ranks_size() == 1 && heartbeat.ranks(0).phase() == phase &&
+         heartbeat.ranks(0).generation() == generation;
 }
 
 class AgentTest : public ::testing::Test {
@@ -38,7 +39,8 @@ class AgentTest : public ::testing::Test {
     options.identity.set_slots(2);
     options.identity.set_host("127.0.0.1");
     options.dir = dir;
-    options.rank_binary = absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/testing/tiny_rank");
+    options.rank_binary =
+        absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/testing/tiny_rank");
     options.heartbeat_period = absl::Milliseconds(20);
     options.ranks.patience = patience_;
     auto agent = WorkerAgent::Start(options, &metrics_);
@@ -102,7 +104,8 @@ TEST_F(AgentTest, ExportsItsOwnNumbersAndThoseOfItsRanks) {
   EXPECT_TRUE(absl::StrContains(text, "mimeo_worker_images_total{job=\"j1\",rank=\"0\"}")) << text;
   EXPECT_FALSE(absl::StrContains(text, "mimeo_no_such_metric"));
   cluster_.Assign({});
-  EXPECT_TRUE(Soon([&] { return !absl::StrContains(metrics_.Text(), "job=\"j1\""); })) << "a job that is over keeps its series";
+  EXPECT_TRUE(Soon([&] { return !absl::StrContains(metrics_.Text(), "job=\"j1\""); }))
+      << "a job that is over keeps its series";
 }
 
 TEST_F(AgentTest, AKilledRankIsReportedAndTheNextGenerationStarts) {
@@ -112,7 +115,8 @@ TEST_F(AgentTest, AKilledRankIsReportedAndTheNextGenerationStarts) {
   ASSERT_EQ(kill(static_cast<pid_t>(before.pid()), SIGKILL), 0);
   const auto heartbeat = cluster_.AwaitHeartbeat(
       "the death", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_FAILED); });
-  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "was killed by SIGKILL (9)")) << heartbeat.ShortDebugString();
+  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "was killed by SIGKILL (9)"))
+      << heartbeat.ShortDebugString();
   EXPECT_GE(heartbeat.ranks(0).step(), before.step());
   EXPECT_TRUE(MetricsSay("mimeo_worker_rank_failures_total 1"));
   cluster_.Assign({Assigned("trains", 2)});
@@ -193,7 +197,8 @@ TEST_F(AgentTest, StopAfterCheckpointReachesTheRank) {
   StartAgent();
   AwaitTraining();
   cluster_.Assign({Assigned("trains", 1, 0, STOP_AFTER_CHECKPOINT)});
-  cluster_.AwaitHeartbeat("stopped", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_STOPPED); });
+  cluster_.AwaitHeartbeat("stopped",
+                          [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_STOPPED); });
 }
 
 TEST_F(AgentTest, StopNowEndsARankThatDoesNotListen) {
@@ -201,7 +206,8 @@ TEST_F(AgentTest, StopNowEndsARankThatDoesNotListen) {
   StartAgent();
   const RankStatus rank = AwaitTraining();
   cluster_.Assign({Assigned("stubborn", 1, 0, STOP_NOW)});
-  cluster_.AwaitHeartbeat("stopped", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_STOPPED); });
+  cluster_.AwaitHeartbeat("stopped",
+                          [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_STOPPED); });
   EXPECT_FALSE(Lives(rank.pid()));
 }
 
@@ -239,29 +245,35 @@ TEST_F(AgentTest, ARankThatHangsBeforeItsFirstStepSaysWhereAndIsKilled) {
       "the hang", [](const HeartbeatRequest& request) { return IsOnly(request, RANK_PHASE_FAILED); });
   EXPECT_EQ(killed.ranks(0).status_code(), static_cast<int>(absl::StatusCode::kDeadlineExceeded));
   EXPECT_TRUE(absl::StrContains(killed.ranks(0).message(), "hang: quiet for")) << killed.ShortDebugString();
-  EXPECT_TRUE(absl::StrContains(killed.ranks(0).message(), "(patience 1s) at step 0; doing: lists the images of")) << killed.ShortDebugString();
+  EXPECT_TRUE(absl::StrContains(killed.ranks(0).message(), "(patience 1s) at step 0; doing: lists the images of"))
+      << killed.ShortDebugString();
   EXPECT_TRUE(MetricsSay("mimeo_worker_rank_hangs_total 1"));
 }
 
 TEST_F(AgentTest, OddBytesInALogCostNoHeartbeat) {
   cluster_.Assign({Assigned("dies oddly"), Assigned("trains", 1, 1)});
   StartAgent();
-  const auto heartbeat = cluster_.AwaitHeartbeat("the death beside the other rank", [](const HeartbeatRequest& request) {
-    return request.ranks_size() == 2 && request.ranks(0).phase() == RANK_PHASE_FAILED && request.ranks(1).phase() == RANK_PHASE_TRAINING;
-  });
+  const auto heartbeat =
+      cluster_.AwaitHeartbeat("the death beside the other rank", [](const HeartbeatRequest& request) {
+        return request.ranks_size() == 2 && request.ranks(0).phase() == RANK_PHASE_FAILED &&
+               request.ranks(1).phase() == RANK_PHASE_TRAINING;
+      });
   EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "its log ends: ")) << heartbeat.ShortDebugString();
-  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "bad sample caf\\xe9.jpg")) << heartbeat.ShortDebugString();
+  EXPECT_TRUE(absl::StrContains(heartbeat.ranks(0).message(), "bad sample caf\\xe9.jpg"))
+      << heartbeat.ShortDebugString();
 }
 
 TEST_F(AgentTest, LeavingItSaysSoAtOnceLetsItsRanksSaveAndSaysGoodbye) {
   cluster_.Assign({Assigned("saves"), Assigned("saves", 1, 1)});
   StartAgent();
   cluster_.AwaitHeartbeat("both train", [](const HeartbeatRequest& request) {
-    return request.ranks_size() == 2 && request.ranks(0).phase() == RANK_PHASE_TRAINING && request.ranks(1).phase() == RANK_PHASE_TRAINING;
+    return request.ranks_size() == 2 && request.ranks(0).phase() == RANK_PHASE_TRAINING &&
+           request.ranks(1).phase() == RANK_PHASE_TRAINING;
   });
   const absl::Time began = Clock::Real()->Now();
   agent_->Leave(absl::Seconds(20));
-  const auto told = cluster_.AwaitHeartbeat("that it leaves", [](const HeartbeatRequest& request) { return request.leaving(); });
+  const auto told =
+      cluster_.AwaitHeartbeat("that it leaves", [](const HeartbeatRequest& request) { return request.leaving(); });
   EXPECT_EQ(told.ranks(0).phase(), RANK_PHASE_TRAINING) << "it was said while the ranks still saved";
   EXPECT_TRUE(Soon([&] { return agent_->left(); }));
   EXPECT_GT(Clock::Real()->Now() - began, absl::Milliseconds(500)) << "they had their time";
@@ -305,7 +317,8 @@ TEST_F(AgentTest, ACoordinatorThatIsAwayKeepsNobodyFromLeaving) {
   StartAgent();
   AwaitTraining();
   cluster_.GoAway();
-  EXPECT_TRUE(Soon([&] { return !MetricsSay("mimeo_worker_heartbeat_failures_total 0") || agent_->Ranks()[0].step() > 100; }));
+  EXPECT_TRUE(
+      Soon([&] { return !MetricsSay("mimeo_worker_heartbeat_failures_total 0") || agent_->Ranks()[0].step() > 100; }));
   agent_->Leave(absl::Seconds(20));
   EXPECT_TRUE(Soon([&] { return agent_->left(); }));
   EXPECT_EQ(agent_->Ranks()[0].phase(), RANK_PHASE_STOPPED) << "its rank saved what it had";

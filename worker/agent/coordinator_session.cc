@@ -39,7 +39,8 @@ RankStatus Encodable(const RankStatus& rank) {
   fields.ListFields(rank, &set);
   for (const auto* field : set) {
     using Field = google::protobuf::FieldDescriptor;
-    const bool odd_text = field->type() == Field::TYPE_STRING && !field->is_repeated() && !IsUtf8(fields.GetString(rank, field));
+    const bool odd_text =
+        field->type() == Field::TYPE_STRING && !field->is_repeated() && !IsUtf8(fields.GetString(rank, field));
     if (odd_text || (field->type() == Field::TYPE_MESSAGE && field->is_repeated())) fields.ClearField(&kept, field);
   }
   kept.set_message("it said what is no text and could not be sent; see its log on its worker");
@@ -49,7 +50,8 @@ RankStatus Encodable(const RankStatus& rank) {
 CoordinatorSession::CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity)
     : identity_(identity), stub_(Cluster::NewStub(OpenChannel(coordinator_address))) {}
 
-absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks, bool leaving) {
+absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks,
+                                                                     bool leaving) {
   if (!registered_) RETURN_IF_ERROR(Register(Timeout(leaving)));
   HeartbeatReply reply;
   absl::Status status = Heartbeat(ranks, leaving, &reply);
@@ -66,9 +68,11 @@ absl::Status CoordinatorSession::Register(absl::Duration timeout) {
   RegisterWorkerRequest request;
   *request.mutable_worker() = identity_;
   RegisterWorkerReply reply;
-  RETURN_IF_ERROR(Call(timeout, [&](grpc::ClientContext* context) { return stub_->RegisterWorker(context, request, &reply); }));
+  RETURN_IF_ERROR(
+      Call(timeout, [&](grpc::ClientContext* context) { return stub_->RegisterWorker(context, request, &reply); }));
   registered_ = true;
-  spdlog::info("registered worker={} slots={} incarnation={}", identity_.id(), identity_.slots(), identity_.incarnation());
+  spdlog::info("registered worker={} slots={} incarnation={}", identity_.id(), identity_.slots(),
+               identity_.incarnation());
   return absl::OkStatus();
 }
 
@@ -78,7 +82,8 @@ absl::Status CoordinatorSession::Heartbeat(const std::vector<RankStatus>& ranks,
   request.set_incarnation(identity_.incarnation());
   request.set_leaving(leaving);
   for (const RankStatus& rank : ranks) *request.add_ranks() = Encodable(rank);
-  return Call(Timeout(leaving), [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, request, reply); });
+  return Call(Timeout(leaving),
+              [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, request, reply); });
 }
 
 absl::Status CoordinatorSession::Leave(const std::vector<RankStatus>& ranks) {
@@ -91,7 +96,8 @@ absl::Status CoordinatorSession::Leave(const std::vector<RankStatus>& ranks) {
   return Call(kHurry, [&](grpc::ClientContext* context) { return stub_->LeaveCluster(context, request, &reply); });
 }
 
-absl::Status CoordinatorSession::Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call) {
+absl::Status CoordinatorSession::Call(absl::Duration timeout,
+                                      const std::function<grpc::Status(grpc::ClientContext*)>& call) {
   grpc::ClientContext context;
   SetDeadline(&context, timeout);
   context.set_wait_for_ready(true);  // it goes out as soon as a coordinator that was away is back

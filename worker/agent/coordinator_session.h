@@ -1,5 +1,5 @@
-// An agent's conversation with the coordinator: register, then heartbeat, and register again when the coordinator asks; at last a
-// goodbye. One thread, but for Interrupt and Cancel.
+// An agent's conversation with the coordinator: register, then heartbeat, and register again when the coordinator asks;
+// at last a goodbye. One thread, but for Interrupt and Cancel.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@
 
 namespace mimeo {
 
-// `rank`; where it cannot be encoded, without the texts at fault and with a sentence as its message: one byte that is no text would cost
-// the whole heartbeat, and with it the worker.
+// `rank`; where it cannot be encoded, without the texts at fault and with a sentence as its message: one byte that is
+// no text would cost the whole heartbeat, and with it the worker.
 RankStatus Encodable(const RankStatus& rank);
 
 class CoordinatorSession {
@@ -26,8 +26,8 @@ class CoordinatorSession {
   CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity);
 
   // Says how the ranks are, hears which should run. An error leaves everything as it is: call again later.
-  // FailedPrecondition: a newer agent has this worker id. InvalidArgument: the identity is refused. These two are for good.
-  // `leaving`: the agent was told to stop; it does not wait long for an answer then.
+  // FailedPrecondition: a newer agent has this worker id. InvalidArgument: the identity is refused. These two are for
+  // good. `leaving`: the agent was told to stop; it does not wait long for an answer then.
   absl::StatusOr<std::vector<GangAssignment>> Beat(const std::vector<RankStatus>& ranks, bool leaving);
   // The worker's slots are gone at once. Does not wait long either. Nothing is said where nobody knows this worker.
   absl::Status Leave(const std::vector<RankStatus>& ranks);
@@ -40,7 +40,8 @@ class CoordinatorSession {
  private:
   absl::Status Register(absl::Duration timeout);
   absl::Status Heartbeat(const std::vector<RankStatus>& ranks, bool leaving, HeartbeatReply* reply);
-  absl::Status Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call)
+      ABSL_LOCKS_EXCLUDED(mu_);
 
   const WorkerIdentity identity_;
   const std::unique_ptr<Cluster::Stub> stub_;

@@ -51,7 +51,8 @@ TEST(CoordinatorSessionTest, AStatusThatCannotBeEncodedCostsNoHeartbeatAndHidesN
   testing::FakeCluster cluster;
   CoordinatorSession session(cluster.address(), Identity());
   EXPECT_OK(session.Beat({Rank(0, "caf\xe9"), Rank(1, "out of luck")}, /*leaving=*/false).status());
-  const auto heard = cluster.AwaitHeartbeat("both", [](const HeartbeatRequest& request) { return request.ranks_size() == 2; });
+  const auto heard =
+      cluster.AwaitHeartbeat("both", [](const HeartbeatRequest& request) { return request.ranks_size() == 2; });
   ASSERT_EQ(heard.ranks_size(), 2);
   EXPECT_EQ(heard.ranks(0).phase(), RANK_PHASE_FAILED);
   EXPECT_NE(heard.ranks(0).message().find("could not be sent"), std::string::npos) << heard.ShortDebugString();

@@ -13,13 +13,15 @@
 namespace mimeo {
 namespace {
 
-// Training frees and asks for the same tensors each step: an allocator that keeps every page (dirty_decay_ms:-1), in huge
-// ones, needs no more memory at its peak and spares the kernel from clearing them again (docs/benchmarks/allocator.md). Empty where
-// jemalloc is not installed, or where whoever started the agent chose an allocator.
+// Training frees and asks for the same tensors each step: an allocator that keeps every page (dirty_decay_ms:-1), in
+// huge ones, needs no more memory at its peak and spares the kernel from clearing them again
+// (docs/benchmarks/allocator.md). Empty where jemalloc is not installed, or where whoever started the agent chose an
+// allocator.
 std::vector<std::string> AllocatorEnvironment() {
   if (std::getenv("LD_PRELOAD") != nullptr) return {};
-  for (const char* path : {"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2",
-                           "/usr/lib64/libjemalloc.so.2", "/usr/lib/libjemalloc.so.2", "/usr/local/lib/libjemalloc.so.2"}) {
+  for (const char* path :
+       {"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2",
+        "/usr/lib64/libjemalloc.so.2", "/usr/lib/libjemalloc.so.2", "/usr/local/lib/libjemalloc.so.2"}) {
     if (!FileExists(path)) continue;
     return {absl::StrCat("LD_PRELOAD=", path), "MALLOC_CONF=thp:always,dirty_decay_ms:-1"};
   }

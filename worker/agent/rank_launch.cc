@@ -33,7 +33,9 @@ std::string StartFilePath(const std::string& dir, const RankKey& key) {
 }
 
 // libtorch adds the rank's number.
-std::string FlightRecordPath(const std::string& log_path, absl::string_view rank) { return absl::StrCat(log_path, ".nccl.", rank); }
+std::string FlightRecordPath(const std::string& log_path, absl::string_view rank) {
+  return absl::StrCat(log_path, ".nccl.", rank);
+}
 
 // Up to `bytes` from the end of a file; empty when it cannot be read.
 std::string EndOf(const std::string& path, int64_t bytes) {
@@ -73,8 +75,8 @@ std::string RankLogPath(const std::string& dir, const RankKey& key) {
   return JoinPath(RanksDir(dir), ToString(key) + ".log");
 }
 
-absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options, const GangAssignment& assignment,
-                                                       int slot) {
+absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options,
+                                                       const GangAssignment& assignment, int slot) {
   const RankKey key = KeyOf(assignment);
   const std::string start_file = StartFilePath(options.dir, key);
   std::string text;
@@ -84,9 +86,12 @@ absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& 
   RETURN_IF_ERROR(MakeDirs(RanksDir(options.dir)));
   RETURN_IF_ERROR(WriteFileAtomic(start_file, text));
   Subprocess::Options process;
-  process.argv = {options.rank_binary, "rank", absl::StrCat("--assignment=", start_file),
+  process.argv = {options.rank_binary,
+                  "rank",
+                  absl::StrCat("--assignment=", start_file),
                   absl::StrCat("--agent=", options.agent_address),
-                  absl::StrCat("--coordinator=", options.coordinator_address), absl::StrCat("--host=", options.host)};
+                  absl::StrCat("--coordinator=", options.coordinator_address),
+                  absl::StrCat("--host=", options.host)};
   process.output_path = RankLogPath(options.dir, key);
   RankEnvironmentOptions environment;
   environment.threads = std::max(1, assignment.spec().resources().threads_per_rank());

@@ -1,8 +1,8 @@
 // How a rank process is started: its files in the worker's directory, its command line and its environment.
 //
 // Files below `dir`: ranks/<job>-g<generation>-r<rank>.textproto (the start file), .log (what it prints; when over
-// limits::kRankLogBytes it starts anew and the end of the old text is kept as .log.old), .log.nccl.<r> (where its collectives stood
-// when NCCL gave up). Free functions; one thread.
+// limits::kRankLogBytes it starts anew and the end of the old text is kept as .log.old), .log.nccl.<r> (where its
+// collectives stood when NCCL gave up). Free functions; one thread.
 #pragma once
 
 #include <memory>
@@ -18,19 +18,19 @@
 namespace mimeo {
 
 struct RankLaunchOptions {
-  std::string rank_binary;          // called as `rank_binary rank --assignment=... --agent=... --coordinator=...`
+  std::string rank_binary;  // called as `rank_binary rank --assignment=... --agent=... --coordinator=...`
   std::string dir;
-  std::string agent_address;        // "unix:/path"
+  std::string agent_address;  // "unix:/path"
   std::string coordinator_address;
-  std::string host;                 // the interface that ranks listen on
+  std::string host;                       // the interface that ranks listen on
   std::vector<std::string> cuda_devices;  // as RankEnvironmentOptions
 };
 
 std::string RankLogPath(const std::string& dir, const RankKey& key);
 
 // Writes the start file and starts the process in `slot`. Errors: Subprocess::Start, WriteFileAtomic.
-absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options, const GangAssignment& assignment,
-                                                       int slot);
+absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options,
+                                                       const GangAssignment& assignment, int slot);
 
 // Keeps the log within limits::kRankLogBytes while the process writes it.
 void BoundRankLog(const std::string& path);

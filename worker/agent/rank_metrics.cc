@@ -15,7 +15,8 @@ const std::map<std::string, MetricKind>& RankMetricKinds() {
   static const auto* const kinds = [] {
     auto* const map = new std::map<std::string, MetricKind>;
     for (const MetricDefinition& metric : MetricCatalog()) {
-      const bool of_rank = metric.owner == MetricOwner::kWorker && metric.labels == std::vector<std::string>{"job", "rank"};
+      const bool of_rank =
+          metric.owner == MetricOwner::kWorker && metric.labels == std::vector<std::string>{"job", "rank"};
       if (of_rank && metric.kind != MetricKind::kHistogram) map->emplace(metric.name, metric.kind);
     }
     return map;

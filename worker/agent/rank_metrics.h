@@ -6,8 +6,8 @@
 
 namespace mimeo {
 
-// Under the labels job and rank. A name that the catalogue does not list for ranks is ignored, with one warning: a rank of
-// another version must not take the agent down.
+// Under the labels job and rank. A name that the catalogue does not list for ranks is ignored, with one warning: a rank
+// of another version must not take the agent down.
 void ExportRankMetrics(const ReportRankRequest& report, Metrics* metrics);
 
 }  // namespace mimeo

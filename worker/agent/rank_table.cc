@@ -17,7 +17,8 @@ using Kind = RankAction::Kind;
 constexpr double kGrowth = 4;         // patience over the longest quiet time that was measured
 constexpr double kMostPatience = 10;  // over the option, of a rank that computes or stands in a collective
 constexpr double kLaunchPatience = 3;
-// A rank that waits for a disk uses far less of a core, for its reports; one that computes on a crowded machine still more.
+// A rank that waits for a disk uses far less of a core, for its reports; one that computes on a crowded machine still
+// more.
 constexpr double kComputingCores = 0.05;
 constexpr absl::Duration kCpuWindow = absl::Seconds(5);
 
@@ -39,7 +40,8 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
 
 // For people.
 std::string Rounded(absl::Duration duration) {
-  return absl::FormatDuration(absl::Trunc(duration, duration < absl::Seconds(10) ? absl::Milliseconds(100) : absl::Seconds(1)));
+  return absl::FormatDuration(
+      absl::Trunc(duration, duration < absl::Seconds(10) ? absl::Milliseconds(100) : absl::Seconds(1)));
 }
 
 }  // namespace
@@ -109,15 +111,16 @@ void RankTable::ForgetSleep(absl::Time now) {
   reconciled_ = now;
   if (first || slept < absl::Seconds(10)) return;
   for (auto& [key, entry] : entries_) {
-    for (absl::Time* since : {&entry.waiting, &entry.deadline, &entry.report, &entry.moved, &entry.step_began, &entry.computed, &entry.cpu_seen,
-                              &entry.killed}) {
+    for (absl::Time* since : {&entry.waiting, &entry.deadline, &entry.report, &entry.moved, &entry.step_began,
+                              &entry.computed, &entry.cpu_seen, &entry.killed}) {
       *since += slept;
     }
   }
 }
 
 void RankTable::ReconcileWaiting(const RankKey& key, absl::Time now, Entry* entry, std::vector<RankAction>* actions) {
-  if (entry->assignment.stop() != STOP_UNSPECIFIED || mode_ != Mode::kServing) {  // nothing was trained yet, so there is nothing to save
+  if (entry->assignment.stop() != STOP_UNSPECIFIED ||
+      mode_ != Mode::kServing) {  // nothing was trained yet, so there is nothing to save
     entry->state = State::kEnded;
     ++news_;
     SetEnd(RANK_PHASE_STOPPED, absl::OkStatus(), &entry->status);
@@ -130,8 +133,9 @@ void RankTable::ReconcileWaiting(const RankKey& key, absl::Time now, Entry* entr
     entry->status.clear_doing();
     actions->push_back({Kind::kStart, key, entry->slot, "", false});
   } else if (now - entry->waiting > options_.patience) {
-    NotStarted(key, absl::UnavailableError(absl::StrCat("no slot of its worker became free within ", Rounded(options_.patience),
-                                                        "; they are held by ", SlotHolders())));
+    NotStarted(key,
+               absl::UnavailableError(absl::StrCat("no slot of its worker became free within ",
+                                                   Rounded(options_.patience), "; they are held by ", SlotHolders())));
   }
 }
 
@@ -157,10 +161,11 @@ void RankTable::ReconcileRunning(const RankKey& key, absl::Time now, Entry* entr
   actions->push_back({Kind::kKill, key, -1, reason, !entry->kill_reason.ok()});
 }
 
-// Of a rank that is told to take a checkpoint: it has not begun, and no other rank waits for it. Listing a million images, or hanging in a
-// dead mount, it would not hear for long.
+// Of a rank that is told to take a checkpoint: it has not begun, and no other rank waits for it. Listing a million
+// images, or hanging in a dead mount, it would not hear for long.
 bool RankTable::NothingToSave(const Entry& entry) {
-  return entry.assignment.stop() != STOP_UNSPECIFIED && entry.assignment.num_ranks() == 1 && entry.status.phase() == RANK_PHASE_STARTING;
+  return entry.assignment.stop() != STOP_UNSPECIFIED && entry.assignment.num_ranks() == 1 &&
+         entry.status.phase() == RANK_PHASE_STARTING;
 }
 
 // A process in the kernel, behind a dead disk, outlives SIGKILL. Its gang must not wait for it.
@@ -187,7 +192,8 @@ absl::Duration RankTable::Patience(const Entry& entry) const {
 absl::Status RankTable::HangOf(const Entry& entry, absl::Time now) const {
   const absl::Duration silence = now - entry.report;
   if (!entry.heard && silence > kLaunchPatience * options_.patience) {
-    return absl::DeadlineExceededError(absl::StrCat("hang: the process said nothing since it was started ", Rounded(silence), " ago"));
+    return absl::DeadlineExceededError(
+        absl::StrCat("hang: the process said nothing since it was started ", Rounded(silence), " ago"));
   }
   if (entry.heard && silence > std::max(options_.patience, kGrowth * entry.longest_silence)) {
     return absl::DeadlineExceededError(absl::StrCat("hang: the process said nothing for ", Rounded(silence)));
@@ -196,9 +202,9 @@ absl::Status RankTable::HangOf(const Entry& entry, absl::Time now) const {
   const absl::Duration patience = Patience(entry);
   if (!entry.heard || IsFinalPhase(entry.last_words.phase()) || quiet <= patience) return absl::OkStatus();
   const std::string& doing = entry.status.doing();
-  return absl::DeadlineExceededError(absl::StrCat("hang: quiet for ", Rounded(quiet), " (patience ", Rounded(patience), ") at step ",
-                                                  entry.status.step(), entry.in_collective ? ", in a collective" : "",
-                                                  doing.empty() ? "" : "; doing: ", doing));
+  return absl::DeadlineExceededError(absl::StrCat(
+      "hang: quiet for ", Rounded(quiet), " (patience ", Rounded(patience), ") at step ", entry.status.step(),
+      entry.in_collective ? ", in a collective" : "", doing.empty() ? "" : "; doing: ", doing));
 }
 
 // It waits in a collective for another rank of this table, which moves, or is killed and ends the gang.
@@ -206,8 +212,8 @@ bool RankTable::WaitsForRankHere(const RankKey& key, const Entry& entry) const {
   if (!entry.in_collective) return false;
   return std::any_of(entries_.begin(), entries_.end(), [&](const auto& item) {
     const auto& [other, of_other] = item;
-    return other.job_id == key.job_id && other.generation == key.generation && of_other.state == State::kRunning && !of_other.in_collective &&
-           of_other.killed == absl::InfiniteFuture();
+    return other.job_id == key.job_id && other.generation == key.generation && of_other.state == State::kRunning &&
+           !of_other.in_collective && of_other.killed == absl::InfiniteFuture();
   });
 }
 
@@ -226,7 +232,8 @@ std::string RankTable::SlotHolders() const {
   std::vector<std::string> holders;
   for (const auto& [key, entry] : entries_) {
     if (entry.state != State::kRunning) continue;
-    holders.push_back(absl::StrCat(ToString(key), " (pid ", entry.status.pid(), entry.undead ? ", which does not die of SIGKILL)" : ")"));
+    holders.push_back(absl::StrCat(ToString(key), " (pid ", entry.status.pid(),
+                                   entry.undead ? ", which does not die of SIGKILL)" : ")"));
   }
   return absl::StrJoin(holders, ", ");
 }
@@ -253,7 +260,10 @@ bool RankTable::Reported(const ReportRankRequest& report, absl::Time now) {
   const RankStatus& status = report.status();
   const RankKey key = KeyOf(status);
   const auto it = entries_.find(key);
-  if (it == entries_.end() || it->second.state == State::kWaiting || it->second.state == State::kEnded || it->second.undead) return false;
+  if (it == entries_.end() || it->second.state == State::kWaiting || it->second.state == State::kEnded ||
+      it->second.undead) {
+    return false;
+  }
   Entry& entry = it->second;
   Move(status, now, &entry);
   SeeCpu(absl::Seconds(report.cpu_seconds()), now, &entry);
@@ -318,7 +328,8 @@ void RankTable::Ended(const RankKey& key, const ExitStatus& exit, const std::str
   entry.state = State::kEnded;
   ++news_;
   if (entry.undead) return;  // how it ended was said
-  const std::string how = log_tail.empty() ? exit.ToString() : absl::StrCat(exit.ToString(), "; its log ends: ", log_tail);
+  const std::string how =
+      log_tail.empty() ? exit.ToString() : absl::StrCat(exit.ToString(), "; its log ends: ", log_tail);
   SetDeath(how, exit.signal != 0 ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal, &entry);
 }
 
@@ -333,7 +344,9 @@ void RankTable::SetDeath(const std::string& how, absl::StatusCode code, Entry* e
   } else if (entry->stopped) {
     const bool trained = entry->status.phase() == RANK_PHASE_TRAINING;
     SetEnd(RANK_PHASE_STOPPED, absl::OkStatus(), &entry->status);
-    if (trained && mode_ == Mode::kShutDown) entry->status.set_message("its worker stopped before it had a checkpoint of its last step");
+    if (trained && mode_ == Mode::kShutDown) {
+      entry->status.set_message("its worker stopped before it had a checkpoint of its last step");
+    }
   } else {
     SetEnd(RANK_PHASE_FAILED, absl::Status(code, how), &entry->status);
   }
@@ -370,7 +383,8 @@ int RankTable::Live() const {
 }
 
 bool RankTable::Idle() const {
-  return std::all_of(entries_.begin(), entries_.end(), [](const auto& item) { return item.second.state == State::kEnded || item.second.undead; });
+  return std::all_of(entries_.begin(), entries_.end(),
+                     [](const auto& item) { return item.second.state == State::kEnded || item.second.undead; });
 }
 
 }  // namespace mimeo

@@ -1,24 +1,28 @@
-// Which rank processes an agent should run, start and stop: what was assigned and what happened go in, actions come out.
+// Which rank processes an agent should run, start and stop: what was assigned and what happened go in, actions come
+// out.
 //
-// Pure: no process, clock, lock, file or RPC inside, so every rule of supervision is tested without a process. One thread.
-// A rank process lives for one generation: one that has ended is reported until its generation is no longer assigned, and
-// is never started again. Silence of the coordinator calls nothing here, so it stops nothing.
+// Pure: no process, clock, lock, file or RPC inside, so every rule of supervision is tested without a process. One
+// thread. A rank process lives for one generation: one that has ended is reported until its generation is no longer
+// assigned, and is never started again. Silence of the coordinator calls nothing here, so it stops nothing.
 //
 //   assigned -> waiting -> (kStart) starting -> running -> ended -> no longer assigned: forgotten
 //                                       no longer assigned, or told to stop now: killed /
 //
-// When does a rank hang? A rank is quiet since it last moved: since its count of progress, its step or its phase changed. While it
-// says what it waits for (a teacher, the coordinator), or a rank of its gang does, it is not quiet; nor is one that stands in a
-// collective while a rank of its gang on this worker does not: that one is looked at. It is killed once it was quiet for longer than its
-// patience, which is the longest of
+// When does a rank hang? A rank is quiet since it last moved: since its count of progress, its step or its phase
+// changed. While it says what it waits for (a teacher, the coordinator), or a rank of its gang does, it is not quiet;
+// nor is one that stands in a collective while a rank of its gang on this worker does not: that one is looked at. It is
+// killed once it was quiet for longer than its patience, which is the longest of
 //   - `patience`, an option of the agent;
-//   - four times the longest quiet time that it came through in this phase: a slow disk or a long operator is known by then;
-//   - while the process uses the CPU, that time more, up to ten times `patience`: one operator of a big model on a slow core may take
+//   - four times the longest quiet time that it came through in this phase: a slow disk or a long operator is known by
+//   then;
+//   - while the process uses the CPU, that time more, up to ten times `patience`: one operator of a big model on a slow
+//   core may take
 //     minutes, and a loop without end uses the CPU too;
-//   - in a collective ten times `patience`, and four times what it took for its own part of this step: it waits for ranks on other
+//   - in a collective ten times `patience`, and four times what it took for its own part of this step: it waits for
+//   ranks on other
 //     workers, which may be slower, and which are looked at there.
-// A process that does not report at all is killed after the longer of `patience` and four times its longest silence; before its first
-// report, while it loads its libraries, after three times `patience`.
+// A process that does not report at all is killed after the longer of `patience` and four times its longest silence;
+// before its first report, while it loads its libraries, after three times `patience`.
 #pragma once
 
 #include <map>
@@ -49,18 +53,19 @@ RankKey KeyOf(const RankStatus& status);
 std::string ToString(const RankKey& key);  // "j1-g2-r0": also its files' name
 
 struct RankTableOptions {
-  int slots = 1;                                    // at most so many rank processes live at one time
-  absl::Duration patience = absl::Seconds(60);      // see above
-  absl::Duration exit_grace = absl::Seconds(10);    // from a rank's last report, or from SIGKILL, to the end of its process
+  int slots = 1;                                // at most so many rank processes live at one time
+  absl::Duration patience = absl::Seconds(60);  // see above
+  // From a rank's last report, or from SIGKILL, to the end of its process.
+  absl::Duration exit_grace = absl::Seconds(10);
 };
 
 struct RankAction {
   enum class Kind { kStart, kKill, kForget };  // kForget: its files and metrics may go
   Kind kind;
   RankKey key;
-  int slot = -1;          // kStart: which of the worker's slots, in [0, slots)
-  std::string reason;     // kKill: for the log
-  bool hang = false;      // kKill: for lack of progress
+  int slot = -1;       // kStart: which of the worker's slots, in [0, slots)
+  std::string reason;  // kKill: for the log
+  bool hang = false;   // kKill: for lack of progress
 };
 
 class RankTable {
@@ -84,13 +89,13 @@ class RankTable {
   // The process is gone. `log_tail`: the end of what it printed, for a death that it did not explain itself.
   void Ended(const RankKey& key, const ExitStatus& exit, const std::string& log_tail);
 
-  // For the heartbeat, by key. A final phase appears only once the process is gone, and its slot with it; or when it does not die of
-  // SIGKILL, which a kernel that waits for a dead disk may bring about: its slot stays taken then.
+  // For the heartbeat, by key. A final phase appears only once the process is gone, and its slot with it; or when it
+  // does not die of SIGKILL, which a kernel that waits for a dead disk may bring about: its slot stays taken then.
   std::vector<RankStatus> Statuses(absl::Time now) const;
   const GangAssignment* assignment(const RankKey& key) const;  // the newest; nullptr: unknown
   const RankStatus* status(const RankKey& key) const;          // nullptr: unknown
-  int Live() const;   // rank processes that exist
-  bool Idle() const;  // every rank has ended, or cannot be made to
+  int Live() const;                                            // rank processes that exist
+  bool Idle() const;                                           // every rank has ended, or cannot be made to
   // Grows when the coordinator should hear soon: a phase, a store's address or an end is new.
   int64_t news() const { return news_; }
 
@@ -102,26 +107,27 @@ class RankTable {
     bool named = true;
     State state = State::kWaiting;
     int slot = -1;
-    RankStatus status;           // as it is reported on
-    RankStatus last_words;       // the final phase that the process announced; unspecified: none yet
+    RankStatus status;                             // as it is reported on
+    RankStatus last_words;                         // the final phase that the process announced; unspecified: none yet
     absl::Time waiting = absl::InfiniteFuture();   // kWaiting: since then for a slot
     absl::Time deadline = absl::InfiniteFuture();  // of the process's exit after its last words
 
-    absl::Time report;           // when the process was last heard, or started
+    absl::Time report;  // when the process was last heard, or started
     bool heard = false;
-    absl::Time moved;            // it is quiet since then
-    absl::Time step_began;       // its step or phase last changed
+    absl::Time moved;       // it is quiet since then
+    absl::Time step_began;  // its step or phase last changed
     bool in_collective = false;
-    absl::Time computed;         // it was last seen to use the CPU
-    absl::Time cpu_seen;         // when `cpu` was noted
+    absl::Time computed;  // it was last seen to use the CPU
+    absl::Time cpu_seen;  // when `cpu` was noted
     absl::Duration cpu;
-    std::map<std::pair<RankPhase, bool>, absl::Duration> longest_quiet;  // in a phase; in its collectives, or beside them
+    std::map<std::pair<RankPhase, bool>, absl::Duration>
+        longest_quiet;  // in a phase; in its collectives, or beside them
     absl::Duration longest_silence;
 
     absl::Time killed = absl::InfiniteFuture();  // when we killed it
-    absl::Status kill_reason;    // why, when that is the rank's failure
-    bool stopped = false;        // we killed it as somebody wished: no failure
-    bool undead = false;         // it does not die
+    absl::Status kill_reason;                    // why, when that is the rank's failure
+    bool stopped = false;                        // we killed it as somebody wished: no failure
+    bool undead = false;                         // it does not die
   };
 
   void ForgetSleep(absl::Time now);

@@ -68,7 +68,8 @@ class RankTableTest : public testing::Test {
     return text;
   }
   // The same, while the process reports every second, until the table does something.
-  std::string WatchReporting(absl::Duration by, const RankStatus& status, bool in_collective = false, double cores = 0) {
+  std::string WatchReporting(absl::Duration by, const RankStatus& status, bool in_collective = false,
+                             double cores = 0) {
     std::string text;
     for (absl::Duration passed; passed < by && text.empty(); passed += absl::Seconds(1)) {
       Advance(absl::Seconds(1));
@@ -336,7 +337,8 @@ TEST_P(HangInAnyPhaseTest, IsKilledAndNamed) {
   EXPECT_FALSE(Statuses()[0].has_quiet());
 }
 
-INSTANTIATE_TEST_SUITE_P(Phases, HangInAnyPhaseTest, testing::Values(RANK_PHASE_STARTING, RANK_PHASE_JOINING, RANK_PHASE_TRAINING));
+INSTANTIATE_TEST_SUITE_P(Phases, HangInAnyPhaseTest,
+                         testing::Values(RANK_PHASE_STARTING, RANK_PHASE_JOINING, RANK_PHASE_TRAINING));
 
 // Rank 1 reads its images slowly; rank 0, which stands in the collective, hangs as little.
 TEST_F(RankTableTest, InACollectiveTheRankThatIsWaitedForIsLookedAt) {
@@ -402,7 +404,8 @@ TEST_F(RankTableTest, AProcessThatOutlivesSigkillFailsAllTheSameAndKeepsItsSlot)
   EXPECT_EQ(watch(11), "");
   EXPECT_GT(one.news(), news);
   EXPECT_EQ(one.Statuses(now_)[0].phase(), RANK_PHASE_FAILED);
-  EXPECT_NE(one.Statuses(now_)[0].message().find("does not die of SIGKILL"), std::string::npos) << one.Statuses(now_)[0].message();
+  EXPECT_NE(one.Statuses(now_)[0].message().find("does not die of SIGKILL"), std::string::npos)
+      << one.Statuses(now_)[0].message();
   EXPECT_FALSE(one.Reported(report, now_)) << "it was given up, and speaks no more";
   EXPECT_TRUE(one.Idle()) << "an agent that is told to stop does not wait for it";
   one.Assign({Assigned("j1", 1), Assigned("j2", 1)});
@@ -410,8 +413,9 @@ TEST_F(RankTableTest, AProcessThatOutlivesSigkillFailsAllTheSameAndKeepsItsSlot)
   EXPECT_EQ(one.Statuses(now_)[1].phase(), RANK_PHASE_STARTING);
   EXPECT_EQ(watch(1), "");
   EXPECT_EQ(one.Statuses(now_)[1].phase(), RANK_PHASE_FAILED);
-  EXPECT_EQ(one.Statuses(now_)[1].message(),
-            "no slot of its worker became free within 1m; they are held by j1-g1-r0 (pid 71, which does not die of SIGKILL)");
+  EXPECT_EQ(
+      one.Statuses(now_)[1].message(),
+      "no slot of its worker became free within 1m; they are held by j1-g1-r0 (pid 71, which does not die of SIGKILL)");
   one.Ended(key_, ExitStatus{0, SIGKILL}, "");
   one.Assign({Assigned("j3", 1)});
   EXPECT_EQ(watch(1), "forget j1-g1-r0\nforget j2-g1-r0\nstart j3-g1-r0\n");
@@ -567,7 +571,8 @@ TEST_F(RankTableTest, ShutdownKillsWhatRunsAndStartsNothing) {
 TEST_F(RankTableTest, BytesOfALogBecomeText) {
   StartTraining(5);
   table_.Ended(key_, ExitStatus{0, SIGKILL}, "bad sample caf\xe9.jpg\x1b[2J");
-  EXPECT_NE(Statuses()[0].message().find("bad sample caf\\xe9.jpg\\x1b[2J"), std::string::npos) << Statuses()[0].message();
+  EXPECT_NE(Statuses()[0].message().find("bad sample caf\\xe9.jpg\\x1b[2J"), std::string::npos)
+      << Statuses()[0].message();
 }
 
 TEST_F(RankTableTest, StrangersAreRefused) {

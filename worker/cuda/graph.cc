@@ -24,6 +24,8 @@ class LibtorchGraph final : public CudaGraph {
 }  // namespace
 }  // namespace mimeo
 
-extern "C" __attribute__((visibility("default"))) mimeo::CudaGraph* mimeo_make_cuda_graph() { return new mimeo::LibtorchGraph(); }
+extern "C" __attribute__((visibility("default"))) mimeo::CudaGraph* mimeo_make_cuda_graph() {
+  return new mimeo::LibtorchGraph();
+}
 
 static_assert(std::is_same_v<decltype(mimeo_make_cuda_graph), mimeo::MakeCudaGraph>);

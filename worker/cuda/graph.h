@@ -3,8 +3,9 @@
 
 namespace mimeo {
 
-// What the calling thread's current stream is given between Begin and End is recorded, not done; Replay gives it to the current stream, as
-// often as wanted. What was allocated between them stays the graph's. One thread; the stream is not the default one. May throw.
+// What the calling thread's current stream is given between Begin and End is recorded, not done; Replay gives it to the
+// current stream, as often as wanted. What was allocated between them stays the graph's. One thread; the stream is not
+// the default one. May throw.
 class CudaGraph {
  public:
   virtual ~CudaGraph() = default;

@@ -19,7 +19,8 @@ TEST(CudaLibraryTest, BringsNcclOrSaysWhatIsMissingAndHowToGetIt) {
     return;
   }
   EXPECT_EQ(library.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_NE(library.status().message().find("cannot open shared object file"), absl::string_view::npos) << library.status();
+  EXPECT_NE(library.status().message().find("cannot open shared object file"), absl::string_view::npos)
+      << library.status();
   EXPECT_NE(library.status().message().find("scripts/setup --cuda"), absl::string_view::npos) << library.status();
 }
 

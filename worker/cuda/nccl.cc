@@ -5,8 +5,8 @@
 #include <chrono>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
-extern "C" __attribute__((visibility("default"))) c10d::Backend* mimeo_make_nccl_backend(c10d::Store* store, int rank, int size,
-                                                                                         int64_t timeout_ms) {
+extern "C" __attribute__((visibility("default"))) c10d::Backend* mimeo_make_nccl_backend(c10d::Store* store, int rank,
+                                                                                         int size, int64_t timeout_ms) {
   const auto shared_store = c10::intrusive_ptr<c10d::Store>::reclaim_copy(store);
   // Gradients' small last buckets must not queue behind the next step's kernels.
   const auto options = c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/true);

@@ -7,12 +7,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
-#include "base/backoff.h"
 #include "worker/rank/coordinator_link.h"
 
 namespace mimeo {
@@ -23,9 +23,7 @@ absl::string_view ChunkOf(const std::string& stream, int64_t index) {
 }
 
 // A link that moves less than 1 MiB a second is as good as broken.
-absl::Duration TransferDeadline(int64_t bytes) {
-  return absl::Minutes(1) + absl::Seconds(bytes / limits::kChunkBytes);
-}
+absl::Duration TransferDeadline(int64_t bytes) { return absl::Minutes(1) + absl::Seconds(bytes / limits::kChunkBytes); }
 
 // Answers that another attempt would not change.
 bool IsFinalAnswer(const absl::Status& status) {
@@ -68,11 +66,12 @@ struct Download {
 // The first reply of each call has it. It must stay the same: another upload's chunks do not continue these.
 absl::Status TakeManifest(const CheckpointManifest& manifest, Download* download) {
   if (manifest.job_id() != download->job_id || manifest.step() != download->step) {
-    return absl::DataLossError(absl::StrCat("asked for step ", download->step, " of job ", download->job_id, ", got the ", NameOf(manifest)));
+    return absl::DataLossError(
+        absl::StrCat("asked for step ", download->step, " of job ", download->job_id, ", got the ", NameOf(manifest)));
   }
   if (download->next > 0 && manifest.content_id() != download->manifest.content_id()) {
-    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": became another upload, ", manifest.content_id(), ", after chunk ",
-                                            download->next));
+    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": became another upload, ", manifest.content_id(),
+                                            ", after chunk ", download->next));
   }
   RETURN_IF_ERROR(CheckManifest(manifest));
   download->manifest = manifest;
@@ -86,8 +85,8 @@ absl::Status TakeChunk(const GetChunksReply& reply, Download* download) {
   const CheckpointManifest& manifest = download->manifest;
   const int next = download->next;
   if (reply.index() != next || next >= manifest.chunk_sha256_size()) {
-    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", reply.index(), " came where chunk ", next, " of ",
-                                            manifest.chunk_sha256_size(), " was due"));
+    return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", reply.index(), " came where chunk ", next,
+                                            " of ", manifest.chunk_sha256_size(), " was due"));
   }
   if (Sha256(reply.bytes()) != manifest.chunk_sha256(next)) {
     return absl::DataLossError(absl::StrCat(NameOf(manifest), ": chunk ", next, " does not match its digest"));
@@ -98,7 +97,8 @@ absl::Status TakeChunk(const GetChunksReply& reply, Download* download) {
 }
 
 // Reads on from the next chunk until the end or an error.
-absl::Status GetChunks(ChunkStore::Stub* store, absl::Time deadline, const std::function<void(int64_t)>& on_bytes, Download* download) {
+absl::Status GetChunks(ChunkStore::Stub* store, absl::Time deadline, const std::function<void(int64_t)>& on_bytes,
+                       Download* download) {
   grpc::ClientContext context;
   SetDeadline(&context, std::min(deadline - Clock::Real()->Now(), TransferDeadline(limits::kCheckpointBytes)));
   context.set_wait_for_ready(true);
@@ -120,9 +120,11 @@ absl::Status GetChunks(ChunkStore::Stub* store, absl::Time deadline, const std::
   }
   RETURN_IF_ERROR(FromGrpc(reader->Finish()));
   const CheckpointManifest& manifest = download->manifest;
-  if (download->next < manifest.chunk_sha256_size() || static_cast<int64_t>(download->bytes.size()) != manifest.total_bytes()) {
+  if (download->next < manifest.chunk_sha256_size() ||
+      static_cast<int64_t>(download->bytes.size()) != manifest.total_bytes()) {
     return absl::DataLossError(absl::StrCat(NameOf(manifest), ": it ends after chunk ", download->next, " of ",
-                                            manifest.chunk_sha256_size(), ", ", download->bytes.size(), " bytes of ", manifest.total_bytes()));
+                                            manifest.chunk_sha256_size(), ", ", download->bytes.size(), " bytes of ",
+                                            manifest.total_bytes()));
   }
   return absl::OkStatus();
 }
@@ -163,8 +165,9 @@ absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manife
                                           " chunks were stored"));
 }
 
-absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const std::string& job_id, int64_t step,
-                                               absl::Time deadline, const std::function<void(int64_t)>& on_bytes) {
+absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const std::string& job_id,
+                                               int64_t step, absl::Time deadline,
+                                               const std::function<void(int64_t)>& on_bytes) {
   const auto store = ChunkStore::NewStub(OpenChannel(coordinator_address));
   Download download;
   download.job_id = job_id;
@@ -179,8 +182,9 @@ absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_ad
     if (download.next > before) backoff.Reset();
     const absl::Time again = Clock::Real()->Now() + backoff.Next();
     if (again >= deadline) {
-      return absl::DeadlineExceededError(absl::StrCat("checkpoint of job ", job_id, " at step ", step, ": the coordinator at ",
-                                                      coordinator_address, " does not answer: ", status.message()));
+      return absl::DeadlineExceededError(absl::StrCat("checkpoint of job ", job_id, " at step ", step,
+                                                      ": the coordinator at ", coordinator_address,
+                                                      " does not answer: ", status.message()));
     }
     absl::MutexLock lock(&mu);
     const bool never = false;

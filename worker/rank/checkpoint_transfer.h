@@ -1,4 +1,5 @@
-// One attempt to move a checkpoint's bytes to the coordinator's chunk store. Retrying is the caller's (coordinator_link).
+// One attempt to move a checkpoint's bytes to the coordinator's chunk store. Retrying is the caller's
+// (coordinator_link).
 #pragma once
 
 #include <string>

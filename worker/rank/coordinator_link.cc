@@ -9,21 +9,21 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "proto/coordinator.grpc.pb.h"
 #include "spdlog/spdlog.h"
-#include "base/backoff.h"
 #include "worker/rank/checkpoint_transfer.h"
 #include "worker/rank/spool.h"
 
 namespace mimeo {
 namespace {
 
-// Calls wait for a coordinator that is away and go out as soon as it is back: a call that failed at once, again and again,
-// would leave nobody to drive the channel's own reconnecting in between.
+// Calls wait for a coordinator that is away and go out as soon as it is back: a call that failed at once, again and
+// again, would leave nobody to drive the channel's own reconnecting in between.
 void PrepareCall(absl::Duration timeout, grpc::ClientContext* context) {
   SetDeadline(context, timeout);
   context->set_wait_for_ready(true);
@@ -186,7 +186,8 @@ void GrpcCoordinatorLink::ReportLoop() {
     }
     const absl::Status status = ReportOnce();
     if (status.ok() != away.ok()) {
-      spdlog::warn("step metrics {} the coordinator error=\"{}\"", status.ok() ? "reach" : "wait for", status.ToString());
+      spdlog::warn("step metrics {} the coordinator error=\"{}\"", status.ok() ? "reach" : "wait for",
+                   status.ToString());
     }
     away = status;
     if (status.ok()) {
@@ -208,7 +209,8 @@ absl::Status GrpcCoordinatorLink::ReportOnce() {
     steps_mark = steps_.Copy(count, limits::kPageBytes / 2, request.mutable_steps());
     // Of the two kinds one at a time, where what is refused is looked for.
     const bool evaluations = !alone || request.steps_size() == 0;
-    evaluations_mark = evaluations_.Copy(evaluations ? count : 0, limits::kPageBytes / 2, request.mutable_evaluations());
+    evaluations_mark =
+        evaluations_.Copy(evaluations ? count : 0, limits::kPageBytes / 2, request.mutable_evaluations());
   }
   const absl::Status status = SendReport(request, &report_call_);
   absl::MutexLock lock(&mu_);
@@ -216,14 +218,16 @@ absl::Status GrpcCoordinatorLink::ReportOnce() {
     SetFenced(status);
     return status;
   }
-  if (absl::IsInvalidArgument(status) && request.steps_size() + request.evaluations_size() > 1) {  // the others are not refused with it
+  if (absl::IsInvalidArgument(status) &&
+      request.steps_size() + request.evaluations_size() > 1) {  // the others are not refused with it
     alone_until_ = steps_mark;
     evaluations_alone_until_ = evaluations_mark;
     return absl::OkStatus();
   }
   if (absl::IsInvalidArgument(status)) {  // it would be refused for ever and hold up what comes after it
     spdlog::error("numbers refused, dropped step={} error=\"{}\"",
-                  request.steps_size() > 0 ? request.steps(0).step() : request.evaluations(0).step(), status.ToString());
+                  request.steps_size() > 0 ? request.steps(0).step() : request.evaluations(0).step(),
+                  status.ToString());
   } else if (!status.ok()) {
     return status;
   }
@@ -263,7 +267,9 @@ void GrpcCoordinatorLink::UploadLoop() {
 
 absl::Status GrpcCoordinatorLink::Write(Snapshot* snapshot) {
   absl::StatusOr<std::string> stream = snapshot->serialize();
-  if (!stream.ok()) return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", stream.status().message()));
+  if (!stream.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("the snapshot cannot be written: ", stream.status().message()));
+  }
   snapshot->stream = *std::move(stream);
   snapshot->serialize = nullptr;  // and with it the copy that it holds
   return absl::OkStatus();
@@ -349,8 +355,8 @@ absl::Status GrpcCoordinatorLink::Commit(const CheckpointManifest& manifest) {
 
 }  // namespace
 
-std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const std::string& coordinator_address, const std::string& job_id,
-                                                       int64_t generation) {
+std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const std::string& coordinator_address,
+                                                       const std::string& job_id, int64_t generation) {
   return std::make_unique<GrpcCoordinatorLink>(coordinator_address, job_id, generation);
 }
 

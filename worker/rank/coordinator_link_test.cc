@@ -111,7 +111,8 @@ TEST_F(CoordinatorLinkTest, WhatHappensWhileTheCoordinatorIsAwayArrivesAfterward
     link->ReportStep(Step(step));
     if (step % 10 == 0) link->SubmitCheckpoint(Manifest(step), Giving(Stream(limits::kChunkBytes + step)));
   }
-  EXPECT_THAT(link->Drain(Clock::Real()->Now() + absl::Milliseconds(100)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(link->Drain(Clock::Real()->Now() + absl::Milliseconds(100)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_OK(link->status());
   coordinator_.Start();
   EXPECT_OK(link->Drain(Soon()));
@@ -138,7 +139,8 @@ TEST_F(CoordinatorLinkTest, AnUploadThatIsCutShortIsDoneAgain) {
 
 TEST_F(CoordinatorLinkTest, ASnapshotThatCannotBeWrittenIsRefusedAndTheNextOneIsTaken) {
   const auto link = Open();
-  link->SubmitCheckpoint(Manifest(10), []() -> absl::StatusOr<std::string> { return absl::ResourceExhaustedError("out of memory"); });
+  link->SubmitCheckpoint(Manifest(10),
+                         []() -> absl::StatusOr<std::string> { return absl::ResourceExhaustedError("out of memory"); });
   EXPECT_THAT(link->Drain(Soon()), StatusIs(absl::StatusCode::kInvalidArgument, "out of memory"));
   link->SubmitCheckpoint(Manifest(20), Giving(Stream(1000)));
   EXPECT_OK(link->Drain(Soon()));
@@ -259,7 +261,9 @@ TEST(ReportStepsTest, AMessageStaysBelowItsLimitHoweverLongTheNamesAre) {
   ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
   const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
   StepMetrics step;
-  for (int i = 0; i < limits::kMetricNames; ++i) (*step.mutable_terms())[absl::StrCat(i, std::string(limits::kMetricNameBytes - 4, 'x'))] = i;
+  for (int i = 0; i < limits::kMetricNames; ++i) {
+    (*step.mutable_terms())[absl::StrCat(i, std::string(limits::kMetricNameBytes - 4, 'x'))] = i;
+  }
   for (int64_t i = 1000; i < 1500; ++i) {
     step.set_step(i);
     link->ReportStep(step);
@@ -279,7 +283,8 @@ class ScriptedChunkStore : public ChunkStore::Service {
     DescribeChunks(stream, "upload", &manifest);
     for (int i = 0; i < 2; ++i) chunks.push_back(stream.substr(i * limits::kChunkBytes, limits::kChunkBytes));
   }
-  grpc::Status GetChunks(grpc::ServerContext*, const GetChunksRequest* request, grpc::ServerWriter<GetChunksReply>* writer) override {
+  grpc::Status GetChunks(grpc::ServerContext*, const GetChunksRequest* request,
+                         grpc::ServerWriter<GetChunksReply>* writer) override {
     for (int i = request->first_index(); i < static_cast<int>(chunks.size()); ++i) {
       GetChunksReply reply;
       if (i == request->first_index()) *reply.mutable_manifest() = manifest;

@@ -43,8 +43,8 @@ class Opening {
     found_ = found;
     const std::string changed = something ? Changed(opened) : "";
     if (something && now - found_since_ >= data_.believed) {
-      return absl::FailedPreconditionError(absl::StrCat(data_.field, ": ", changed,
-                                                        ". Restore the images and `mimeo resume` the job, or submit a new one"));
+      return absl::FailedPreconditionError(absl::StrCat(
+          data_.field, ": ", changed, ". Restore the images and `mimeo resume` the job, or submit a new one"));
     }
     Tell(something ? absl::StrCat(what_, " ", changed, "; whether it stays so") : absl::StrCat(what_, " ", found));
     return patience_.Pause(told_);
@@ -52,9 +52,11 @@ class Opening {
 
   std::string Changed(const absl::StatusOr<std::unique_ptr<Dataset>>& opened) const {
     const std::string before = data_.num_samples == 0 ? "" : absl::StrCat(data_.num_samples, " images, ");
-    const std::string is = opened.ok() ? absl::StrCat("it has ", (*opened)->size(), " images, digest ", (*opened)->digest())
-                                       : std::string(opened.status().message());
-    return absl::StrCat(ShortName(data_.path), " has changed since this job began: it had ", before, "digest ", data_.digest, "; now ", is);
+    const std::string is = opened.ok()
+                               ? absl::StrCat("it has ", (*opened)->size(), " images, digest ", (*opened)->digest())
+                               : std::string(opened.status().message());
+    return absl::StrCat(ShortName(data_.path), " has changed since this job began: it had ", before, "digest ",
+                        data_.digest, "; now ", is);
   }
 
   void Tell(const std::string& reason) {
@@ -72,12 +74,13 @@ class Opening {
   const std::string what_;
   std::string found_;  // the digest or the error of the last look
   absl::Time found_since_ = absl::InfinitePast();
-  std::string told_;   // what is waited for; empty: nothing
+  std::string told_;  // what is waited for; empty: nothing
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenJobData(const JobData& data, const Patience& patience, Progress* progress) {
+absl::StatusOr<std::unique_ptr<Dataset>> OpenJobData(const JobData& data, const Patience& patience,
+                                                     Progress* progress) {
   return Opening(data, patience, progress).Go();
 }
 

@@ -25,7 +25,8 @@ class JobDataTest : public ::testing::Test {
   JobDataTest() {
     Write(6);
     const auto opened = Dataset::Open(photos_).value();
-    pinned_ = {"data.path", photos_, /*read_before=*/true, opened->digest(), opened->size(), /*believed=*/absl::Milliseconds(100)};
+    pinned_ = {"data.path",      photos_,        /*read_before=*/true,
+               opened->digest(), opened->size(), /*believed=*/absl::Milliseconds(100)};
     patience_.retry = absl::Milliseconds(5);
     patience_.stop_wanted = [this] { return stop_.load(); };
     patience_.on_waiting = [this](const std::string& reason, bool waiting) {
@@ -40,7 +41,9 @@ class JobDataTest : public ::testing::Test {
 
   void Write(int count) {
     EXPECT_OK(MakeDirs(photos_));
-    for (int i = 0; i < count; ++i) EXPECT_OK(WriteFileAtomic(absl::StrCat(photos_, "/", i, ".jpg"), absl::StrCat("photo", i)));
+    for (int i = 0; i < count; ++i) {
+      EXPECT_OK(WriteFileAtomic(absl::StrCat(photos_, "/", i, ".jpg"), absl::StrCat("photo", i)));
+    }
   }
   void Start() {
     opener_ = std::thread([this] { opened_ = OpenJobData(pinned_, patience_); });
@@ -52,7 +55,8 @@ class JobDataTest : public ::testing::Test {
   void AwaitTold(const std::string& part) {
     absl::MutexLock lock(&mu_);
     const auto told = [this, &part]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return absl::StrContains(told_, part); };
-    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(30))) << part << " was not told, but " << all_told_;
+    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&told), absl::Seconds(30)))
+        << part << " was not told, but " << all_told_;
   }
   std::string Told() {
     absl::MutexLock lock(&mu_);
@@ -73,11 +77,13 @@ class JobDataTest : public ::testing::Test {
 
 TEST_F(JobDataTest, WhatWasNeverReadIsRefusedAtOnceWithItsCode) {
   pinned_ = {"data.path", JoinPath(dir_.path(), "mistyped")};
-  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kNotFound, "data.path: " + pinned_.path + ": no such file or folder"));
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kNotFound, "data.path: " + pinned_.path + ": no such file or folder"));
   ASSERT_OK(MakeDirs(pinned_.path));
   EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kNotFound, "no images in it"));
   pinned_.path = "/dev/null";
-  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kInvalidArgument, "a pipe, socket or device"));
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kInvalidArgument, "a pipe, socket or device"));
   EXPECT_EQ(Told(), "");
 }
 
@@ -112,11 +118,14 @@ TEST_F(JobDataTest, WhatStaysChangedIsRefusedWithWhatItWasAndIs) {
   const std::string now = Dataset::Open(photos_).value()->digest();
   EXPECT_THAT(OpenJobData(pinned_, patience_),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       AllOf(HasSubstr("data.path: " + photos_ + " has changed since this job began"), HasSubstr("it had 6 images, digest " + pinned_.digest),
-                             HasSubstr("now it has 7 images, digest " + now), HasSubstr("Restore the images and `mimeo resume` the job"))));
+                       AllOf(HasSubstr("data.path: " + photos_ + " has changed since this job began"),
+                             HasSubstr("it had 6 images, digest " + pinned_.digest),
+                             HasSubstr("now it has 7 images, digest " + now),
+                             HasSubstr("Restore the images and `mimeo resume` the job"))));
   ASSERT_OK(RemoveTree(photos_));
   ASSERT_OK(WriteFileAtomic(photos_, "a file in its place"));
-  EXPECT_THAT(OpenJobData(pinned_, patience_), StatusIs(absl::StatusCode::kFailedPrecondition, "now " + photos_ + ": neither a folder nor a .tar"));
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "now " + photos_ + ": neither a folder nor a .tar"));
 }
 
 TEST_F(JobDataTest, WithoutADigestWhateverComesBackIsTaken) {

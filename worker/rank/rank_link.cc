@@ -111,7 +111,8 @@ class GrpcRankLink : public RankLink {
         absl::MutexLock lock(&mu_);
         const absl::Time next = Clock::Real()->Now() + kReportPeriod;
         // After a failure even what is urgent waits: the agent is away for good or back in a moment.
-        Clock::Real()->Await(&mu_, absl::Condition(this, failed_ ? &GrpcRankLink::Closing : &GrpcRankLink::Urgent), next);
+        Clock::Real()->Await(&mu_, absl::Condition(this, failed_ ? &GrpcRankLink::Closing : &GrpcRankLink::Urgent),
+                             next);
         if (closing_ || unknown_) return;
       }
       const absl::Status status = Report();

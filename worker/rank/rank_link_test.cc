@@ -96,7 +96,8 @@ TEST_F(RankLinkTest, SaysWhoItIsAndHowItGoes) {
     status->set_phase(RANK_PHASE_TRAINING);
     status->set_step(12);
   });
-  const auto report = agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().step() == 12; });
+  const auto report =
+      agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().step() == 12; });
   EXPECT_EQ(report.status().phase(), RANK_PHASE_TRAINING);
   ASSERT_EQ(report.metrics_size(), 1);
   EXPECT_EQ(report.metrics(0).name(), "mimeo_worker_loss");
@@ -124,10 +125,11 @@ TEST_F(RankLinkTest, ARankThatStandsStillSaysWhereAndWhatItUsed) {
 TEST_F(RankLinkTest, BytesThatAreNoTextReachTheAgentAsText) {
   ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
   link->Update([](RankStatus* status) { status->set_waiting_for("teacher \xff"); });
-  agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().waiting_for() == "teacher \\xff"; });
+  agent_.AwaitReport(
+      [](const ReportRankRequest& request) { return request.status().waiting_for() == "teacher \\xff"; });
   link->Finish(RANK_PHASE_FAILED, absl::InternalError(std::string(2 * limits::kReasonBytes, '\xe9')));
-  const auto last =
-      agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().phase() == RANK_PHASE_FAILED; });
+  const auto last = agent_.AwaitReport(
+      [](const ReportRankRequest& request) { return request.status().phase() == RANK_PHASE_FAILED; });
   EXPECT_LE(last.status().message().size(), static_cast<size_t>(limits::kReasonBytes));
   EXPECT_EQ(last.status().message().substr(0, 8), "\\xe9\\xe9");
 }
@@ -158,8 +160,8 @@ TEST_F(RankLinkTest, FinishReturnsOnceTheAgentHasIt) {
   link->Update([](RankStatus* status) { status->set_waiting_for("teacher frozen"); });
   link->Finish(RANK_PHASE_FAILED, absl::DataLossError("101 bad samples"));
   server_->Shutdown(absl::ZeroDuration());  // nothing can arrive any more
-  const auto last =
-      agent_.AwaitReport([](const ReportRankRequest& request) { return request.status().phase() == RANK_PHASE_FAILED; });
+  const auto last = agent_.AwaitReport(
+      [](const ReportRankRequest& request) { return request.status().phase() == RANK_PHASE_FAILED; });
   EXPECT_EQ(last.status().status_code(), static_cast<int>(absl::StatusCode::kDataLoss));
   EXPECT_EQ(last.status().message(), "101 bad samples");
   EXPECT_EQ(last.status().waiting_for(), "");
@@ -167,7 +169,8 @@ TEST_F(RankLinkTest, FinishReturnsOnceTheAgentHasIt) {
 
 TEST_F(RankLinkTest, ARankThatTheAgentDoesNotKnowCannotConnect) {
   agent_.Answer(absl::NotFoundError("no such rank"));
-  EXPECT_THAT(RankLink::Connect(address_, start_, &progress_).status(), StatusIs(absl::StatusCode::kNotFound, address_));
+  EXPECT_THAT(RankLink::Connect(address_, start_, &progress_).status(),
+              StatusIs(absl::StatusCode::kNotFound, address_));
 }
 
 TEST_F(RankLinkTest, ARankThatIsForgottenStops) {

@@ -42,8 +42,8 @@ constexpr absl::Duration kJoinTimeout = absl::Hours(1);
 constexpr absl::Duration kJoinPoll = absl::Seconds(1);
 constexpr absl::Duration kDownloadTimeout = absl::Hours(24);
 constexpr absl::Duration kTeacherPoll = absl::Seconds(2);
-// The coordinator pins a teacher in its answer to the heartbeat that names it. One that is away holds nothing up: what this rank took
-// stands until it hears otherwise.
+// The coordinator pins a teacher in its answer to the heartbeat that names it. One that is away holds nothing up: what
+// this rank took stands until it hears otherwise.
 constexpr absl::Duration kPinPatience = absl::Seconds(4);
 
 std::vector<TeacherContract> PinnedBy(const GangAssignment& assignment) {
@@ -72,7 +72,8 @@ class Waiting {
   std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
 };
 
-// Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as the rank runs.
+// Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as
+// the rank runs.
 class StopWatch {
  public:
   explicit StopWatch(RankLink* agent)
@@ -99,10 +100,12 @@ class StopWatch {
 // The agent showed this rank one device, or none.
 absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
   const char* const shown = std::getenv("CUDA_VISIBLE_DEVICES");
-  const bool cuda = resources.device() == DEVICE_CUDA || (resources.device() != DEVICE_CPU && shown != nullptr && *shown != '\0');
+  const bool cuda =
+      resources.device() == DEVICE_CUDA || (resources.device() != DEVICE_CPU && shown != nullptr && *shown != '\0');
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(cuda ? "cuda" : "cpu"));
   if (resources.precision() == PRECISION_BF16 && !devices.front().bfloat16()) {
-    return absl::FailedPreconditionError(absl::StrCat("resources.precision: PRECISION_BF16, and ", devices.front().name(),
+    return absl::FailedPreconditionError(absl::StrCat("resources.precision: PRECISION_BF16, and ",
+                                                      devices.front().name(),
                                                       " has no bfloat16 products; use PRECISION_FP32"));
   }
   return devices.front();
@@ -112,9 +115,17 @@ absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
 class Run {
  public:
   Run(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress)
-      : assignment_(assignment), spec_(assignment.spec()), options_(options), agent_(agent), progress_(progress), waiting_(agent), stop_(agent),
+      : assignment_(assignment),
+        spec_(assignment.spec()),
+        options_(options),
+        agent_(agent),
+        progress_(progress),
+        waiting_(agent),
+        stop_(agent),
         pins_([agent] { return PinnedBy(agent->assignment()); },
-              [agent](const TeacherContract& taken) { agent->Update([&](RankStatus* status) { *status->add_teachers() = taken; }); }),
+              [agent](const TeacherContract& taken) {
+                agent->Update([&](RankStatus* status) { *status->add_teachers() = taken; });
+              }),
         operators_(progress) {}
 
   bool told_to_stop() const { return stop_.wanted(); }
@@ -145,11 +156,13 @@ class Run {
  private:
   bool chief() const { return assignment_.rank() == 0; }
 
-  absl::Status CheckStop() const { return stop_.wanted() ? absl::CancelledError("told to stop before the first step") : absl::OkStatus(); }
+  absl::Status CheckStop() const {
+    return stop_.wanted() ? absl::CancelledError("told to stop before the first step") : absl::OkStatus();
+  }
 
   absl::Status OpenData() {
-    JobData data = {"data.path", spec_.data().path(), !assignment_.dataset_digest().empty(), assignment_.dataset_digest(),
-                    assignment_.num_samples()};
+    JobData data = {"data.path", spec_.data().path(), !assignment_.dataset_digest().empty(),
+                    assignment_.dataset_digest(), assignment_.num_samples()};
     ASSIGN_OR_RETURN(dataset_, OpenJobData(data, DataPatience(), progress_));
     if (spec_.evaluation().has_path()) {
       const auto open = [&](const std::string& field, const std::string& path) {
@@ -185,7 +198,9 @@ class Run {
       client.num_visible = NumVisible(spec_);
       client.most_attended = spec_.mask().focused().most_attended();
       client.same_in_all_views = spec_.mask().same_in_all_views();
-      client.mask_key = [mask = spec_.mask()](const RandomKey& row, int view) { return ViewMaker::MaskKey(mask, row, view); };
+      client.mask_key = [mask = spec_.mask()](const RandomKey& row, int view) {
+        return ViewMaker::MaskKey(mask, row, view);
+      };
       client.address = [this, name] {
         const GangAssignment newest = agent_->assignment();
         for (const TeacherInfo& teacher : newest.teachers()) {
@@ -212,7 +227,8 @@ class Run {
     const auto all_pinned = [&taken](const GangAssignment& newest) {
       std::set<std::string> names;
       for (const TeacherContract& pinned : newest.pinned_teachers()) names.insert(pinned.name());
-      return std::all_of(taken.begin(), taken.end(), [&](const TeacherContract& one) { return names.count(one.name()) > 0; });
+      return std::all_of(taken.begin(), taken.end(),
+                         [&](const TeacherContract& one) { return names.count(one.name()) > 0; });
     };
     const auto told = agent_->Await(all_pinned, Clock::Real()->Now() + kPinPatience);
     if (!absl::IsDeadlineExceeded(told.status())) RETURN_IF_ERROR(told.status());
@@ -224,7 +240,9 @@ class Run {
     progress_->Do("makes the model");
     ObjectiveSum::Context context;
     for (const auto& teacher : teachers_) {
-      for (const std::string& objective : teacher->request().objectives) context.teacher_widths[objective] = teacher->width();
+      for (const std::string& objective : teacher->request().objectives) {
+        context.teacher_widths[objective] = teacher->width();
+      }
     }
     // The gang is joined later, when all that can fail on one rank alone is done; nothing is gathered before.
     context.rows = {assignment_.rank(), assignment_.num_ranks(),
@@ -237,16 +255,20 @@ class Run {
   absl::Status Restore() {
     if (assignment_.resume_step() == 0) return absl::OkStatus();
     waiting_.Set("coordinator", true);
-    ASSIGN_OR_RETURN(const std::string stream,
-                     DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
-                                        Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
-                                          progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(), " (", bytes >> 20, " MiB so far)"));
-                                        }));
+    ASSIGN_OR_RETURN(
+        const std::string stream,
+        DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
+                           Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
+                             progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(),
+                                                        " (", bytes >> 20, " MiB so far)"));
+                           }));
     waiting_.Set("coordinator", false);
     progress_->Do(absl::StrCat("takes the state of step ", assignment_.resume_step(), " from its checkpoint"));
-    ASSIGN_OR_RETURN(position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
+    ASSIGN_OR_RETURN(
+        position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
     if (!position_.bad_samples.empty() && *position_.bad_samples.rbegin() >= dataset_->size()) {
-      return absl::DataLossError(absl::StrCat("the checkpoint knows a bad sample ", *position_.bad_samples.rbegin(), " of ", dataset_->size()));
+      return absl::DataLossError(absl::StrCat("the checkpoint knows a bad sample ", *position_.bad_samples.rbegin(),
+                                              " of ", dataset_->size()));
     }
     spdlog::info("resumed step={} epoch={} batch={}", position_.step, position_.next.epoch(), position_.next.batch());
     return absl::OkStatus();
@@ -280,20 +302,23 @@ class Run {
     absl::StatusOr<GangAssignment> ready;
     do {
       progress_->Move();
-      ready = agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); }, Clock::Real()->Now() + kJoinPoll);
+      ready = agent_->Await([](const GangAssignment& newest) { return !newest.store_address().empty(); },
+                            Clock::Real()->Now() + kJoinPoll);
     } while (absl::IsDeadlineExceeded(ready.status()) && Clock::Real()->Now() < deadline);
     RETURN_IF_ERROR(ready.status());
     return ready->store_address();
   }
 
-  // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for libtorch, which
-  // warns of the strides of a gradient that is not summed over a batch.)
+  // Two black images per view, with features of zero: the shape of a step without its cost. (One would do but for
+  // libtorch, which warns of the strides of a gradient that is not summed over a batch.)
   ForwardPass BlankViews() const {
     const DataSpec& data = spec_.data();
     const auto black = [&](int height, int width) { return at::zeros({2, data.channels(), height, width}, at::kByte); };
     Batch batch;
     batch.keys = {RandomKey(0), RandomKey(1)};
-    for (const ViewSpec& view : EachView(spec_)) batch.views_BCHW.push_back(black(view.image_px(), view.image_width_px()));
+    for (const ViewSpec& view : EachView(spec_)) {
+      batch.views_BCHW.push_back(black(view.image_px(), view.image_width_px()));
+    }
     if (model_.objectives->needs().shared_target) batch.shared_BCHW = black(data.image_px(), data.image_width_px());
     ForwardPass pass = views_->Make(batch, model_.encoder->drop_path_rates());
     for (ViewInput& view : pass.views) {
@@ -302,7 +327,8 @@ class Run {
       }
       for (const auto& teacher : teachers_) {
         const TeacherRequest& request = teacher->request();
-        const at::Tensor zeros = at::zeros({2, NumTokens(request, spec_), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
+        const at::Tensor zeros =
+            at::zeros({2, NumTokens(request, spec_), teacher->width()}, at::TensorOptions(device_).dtype(at::kFloat));
         for (const std::string& objective : request.objectives) view.teacher_BNT[objective] = zeros;
       }
     }
@@ -328,7 +354,10 @@ class Run {
     preparing.micro_batches_per_step = AccumulationSteps(spec_);
     preparing.stop_wanted = [this] { return stop_.wanted().load(); };
     pipeline_ = std::make_unique<BatchPipeline>(loader_.get(), Observe(teachers_), preparing);
-    if (chief()) coordinator_ = CoordinatorLink::Open(options_.coordinator_address, assignment_.job_id(), assignment_.generation());
+    if (chief()) {
+      coordinator_ =
+          CoordinatorLink::Open(options_.coordinator_address, assignment_.job_id(), assignment_.generation());
+    }
     agent_->Update([&](RankStatus* status) {
       status->set_phase(RANK_PHASE_TRAINING);
       status->set_step(position_.step);
@@ -337,13 +366,26 @@ class Run {
     reporting.steps_per_epoch = StepsPerEpoch(spec_, dataset_->size());
     reporting.device = device_;
     reporting.steps_in_flight = device_.is_cpu() ? 0 : 1;
-    reporter_ = std::make_unique<StepReporter>(spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
-                                               StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), agent_, coordinator_.get()});
-    TrainerParts parts = {model_.parameters.get(), model_.encoder.get(), model_.objectives.get(), model_.optimizer.get(),
-                          model_.average.get(), step_parts_.step.get(), reporter_.get(), gang_.get(), pipeline_.get(), dataset_.get(), evaluation_.get(), Observe(evaluation_teachers_), agent_,
+    reporter_ = std::make_unique<StepReporter>(
+        spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
+        StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), agent_, coordinator_.get()});
+    TrainerParts parts = {model_.parameters.get(),
+                          model_.encoder.get(),
+                          model_.objectives.get(),
+                          model_.optimizer.get(),
+                          model_.average.get(),
+                          step_parts_.step.get(),
+                          reporter_.get(),
+                          gang_.get(),
+                          pipeline_.get(),
+                          dataset_.get(),
+                          evaluation_.get(),
+                          Observe(evaluation_teachers_),
+                          agent_,
                           coordinator_.get(),
                           [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
-                          &stop_.wanted(), progress_};
+                          &stop_.wanted(),
+                          progress_};
     return Trainer(spec_, dataset_->size(), dataset_->digest(), position_, parts).Run();
   }
 
@@ -382,7 +424,8 @@ class Run {
 
 }  // namespace
 
-absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress) {
+absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent,
+                                         Progress* progress) {
   // Never destroyed: after an error a collective may be in flight that nothing can abort, and the process ends next.
   Run* const run = new Run(assignment, options, agent, progress);
   absl::StatusOr<TrainEnd> end = CatchTorch([run] { return run->Go(); });

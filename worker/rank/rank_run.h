@@ -16,9 +16,11 @@ struct RankOptions {
   std::string host = "127.0.0.1";  // the interface that the gang's other ranks reach
 };
 
-// Opens the data, builds the model, restores the checkpoint, joins the gang, trains. Statuses that no restart would mend are
-// InvalidArgument and FailedPrecondition; they name the field, the file and the numbers. The process should end next: threads
-// and connections of the run are left as they are. `progress`: of everything that it does, each operator of libtorch included.
-absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent, Progress* progress);
+// Opens the data, builds the model, restores the checkpoint, joins the gang, trains. Statuses that no restart would
+// mend are InvalidArgument and FailedPrecondition; they name the field, the file and the numbers. The process should
+// end next: threads and connections of the run are left as they are. `progress`: of everything that it does, each
+// operator of libtorch included.
+absl::StatusOr<TrainEnd> RunAssignedRank(const GangAssignment& assignment, const RankOptions& options, RankLink* agent,
+                                         Progress* progress);
 
 }  // namespace mimeo

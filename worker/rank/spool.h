@@ -28,7 +28,8 @@ class Spool {
     items_.push_back(item);
   }
 
-  // Copies up to `count` of the oldest, of at most `bytes` together, but one if there is any; returns the mark to give to Sent.
+  // Copies up to `count` of the oldest, of at most `bytes` together, but one if there is any; returns the mark to give
+  // to Sent.
   template <typename Field>
   int64_t Copy(int64_t count, int64_t bytes, Field* out) const {
     int64_t copied = 0;

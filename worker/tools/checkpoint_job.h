@@ -9,8 +9,8 @@
 
 namespace mimeo {
 
-// From the metadata key `job`, which holds the resolved job's text. InvalidArgument: no such key (so it is not a checkpoint of
-// Mimeo), or its text is no job. `path` is for the message.
+// From the metadata key `job`, which holds the resolved job's text. InvalidArgument: no such key (so it is not a
+// checkpoint of Mimeo), or its text is no job. `path` is for the message.
 absl::StatusOr<JobSpec> JobOfCheckpoint(const SafetensorsView& checkpoint, const std::string& path);
 
 }  // namespace mimeo

@@ -7,10 +7,10 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "data/dataset.h"
+#include "evaluation/embedding.h"
 #include "model/finite.h"
 #include "model/weights.h"
 #include "spdlog/spdlog.h"
-#include "evaluation/embedding.h"
 #include "worker/tools/encoder_file.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
@@ -28,17 +28,23 @@ struct Flags {
   int threads = 0;
 };
 
-// A JSON list of names, as text: a byte that is not UTF-8 is written out (base/text.h). Not cut: each is below the limits of a path.
+// A JSON list of names, as text: a byte that is not UTF-8 is written out (base/text.h). Not cut: each is below the
+// limits of a path.
 std::string NamesJson(const Dataset& dataset, const std::vector<int64_t>& samples) {
   nlohmann::ordered_json names = nlohmann::ordered_json::array();
-  for (const int64_t sample : samples) names.push_back(ToText(dataset.name(sample), 8 * dataset.name(sample).size() + 8));
+  for (const int64_t sample : samples) {
+    names.push_back(ToText(dataset.name(sample), 8 * dataset.name(sample).size() + 8));
+  }
   return JsonText(names);
 }
 
 absl::Status CheckFinite(const Embeddings& embeddings) {
   for (const at::Tensor& features : {embeddings.class_token_ND, embeddings.patch_mean_ND}) {
     const std::string not_finite = features.defined() ? NotFinite(features) : "";
-    if (!not_finite.empty()) return absl::DataLossError(absl::StrCat("the features hold ", not_finite, ": this encoder's numbers overflow float32"));
+    if (!not_finite.empty()) {
+      return absl::DataLossError(
+          absl::StrCat("the features hold ", not_finite, ": this encoder's numbers overflow float32"));
+    }
   }
   return absl::OkStatus();
 }
@@ -60,7 +66,10 @@ absl::Status Embed(const Flags& flags) {
   if (flags.tokens) tensors["patch_tokens"] = embeddings.patch_tokens_NLD;
   std::vector<int64_t> left_out;
   for (const LeftOut& bad : embeddings.left_out) left_out.push_back(bad.sample);
-  if (!left_out.empty()) spdlog::warn("{} of {} images are left out; the metadata key left_out names them", left_out.size(), dataset->size());
+  if (!left_out.empty()) {
+    spdlog::warn("{} of {} images are left out; the metadata key left_out names them", left_out.size(),
+                 dataset->size());
+  }
   return WriteSafetensors(flags.out, tensors,
                           {{"files", NamesJson(*dataset, embeddings.samples)},
                            {"left_out", NamesJson(*dataset, left_out)},
@@ -74,8 +83,11 @@ absl::Status Embed(const Flags& flags) {
 
 int RunEmbed(int argc, char** argv) {
   Flags flags;
-  CLI::App app("Features of images by an encoder, unmasked, as a safetensors file: class_token (N, D), patch_mean (N, D), and "
-               "with --tokens patch_tokens (N, L, D). The metadata key `files` lists the N images, `left_out` those that cannot be decoded.", "embed");
+  CLI::App app(
+      "Features of images by an encoder, unmasked, as a safetensors file: class_token (N, D), patch_mean (N, D), and "
+      "with --tokens patch_tokens (N, L, D). The metadata key `files` lists the N images, `left_out` those that cannot "
+      "be decoded.",
+      "embed");
   app.add_option("--weights", flags.weights, "A weights file, or a folder with model.safetensors")->required();
   app.add_option("--images", flags.images, "A folder of images, a tar, or a folder of tars")->required();
   app.add_option("--out", flags.out, "The safetensors file to write")->required();

@@ -36,7 +36,9 @@ absl::StatusOr<EncoderCheckpoint> Open(const std::string& path, std::unique_ptr<
     EncoderCheckpoint checkpoint;
     ASSIGN_OR_RETURN(checkpoint.spec, JobOfCheckpoint((*file)->view(), path));
     ASSIGN_OR_RETURN(checkpoint.tensors, ReadTensors((*file)->view()));
-    if (checkpoint.tensors.count("encoder.norm.weight") > 0) return checkpoint;  // Mimeo's names; exports keep the job too
+    if (checkpoint.tensors.count("encoder.norm.weight") > 0) {
+      return checkpoint;  // Mimeo's names; exports keep the job too
+    }
   }
   ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(path));
   return CheckpointOf(loaded);
@@ -50,7 +52,8 @@ absl::Status TakeAverage(const std::string& path, EncoderCheckpoint* checkpoint)
     if (absl::ConsumePrefix(&rest, "ema.") && absl::StartsWith(rest, "encoder.")) average[std::string(rest)] = tensor;
   }
   if (average.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": holds no average of the encoder's weights; a job keeps one with ema { decay: 0.9999 }"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": holds no average of the encoder's weights; a job keeps one with ema { decay: 0.9999 }"));
   }
   checkpoint->tensors = std::move(average);
   return absl::OkStatus();
@@ -75,15 +78,20 @@ int RunExport(int argc, char** argv) {
   Flags flags;
   std::vector<std::string> layouts = WeightsLayoutNames();
   layouts.insert(layouts.begin(), {"hf", "safetensors"});
-  CLI::App app("An encoder, or the whole model, out of a checkpoint; or an encoder's weights file in another layout.", "export");
-  app.add_option("--checkpoint", flags.checkpoint, "A checkpoint.safetensors of Mimeo, or any weights file that embed takes")->required();
+  CLI::App app("An encoder, or the whole model, out of a checkpoint; or an encoder's weights file in another layout.",
+               "export");
+  app.add_option("--checkpoint", flags.checkpoint,
+                 "A checkpoint.safetensors of Mimeo, or any weights file that embed takes")
+      ->required();
   app.add_option("--to", flags.to,
-                 "hf: a folder that transformers.AutoModel loads, in the layout that holds the encoder; safetensors: the whole model under "
+                 "hf: a folder that transformers.AutoModel loads, in the layout that holds the encoder; safetensors: "
+                 "the whole model under "
                  "Mimeo's names; or a layout by name")
       ->required()
       ->check(CLI::IsMember(layouts));
   app.add_option("--out", flags.out, "The folder to write; with safetensors, the file")->required();
-  app.add_option("--dtype", flags.dtype, "What weights are stored as: fp32 (default), or bf16, half as large")->check(CLI::IsMember({"fp32", "bf16"}));
+  app.add_option("--dtype", flags.dtype, "What weights are stored as: fp32 (default), or bf16, half as large")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
   app.add_flag("--average", flags.average, "The moving average of the encoder's weights in place of the encoder");
   app.footer("Example:\n  worker export --checkpoint=out/checkpoint.safetensors --to=hf --out=encoder");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Export(flags); });

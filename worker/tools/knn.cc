@@ -2,8 +2,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
-#include "spdlog/spdlog.h"
 #include "evaluation/embedding.h"
+#include "spdlog/spdlog.h"
 #include "worker/tools/labelled_features.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
@@ -16,7 +16,8 @@ struct Flags {
   KnnOptions knn;
 };
 
-absl::StatusOr<double> Accuracy(const at::Tensor& bank, const at::Tensor& query, const LabelledSplit& split, const Flags& flags) {
+absl::StatusOr<double> Accuracy(const at::Tensor& bank, const at::Tensor& query, const LabelledSplit& split,
+                                const Flags& flags) {
   return KnnAccuracy(bank, split.bank.labels, query, split.query.labels, flags.knn);
 }
 
@@ -25,13 +26,17 @@ absl::Status Knn(const Flags& flags) {
   const LabelledSplit& encoder = features.encoder;
   const LabelledSplit& raw = features.raw_pixels;
   const auto voters = VotersOf(flags.knn, static_cast<int64_t>(encoder.bank.samples.size()));
-  if (voters < flags.knn.k) spdlog::warn("--k={} is more than the bank's {} images: all of them vote", flags.knn.k, voters);
+  if (voters < flags.knn.k) {
+    spdlog::warn("--k={} is more than the bank's {} images: all of them vote", flags.knn.k, voters);
+  }
   nlohmann::ordered_json result;
-  ASSIGN_OR_RETURN(const double by_mean, Accuracy(encoder.bank.patch_mean_ND, encoder.query.patch_mean_ND, encoder, flags));
+  ASSIGN_OR_RETURN(const double by_mean,
+                   Accuracy(encoder.bank.patch_mean_ND, encoder.query.patch_mean_ND, encoder, flags));
   result["knn_accuracy"] = by_mean;
   result["knn_accuracy_patch_mean"] = by_mean;
   if (encoder.bank.class_token_ND.defined()) {
-    ASSIGN_OR_RETURN(const double by_class, Accuracy(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder, flags));
+    ASSIGN_OR_RETURN(const double by_class,
+                     Accuracy(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder, flags));
     result["knn_accuracy_class"] = by_class;
   }
   ASSIGN_OR_RETURN(const double by_pixels, Accuracy(raw.bank.patch_mean_ND, raw.query.patch_mean_ND, raw, flags));
@@ -48,12 +53,18 @@ absl::Status Knn(const Flags& flags) {
 
 int RunKnn(int argc, char** argv) {
   Flags flags;
-  CLI::App app("k-NN classification by an encoder's features, as DINO's protocol: one JSON object on stdout. knn_accuracy is that of "
-               "the mean patch token, as in jobs; beside it that of the class token, and the rates of the majority class and of k-NN on "
-               "raw pixels.", "knn");
+  CLI::App app(
+      "k-NN classification by an encoder's features, as DINO's protocol: one JSON object on stdout. knn_accuracy is "
+      "that of "
+      "the mean patch token, as in jobs; beside it that of the class token, and the rates of the majority class and of "
+      "k-NN on "
+      "raw pixels.",
+      "knn");
   AddLabelledFlags(&app, &flags.labelled);
-  app.add_option("--k", flags.knn.k, "Neighbours (default 20; all of a bank that has fewer)")->check(CLI::Range(1, 100000));
-  app.add_option("--temperature", flags.knn.temperature, "A neighbour votes exp(similarity / temperature) (default 0.07)");
+  app.add_option("--k", flags.knn.k, "Neighbours (default 20; all of a bank that has fewer)")
+      ->check(CLI::Range(1, 100000));
+  app.add_option("--temperature", flags.knn.temperature,
+                 "A neighbour votes exp(similarity / temperature) (default 0.07)");
   app.footer("Example:\n  worker knn --weights=out/encoder --data=examples/clothing");
   return RunVerb(&app, argc, argv, &flags.labelled.threads, [&flags] { return Knn(flags); });
 }

@@ -9,9 +9,9 @@
 #include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/spread_sample.h"
+#include "evaluation/label_census.h"
 #include "model/weights.h"
 #include "spdlog/spdlog.h"
-#include "evaluation/label_census.h"
 #include "worker/tools/encoder_file.h"
 #include "worker/tools/verb.h"
 
@@ -26,7 +26,8 @@ absl::Status ResolvePaths(LabelledFlags* flags) {
   flags->bank = JoinPath(folder, "train");
   flags->data = JoinPath(folder, "validation");
   if (IsDirectory(flags->bank) && IsDirectory(flags->data)) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--data=", folder, ": holds no train/ and validation/; name the labelled images "
+  return absl::InvalidArgumentError(absl::StrCat("--data=", folder,
+                                                 ": holds no train/ and validation/; name the labelled images "
                                                  "that vote with --bank"));
 }
 
@@ -51,7 +52,9 @@ absl::StatusOr<OpenSet> Open(const std::string& flag, const std::string& path, i
 absl::Status SayWhatIsMeasured(const OpenSet& bank, const OpenSet& query) {
   const std::vector<std::string> lines =
       DescribeLabels({bank.flag, bank.dataset.get(), bank.samples}, {query.flag, query.dataset.get(), query.samples});
-  if (bank.samples.empty() || query.samples.empty()) return absl::InvalidArgumentError(lines[bank.samples.empty() ? 0 : 1]);
+  if (bank.samples.empty() || query.samples.empty()) {
+    return absl::InvalidArgumentError(lines[bank.samples.empty() ? 0 : 1]);
+  }
   for (const std::string& line : lines) spdlog::info("{}", line);
   return absl::OkStatus();
 }
@@ -70,7 +73,9 @@ void NumberAlike(const OpenSet& bank, const OpenSet& query, LabelledSplit* split
 
 void AddLabelledFlags(CLI::App* app, LabelledFlags* flags) {
   app->add_option("--weights", flags->weights, "A weights file, or a folder with model.safetensors")->required();
-  app->add_option("--data", flags->data, "Labelled images to classify; without --bank a folder with train/ and validation/")->required();
+  app->add_option("--data", flags->data,
+                  "Labelled images to classify; without --bank a folder with train/ and validation/")
+      ->required();
   app->add_option("--bank", flags->bank, "Labelled images to classify by");
   app->add_option("--batch", flags->batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
   app->add_option("--image_px", flags->image_px, "Side of a square crop (default: the encoder's own height and width)");

@@ -1,4 +1,5 @@
-// What `knn` and `linear` begin with: features of labelled images that vote (the bank) and that are classified (the query). One thread.
+// What `knn` and `linear` begin with: features of labelled images that vote (the bank) and that are classified (the
+// query). One thread.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "model/shapes.h"
 #include "evaluation/embedding.h"
+#include "model/shapes.h"
 
 namespace CLI {
 class App;
@@ -41,13 +42,14 @@ struct LabelledFeatures {
   int64_t unlabelled = 0;    // images of the query set, or of the bank, that were left out for want of a label
   int64_t bank_unlabelled = 0;
 };
-// Without flags.bank, flags.data holds train/ (the bank) and validation/. `verb` is said with the progress; what is measured is said
-// first. Of either set flags.max_images images with a label are taken, spread over the classes (data/spread_sample.h).
-// InvalidArgument, naming the flag: a set without any label, or of which no image can be decoded. Others: as OpenEncoder, Dataset::Open
-// and EmbedImages.
+// Without flags.bank, flags.data holds train/ (the bank) and validation/. `verb` is said with the progress; what is
+// measured is said first. Of either set flags.max_images images with a label are taken, spread over the classes
+// (data/spread_sample.h). InvalidArgument, naming the flag: a set without any label, or of which no image can be
+// decoded. Others: as OpenEncoder, Dataset::Open and EmbedImages.
 absl::StatusOr<LabelledFeatures> EmbedLabelled(LabelledFlags flags, const std::string& verb);
 
-// images, bank_images, unlabelled, bank_unlabelled, image_px and image_width_px: what a verb's numbers were measured on.
+// images, bank_images, unlabelled, bank_unlabelled, image_px and image_width_px: what a verb's numbers were measured
+// on.
 void AddCounts(const LabelledFeatures& features, nlohmann::ordered_json* result);
 
 }  // namespace mimeo

@@ -24,7 +24,8 @@ absl::Status Linear(const LabelledFlags& flags) {
   result["linear_accuracy_patch_mean"] = by_mean.accuracy;
   result["strength_patch_mean"] = by_mean.strength;
   if (encoder.bank.class_token_ND.defined()) {
-    ASSIGN_OR_RETURN(const LinearProbe by_class, Probe(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder));
+    ASSIGN_OR_RETURN(const LinearProbe by_class,
+                     Probe(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder));
     result["linear_accuracy_class"] = by_class.accuracy;
     result["strength_class"] = by_class.strength;
   }
@@ -40,9 +41,13 @@ absl::Status Linear(const LabelledFlags& flags) {
 
 int RunLinear(int argc, char** argv) {
   LabelledFlags flags;
-  CLI::App app("A linear probe: logistic regression on an encoder's features, which stay as they are; its L2 penalty chosen on a fifth of "
-               "the bank. One JSON object on stdout: linear_accuracy is that of the mean patch token; beside it that of the class "
-               "token, and the rates of the majority class and of the same on raw pixels.", "linear");
+  CLI::App app(
+      "A linear probe: logistic regression on an encoder's features, which stay as they are; its L2 penalty chosen on "
+      "a fifth of "
+      "the bank. One JSON object on stdout: linear_accuracy is that of the mean patch token; beside it that of the "
+      "class "
+      "token, and the rates of the majority class and of the same on raw pixels.",
+      "linear");
   AddLabelledFlags(&app, &flags);
   app.footer("Example:\n  worker linear --weights=out/encoder --data=examples/clothing");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Linear(flags); });

@@ -13,9 +13,9 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/decode.h"
+#include "evaluation/reconstruction.h"
 #include "spdlog/spdlog.h"
 #include "worker/tools/checkpoint_job.h"
-#include "evaluation/reconstruction.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -40,14 +40,16 @@ std::string PictureName(int64_t number, const std::string& image) {
   return absl::StrFormat("%05d_%s.png", number, safe);
 }
 
-absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape, int64_t max_pixels) {
+absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape,
+                                    int64_t max_pixels) {
   ASSIGN_OR_RETURN(const std::string encoded, dataset.Read(sample));
   ASSIGN_OR_RETURN(const Pixels pixels, DecodeImage(encoded, max_pixels));
   return EvaluationCrop(pixels, shape);
 }
 
 absl::Status Reconstruct(const Flags& flags) {
-  const std::string path = IsDirectory(flags.weights) ? JoinPath(flags.weights, "checkpoint.safetensors") : flags.weights;
+  const std::string path =
+      IsDirectory(flags.weights) ? JoinPath(flags.weights, "checkpoint.safetensors") : flags.weights;
   ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(path));
   ASSIGN_OR_RETURN(const JobSpec spec, JobOfCheckpoint(file->view(), path));
   ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(file->view()));
@@ -60,14 +62,16 @@ absl::Status Reconstruct(const Flags& flags) {
   }
   int64_t drawn = 0;
   for (int64_t sample = 0; sample < dataset->size() && drawn < flags.count; ++sample) {
-    const absl::StatusOr<at::Tensor> view = ReadView(*dataset, sample, CropShapeOf(spec.data()), spec.data().max_pixels());
+    const absl::StatusOr<at::Tensor> view =
+        ReadView(*dataset, sample, CropShapeOf(spec.data()), spec.data().max_pixels());
     if (!view.ok()) {
       spdlog::warn("image {} is left out: {}", dataset->name(sample), std::string(view.status().message()));
       continue;
     }
     const RandomKey key = RandomKey(flags.seed).Fold("reconstruct").Fold(static_cast<uint64_t>(sample));
     const Pixels picture = reconstructor->Draw(view->unsqueeze(0), {key}, kPanelPx).front();
-    RETURN_IF_ERROR(WriteFileAtomic(JoinPath(flags.out, PictureName(drawn++, dataset->name(sample))), EncodePng(picture)));
+    RETURN_IF_ERROR(
+        WriteFileAtomic(JoinPath(flags.out, PictureName(drawn++, dataset->name(sample))), EncodePng(picture)));
   }
   if (drawn == 0) return absl::InvalidArgumentError(absl::StrCat(flags.images, ": none of its images can be decoded"));
   return absl::OkStatus();
@@ -77,12 +81,15 @@ absl::Status Reconstruct(const Flags& flags) {
 
 int RunReconstruct(int argc, char** argv) {
   Flags flags;
-  CLI::App app("What a masked autoencoder makes of hidden patches: a PNG per image with image | masked | reconstruction.",
-               "reconstruct");
-  app.add_option("--weights", flags.weights, "A checkpoint.safetensors of Mimeo, or the folder that holds it")->required();
+  CLI::App app(
+      "What a masked autoencoder makes of hidden patches: a PNG per image with image | masked | reconstruction.",
+      "reconstruct");
+  app.add_option("--weights", flags.weights, "A checkpoint.safetensors of Mimeo, or the folder that holds it")
+      ->required();
   app.add_option("--images", flags.images, "A folder of images, a tar, or a folder of tars")->required();
   app.add_option("--out", flags.out, "The folder to write PNGs to")->required();
-  app.add_option("--count", flags.count, "How many images, the first in order (default 8)")->check(CLI::Range(1, 100000));
+  app.add_option("--count", flags.count, "How many images, the first in order (default 8)")
+      ->check(CLI::Range(1, 100000));
   app.add_option("--seed", flags.seed, "Of the masks (default 0)");
   app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");
   app.footer("Example:\n  worker reconstruct --weights=out/checkpoint.safetensors --images=photos --out=pictures");

@@ -2,8 +2,8 @@
 #include "worker/tools/tools.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/equal.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/equal.h>
 
 #include <cmath>
 #include <filesystem>
@@ -59,7 +59,8 @@ class ToolsTest : public ::testing::Test {
     ASSERT_OK(MakeDirs(Path("photos")));
     const char* names[] = {"photo.jpg", "cmyk.jpg", "grey16.png", "lossy.webp"};
     for (const char* name : names) {
-      ASSERT_OK(WriteFileAtomic(Path(absl::StrCat("photos/", name)), ReadFile(absl::StrCat("data/testdata/", name)).value()));
+      ASSERT_OK(
+          WriteFileAtomic(Path(absl::StrCat("photos/", name)), ReadFile(absl::StrCat("data/testdata/", name)).value()));
     }
     ASSERT_OK(WriteFileAtomic(Path("photos/text.jpg"), "text"));
   }
@@ -82,7 +83,8 @@ class ToolsTest : public ::testing::Test {
 
 TEST_F(ToolsTest, EmbedWritesFeaturesAndTheSortedFiles) {
   ASSERT_EQ(Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"), "--out",
-                            Path("f.safetensors"), "--tokens", "--batch=2"}), 0);
+                            Path("f.safetensors"), "--tokens", "--batch=2"}),
+            0);
   ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("f.safetensors")));
   const auto& tensors = file->view().tensors();
   EXPECT_THAT(tensors.at("class_token").shape, ElementsAre(4, 12));
@@ -102,13 +104,15 @@ TEST_F(ToolsTest, EmbedMakesTextOfNames) {
   ASSERT_OK(WriteFileAtomic(Path("odd/\xe6\x9c\xac.jpg"), photo));
   ASSERT_OK(WriteFileAtomic(Path("odd/\x1b[2J\nx.jpg"), "text"));
   ::testing::internal::CaptureStderr();
-  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("odd"), "--out", Path("f.safetensors")});
+  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("odd"),
+                                   "--out", Path("f.safetensors")});
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(code, 0) << said;
   EXPECT_EQ(said.find('\x1b'), std::string::npos) << said;
   EXPECT_THAT(said, HasSubstr("\\x1b[2J\\x0ax.jpg is left out"));
   ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("f.safetensors")));
-  EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("files")), (nlohmann::json{"caf\\xe9.jpg", "\xe6\x9c\xac.jpg"}));
+  EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("files")),
+            (nlohmann::json{"caf\\xe9.jpg", "\xe6\x9c\xac.jpg"}));
   EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("left_out")), (nlohmann::json{"\\x1b[2J\\x0ax.jpg"}));
 }
 
@@ -140,7 +144,8 @@ TEST_F(ToolsTest, WeightsThatAreNotFiniteAreRefusedByName) {
     const int code = Call(wrong.verb, wrong.arguments);
     const std::string said = ::testing::internal::GetCapturedStderr();
     EXPECT_EQ(code, 2) << said;
-    EXPECT_THAT(said, HasSubstr(absl::StrCat("key encoder.", wrong.tensor, " holds 1 of ", broken.numel(), " values that are not finite, the first of them nan at 3")));
+    EXPECT_THAT(said, HasSubstr(absl::StrCat("key encoder.", wrong.tensor, " holds 1 of ", broken.numel(),
+                                             " values that are not finite, the first of them nan at 3")));
     EXPECT_FALSE(FileExists(out)) << wrong.arguments[0];
   }
 }
@@ -152,12 +157,16 @@ TEST_F(ToolsTest, ExportRefusesWhatBfloat16CannotHold) {
   large[5] = 3.4e38;
   tensors["encoder.norm.weight"] = large;
   ASSERT_OK(WriteSafetensors(Path("large.safetensors"), tensors, {{"job", JobSpecText(spec_)}}));
-  std::vector<std::string> arguments = {"export", "--checkpoint", Path("large.safetensors"), "--to=safetensors", "--out", Path("o.safetensors")};
+  std::vector<std::string> arguments = {"export",           "--checkpoint", Path("large.safetensors"),
+                                        "--to=safetensors", "--out",        Path("o.safetensors")};
   EXPECT_EQ(Call(RunExport, arguments), 0);
   arguments.push_back("--dtype=bf16");
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(Call(RunExport, arguments), 2);
-  EXPECT_THAT(::testing::internal::GetCapturedStderr(), HasSubstr("encoder.norm.weight holds 1 of 12 values that are not finite, the first of them inf at 5, as bfloat16"));
+  EXPECT_THAT(
+      ::testing::internal::GetCapturedStderr(),
+      HasSubstr(
+          "encoder.norm.weight holds 1 of 12 values that are not finite, the first of them inf at 5, as bfloat16"));
 }
 
 // Finite weights whose products are not: nothing is written that looks like features.
@@ -168,7 +177,8 @@ TEST_F(ToolsTest, EmbedWritesNoFeaturesThatAreNotFinite) {
   tensors["encoder.norm.bias"] = tensors.at("encoder.norm.bias") + 3e38;
   ASSERT_OK(WriteSafetensors(Path("large.safetensors"), tensors, {{"job", JobSpecText(spec_)}}));
   ::testing::internal::CaptureStderr();
-  const int code = Call(RunEmbed, {"embed", "--weights", Path("large.safetensors"), "--images", Path("photos"), "--out", Path("o")});
+  const int code =
+      Call(RunEmbed, {"embed", "--weights", Path("large.safetensors"), "--images", Path("photos"), "--out", Path("o")});
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(code, 1) << said;
   EXPECT_THAT(said, HasSubstr("values that are not finite"));
@@ -178,7 +188,8 @@ TEST_F(ToolsTest, EmbedWritesNoFeaturesThatAreNotFinite) {
 // What libtorch throws is one line and an exit code: here it has no memory for crops of that size.
 TEST_F(ToolsTest, WhatLibtorchThrowsIsAnExitCode) {
   ::testing::internal::CaptureStderr();
-  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"), "--out", Path("o"), "--image_px=8000000"});
+  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
+                                   "--out", Path("o"), "--image_px=8000000"});
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(code, 1) << said;
   EXPECT_THAT(said, HasSubstr("allocate memory"));
@@ -186,7 +197,8 @@ TEST_F(ToolsTest, WhatLibtorchThrowsIsAnExitCode) {
 }
 
 TEST_F(ToolsTest, EmbedGivesTheSameFeaturesFromTheExportedEncoder) {
-  ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("checkpoint.safetensors"), "--to=hf", "--out", Path("hf")}), 0);
+  ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("checkpoint.safetensors"), "--to=hf", "--out", Path("hf")}),
+            0);
   EXPECT_TRUE(FileExists(Path("hf/config.json")));
   std::vector<at::Tensor> features;
   for (const char* weights : {"checkpoint.safetensors", "hf"}) {
@@ -200,7 +212,8 @@ TEST_F(ToolsTest, EmbedGivesTheSameFeaturesFromTheExportedEncoder) {
 
 TEST_F(ToolsTest, ExportOfTheWholeModelReadsBackEqual) {
   ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("checkpoint.safetensors"), "--to=safetensors", "--out",
-                             Path("model.safetensors")}), 0);
+                             Path("model.safetensors")}),
+            0);
   ASSERT_OK_AND_ASSIGN(const auto before, SafetensorsFile::Open(Path("checkpoint.safetensors")));
   ASSERT_OK_AND_ASSIGN(const auto after, SafetensorsFile::Open(Path("model.safetensors")));
   ASSERT_EQ(before->view().tensors().size(), after->view().tensors().size());
@@ -210,8 +223,9 @@ TEST_F(ToolsTest, ExportOfTheWholeModelReadsBackEqual) {
 }
 
 TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
-  const std::vector<std::string> average = {"export", "--checkpoint", Path("checkpoint.safetensors"), "--to=safetensors", "--average", "--out",
-                                            Path("average.safetensors")};
+  const std::vector<std::string> average = {
+      "export",    "--checkpoint", Path("checkpoint.safetensors"), "--to=safetensors",
+      "--average", "--out",        Path("average.safetensors")};
   EXPECT_EQ(Call(RunExport, average), 2) << "none was kept";
   ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("checkpoint.safetensors")));
   NamedTensors tensors = ReadTensors(file->view()).value();
@@ -221,8 +235,9 @@ TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
   }
   kept["ema.objective.dino.center"] = tensors.at("encoder.norm.weight");
   ASSERT_OK(WriteSafetensors(Path("kept.safetensors"), kept, {{"job", JobSpecText(spec_)}}));
-  ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("kept.safetensors"), "--to=safetensors", "--average", "--out",
-                             Path("average.safetensors")}), 0);
+  ASSERT_EQ(Call(RunExport, {"export", "--checkpoint", Path("kept.safetensors"), "--to=safetensors", "--average",
+                             "--out", Path("average.safetensors")}),
+            0);
   ASSERT_OK_AND_ASSIGN(const auto exported, SafetensorsFile::Open(Path("average.safetensors")));
   const NamedTensors found = ReadTensors(exported->view()).value();
   EXPECT_EQ(found.count("objective.pixels.mask_token"), 0u);
@@ -231,12 +246,17 @@ TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
 }
 
 TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
-  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
-                                  "--out", Path("pictures"), "--count=3"}), 0);
+  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
+                                  Path("photos"), "--out", Path("pictures"), "--count=3"}),
+            0);
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(Path("pictures"))) names.push_back(entry.path().filename());
-  EXPECT_THAT(names, ::testing::UnorderedElementsAre("00000_cmyk.jpg.png", "00001_grey16.png.png", "00002_lossy.webp.png"));
-  ASSERT_OK_AND_ASSIGN(const Pixels picture, DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
+  for (const auto& entry : std::filesystem::directory_iterator(Path("pictures"))) {
+    names.push_back(entry.path().filename());
+  }
+  EXPECT_THAT(names,
+              ::testing::UnorderedElementsAre("00000_cmyk.jpg.png", "00001_grey16.png.png", "00002_lossy.webp.png"));
+  ASSERT_OK_AND_ASSIGN(const Pixels picture,
+                       DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
   ASSERT_EQ(picture.height, 192);
   ASSERT_EQ(picture.width, 3 * 192 + 2 * 4);
   const at::Tensor view =
@@ -270,16 +290,20 @@ TEST_F(ToolsTest, ReconstructDrawsGreyRectanglesUnderTheJobsOwnMask) {
   spec_.mutable_mask()->mutable_grid();
   spec_ = ResolveJobSpec(spec_).value();
   WriteCheckpoint();
-  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
-                                  "--out", Path("pictures"), "--count=1"}), 0);
-  ASSERT_OK_AND_ASSIGN(const Pixels picture, DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
+  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
+                                  Path("photos"), "--out", Path("pictures"), "--count=1"}),
+            0);
+  ASSERT_OK_AND_ASSIGN(const Pixels picture,
+                       DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
   ASSERT_EQ(picture.height, 16 * 8);
   ASSERT_EQ(picture.width, 3 * 24 * 8 + 2 * 4);
   const at::Tensor view =
       EvaluationCrop(DecodeImage(ReadFile(Path("photos/cmyk.jpg")).value(), 10000).value(), {1, 16, 24});
   for (int y = 0; y < 16; ++y) {
     for (int x = 0; x < 24; ++x) {
-      const auto at = [&](int panel) { return &picture.rgb[(y * 8 * picture.width + panel * (24 * 8 + 4) + x * 8) * 3]; };
+      const auto at = [&](int panel) {
+        return &picture.rgb[(y * 8 * picture.width + panel * (24 * 8 + 4) + x * 8) * 3];
+      };
       for (int panel = 0; panel < 3; ++panel) {
         ASSERT_EQ(at(panel)[0], at(panel)[1]);
         ASSERT_EQ(at(panel)[0], at(panel)[2]);
@@ -299,8 +323,8 @@ TEST_F(ToolsTest, ReconstructSaysThatFocusedMasksAreRandomHere) {
   spec_.mutable_mask()->mutable_focused()->set_teacher("t");
   WriteCheckpoint();
   ::testing::internal::CaptureStderr();
-  const int code = Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
-                                         "--out", Path("pictures"), "--count=1"});
+  const int code = Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
+                                         Path("photos"), "--out", Path("pictures"), "--count=1"});
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(code, 0) << said;
   EXPECT_THAT(said, HasSubstr("drawn by its teacher \"t\"; here they are random"));
@@ -310,7 +334,8 @@ TEST_F(ToolsTest, ReconstructSaysThatFocusedMasksAreRandomHere) {
 TEST_F(ToolsTest, HostileMemberNamesStayInTheFolder) {
   testing::WriteTar(Path("x.tar"), {{"../../up.png", ReadFile("data/testdata/grey.png").value()}});
   ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", Path("x.tar"),
-                                  "--out", Path("deep/er/pictures")}), 0);
+                                  "--out", Path("deep/er/pictures")}),
+            0);
   EXPECT_TRUE(FileExists(Path("deep/er/pictures/00000_x.tar_.._.._up.png.png")));
 }
 
@@ -320,7 +345,9 @@ class LabelledToolsTest : public ToolsTest {
   void SetUp() override {
     ToolsTest::SetUp();
     for (const char* split : {"train", "validation"}) {
-      for (int i = 0; i < 6; ++i) WritePicture(absl::StrCat("split/", split, "/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+      for (int i = 0; i < 6; ++i) {
+        WritePicture(absl::StrCat("split/", split, "/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+      }
     }
   }
 
@@ -372,12 +399,17 @@ TEST_F(LabelledToolsTest, ImagesWithoutLabelAreLeftOutByName) {
   EXPECT_EQ(json.at("bank_images"), 6);
   EXPECT_EQ(json.at("unlabelled"), 1);
   EXPECT_EQ(json.at("bank_unlabelled"), 1);
-  EXPECT_THAT(said_, HasSubstr("6 of 7 images have a label; 6 of them are measured, in 2 classes; left out for want of a label: none.png"));
+  EXPECT_THAT(
+      said_,
+      HasSubstr(
+          "6 of 7 images have a label; 6 of them are measured, in 2 classes; left out for want of a label: none.png"));
   EXPECT_THAT(said_, HasSubstr("left out for want of a label: neither.png"));
 }
 
 TEST_F(LabelledToolsTest, MaxImagesIsSpreadOverTheClasses) {
-  for (int i = 6; i < 20; ++i) WritePicture(absl::StrCat("split/validation/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+  for (int i = 6; i < 20; ++i) {
+    WritePicture(absl::StrCat("split/validation/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+  }
   const auto json = Result(RunKnn, {"--k=3", "--max_images=4"});
   EXPECT_EQ(json.at("images"), 4);
   EXPECT_EQ(json.at("bank_images"), 4);
@@ -406,13 +438,24 @@ TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
   const std::vector<Case> cases = {
       {RunEmbed, {"embed"}, 2, "--weights"},
       {RunEmbed, {"embed", "--weights", Path("none"), "--images", Path("photos"), "--out", Path("o")}, 2, "none"},
-      {RunEmbed, {"embed", "--weights", Path("cut.safetensors"), "--images", Path("photos"), "--out", Path("o")}, 1,
+      {RunEmbed,
+       {"embed", "--weights", Path("cut.safetensors"), "--images", Path("photos"), "--out", Path("o")},
+       1,
        "cut.safetensors"},
-      {RunEmbed, {"embed", "--weights", checkpoint, "--images", Path("nowhere"), "--out", Path("o")}, 2, "nowhere: no such file"},
+      {RunEmbed,
+       {"embed", "--weights", checkpoint, "--images", Path("nowhere"), "--out", Path("o")},
+       2,
+       "nowhere: no such file"},
       {RunExport, {"export", "--checkpoint", checkpoint, "--to=onnx", "--out", Path("o")}, 2, "onnx"},
-      {RunExport, {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")}, 2, "no encoder of a known family"},
+      {RunExport,
+       {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")},
+       2,
+       "no encoder of a known family"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos")}, 2, "no train/ and validation/"},
-      {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--bank", Path("photos")}, 2, "none of its 5 images has a label"},
+      {RunKnn,
+       {"knn", "--weights", checkpoint, "--data", Path("photos"), "--bank", Path("photos")},
+       2,
+       "none of its 5 images has a label"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--max_images=-1"}, 2, "--max_images"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos"), "--caf\xe9\x1b[2J"}, 2, "caf\\xe9\\x1b[2J"},
   };

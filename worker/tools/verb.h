@@ -11,8 +11,9 @@
 
 namespace mimeo {
 
-// Parses; then runs `body` with logs on stderr and `*threads` compute threads (0: libtorch's choice). An error is printed as text, its
-// code left out; so is what libtorch throws. Returns 0, 1 (failed) or 2 (wrong arguments, InvalidArgument or NotFound).
+// Parses; then runs `body` with logs on stderr and `*threads` compute threads (0: libtorch's choice). An error is
+// printed as text, its code left out; so is what libtorch throws. Returns 0, 1 (failed) or 2 (wrong arguments,
+// InvalidArgument or NotFound).
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body);
 
 // The one way to make JSON of a value here: never throws, whatever its strings hold.

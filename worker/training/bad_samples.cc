@@ -36,7 +36,8 @@ std::vector<int64_t> BadSamples::NewAmong(const std::vector<int64_t>& met) const
 }
 
 absl::Status BadSamples::Share(const std::vector<int64_t>& own, Gang* gang) {
-  // Of each rank: how many it met; then a vector in which each rank has its own place, and adds nothing to those of the others.
+  // Of each rank: how many it met; then a vector in which each rank has its own place, and adds nothing to those of the
+  // others.
   at::Tensor counts = at::zeros({gang->size()}, at::kDouble);
   counts.mutable_data_ptr<double>()[gang->rank()] = static_cast<double>(own.size());
   RETURN_IF_ERROR(gang->Sum(counts));
@@ -55,12 +56,14 @@ absl::Status BadSamples::Share(const std::vector<int64_t>& own, Gang* gang) {
 absl::Status BadSamples::Check(bool enough_good) const {
   const auto count = static_cast<int64_t>(all_.size());
   if (count <= data_.max_bad_samples() && enough_good) return absl::OkStatus();
-  std::string message = absl::StrCat(count, " of ", dataset_->size(), " samples cannot be decoded",
-                                     enough_good || count > data_.max_bad_samples() ? "" : ", and a row has no other in its place",
-                                     "; data.max_bad_samples is ", data_.max_bad_samples(), ". The first:");
+  std::string message =
+      absl::StrCat(count, " of ", dataset_->size(), " samples cannot be decoded",
+                   enough_good || count > data_.max_bad_samples() ? "" : ", and a row has no other in its place",
+                   "; data.max_bad_samples is ", data_.max_bad_samples(), ". The first:");
   int named = 0;
   for (auto sample = all_.begin(); sample != all_.end() && named < kNamed; ++sample, ++named) {
-    absl::StrAppend(&message, "\n  ", ShortName(dataset_->name(*sample)), ": ", WhyBad(*dataset_, *sample, data_.max_pixels()));
+    absl::StrAppend(&message, "\n  ", ShortName(dataset_->name(*sample)), ": ",
+                    WhyBad(*dataset_, *sample, data_.max_pixels()));
   }
   return absl::InvalidArgumentError(message);
 }

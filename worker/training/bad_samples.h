@@ -1,4 +1,5 @@
-// The samples of a job that cannot be decoded: those of all its ranks and, by the checkpoint, of all its generations. One thread.
+// The samples of a job that cannot be decoded: those of all its ranks and, by the checkpoint, of all its generations.
+// One thread.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,9 @@ class BadSamples {
   absl::Status Share(const std::vector<int64_t>& own, Gang* gang);
   const std::set<int64_t>& all() const { return all_; }
 
-  // InvalidArgument, for no other host would read them better: more than data.max_bad_samples, or not `enough_good`: some row of the batch
-  // has no sample. Names the first ten, in the order of the names, with the reasons; the same on every rank, because each rank reads them
-  // again.
+  // InvalidArgument, for no other host would read them better: more than data.max_bad_samples, or not `enough_good`:
+  // some row of the batch has no sample. Names the first ten, in the order of the names, with the reasons; the same on
+  // every rank, because each rank reads them again.
   absl::Status Check(bool enough_good) const;
 
  private:

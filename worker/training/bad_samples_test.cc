@@ -44,9 +44,10 @@ TEST_F(BadSamplesTest, EveryRankKnowsThoseOfAll) {
     EXPECT_OK(bad.Check(/*enough_good=*/true));
     // Two ranks meet three each: over the limit together, and each says the same.
     ASSERT_OK(bad.Share(gang->rank() == 0 ? std::vector<int64_t>{20, 21} : std::vector<int64_t>{}, gang));
-    EXPECT_THAT(bad.Check(true), StatusIs(absl::StatusCode::kInvalidArgument,
-                                          AllOf(HasSubstr("6 of 30 samples cannot be decoded; data.max_bad_samples is 5. The first:"),
-                                                HasSubstr("\n  120.jpg: not a JPEG, PNG or WebP"))));
+    EXPECT_THAT(bad.Check(true),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         AllOf(HasSubstr("6 of 30 samples cannot be decoded; data.max_bad_samples is 5. The first:"),
+                               HasSubstr("\n  120.jpg: not a JPEG, PNG or WebP"))));
   });
 }
 
@@ -57,7 +58,8 @@ TEST_F(BadSamplesTest, TheFirstTenAreNamedAndARowWithoutASampleIsSaid) {
   const BadSamples bad(dataset_.get(), data_, known);
   EXPECT_OK(bad.Check(true));
   const absl::Status status = bad.Check(false);
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument, "30 of 30 samples cannot be decoded, and a row has no other in its place"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                               "30 of 30 samples cannot be decoded, and a row has no other in its place"));
   const std::vector<std::string> lines = absl::StrSplit(std::string(status.message()), '\n');
   EXPECT_EQ(lines.size(), 11u);
 }
@@ -78,7 +80,9 @@ TEST_F(BadSamplesTest, LongAndOddNamesLeaveRoomForTheReasons) {
   EXPECT_LT(message.size(), 4096u);
   const std::vector<std::string> lines = absl::StrSplit(message, '\n');
   ASSERT_EQ(lines.size(), 11u);
-  for (size_t i = 1; i < lines.size(); ++i) EXPECT_THAT(lines[i], HasSubstr("\\xff.jpg: not a JPEG, PNG or WebP: starts with \"text\""));
+  for (size_t i = 1; i < lines.size(); ++i) {
+    EXPECT_THAT(lines[i], HasSubstr("\\xff.jpg: not a JPEG, PNG or WebP: starts with \"text\""));
+  }
 }
 
 }  // namespace

@@ -10,7 +10,10 @@
 namespace mimeo {
 
 BatchPipeline::BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options)
-    : loader_(loader), teachers_(std::move(teachers)), options_(options), stream_(options.device),
+    : loader_(loader),
+      teachers_(std::move(teachers)),
+      options_(options),
+      stream_(options.device),
       queue_(static_cast<size_t>(limits::kBatchesPrefetched * options.micro_batches_per_step)),
       thread_([this] { Run(); }) {}
 

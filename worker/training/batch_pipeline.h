@@ -1,5 +1,5 @@
-// Prepares the next micro-batches while this one computes: loader, normalise, mask plan, teacher features, on a thread of its
-// own, at most `limits::kBatchesPrefetched` steps ahead. One thread calls Next.
+// Prepares the next micro-batches while this one computes: loader, normalise, mask plan, teacher features, on a thread
+// of its own, at most `limits::kBatchesPrefetched` steps ahead. One thread calls Next.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,13 +23,13 @@
 namespace mimeo {
 
 struct PreparedBatch {
-  ForwardPass pass;             // without encodings
+  ForwardPass pass;  // without encodings
   std::vector<int64_t> sample_ids;
   std::vector<int64_t> bad_samples;  // as Batch::bad_samples
   bool complete = true;              // as Batch::complete: false: there is no pass
-  LoaderPosition next;          // as Batch::next
-  absl::Duration teacher_time;  // how long the teachers took
-  DeviceMark ready;             // passed when the tensors of `pass` are there
+  LoaderPosition next;               // as Batch::next
+  absl::Duration teacher_time;       // how long the teachers took
+  DeviceMark ready;                  // passed when the tensors of `pass` are there
 };
 
 class BatchPipeline {
@@ -46,7 +46,8 @@ class BatchPipeline {
   BatchPipeline(Loader* loader, std::vector<FeatureSource*> teachers, const Options& options);
   ~BatchPipeline();  // closes the loader
 
-  // Errors are the loader's and the teachers'; after one, always the same. The caller's stream waits for the tensors, not the caller.
+  // Errors are the loader's and the teachers'; after one, always the same. The caller's stream waits for the tensors,
+  // not the caller.
   absl::StatusOr<PreparedBatch> Next();
 
  private:

@@ -122,8 +122,8 @@ BatchPipeline::Options Options() {
   return options;
 }
 
-// While the step of one batch computes (here: between two calls of Next), the next one's features are asked for and can arrive: a
-// step costs the longer of the two, not their sum.
+// While the step of one batch computes (here: between two calls of Next), the next one's features are asked for and can
+// arrive: a step costs the longer of the two, not their sum.
 TEST(BatchPipelineTest, TheNextFeaturesAreFetchedWhileAStepComputes) {
   BlackPhotos photos;
   GatedTeacher teacher;

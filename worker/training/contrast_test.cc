@@ -1,5 +1,5 @@
-// Objectives that mix samples, over a gang: W ranks are one rank on the concatenated contrast group (methods.md, section 9, items
-// 9 and 12). Ranks are threads here.
+// Objectives that mix samples, over a gang: W ranks are one rank on the concatenated contrast group (methods.md,
+// section 9, items 9 and 12). Ranks are threads here.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>
@@ -34,7 +34,8 @@ constexpr int64_t kGlobalBatch = 24;
 
 enum class Loss { kInfoNce, kCosine, kMoco, kDino };
 
-// Reconstruction of two views and an objective that mixes samples, every field set; the contrastive ones have BatchNorm.
+// Reconstruction of two views and an objective that mixes samples, every field set; the contrastive ones have
+// BatchNorm.
 JobSpec ContrastSpec(Loss loss) {
   if (loss == Loss::kDino) return TinyDinoSpec();
   JobSpec spec = TinySpec();
@@ -50,7 +51,8 @@ JobSpec ContrastSpec(Loss loss) {
     spec.mutable_ema()->set_decay(0.9), spec.mutable_ema()->set_final_decay(0.9);
   }
   ProjectorSpec* projector = contrastive->mutable_projector();
-  projector->add_hidden_width(48), projector->add_hidden_width(40), projector->set_width(16), projector->set_batch_norm(true);
+  projector->add_hidden_width(48), projector->add_hidden_width(40), projector->set_width(16),
+      projector->set_batch_norm(true);
   return spec;
 }
 
@@ -63,7 +65,8 @@ ForwardPass TwoViews(int64_t step, int64_t begin, int64_t end, at::ScalarType ty
   return pass;
 }
 
-// This rank's rows, a micro-batch per group: group g is rows [g * G, (g + 1) * G) over all ranks, G = kGlobalBatch / groups.
+// This rank's rows, a micro-batch per group: group g is rows [g * G, (g + 1) * G) over all ranks, G = kGlobalBatch /
+// groups.
 std::vector<ForwardPass> Rows(const Gang& gang, int64_t step, int64_t groups, at::ScalarType type) {
   const int64_t rows = kGlobalBatch / (gang.size() * groups);
   std::vector<ForwardPass> micro_batches;
@@ -77,7 +80,10 @@ std::vector<ForwardPass> Rows(const Gang& gang, int64_t step, int64_t groups, at
 // One rank of a gang that trains with `rows`.
 struct Rank {
   Rank(Gang* gang, const JobSpec& spec, at::ScalarType type, const RowGatherer& rows)
-      : gang(gang), type(type), model(spec, type, rows), reducer(gang, model.parameters),
+      : gang(gang),
+        type(type),
+        model(spec, type, rows),
+        reducer(gang, model.parameters),
         step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(),
              {/*max_grad_norm=*/0, model.average.get()}) {
     EXPECT_OK(step.Settle(TwoViews(0, 0, 2, type)));
@@ -103,7 +109,8 @@ at::Tensor GradientOfTheWholeGroups(const JobSpec& spec, int64_t groups, at::Sca
     const TinyModel model(spec, type);
     const int64_t size = kGlobalBatch / groups;
     ForwardPass pass = TwoViews(0, group * size, (group + 1) * size, type);
-    EncodeViews(*model.encoder, model.average == nullptr ? nullptr : &model.average->encoder(), *model.objectives, &pass);
+    EncodeViews(*model.encoder, model.average == nullptr ? nullptr : &model.average->encoder(), *model.objectives,
+                &pass);
     model.objectives->Compute(pass).total.backward();
     const at::Tensor gradient = FlatGradients(model.parameters) / static_cast<double>(groups);
     sum = sum.defined() ? sum + gradient : gradient;
@@ -147,9 +154,11 @@ TEST_P(ContrastRanksTest, TheirParametersAfterFiveStepsAreThoseOfOneRank) {
 
 INSTANTIATE_TEST_SUITE_P(Gangs, ContrastRanksTest,
                          ::testing::Combine(::testing::Values(1, 2, 3, 4), ::testing::Values(1, 2),
-                                            ::testing::Values(Loss::kInfoNce, Loss::kCosine, Loss::kMoco, Loss::kDino)));
+                                            ::testing::Values(Loss::kInfoNce, Loss::kCosine, Loss::kMoco,
+                                                              Loss::kDino)));
 
-// Without the other ranks' rows there are fewer negatives and other statistics: what is learned would depend on the gang's size.
+// Without the other ranks' rows there are fewer negatives and other statistics: what is learned would depend on the
+// gang's size.
 TEST(ContrastTest, ARankThatSeesItsOwnRowsOnlyHasAnotherGradient) {
   for (const Loss loss : {Loss::kInfoNce, Loss::kCosine, Loss::kMoco}) {
     const JobSpec spec = ContrastSpec(loss);
@@ -167,7 +176,8 @@ TEST(ContrastTest, ARankThatSeesItsOwnRowsOnlyHasAnotherGradient) {
 TEST(ContrastTest, InfoNceDoesNotAccumulate) {
   for (const Loss loss : {Loss::kInfoNce, Loss::kCosine, Loss::kMoco}) {
     const JobSpec spec = ContrastSpec(loss);
-    const at::Tensor one = GradientOfTheWholeGroups(spec, 1, at::kDouble), two = GradientOfTheWholeGroups(spec, 2, at::kDouble);
+    const at::Tensor one = GradientOfTheWholeGroups(spec, 1, at::kDouble),
+                     two = GradientOfTheWholeGroups(spec, 2, at::kDouble);
     EXPECT_GT(RelativeDistance(two, one), 1e-2);
   }
 }
@@ -231,7 +241,9 @@ TEST(ContrastTest, StatisticsAreTheWholeGroups) {
   const JobSpec spec = ContrastSpec(Loss::kInfoNce);
   std::map<std::string, double> expected;
   RunAsGang(1, [&](Gang* gang) {
-    for (const auto& [name, value] : Rank(gang, spec, at::kDouble).Take(0, 1).stats) expected[name] = value.item<double>();
+    for (const auto& [name, value] : Rank(gang, spec, at::kDouble).Take(0, 1).stats) {
+      expected[name] = value.item<double>();
+    }
   });
   EXPECT_EQ(expected.size(), 4u);
   RunAsGang(3, [&](Gang* gang) {

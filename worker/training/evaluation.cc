@@ -16,15 +16,15 @@
 #include "base/text.h"
 #include "data/decode.h"
 #include "data/spread_sample.h"
+#include "evaluation/evaluation_batch.h"
+#include "evaluation/label_census.h"
+#include "evaluation/teacher_features.h"
 #include "job/job_shape.h"
 #include "model/catch_torch.h"
 #include "model/finite.h"
 #include "model/patches.h"
 #include "objective/losses.h"
 #include "teacher/attach_or_stop.h"
-#include "evaluation/label_census.h"
-#include "evaluation/evaluation_batch.h"
-#include "evaluation/teacher_features.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
@@ -37,7 +37,9 @@ absl::Status InField(const std::string& field, const absl::Status& status) {
   return status.ok() ? status : absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
 }
 
-at::Tensor RowsAt(const at::Tensor& rows_ND, const std::vector<int64_t>& index) { return rows_ND.index_select(0, at::tensor(index, at::kLong)); }
+at::Tensor RowsAt(const at::Tensor& rows_ND, const std::vector<int64_t>& index) {
+  return rows_ND.index_select(0, at::tensor(index, at::kLong));
+}
 
 }  // namespace
 
@@ -45,15 +47,21 @@ at::Tensor RowsAt(const at::Tensor& rows_ND, const std::vector<int64_t>& index) 
 struct Evaluation::Features {
   at::Tensor class_ND;  // undefined without class token
   at::Tensor mean_ND;
-  // Of those rows that have a label, which are all that k-NN is measured on: their places, and their classes as the bank numbers them.
+  // Of those rows that have a label, which are all that k-NN is measured on: their places, and their classes as the
+  // bank numbers them.
   std::vector<int64_t> labelled;
   std::vector<int> labels;
 
-  absl::StatusOr<double> Neighbours(const Features& bank, const KnnOptions& options) const { return Accuracy(bank, bank.mean_ND, mean_ND, options); }
-  absl::StatusOr<double> ClassNeighbours(const Features& bank, const KnnOptions& options) const { return Accuracy(bank, bank.class_ND, class_ND, options); }
+  absl::StatusOr<double> Neighbours(const Features& bank, const KnnOptions& options) const {
+    return Accuracy(bank, bank.mean_ND, mean_ND, options);
+  }
+  absl::StatusOr<double> ClassNeighbours(const Features& bank, const KnnOptions& options) const {
+    return Accuracy(bank, bank.class_ND, class_ND, options);
+  }
 
  private:
-  absl::StatusOr<double> Accuracy(const Features& bank, const at::Tensor& votes_ND, const at::Tensor& asked_ND, const KnnOptions& options) const {
+  absl::StatusOr<double> Accuracy(const Features& bank, const at::Tensor& votes_ND, const at::Tensor& asked_ND,
+                                  const KnnOptions& options) const {
     return KnnAccuracy(RowsAt(votes_ND, bank.labelled), bank.labels, RowsAt(asked_ND, labelled), labels, options);
   }
 };
@@ -64,8 +72,8 @@ struct Evaluation::LossSums {
   double images = 0;
 };
 
-absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec, at::Device device, const EvaluationWatch& watch,
-                                                             const Opener& open) {
+absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec, at::Device device,
+                                                             const EvaluationWatch& watch, const Opener& open) {
   auto evaluation = std::unique_ptr<Evaluation>(new Evaluation(spec, device, watch));
   Set& held_out = evaluation->held_out_;
   Set& bank = evaluation->bank_;
@@ -84,7 +92,8 @@ absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec
   return evaluation;
 }
 
-absl::Status Evaluation::OpenSet(const std::string& field, const std::string& path, const Opener& open, Set* set) const {
+absl::Status Evaluation::OpenSet(const std::string& field, const std::string& path, const Opener& open,
+                                 Set* set) const {
   set->field = field;
   if (open != nullptr) {
     ASSIGN_OR_RETURN(set->dataset, open(field, path));
@@ -108,12 +117,14 @@ absl::Status Evaluation::CheckDecodes(const Set& set) const {
     if (!IsBadImage(status)) return InField(set.field, status);
     if (first.empty()) first = absl::StrCat(ToText(set.dataset->name(sample)), ": ", ToText(status.message()));
   }
-  return absl::InvalidArgumentError(absl::StrCat(set.field, ": none of its ", set.samples.size(), " images can be decoded; the first: ", first));
+  return absl::InvalidArgumentError(
+      absl::StrCat(set.field, ": none of its ", set.samples.size(), " images can be decoded; the first: ", first));
 }
 
 void Evaluation::Say(const Set& set, const char* doing, int64_t done, int64_t of) const {
   if (watch_.progress == nullptr) return;
-  watch_.progress->Do(absl::StrCat("evaluation: ", doing, " ", set.field, ", ", done, " of this rank's ", of, " images"));
+  watch_.progress->Do(
+      absl::StrCat("evaluation: ", doing, " ", set.field, ", ", done, " of this rank's ", of, " images"));
 }
 
 std::vector<int64_t> Evaluation::Share(const Set& set, const Gang& gang) const {
@@ -142,17 +153,19 @@ void Evaluation::NameLeftOut(const Set& set, const Embeddings& embeddings) {
   LogLeftOut(*set.dataset, news);
 }
 
-// Asked before the collectives of a part, by the ranks that were told to stop inside it too: so no rank stands in a collective that
-// another one left out. An error of one rank's own ends its process, and with it the gang.
+// Asked before the collectives of a part, by the ranks that were told to stop inside it too: so no rank stands in a
+// collective that another one left out. An error of one rank's own ends its process, and with it the gang.
 absl::Status Evaluation::GoOnTogether(const absl::Status& mine, Gang* gang) const {
   if (!mine.ok() && !absl::IsCancelled(mine)) return mine;
   at::Tensor stops = at::zeros({1}, at::kDouble);
   *stops.mutable_data_ptr<double>() = absl::IsCancelled(mine) || watch_.stop_wanted() ? 1 : 0;
   RETURN_IF_ERROR(gang->Sum(stops));
-  return *stops.const_data_ptr<double>() > 0 ? absl::CancelledError("told to stop during an evaluation") : absl::OkStatus();
+  return *stops.const_data_ptr<double>() > 0 ? absl::CancelledError("told to stop during an evaluation")
+                                             : absl::OkStatus();
 }
 
-absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Set& set, const absl::StatusOr<Embeddings>& own, Gang* gang) const {
+absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Set& set, const absl::StatusOr<Embeddings>& own,
+                                                        Gang* gang) const {
   RETURN_IF_ERROR(InField(set.field, GoOnTogether(own.status(), gang)));
   const auto images = static_cast<int64_t>(set.samples.size());
   std::vector<int64_t> places;
@@ -168,7 +181,9 @@ absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Set& set, const ab
   };
   ASSIGN_OR_RETURN(const at::Tensor there, rows_of(at::ones({places_N.size(0), 1}, at::kFloat)));
   const at::Tensor good = there.select(1, 0).nonzero().select(1, 0);
-  if (good.size(0) == 0) return absl::InvalidArgumentError(absl::StrCat(set.field, ": none of its ", images, " images can be decoded"));
+  if (good.size(0) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(set.field, ": none of its ", images, " images can be decoded"));
+  }
   Features features;
   ASSIGN_OR_RETURN(const at::Tensor mean, rows_of(own->patch_mean_ND));
   features.mean_ND = mean.index_select(0, good);
@@ -197,17 +212,22 @@ absl::Status Evaluation::AddTeacher(FeatureSource* teacher, Gang* gang, std::map
   const TeacherRequest& request = teacher->request();
   // One that draws masks would draw here too.
   if (request.objectives.empty() || request.draws_masks) return absl::OkStatus();
-  const auto features_of = [&](const Set& set) { return Gather(set, EmbedByTeacher(*set.dataset, spec_, ShareOptions(set, *gang), teacher), gang); };
+  const auto features_of = [&](const Set& set) {
+    return Gather(set, EmbedByTeacher(*set.dataset, spec_, ShareOptions(set, *gang), teacher), gang);
+  };
   ASSIGN_OR_RETURN(const Features bank, features_of(bank_));
   ASSIGN_OR_RETURN(const Features held_out, features_of(held_out_));
-  ASSIGN_OR_RETURN((*values)[absl::StrCat("knn_teacher/", request.objectives.front())], held_out.Neighbours(bank, knn()));
+  ASSIGN_OR_RETURN((*values)[absl::StrCat("knn_teacher/", request.objectives.front())],
+                   held_out.Neighbours(bank, knn()));
   return absl::OkStatus();
 }
 
 absl::Status Evaluation::AddBaselines(const std::vector<FeatureSource*>& teachers, Gang* gang) {
   std::map<std::string, double> values;
   for (FeatureSource* teacher : teachers) RETURN_IF_ERROR(AddTeacher(teacher, gang, &values));
-  const auto features_of = [&](const Set& set) { return Gather(set, RawPixelFeatures(*set.dataset, kRawPixels, ShareOptions(set, *gang)), gang); };
+  const auto features_of = [&](const Set& set) {
+    return Gather(set, RawPixelFeatures(*set.dataset, kRawPixels, ShareOptions(set, *gang)), gang);
+  };
   ASSIGN_OR_RETURN(const Features bank, features_of(bank_));
   ASSIGN_OR_RETURN(const Features held_out, features_of(held_out_));
   ASSIGN_OR_RETURN(values["knn_raw_pixels"], held_out.Neighbours(bank, knn()));
@@ -219,7 +239,8 @@ absl::Status Evaluation::AddBaselines(const std::vector<FeatureSource*>& teacher
   return absl::OkStatus();
 }
 
-absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang, EvaluationResult* result) {
+absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang,
+                                       EvaluationResult* result) {
   ASSIGN_OR_RETURN(const Features bank, Embed(bank_, encoder, gang));
   ASSIGN_OR_RETURN(const Features held_out, Embed(held_out_, encoder, gang));
   for (const at::Tensor& features : {bank.mean_ND, held_out.mean_ND, bank.class_ND, held_out.class_ND}) {
@@ -238,34 +259,40 @@ absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder&
   return absl::OkStatus();
 }
 
-absl::Status Evaluation::SumLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers, const std::vector<int64_t>& samples,
-                                   LossSums* sums) const {
+absl::Status Evaluation::SumLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
+                                   const std::vector<int64_t>& samples, LossSums* sums) const {
   const ViewMaker views(spec_, device_);
   const auto all = static_cast<int64_t>(samples.size());
   for (int64_t first = 0; first < all; first += kBatch) {
     if (watch_.stop_wanted()) return absl::CancelledError("told to stop while losses are measured");
     const int64_t last = std::min(first + kBatch, all);
-    ASSIGN_OR_RETURN(const Batch batch, ReadEvaluationBatch(*held_out_.dataset, spec_, {samples.begin() + first, samples.begin() + last}));
+    ASSIGN_OR_RETURN(const Batch batch,
+                     ReadEvaluationBatch(*held_out_.dataset, spec_, {samples.begin() + first, samples.begin() + last}));
     if (batch.sample_ids.empty()) continue;
     ForwardPass pass = views.Make(batch, /*drop_path_rates=*/{});
     pass.alone = true;  // ranks have different numbers of rows here
-    for (FeatureSource* teacher : teachers) RETURN_IF_ERROR(AttachOrStop(teacher, batch, watch_.stop_wanted, &pass.views));
+    for (FeatureSource* teacher : teachers) {
+      RETURN_IF_ERROR(AttachOrStop(teacher, batch, watch_.stop_wanted, &pass.views));
+    }
     EncodeViews(*model.encoder, model.average, *model.objectives, &pass);
     const double rows = static_cast<double>(batch.sample_ids.size());
-    for (const auto& [name, term] : model.objectives->Compute(pass).terms) sums->by_objective[name] += term.item<double>() * rows;
+    for (const auto& [name, term] : model.objectives->Compute(pass).terms) {
+      sums->by_objective[name] += term.item<double>() * rows;
+    }
     sums->images += rows;
     Say(held_out_, "measures the losses of", last, all);
   }
   return absl::OkStatus();
 }
 
-absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model,
-                                          const std::vector<FeatureSource*>& teachers, Gang* gang, EvaluationResult* result) {
+absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
+                                          Gang* gang, EvaluationResult* result) {
   const at::NoGradGuard no_grad;
   LossSums sums;
   // Names first, so that a rank without images sums the same number of terms.
   for (const ObjectiveSpec& objective : spec_.objective()) sums.by_objective[objective.name()] = 0;
-  RETURN_IF_ERROR(GoOnTogether(CatchTorch([&] { return SumLosses(model, teachers, Share(held_out_, *gang), &sums); }), gang));
+  RETURN_IF_ERROR(
+      GoOnTogether(CatchTorch([&] { return SumLosses(model, teachers, Share(held_out_, *gang), &sums); }), gang));
   at::Tensor totals = at::zeros({static_cast<int64_t>(sums.by_objective.size()) + 1}, at::kDouble);
   int64_t i = 0;
   for (const auto& [name, sum] : sums.by_objective) totals[i++] = sum;
@@ -280,8 +307,8 @@ absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model,
   return absl::OkStatus();
 }
 
-absl::StatusOr<EvaluationResult> Evaluation::Measure(int64_t step, const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
-                                                     Gang* gang) {
+absl::StatusOr<EvaluationResult> Evaluation::Measure(int64_t step, const EvaluatedModel& model,
+                                                     const std::vector<FeatureSource*>& teachers, Gang* gang) {
   EvaluationResult result;
   result.set_step(step);
   if (labelled_) {

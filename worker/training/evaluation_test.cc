@@ -86,7 +86,8 @@ class EvaluationTest : public ::testing::Test {
     RunAsGang(ranks, [&](Gang* gang) {
       const TinyModel model(spec_);
       ASSERT_OK_AND_ASSIGN(const auto evaluation, Evaluation::Open(spec_, at::kCPU, {}));
-      ASSERT_OK_AND_ASSIGN(const EvaluationResult result, evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang));
+      ASSERT_OK_AND_ASSIGN(const EvaluationResult result,
+                           evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang));
       const Values own(result.values().begin(), result.values().end());
       absl::MutexLock lock(&mu);
       if (values.empty()) values = own;
@@ -157,7 +158,8 @@ TEST_F(EvaluationTest, OpenRefusesWhatCannotBeMeasured) {
   WriteBytes("broken/up/1.png", "text");
   spec_.mutable_evaluation()->set_bank_path(Path("broken"));
   EXPECT_THAT(Evaluation::Open(spec_, at::kCPU, {}),
-              StatusIs(absl::StatusCode::kInvalidArgument, "evaluation.bank_path: none of its 1 images can be decoded; the first: up/1.png: "));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "evaluation.bank_path: none of its 1 images can be decoded; the first: up/1.png: "));
   spec_.mutable_evaluation()->set_path(Path("nowhere"));
   const auto missing = Evaluation::Open(spec_, at::kCPU, {});
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("evaluation.path: "));
@@ -172,7 +174,8 @@ TEST_F(EvaluationTest, FeaturesThatAreNotFiniteHaveNoKnn) {
   }
   RunAsGang(1, [&](Gang* gang) {
     ASSERT_OK_AND_ASSIGN(const auto evaluation, Evaluation::Open(spec_, at::kCPU, {}));
-    ASSERT_OK_AND_ASSIGN(const EvaluationResult result, evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang));
+    ASSERT_OK_AND_ASSIGN(const EvaluationResult result,
+                         evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang));
     EXPECT_EQ(result.values().count("knn_accuracy"), 0u);
     EXPECT_EQ(result.values().at("knn_raw_pixels"), 1);
     EXPECT_TRUE(std::isnan(result.values().at("held_out_loss/pixels")));
@@ -189,7 +192,8 @@ TEST_F(EvaluationTest, AStopOfAnyRankEndsAllOfThem) {
       // Rank 0 waits for its teacher, in vain, until it is told.
       watch.stop_wanted = [&] { return gang->rank() == 0 && teacher.asked > 3; };
       ASSERT_OK_AND_ASSIGN(const auto evaluation, Evaluation::Open(spec_, at::kCPU, watch));
-      EXPECT_THAT(evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {&teacher}, gang), StatusIs(absl::StatusCode::kCancelled));
+      EXPECT_THAT(evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {&teacher}, gang),
+                  StatusIs(absl::StatusCode::kCancelled));
     });
   }
 }
@@ -202,7 +206,8 @@ TEST_F(EvaluationTest, MeasuresItsTeacherAndMoves) {
     ASSERT_OK_AND_ASSIGN(const auto evaluation, Evaluation::Open(spec_, at::kCPU, {[] { return false; }, &progress}));
     const int64_t opened = progress.count();
     EXPECT_GT(opened, 0);
-    ASSERT_OK_AND_ASSIGN(const EvaluationResult result, evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {&teacher}, gang));
+    ASSERT_OK_AND_ASSIGN(const EvaluationResult result,
+                         evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {&teacher}, gang));
     EXPECT_EQ(result.values().count("knn_teacher/mimic"), 1u);
     EXPECT_GE(progress.count(), opened + 7) << "two sets by teacher, by pixels and by the encoder, and the losses";
     EXPECT_EQ(progress.doing(), "evaluation: measures the losses of evaluation.path, 7 of this rank's 7 images");

@@ -78,7 +78,8 @@ absl::StatusOr<c10::intrusive_ptr<c10d::Store>> OpenStore(const GangOptions& opt
     const size_t colon = address.rfind(':');
     int port = 0;
     if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port)) {
-      return absl::InternalError(absl::StrCat("the gang's store is said to be at \"", address, "\", which is not host:port"));
+      return absl::InternalError(
+          absl::StrCat("the gang's store is said to be at \"", address, "\", which is not host:port"));
     }
     host = address.substr(0, colon);
     store.port = static_cast<uint16_t>(port);
@@ -99,7 +100,9 @@ absl::StatusOr<std::vector<int>> MissingMembers(c10d::Store* store, int size) {
       if (!store->check({absl::StrCat("joined/", rank)})) missing.push_back(rank);
     }
   });
-  if (!status.ok()) return absl::UnavailableError(absl::StrCat("the gang's store, at rank 0, is gone: ", status.message()));
+  if (!status.ok()) {
+    return absl::UnavailableError(absl::StrCat("the gang's store, at rank 0, is gone: ", status.message()));
+  }
   return missing;
 }
 
@@ -115,10 +118,12 @@ absl::Status AwaitMembers(c10d::Store* store, const GangOptions& options) {
     const absl::Duration left = deadline - Clock::Real()->Now();
     if (left <= absl::ZeroDuration()) {
       return absl::DeadlineExceededError(absl::StrCat("after ", absl::FormatDuration(options.join_timeout), " rank ",
-                                                      absl::StrJoin(missing, ", "), " of ", options.size, " did not arrive"));
+                                                      absl::StrJoin(missing, ", "), " of ", options.size,
+                                                      " did not arrive"));
     }
     if (options.progress != nullptr) {
-      options.progress->Do(absl::StrCat("waits for rank ", absl::StrJoin(missing, ", "), " of ", options.size, " to join the gang"));
+      options.progress->Do(
+          absl::StrCat("waits for rank ", absl::StrJoin(missing, ", "), " of ", options.size, " to join the gang"));
     }
     const std::string awaited = absl::StrCat("joined/", missing.front());
     // It throws when the time is over, which is no news here.

@@ -37,7 +37,8 @@ GradientReducer::GradientReducer(Gang* gang, const Parameters& parameters) : imp
   impl_->reducer->set_ddp_runtime_logging_sample_rate(kMeasuredEverySteps);
   impl_->logger = std::make_shared<c10d::Logger>(impl_->reducer);
   impl_->reducer->set_logger(impl_->logger);
-  impl_->logger->set_construction_data_and_log("mimeo", {}, -1, /*broadcast_buffers=*/false, /*has_sync_bn=*/false, /*static_graph=*/false);
+  impl_->logger->set_construction_data_and_log("mimeo", {}, -1, /*broadcast_buffers=*/false, /*has_sync_bn=*/false,
+                                               /*static_graph=*/false);
 }
 
 GradientReducer::~GradientReducer() = default;
@@ -54,7 +55,8 @@ absl::Duration GradientReducer::exposed_communication() const {
     const auto found = data.ints_map.find(name);
     return found == data.ints_map.end() ? int64_t{0} : found->second;
   };
-  return absl::Nanoseconds(std::max<int64_t>(0, nanoseconds("backward_comm_time") - nanoseconds("backward_compute_comm_overlap_time")));
+  return absl::Nanoseconds(
+      std::max<int64_t>(0, nanoseconds("backward_comm_time") - nanoseconds("backward_compute_comm_overlap_time")));
 }
 
 void GradientReducer::Settle() { impl_->reducer->rebuild_buckets(); }

@@ -10,7 +10,8 @@
 namespace mimeo {
 
 ModelAverage::ModelAverage(const JobSpec& spec, Products products)
-    : ema_(spec.ema()), parameters_(Parameters::Unset(products)),
+    : ema_(spec.ema()),
+      parameters_(Parameters::Unset(products)),
       encoder_(MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), &parameters_)) {}
 
 void ModelAverage::Start(const Parameters& parameters) {
@@ -36,7 +37,9 @@ void ModelAverage::SetSchedule(double progress) { share_.fill_(1 - DecayAt(ema_,
 void ModelAverage::Update(const at::Tensor& skipped, const std::map<std::string, BatchMean>& means) {
   const at::NoGradGuard no_grad;
   const at::Tensor share = (1 - skipped) * share_;
-  for (size_t i = 0; i < averages_.size(); ++i) averages_[i].lerp_(weights_[i].detach(), share.to(averages_[i].scalar_type()));
+  for (size_t i = 0; i < averages_.size(); ++i) {
+    averages_[i].lerp_(weights_[i].detach(), share.to(averages_[i].scalar_type()));
+  }
   for (const auto& [name, mean] : means) {
     at::Tensor& running = running_.at(name);
     const at::Tensor value = mean.value.to(running.scalar_type());
@@ -51,8 +54,6 @@ std::vector<std::pair<std::string, at::Tensor>> ModelAverage::State() const {
   return state;
 }
 
-double DecayAt(const EmaSpec& ema, double progress) {
-  return HalfCosine(ema.decay(), ema.final_decay(), progress);
-}
+double DecayAt(const EmaSpec& ema, double progress) { return HalfCosine(ema.decay(), ema.final_decay(), progress); }
 
 }  // namespace mimeo

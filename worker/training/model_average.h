@@ -1,5 +1,5 @@
-// An exponential moving average of a model's weights: of the encoder, as an encoder of its own, and of the heads of objectives
-// that compare with it; and the running means that such objectives keep. One thread.
+// An exponential moving average of a model's weights: of the encoder, as an encoder of its own, and of the heads of
+// objectives that compare with it; and the running means that such objectives keep. One thread.
 #pragma once
 
 #include <map>
@@ -23,12 +23,12 @@ class ModelAverage {
   // Where objectives add what they need of the average, before Start (ObjectiveSum::Context).
   Parameters* parameters() { return &parameters_; }
 
-  // Starts as a copy of what has the same name in `parameters`, where these are then: on their device, in their type. What has no
-  // such name is a running mean, which starts at 0. `parameters` outlives the average.
+  // Starts as a copy of what has the same name in `parameters`, where these are then: on their device, in their type.
+  // What has no such name is a running mean, which starts at 0. `parameters` outlives the average.
   void Start(const Parameters& parameters);
 
-  // The decay d of the updates that follow: DecayAt of `progress`. It goes to the device, where a step that was recorded
-  // (step_recorder.h) reads it.
+  // The decay d of the updates that follow: DecayAt of `progress`. It goes to the device, where a step that was
+  // recorded (step_recorder.h) reads it.
   void SetSchedule(double progress);
 
   // average = d * average + (1 - d) * weights; running means move to `means`, by name, as these say. Nothing
@@ -44,8 +44,8 @@ class ModelAverage {
   const EmaSpec ema_;
   Parameters parameters_;
   std::unique_ptr<Encoder> encoder_;
-  at::Tensor share_;  // 1 - d, on the device
-  std::vector<at::Tensor> averages_, weights_;   // in one order
+  at::Tensor share_;                            // 1 - d, on the device
+  std::vector<at::Tensor> averages_, weights_;  // in one order
   std::map<std::string, at::Tensor> running_;
 };
 

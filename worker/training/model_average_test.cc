@@ -39,7 +39,8 @@ TEST(ModelAverageTest, StartsAsTheEncoderAndGivesItsFeatures) {
   average.Start(model.parameters);
   const at::Tensor images = at::zeros({2, 3, 16, 16}) + 0.5;
   const MaskPlan plan = AllVisible(2, 4, at::kCPU);
-  EXPECT_TRUE(at::equal(average.encoder().Encode(images, plan).visible_BKD, model.encoder->Encode(images, plan).visible_BKD));
+  EXPECT_TRUE(
+      at::equal(average.encoder().Encode(images, plan).visible_BKD, model.encoder->Encode(images, plan).visible_BKD));
 }
 
 TEST(ModelAverageTest, MovesByItsDecayAndNotAtAllWhenTheStepWasSkipped) {
@@ -61,7 +62,7 @@ TEST(ModelAverageTest, MovesByItsDecayAndNotAtAllWhenTheStepWasSkipped) {
   average.Update(kSkipped, {});
   EXPECT_EQ(state(), 1);
   average.Update(kApplied, {});
-  EXPECT_NEAR(state(), 2, 1e-6);            // 0.9 * 1 + 0.1 * 11
+  EXPECT_NEAR(state(), 2, 1e-6);  // 0.9 * 1 + 0.1 * 11
   average.Update(kApplied, {});
   EXPECT_NEAR(state(), 0.9 * 2 + 1.1, 1e-6);
 }

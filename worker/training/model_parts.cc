@@ -25,7 +25,8 @@ absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Con
   RETURN_IF_ERROR(objectives.status());
   parts.objectives = *std::move(objectives);
   if (spec.has_init_weights()) {
-    ASSIGN_OR_RETURN(parts.notes, LoadEncoderInto(spec.init_weights(), spec.encoder(), ImageShapeOf(spec.data()), parts.parameters.get()));
+    ASSIGN_OR_RETURN(parts.notes, LoadEncoderInto(spec.init_weights(), spec.encoder(), ImageShapeOf(spec.data()),
+                                                  parts.parameters.get()));
   }
   RETURN_IF_ERROR(CatchTorch([&] {
     parts.parameters->To(device, at::kFloat);

@@ -24,8 +24,8 @@ struct ModelParts {
   std::vector<std::string> notes;  // what was done to fit spec.init_weights, for people
 };
 
-// On `device`, in float32, from spec.init_weights where there are any. `context.averaged` is filled here. InvalidArgument and
-// others: as ObjectiveSum::Create and LoadEncoderInto; Aborted: libtorch threw.
+// On `device`, in float32, from spec.init_weights where there are any. `context.averaged` is filled here.
+// InvalidArgument and others: as ObjectiveSum::Create and LoadEncoderInto; Aborted: libtorch threw.
 absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Context context, at::Device device);
 
 }  // namespace mimeo

@@ -21,7 +21,8 @@ std::unique_ptr<at::ObserverContext> Count(const at::RecordFunction&) {
 
 uint64_t StartCounting(Progress* progress) {
   counting = progress;
-  return at::addGlobalCallback(at::RecordFunctionCallback(Count).samplingProb(kSampled).scopes({at::RecordScope::FUNCTION}));
+  return at::addGlobalCallback(
+      at::RecordFunctionCallback(Count).samplingProb(kSampled).scopes({at::RecordScope::FUNCTION}));
 }
 
 }  // namespace

@@ -63,14 +63,17 @@ void AdamW::Step(const at::Tensor& found_inf) {
     std::vector<at::Tensor> gradients;
     for (const at::Tensor& parameter : group.parameters) gradients.push_back(parameter.grad());
     at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, {}, group.steps, group.rate,
-                      adamw.beta1(), adamw.beta2(), group.decayed ? weight_decay_ : 0, adamw.epsilon(), /*amsgrad=*/false, /*maximize=*/false,
+                      adamw.beta1(), adamw.beta2(), group.decayed ? weight_decay_ : 0, adamw.epsilon(),
+                      /*amsgrad=*/false, /*maximize=*/false,
                       /*grad_scale=*/std::nullopt, found_inf);
   }
 }
 
 std::vector<std::pair<std::string, at::Tensor>> AdamW::State() const {
   std::vector<std::pair<std::string, at::Tensor>> state;
-  for (const auto& [name, cohort] : cohorts_) state.emplace_back(name.empty() ? "steps" : "steps." + name, cohort.steps);
+  for (const auto& [name, cohort] : cohorts_) {
+    state.emplace_back(name.empty() ? "steps" : "steps." + name, cohort.steps);
+  }
   for (const Group& group : groups_) {
     for (size_t i = 0; i < group.names.size(); ++i) {
       state.emplace_back("exp_avg." + group.names[i], group.exp_avg[i]);

@@ -20,7 +20,8 @@ namespace {
 JobSpec Spec() {
   JobSpec job;
   AdamWSpec& spec = *job.mutable_optimizer()->mutable_adamw();
-  spec.set_beta1(0.9), spec.set_beta2(0.95), spec.set_epsilon(1e-8), spec.set_weight_decay(0.05), spec.set_final_weight_decay(0.05);
+  spec.set_beta1(0.9), spec.set_beta2(0.95), spec.set_epsilon(1e-8), spec.set_weight_decay(0.05),
+      spec.set_final_weight_decay(0.05);
   spec.set_layer_decay(1);
   return job;
 }
@@ -39,7 +40,9 @@ class AdamWTest : public testing::Test {
   void SetGradients(int step) {
     double phase = 0.3 * step;
     for (const auto& [name, tensor] : parameters_.all()) {
-      tensor.mutable_grad() = at::sin(at::arange(tensor.numel(), at::kDouble) * 0.7 + phase++).view(tensor.sizes()).to(tensor.scalar_type());
+      tensor.mutable_grad() = at::sin(at::arange(tensor.numel(), at::kDouble) * 0.7 + phase++)
+                                  .view(tensor.sizes())
+                                  .to(tensor.scalar_type());
     }
   }
 
@@ -51,7 +54,8 @@ class AdamWTest : public testing::Test {
   Parameters parameters_{5};
 };
 
-// The update as the paper has it (arXiv 1711.05101, algorithm 2, with the rate as schedule multiplier), one element at a time.
+// The update as the paper has it (arXiv 1711.05101, algorithm 2, with the rate as schedule multiplier), one element at
+// a time.
 struct NaiveAdamW {
   double decay;
   std::vector<double> values, m, v;
@@ -117,7 +121,9 @@ TEST_F(AdamWTest, WeightDecayFollowsHalfACosine) {
   EXPECT_NEAR(WeightDecayAt(spec, 0.5), 0.22, 1e-15);
   EXPECT_DOUBLE_EQ(WeightDecayAt(spec, 1), 0.4);
   AdamW optimizer(&parameters_, job);
-  for (const auto& [name, tensor] : parameters_.all()) tensor.mutable_grad() = at::zeros(tensor.sizes(), tensor.options());
+  for (const auto& [name, tensor] : parameters_.all()) {
+    tensor.mutable_grad() = at::zeros(tensor.sizes(), tensor.options());
+  }
   const std::vector<double> before = Values("matrix");
   optimizer.SetSchedule(1e-2, 1);
   optimizer.Step(Scalar(0));
@@ -158,7 +164,8 @@ TEST_F(AdamWTest, StateNamesEveryMomentAndTheStepCount) {
   EXPECT_NE(state.at("exp_avg.vector").abs().sum().item<double>(), 0);
 }
 
-// Objectives of which one has prototypes that are frozen until `frozen_until`, and one a weight that falls to 0 at `weightless_from`.
+// Objectives of which one has prototypes that are frozen until `frozen_until`, and one a weight that falls to 0 at
+// `weightless_from`.
 JobSpec LateSpec(double frozen_until, double weightless_from) {
   JobSpec job = Spec();
   ObjectiveSpec* dino = job.add_objective();
@@ -167,7 +174,8 @@ JobSpec LateSpec(double frozen_until, double weightless_from) {
   ObjectiveSpec* mimic = job.add_objective();
   mimic->set_name("mimic"), mimic->set_weight(1), mimic->mutable_mimic();
   WeightSchedule* schedule = mimic->mutable_weight_schedule();
-  schedule->set_final_weight(0), schedule->set_begin(0), schedule->set_end(weightless_from), schedule->set_shape(SCHEDULE_SHAPE_LINEAR);
+  schedule->set_final_weight(0), schedule->set_begin(0), schedule->set_end(weightless_from),
+      schedule->set_shape(SCHEDULE_SHAPE_LINEAR);
   return job;
 }
 
@@ -177,7 +185,8 @@ class LateAdamWTest : public AdamWTest {
     for (const std::string name : {"encoder.norm.weight", "objective.dino.prototypes", "objective.dino.head.0.weight",
                                    "objective.mimic.head.weight", "objective.mimic.head.bias"}) {
       const bool vector = name == "encoder.norm.weight" || name == "objective.mimic.head.bias";
-      parameters_.Add(name, vector ? std::vector<int64_t>{4} : std::vector<int64_t>{3, 4}, vector ? Init::kOnes : Init::kXavierUniform);
+      parameters_.Add(name, vector ? std::vector<int64_t>{4} : std::vector<int64_t>{3, 4},
+                      vector ? Init::kOnes : Init::kXavierUniform);
     }
     parameters_.To(at::kCPU, at::kDouble);
   }
@@ -194,8 +203,8 @@ class LateAdamWTest : public AdamWTest {
   }
 };
 
-// PyTorch's semantics: an optimizer passes over a parameter whose gradient is None, and facebookresearch/dino makes it so for the
-// prototypes of the first epoch (utils.py, cancel_gradients_last_layer).
+// PyTorch's semantics: an optimizer passes over a parameter whose gradient is None, and facebookresearch/dino makes it
+// so for the prototypes of the first epoch (utils.py, cancel_gradients_last_layer).
 TEST_F(LateAdamWTest, IsTheNaiveUpdateThatPassesOverWhatHasNoGradient) {
   AdamW optimizer(&parameters_, LateSpec(0.3, 0.8));
   std::map<std::string, NaiveAdamW> naive;
@@ -239,7 +248,9 @@ TEST_F(LateAdamWTest, TheFirstUpdateAfterTheThawIsAsLongAsAnyFirstOne) {
   optimizer.SetSchedule(1e-2, 0.5);
   optimizer.Step(Scalar(0));
   const std::vector<double> after = Values("objective.dino.prototypes");
-  for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(std::abs(after[i] - before[i] * (1 - 1e-2 * 0.05)), 1e-2, 1e-6) << i;
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_NEAR(std::abs(after[i] - before[i] * (1 - 1e-2 * 0.05)), 1e-2, 1e-6) << i;
+  }
 }
 
 TEST_F(LateAdamWTest, EachCohortCountsItsOwnSteps) {

@@ -25,8 +25,8 @@ std::string HeadOf(const ObjectiveSpec& objective) { return absl::StrCat("object
 std::string PrototypesOf(const ObjectiveSpec& objective) { return absl::StrCat(HeadOf(objective), ".prototypes"); }
 
 bool Embeds(absl::string_view name) {
-  for (const char* prefix : {"encoder.cls_token", "encoder.reg_token", "encoder.pos_embed", "encoder.norm_pre", "encoder.patch_embed",
-                             "encoder.blocks1.", "encoder.blocks2."}) {
+  for (const char* prefix : {"encoder.cls_token", "encoder.reg_token", "encoder.pos_embed", "encoder.norm_pre",
+                             "encoder.patch_embed", "encoder.blocks1.", "encoder.blocks2."}) {
     if (absl::StartsWith(name, prefix)) return true;
   }
   return false;
@@ -48,7 +48,9 @@ bool IsLive(const JobSpec& spec, const std::string& cohort, double progress) {
   for (const ObjectiveSpec& objective : spec.objective()) {
     const bool counts = WeightAt(objective, progress) != 0;
     if (cohort == HeadOf(objective)) return counts;
-    if (cohort == PrototypesOf(objective)) return counts && !PrototypesAreFrozen(objective.self_distillation(), progress);
+    if (cohort == PrototypesOf(objective)) {
+      return counts && !PrototypesAreFrozen(objective.self_distillation(), progress);
+    }
   }
   return true;
 }

@@ -60,7 +60,8 @@ TEST(CohortTest, WhatIsAlwaysInTheLossHasNone) {
   JobSpec spec = TwoObjectives();
   WeightSchedule* schedule = spec.mutable_objective(1)->mutable_weight_schedule();
   schedule->set_final_weight(0.1), schedule->set_end(0.5);
-  for (const char* name : {"encoder.norm.weight", "objective.dino.prototypes", "objective.dino.head.0.weight", "objective.dino_2.head.weight"}) {
+  for (const char* name : {"encoder.norm.weight", "objective.dino.prototypes", "objective.dino.head.0.weight",
+                           "objective.dino_2.head.weight"}) {
     EXPECT_EQ(CohortOf(spec, name), "") << name;
   }
   EXPECT_TRUE(IsLive(spec, "", 0));

@@ -15,7 +15,8 @@ namespace {
 
 using BackendType = c10d::ProcessGroup::BackendType;
 
-c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>& store, const ProcessGroupOptions& options) {
+c10::intrusive_ptr<c10d::Backend> MakeGloo(const c10::intrusive_ptr<c10d::Store>& store,
+                                           const ProcessGroupOptions& options) {
   auto gloo = c10d::ProcessGroupGloo::Options::create(absl::ToChronoMilliseconds(options.timeout));
   gloo->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(options.host, /*lazyInit=*/false));
   return c10::make_intrusive<c10d::ProcessGroupGloo>(store, options.rank, options.size, gloo);
@@ -45,7 +46,9 @@ absl::StatusOr<c10::intrusive_ptr<c10d::ProcessGroup>> MakeProcessGroup(const c1
     group->setBackend(c10::DeviceType::CUDA, BackendType::NCCL, MakeNccl(*cuda, store, options));
     group->setDefaultBackend(BackendType::NCCL);
   });
-  if (!status.ok()) return absl::UnavailableError(absl::StrCat("the ranks cannot reach each other: ", status.message()));
+  if (!status.ok()) {
+    return absl::UnavailableError(absl::StrCat("the ranks cannot reach each other: ", status.message()));
+  }
   return group;
 }
 

@@ -42,8 +42,8 @@ class GatherBackward final : public torch::autograd::Node {
   Gang* const gang_;
 };
 
-// The rows at their places among zeros, summed over ranks: more traffic than an all-gather's, for rows that are few beside the
-// gradients, by the one collective that a Gang has.
+// The rows at their places among zeros, summed over ranks: more traffic than an all-gather's, for rows that are few
+// beside the gradients, by the one collective that a Gang has.
 at::Tensor Gather(Gang* gang, const at::Tensor& rows_BX) {
   at::Tensor all;
   {

@@ -1,5 +1,5 @@
-// The learning rate as facebookresearch/mae sets it (util/lr_sched.py, engine_pretrain.py): per step, by the fraction of the
-// epoch; linear warm-up from 0, then half a cosine down to min_rate. Pure.
+// The learning rate as facebookresearch/mae sets it (util/lr_sched.py, engine_pretrain.py): per step, by the fraction
+// of the epoch; linear warm-up from 0, then half a cosine down to min_rate. Pure.
 #pragma once
 
 #include <cstdint>

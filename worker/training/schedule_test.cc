@@ -24,8 +24,10 @@ TEST(ScheduleTest, PeakFollowsTheBatch) { EXPECT_DOUBLE_EQ(PeakRate(Mae()), 2.4e
 
 TEST(ScheduleTest, RatesOfMaeAtWholeEpochs) {
   const JobSpec spec = Mae();
-  const std::pair<double, double> golden[] = {{0, 0},          {1, 6.0e-5},          {10, 6.0e-4},         {39.5, 2.37e-3}, {40, 2.4e-3},
-                                              {400, 2.0982129e-3}, {800, 1.2483191e-3}, {1200, 3.6873078e-4}, {1600, 0}};
+  const std::pair<double, double> golden[] = {
+      {0, 0},       {1, 6.0e-5},         {10, 6.0e-4},        {39.5, 2.37e-3},
+      {40, 2.4e-3}, {400, 2.0982129e-3}, {800, 1.2483191e-3}, {1200, 3.6873078e-4},
+      {1600, 0}};
   for (const auto& [epoch, rate] : golden) {
     const auto step = static_cast<int64_t>(epoch * kStepsPerEpoch);
     EXPECT_NEAR(LearningRate(spec, step, kImages), rate, 1e-10) << "epoch " << epoch;

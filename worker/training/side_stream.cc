@@ -40,7 +40,8 @@ struct SideStream::Stream {
 
 SideStream::SideStream(at::Device device) : device_(device) {
   if (device.is_cpu()) return;
-  stream_ = std::make_shared<Stream>(Stream{c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device)});
+  stream_ =
+      std::make_shared<Stream>(Stream{c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device)});
 }
 
 DeviceMark SideStream::Run(const DeviceMark& after, const std::function<void()>& body) {

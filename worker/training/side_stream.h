@@ -1,5 +1,5 @@
-// Work on a device beside the training step's own stream: batches in, numbers and snapshots out. On a CPU there is no beside:
-// whatever is asked for is done when the call returns. One thread a stream; marks may be awaited on any.
+// Work on a device beside the training step's own stream: batches in, numbers and snapshots out. On a CPU there is no
+// beside: whatever is asked for is done when the call returns. One thread a stream; marks may be awaited on any.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,8 +29,9 @@ class SideStream {
  public:
   explicit SideStream(at::Device device);
 
-  // What `body` enqueues goes to this stream, after `after`. It returns the mark of its end. A tensor made by `body` and read on another
-  // stream is to be kept alive until that stream has passed the reading: HandOver says so to libtorch's allocator.
+  // What `body` enqueues goes to this stream, after `after`. It returns the mark of its end. A tensor made by `body`
+  // and read on another stream is to be kept alive until that stream has passed the reading: HandOver says so to
+  // libtorch's allocator.
   DeviceMark Run(const DeviceMark& after, const std::function<void()>& body);
 
  private:
@@ -39,8 +40,8 @@ class SideStream {
   std::shared_ptr<Stream> stream_;  // null on a CPU
 };
 
-// The calling thread's current stream on a GPU is one of its own, not the device's default one, for as long as this lives; after
-// what that holds now. On a CPU nothing.
+// The calling thread's current stream on a GPU is one of its own, not the device's default one, for as long as this
+// lives; after what that holds now. On a CPU nothing.
 class OwnStream {
  public:
   explicit OwnStream(at::Device device);
@@ -51,8 +52,8 @@ class OwnStream {
   std::unique_ptr<Guard> guard_;  // null on a CPU
 };
 
-// The calling thread's current stream reads `tensor`, which was made on a SideStream: its memory is not given to others before
-// that has been done. Undefined tensors and those on the CPU are left alone.
+// The calling thread's current stream reads `tensor`, which was made on a SideStream: its memory is not given to others
+// before that has been done. Undefined tensors and those on the CPU are left alone.
 void HandOver(const at::Tensor& tensor);
 
 // `tensor` on `device`, copied without the host waiting for it: through pinned memory where `device` is a GPU.

@@ -17,8 +17,8 @@ absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& m
   options.average = model.average.get();
   options.recorder = parts.recorder.get();
   options.gang = gang;
-  parts.step = std::make_unique<TrainStep>(model.parameters.get(), model.encoder.get(), model.objectives.get(), parts.reducer.get(),
-                                           model.optimizer.get(), options);
+  parts.step = std::make_unique<TrainStep>(model.parameters.get(), model.encoder.get(), model.objectives.get(),
+                                           parts.reducer.get(), model.optimizer.get(), options);
   return parts;
 }
 

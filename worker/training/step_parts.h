@@ -1,4 +1,5 @@
-// How a job takes its steps: gradients reduced over the gang, or, with resources.cuda_graph, a step recorded and replayed. One thread.
+// How a job takes its steps: gradients reduced over the gang, or, with resources.cuda_graph, a step recorded and
+// replayed. One thread.
 #pragma once
 
 #include <memory>

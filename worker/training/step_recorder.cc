@@ -63,18 +63,21 @@ void StepRecorder::Record(absl::Span<const ForwardPass> micro_batches, const Ste
     step(inputs_);
     graph_->End();
   });
-  TORCH_CHECK(status.ok(), "this step cannot be recorded as a CUDA graph; resources.cuda_graph=false does without: ", std::string(status.message()));
+  TORCH_CHECK(status.ok(), "this step cannot be recorded as a CUDA graph; resources.cuda_graph=false does without: ",
+              std::string(status.message()));
 }
 
 void StepRecorder::TakeInputs(absl::Span<const ForwardPass> micro_batches) {
-  TORCH_CHECK(micro_batches.size() == inputs_.size(), micro_batches.size(), " micro-batches for a step recorded with ", inputs_.size());
+  TORCH_CHECK(micro_batches.size() == inputs_.size(), micro_batches.size(), " micro-batches for a step recorded with ",
+              inputs_.size());
   for (size_t i = 0; i < inputs_.size(); ++i) {
     ForwardPass given = micro_batches[i];
     const std::vector<at::Tensor*> from = InputTensors(&given), to = InputTensors(&inputs_[i]);
     TORCH_CHECK(from.size() == to.size(), from.size(), " tensors for a step recorded with ", to.size());
     for (size_t j = 0; j < from.size(); ++j) {
       if (!to[j]->defined() && !from[j]->defined()) continue;
-      TORCH_CHECK(to[j]->defined() && from[j]->defined() && to[j]->sizes() == from[j]->sizes(), "a step was recorded with inputs of other shapes");
+      TORCH_CHECK(to[j]->defined() && from[j]->defined() && to[j]->sizes() == from[j]->sizes(),
+                  "a step was recorded with inputs of other shapes");
       to[j]->copy_(*from[j], /*non_blocking=*/true);
     }
   }

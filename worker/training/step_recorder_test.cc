@@ -17,13 +17,13 @@
 namespace mimeo {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::FlatAverage;
 using testing::FlatParameters;
+using ::testing::HasSubstr;
 using testing::TinyModel;
 using testing::TinySpec;
 using testing::TinyViews;
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 
 ForwardPass PassOf(double value) {
   ForwardPass pass;
@@ -69,13 +69,15 @@ TEST(StepRecorderTest, InputsOfAnotherShapeAreRefused) {
 // A model of one rank that takes steps of two micro-batches with an average whose decay rises and a rate that falls.
 struct Training {
   Training(const JobSpec& spec, StepRecorder* recorder)
-      : model(spec), step(&model.parameters, model.encoder.get(), model.objectives.get(), /*reducer=*/nullptr, model.optimizer.get(),
-                          {/*max_grad_norm=*/1, model.average.get(), recorder}) {}
+      : model(spec),
+        step(&model.parameters, model.encoder.get(), model.objectives.get(), /*reducer=*/nullptr, model.optimizer.get(),
+             {/*max_grad_norm=*/1, model.average.get(), recorder}) {}
   std::vector<StepResult> Take(int steps) {
     std::vector<StepResult> results;
     for (int number = 0; number < steps; ++number) {
-      const auto result = step.Run({TinyViews(number, 0, 12), TinyViews(number, 12, 24)},
-                                   {/*learning_rate=*/1e-2 / (1 + number), /*progress=*/0.1 * number, /*feature_stats=*/number % 2 == 1});
+      const auto result = step.Run(
+          {TinyViews(number, 0, 12), TinyViews(number, 12, 24)},
+          {/*learning_rate=*/1e-2 / (1 + number), /*progress=*/0.1 * number, /*feature_stats=*/number % 2 == 1});
       EXPECT_OK(result.status());
       results.push_back(*result);
     }
@@ -94,12 +96,15 @@ TEST(StepRecorderTest, ATrainingOfRecordedStepsIsThePlainOneToTheBit) {
   const auto recorder = StepRecorder::Create(at::kCPU);
   ASSERT_OK(recorder.status());
   Training recorded(spec, recorder->get());
-  const std::vector<StepResult> results = recorded.Take(8);  // compared after the last: none is overwritten by a later one
+  // Compared after the last: none is overwritten by a later one.
+  const std::vector<StepResult> results = recorded.Take(8);
   for (size_t i = 0; i < results.size(); ++i) {
     EXPECT_TRUE(at::equal(results[i].loss, expected[i].loss)) << i;
     EXPECT_TRUE(at::equal(results[i].grad_norm, expected[i].grad_norm)) << i;
     ASSERT_EQ(results[i].stats.size(), expected[i].stats.size()) << i;
-    for (const auto& [name, stat] : expected[i].stats) EXPECT_TRUE(at::equal(results[i].stats.at(name), stat)) << i << " " << name;
+    for (const auto& [name, stat] : expected[i].stats) {
+      EXPECT_TRUE(at::equal(results[i].stats.at(name), stat)) << i << " " << name;
+    }
   }
   EXPECT_EQ(results[7].stats.size(), 2u) << "feature statistics of a replayed step";
   EXPECT_TRUE(at::equal(FlatParameters(recorded.model.parameters), FlatParameters(plain.model.parameters)));

@@ -16,7 +16,8 @@
 
 namespace mimeo {
 
-StepReporter::StepReporter(const JobSpec& spec, const Options& options, const UtilizationMeter& meter, const Parts& parts)
+StepReporter::StepReporter(const JobSpec& spec, const Options& options, const UtilizationMeter& meter,
+                           const Parts& parts)
     : spec_(spec), options_(options), meter_(meter), parts_(parts) {}
 
 absl::Status StepReporter::Add(const StepResult& result, StepFacts facts) {
@@ -24,8 +25,12 @@ absl::Status StepReporter::Add(const StepResult& result, StepFacts facts) {
   pending.facts = std::move(facts);
   RETURN_IF_ERROR(CatchTorch([&] {
     std::vector<at::Tensor> scalars = {result.loss.to(at::kDouble)};
-    for (const auto& [name, term] : result.terms) pending.terms.push_back(name), scalars.push_back(term.to(at::kDouble));
-    for (const auto& [name, stat] : result.stats) pending.stats.push_back(name), scalars.push_back(stat.to(at::kDouble));
+    for (const auto& [name, term] : result.terms) {
+      pending.terms.push_back(name), scalars.push_back(term.to(at::kDouble));
+    }
+    for (const auto& [name, stat] : result.stats) {
+      pending.stats.push_back(name), scalars.push_back(stat.to(at::kDouble));
+    }
     scalars.push_back(result.skipped.to(at::kDouble));
     scalars.push_back(result.grad_norm.to(at::kDouble));
     pending.values = CopyToHost(at::stack(scalars));
@@ -77,13 +82,15 @@ absl::Status StepReporter::CheckFinite(const Pending& pending, bool skipped) {
   ++skipped_steps_;
   const std::vector<int64_t>& samples = pending.facts.sample_ids;
   const size_t named = std::min<size_t>(samples.size(), 64);
-  const std::string what = absl::StrCat("step ", pending.facts.step, ": the gradient is not finite, so the update was not applied; samples of rank ",
-                                        parts_.gang->rank(), ": ", absl::StrJoin(absl::MakeSpan(samples).subspan(0, named), " "));
+  const std::string what = absl::StrCat(
+      "step ", pending.facts.step, ": the gradient is not finite, so the update was not applied; samples of rank ",
+      parts_.gang->rank(), ": ", absl::StrJoin(absl::MakeSpan(samples).subspan(0, named), " "));
   spdlog::warn("step skipped {}", what);
   if (skipped_in_a_row_ < limits::kNonFiniteStepsInARow) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(what, "; that was ", skipped_in_a_row_,
-                                                    " steps in a row. A lower optimizer.adamw.base_rate, a longer warm-up or "
-                                                    "optimizer.max_grad_norm may help"));
+  return absl::FailedPreconditionError(
+      absl::StrCat(what, "; that was ", skipped_in_a_row_,
+                   " steps in a row. A lower optimizer.adamw.base_rate, a longer warm-up or "
+                   "optimizer.max_grad_norm may help"));
 }
 
 void StepReporter::Report(const Means& means, const StepFacts& facts, const Utilization& utilization) {
@@ -113,11 +120,13 @@ void StepReporter::Report(const Means& means, const StepFacts& facts, const Util
   });
   if (parts_.coordinator == nullptr) return;
   agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
-  agent->SetMetric("mimeo_worker_stop_need_seconds", utilization.step_seconds() + absl::ToDoubleSeconds(parts_.coordinator->checkpoint_time()));
+  agent->SetMetric("mimeo_worker_stop_need_seconds",
+                   utilization.step_seconds() + absl::ToDoubleSeconds(parts_.coordinator->checkpoint_time()));
   parts_.coordinator->ReportStep(Describe(means, facts, utilization, images_per_second));
 }
 
-StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, const Utilization& utilization, double images_per_second) const {
+StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, const Utilization& utilization,
+                                   double images_per_second) const {
   StepMetrics metrics;
   metrics.set_step(facts.step);
   metrics.set_epoch(static_cast<double>(facts.step) / static_cast<double>(options_.steps_per_epoch));

@@ -1,5 +1,5 @@
-// What a step came to, told to agent and coordinator. On a GPU a step is read while the next one computes, so that the host never
-// stands in the training stream's way; on a CPU at once. One thread.
+// What a step came to, told to agent and coordinator. On a GPU a step is read while the next one computes, so that the
+// host never stands in the training stream's way; on a CPU at once. One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -48,8 +48,8 @@ class StepReporter {
   };
   StepReporter(const JobSpec& spec, const Options& options, const UtilizationMeter& meter, const Parts& parts);
 
-  // Collective. Reports the steps before this one that may be read by now. FailedPrecondition: the loss was not finite too many
-  // steps in a row (names the samples).
+  // Collective. Reports the steps before this one that may be read by now. FailedPrecondition: the loss was not finite
+  // too many steps in a row (names the samples).
   absl::Status Add(const StepResult& result, StepFacts facts);
   // Collective: all that were added; every rank calls it after the same step. Errors as Add.
   absl::Status Flush();
@@ -77,7 +77,8 @@ class StepReporter {
   absl::StatusOr<Means> Average(const Pending& pending);
   absl::Status CheckFinite(const Pending& pending, bool skipped);
   void Report(const Means& means, const StepFacts& facts, const Utilization& utilization);
-  StepMetrics Describe(const Means& means, const StepFacts& facts, const Utilization& utilization, double images_per_second) const;
+  StepMetrics Describe(const Means& means, const StepFacts& facts, const Utilization& utilization,
+                       double images_per_second) const;
 
   const JobSpec spec_;
   const Options options_;

@@ -25,7 +25,9 @@ class AgentNotes final : public RankLink {
   void Update(const std::function<void(RankStatus*)>& change) override { change(&status); }
   void SetMetric(const std::string& name, double value) override { metrics[name] = value; }
   GangAssignment assignment() const override { return {}; }
-  absl::StatusOr<GangAssignment> Await(const std::function<bool(const GangAssignment&)>&, absl::Time) override { return assignment(); }
+  absl::StatusOr<GangAssignment> Await(const std::function<bool(const GangAssignment&)>&, absl::Time) override {
+    return assignment();
+  }
   void Finish(RankPhase, const absl::Status&) override {}
 
   RankStatus status;
@@ -53,9 +55,10 @@ class CoordinatorNotes final : public CoordinatorLink {
 
 struct Reporting {
   Reporting(Gang* gang, size_t steps_in_flight)
-      : model(spec), reducer(gang, model.parameters),
-        reporter(spec, {/*steps_per_epoch=*/4, at::kCPU, steps_in_flight}, UtilizationMeter(spec, DeviceInfo(), at::kCPU),
-                 {gang, &reducer, &agent, &coordinator}) {}
+      : model(spec),
+        reducer(gang, model.parameters),
+        reporter(spec, {/*steps_per_epoch=*/4, at::kCPU, steps_in_flight},
+                 UtilizationMeter(spec, DeviceInfo(), at::kCPU), {gang, &reducer, &agent, &coordinator}) {}
 
   absl::Status Add(int64_t step, double loss, bool skipped = false) {
     StepResult result;

@@ -33,8 +33,8 @@ std::map<std::string, at::Tensor> NamedState(const TrainState& state) {
   return named;
 }
 
-// Checkpoints of earlier versions have one count for all parameters. A cohort that was live, as its second moments show, goes on with
-// that; for one that was not, no step has counted yet.
+// Checkpoints of earlier versions have one count for all parameters. A cohort that was live, as its second moments
+// show, goes on with that; for one that was not, no step has counted yet.
 void SplitSharedCount(const AdamW& optimizer, NamedTensors* found) {
   const auto shared = found->find("optimizer.steps");
   if (shared == found->end()) return;
@@ -91,21 +91,26 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
     problems.resize(20);
     problems.push_back(absl::StrCat("and ", more, " more"));
   }
-  return absl::FailedPreconditionError(absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
+  return absl::FailedPreconditionError(
+      absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
 }
 
-// A step with gradients that are not finite is skipped, so no training of ours has such numbers; from here none would get well again.
+// A step with gradients that are not finite is skipped, so no training of ours has such numbers; from here none would
+// get well again.
 absl::Status CheckFinite(const NamedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     const std::string not_finite = NotFinite(tensor);
-    if (!not_finite.empty()) return absl::DataLossError(absl::StrCat("the checkpoint is broken: ", name, " holds ", not_finite));
+    if (!not_finite.empty()) {
+      return absl::DataLossError(absl::StrCat("the checkpoint is broken: ", name, " holds ", not_finite));
+    }
   }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state, const JobSpec& spec, const TrainPosition& position) {
+std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state, const JobSpec& spec,
+                                                         const TrainPosition& position) {
   const std::shared_ptr<TrainSnapshot> snapshot(new TrainSnapshot());
   for (const auto& [name, tensor] : NamedState(state)) {
     snapshot->device_ = tensor.device();
@@ -134,7 +139,8 @@ std::string TrainSnapshot::Serialize() const {
   }
   std::map<std::string, TensorBytes> bytes;
   for (const auto& [name, tensor] : host) {
-    bytes[name] = {tensor.scalar_type() == at::kDouble ? "F64" : "F32", tensor.sizes().vec(),
+    bytes[name] = {tensor.scalar_type() == at::kDouble ? "F64" : "F32",
+                   tensor.sizes().vec(),
                    {static_cast<const char*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
   }
   return SerializeSafetensors(bytes, metadata_);

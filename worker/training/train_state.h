@@ -1,5 +1,6 @@
-// Everything that a resumed run needs, as one safetensors stream: parameters under their own names, AdamW's moments under
-// "optimizer.", the encoder's average under "ema.", and position and resolved job as text metadata (docs/decisions/0005). One thread, but for snapshots.
+// Everything that a resumed run needs, as one safetensors stream: parameters under their own names, AdamW's moments
+// under "optimizer.", the encoder's average under "ema.", and position and resolved job as text metadata
+// (docs/decisions/0005). One thread, but for snapshots.
 #pragma once
 
 #include <map>
@@ -19,8 +20,8 @@
 namespace mimeo {
 
 struct TrainPosition {
-  int64_t step = 0;      // updates done
-  LoaderPosition next;   // where the next step's batch begins
+  int64_t step = 0;               // updates done
+  LoaderPosition next;            // where the next step's batch begins
   std::set<int64_t> bad_samples;  // met so far, by all ranks; older checkpoints say of none
 };
 
@@ -34,11 +35,13 @@ struct TrainState {
 // The state at one moment.
 class TrainSnapshot {
  public:
-  // Copies everything, where it is (a GPU's stays on the GPU: its memory must hold it twice for a while); from then on training
-  // may go on. That is the pause that training makes.
-  static std::shared_ptr<const TrainSnapshot> Take(const TrainState& state, const JobSpec& spec, const TrainPosition& position);
+  // Copies everything, where it is (a GPU's stays on the GPU: its memory must hold it twice for a while); from then on
+  // training may go on. That is the pause that training makes.
+  static std::shared_ptr<const TrainSnapshot> Take(const TrainState& state, const JobSpec& spec,
+                                                   const TrainPosition& position);
 
-  // The stream. Any thread, beside training: a GPU's copy comes to the host on a stream of its own. May throw (libtorch).
+  // The stream. Any thread, beside training: a GPU's copy comes to the host on a stream of its own. May throw
+  // (libtorch).
   std::string Serialize() const;
   int64_t bytes() const;  // of tensors
 
@@ -50,9 +53,10 @@ class TrainSnapshot {
   at::Device device_ = at::kCPU;
 };
 
-// Writes the stream's tensors into `state`. Streams of earlier versions, in which all parameters count their steps together, are read
-// too. DataLoss: truncated, without position, or with a value that is not finite (its tensor is named).
-// FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was changed.
+// Writes the stream's tensors into `state`. Streams of earlier versions, in which all parameters count their steps
+// together, are read too. DataLoss: truncated, without position, or with a value that is not finite (its tensor is
+// named). FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was
+// changed.
 absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state);
 
 }  // namespace mimeo

@@ -18,20 +18,22 @@
 namespace mimeo {
 namespace {
 
+using ::testing::AllOf;
 using testing::FlatParameters;
+using ::testing::HasSubstr;
 using testing::StatusIs;
 using testing::TinyModel;
 using testing::TinySpec;
 using testing::TinyViews;
-using ::testing::AllOf;
-using ::testing::HasSubstr;
 
 // A model that has made two updates, and where it stands.
 class TrainStateTest : public ::testing::Test {
  protected:
   TrainStateTest() {
     for (int step = 0; step < 2; ++step) {
-      for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = (tensor.detach() + 0.1 * step).clone();
+      for (const auto& [name, tensor] : model_.parameters.all()) {
+        tensor.mutable_grad() = (tensor.detach() + 0.1 * step).clone();
+      }
       model_.optimizer->SetSchedule(1e-2, 0);
       model_.optimizer->Step(at::zeros({}, at::kFloat));
     }
@@ -52,15 +54,19 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   other.set_seed(77);
   const TinyModel restored(other);
   ASSERT_FALSE(at::equal(FlatParameters(restored.parameters), FlatParameters(model_.parameters)));
-  ASSERT_OK_AND_ASSIGN(const TrainPosition position, RestoreTrainState(stream_, {&restored.parameters, restored.optimizer.get()}));
+  ASSERT_OK_AND_ASSIGN(const TrainPosition position,
+                       RestoreTrainState(stream_, {&restored.parameters, restored.optimizer.get()}));
   EXPECT_EQ(position.step, 2);
   EXPECT_EQ(position.next.epoch(), 1);
   EXPECT_EQ(position.next.batch(), 5);
   EXPECT_TRUE(at::equal(FlatParameters(restored.parameters), FlatParameters(model_.parameters)));
   const auto state = restored.optimizer->State(), expected = model_.optimizer->State();
   ASSERT_EQ(state.size(), expected.size());
-  for (size_t i = 0; i < state.size(); ++i) EXPECT_TRUE(at::equal(state[i].second, expected[i].second)) << state[i].first;
-  EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position)->Serialize(), stream_);
+  for (size_t i = 0; i < state.size(); ++i) {
+    EXPECT_TRUE(at::equal(state[i].second, expected[i].second)) << state[i].first;
+  }
+  EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position)->Serialize(),
+            stream_);
 }
 
 TEST_F(TrainStateTest, BadSamplesComeBackAndAnOlderCheckpointSaysOfNone) {
@@ -77,7 +83,8 @@ TEST_F(TrainStateTest, BadSamplesComeBackAndAnOlderCheckpointSaysOfNone) {
   std::map<std::string, std::string> metadata = view.metadata();
   for (const char* wrong : {"x", "3,", "-1", "3 4"}) {
     metadata["bad_samples"] = wrong;
-    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(view.tensors(), metadata), state), StatusIs(absl::StatusCode::kDataLoss, "bad_samples"));
+    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(view.tensors(), metadata), state),
+                StatusIs(absl::StatusCode::kDataLoss, "bad_samples"));
   }
 }
 
@@ -97,7 +104,8 @@ TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
   model.average->SetSchedule(0);
   model.average->Update(at::zeros({}), {{"objective.dino.center", mean}});
   const std::string stream =
-      TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())->Serialize();
+      TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())
+          ->Serialize();
   ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), fresh.average.get()}).status());
   EXPECT_TRUE(at::equal(testing::FlatAverage(*fresh.average), testing::FlatAverage(*model.average)));
   EXPECT_EQ(testing::FlatAverage(*fresh.average).max().item<double>(), 3);
@@ -122,7 +130,9 @@ TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
   ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), &restored}).status());
   const auto expected = average.State(), found = restored.State();
   ASSERT_EQ(found.size(), expected.size());
-  for (size_t i = 0; i < found.size(); ++i) EXPECT_TRUE(at::equal(found[i].second, expected[i].second)) << found[i].first;
+  for (size_t i = 0; i < found.size(); ++i) {
+    EXPECT_TRUE(at::equal(found[i].second, expected[i].second)) << found[i].first;
+  }
   EXPECT_THAT(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get()}),
               StatusIs(absl::StatusCode::kFailedPrecondition, "ema.encoder.blocks.0.attn.proj.bias is unknown"));
 }
@@ -146,7 +156,8 @@ std::string StreamWithOneCount(const JobSpec& spec, int live, bool with_own_coun
     model.optimizer->Step(at::zeros({}, at::kFloat));
   }
   const std::string stream =
-      TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())->Serialize();
+      TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())
+          ->Serialize();
   if (with_own_counts) return stream;
   const SafetensorsView view = SafetensorsView::Parse(stream).value();
   std::map<std::string, TensorBytes> tensors(view.tensors().begin(), view.tensors().end());
@@ -190,7 +201,8 @@ TEST_F(TrainStateTest, ATruncatedStreamIsRefusedAndNothingChanges) {
   const TinyModel fresh(spec_);
   const at::Tensor before = FlatParameters(fresh.parameters);
   for (const size_t bytes : {size_t{0}, size_t{7}, size_t{100}, stream_.size() / 2, stream_.size() - 1}) {
-    const auto restored = RestoreTrainState(absl::string_view(stream_).substr(0, bytes), {&fresh.parameters, fresh.optimizer.get()});
+    const auto restored =
+        RestoreTrainState(absl::string_view(stream_).substr(0, bytes), {&fresh.parameters, fresh.optimizer.get()});
     EXPECT_THAT(restored, StatusIs(absl::StatusCode::kDataLoss)) << bytes;
   }
   EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
@@ -206,8 +218,10 @@ TEST_F(TrainStateTest, ValuesThatAreNotFiniteAreRefusedByName) {
     tensors.at(name).bytes = bytes;
     const TinyModel fresh(spec_);
     const at::Tensor before = FlatParameters(fresh.parameters);
-    EXPECT_THAT(RestoreTrainState(SerializeSafetensors(tensors, view.metadata()), {&fresh.parameters, fresh.optimizer.get()}),
-                StatusIs(absl::StatusCode::kDataLoss, absl::StrCat(name, " holds 1 of 32 values that are not finite, the first of them inf at 4")));
+    EXPECT_THAT(
+        RestoreTrainState(SerializeSafetensors(tensors, view.metadata()), {&fresh.parameters, fresh.optimizer.get()}),
+        StatusIs(absl::StatusCode::kDataLoss,
+                 absl::StrCat(name, " holds 1 of 32 values that are not finite, the first of them inf at 4")));
     EXPECT_TRUE(at::equal(FlatParameters(fresh.parameters), before));
   }
 }
@@ -215,8 +229,9 @@ TEST_F(TrainStateTest, ValuesThatAreNotFiniteAreRefusedByName) {
 TEST_F(TrainStateTest, AnotherModelsStreamIsRefusedByName) {
   const TinyModel wider(TinySpec(64));
   const at::Tensor before = FlatParameters(wider.parameters);
-  EXPECT_THAT(RestoreTrainState(stream_, {&wider.parameters, wider.optimizer.get()}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("encoder."), HasSubstr("32"), HasSubstr("64"))));
+  EXPECT_THAT(
+      RestoreTrainState(stream_, {&wider.parameters, wider.optimizer.get()}),
+      StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("encoder."), HasSubstr("32"), HasSubstr("64"))));
   EXPECT_TRUE(at::equal(FlatParameters(wider.parameters), before));
 }
 
@@ -225,13 +240,15 @@ TEST_F(TrainStateTest, MissingAndUnknownTensorsAreNamed) {
   others.Add("head.weight", {2, 2}, Init::kZeros);
   AdamW optimizer(&others, spec_);
   EXPECT_THAT(RestoreTrainState(stream_, {&others, &optimizer}),
-              StatusIs(absl::StatusCode::kFailedPrecondition, AllOf(HasSubstr("head.weight is missing"), HasSubstr("is unknown"))));
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("head.weight is missing"), HasSubstr("is unknown"))));
 }
 
 TEST_F(TrainStateTest, AStreamWithoutPositionIsDataLoss) {
   ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
   const std::string weights_only = SerializeSafetensors(view.tensors(), {{"job", "x"}});
-  EXPECT_THAT(RestoreTrainState(weights_only, {&model_.parameters, model_.optimizer.get()}), StatusIs(absl::StatusCode::kDataLoss, "step"));
+  EXPECT_THAT(RestoreTrainState(weights_only, {&model_.parameters, model_.optimizer.get()}),
+              StatusIs(absl::StatusCode::kDataLoss, "step"));
 }
 
 }  // namespace

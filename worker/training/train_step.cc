@@ -40,7 +40,8 @@ StepResult CopyOf(StepResult result) {
 
 Encoding Detached(Encoding encoding) {
   encoding.blocks_BND.clear();
-  for (at::Tensor* tensor : {&encoding.visible_BKD, &encoding.class_BD, &encoding.hidden_BMD, &encoding.class_attention_BK}) {
+  for (at::Tensor* tensor :
+       {&encoding.visible_BKD, &encoding.class_BD, &encoding.hidden_BMD, &encoding.class_attention_BK}) {
     if (tensor->defined()) *tensor = tensor->detach();
   }
   return encoding;
@@ -50,7 +51,11 @@ Encoding Detached(Encoding encoding) {
 
 TrainStep::TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives,
                      GradientReducer* reducer, AdamW* optimizer, const Options& options)
-    : parameters_(parameters), encoder_(encoder), objectives_(objectives), reducer_(reducer), optimizer_(optimizer),
+    : parameters_(parameters),
+      encoder_(encoder),
+      objectives_(objectives),
+      reducer_(reducer),
+      optimizer_(optimizer),
       options_(options) {}
 
 ObjectiveSum::Result TrainStep::Forward(ForwardPass pass, std::vector<Encoding>* encodings) const {
@@ -85,7 +90,9 @@ StepResult TrainStep::RunOrThrow(absl::Span<const ForwardPass> micro_batches, co
   if (options_.recorder == nullptr) {
     update = Compute(micro_batches, settings);
   } else {
-    options_.recorder->Run(micro_batches, [this, settings](absl::Span<const ForwardPass> inputs) { recorded_ = Compute(inputs, settings); });
+    options_.recorder->Run(micro_batches, [this, settings](absl::Span<const ForwardPass> inputs) {
+      recorded_ = Compute(inputs, settings);
+    });
     update = {CopyOf(recorded_.result), recorded_.encodings};
   }
   if (settings.feature_stats) update.result.stats.merge(FeatureStats(update.encodings));
@@ -95,7 +102,8 @@ StepResult TrainStep::RunOrThrow(absl::Span<const ForwardPass> micro_batches, co
 void TrainStep::Backward(const at::Tensor& loss, bool reduces) const {
   if (!reduces) return loss.backward();
   // From the first full bucket on it may stand still until the other ranks have come as far.
-  const Progress::Collective together = options_.gang == nullptr ? Progress::Collective(nullptr) : options_.gang->Together();
+  const Progress::Collective together =
+      options_.gang == nullptr ? Progress::Collective(nullptr) : options_.gang->Together();
   reducer_->PrepareForBackward(loss);
   loss.backward();
 }
@@ -106,7 +114,9 @@ TrainStep::Update TrainStep::Compute(absl::Span<const ForwardPass> micro_batches
   ClearGradients(*parameters_);
   const double share = 1.0 / static_cast<double>(micro_batches.size());
   for (size_t i = 0; i < micro_batches.size(); ++i) {
-    if (options_.gang != nullptr) options_.gang->Do(absl::StrCat("step ", settings.step, ", micro-batch ", i + 1, " of ", micro_batches.size()));
+    if (options_.gang != nullptr) {
+      options_.gang->Do(absl::StrCat("step ", settings.step, ", micro-batch ", i + 1, " of ", micro_batches.size()));
+    }
     ForwardPass pass = micro_batches[i];
     pass.progress = settings.progress;
     const ObjectiveSum::Result forward = Forward(std::move(pass), i == 0 ? &update.encodings : nullptr);

@@ -1,5 +1,5 @@
-// One optimizer update: forward, backward with overlapped reduction, AdamW. One thread. What is around it (timing, reports,
-// checkpoints) is in trainer.h.
+// One optimizer update: forward, backward with overlapped reduction, AdamW. One thread. What is around it (timing,
+// reports, checkpoints) is in trainer.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +12,8 @@
 #include "absl/types/span.h"
 #include "model/encoder.h"
 #include "objective/objective.h"
-#include "worker/training/model_average.h"
 #include "worker/training/gang.h"
+#include "worker/training/model_average.h"
 #include "worker/training/optimizer.h"
 #include "worker/training/step_recorder.h"
 
@@ -22,12 +22,14 @@ namespace mimeo {
 // What a step is taken with. The same on all ranks.
 struct StepSettings {
   double learning_rate = 0;
-  double progress = 0;          // of training, in [0, 1]
-  bool feature_stats = false;   // whether the result shall have FeatureStats (objective/feature_stats.h) of the first micro-batch
-  int64_t step = 0;             // its number, from 1: for people
+  double progress = 0;  // of training, in [0, 1]
+  // Whether the result shall have FeatureStats (objective/feature_stats.h) of the first micro-batch.
+  bool feature_stats = false;
+  int64_t step = 0;  // its number, from 1: for people
 };
 
-// Means over this rank's rows and micro-batches; scalars on the device, so that asking costs nothing until somebody reads.
+// Means over this rank's rows and micro-batches; scalars on the device, so that asking costs nothing until somebody
+// reads.
 struct StepResult {
   at::Tensor loss;
   std::map<std::string, at::Tensor> terms;
@@ -41,18 +43,21 @@ class TrainStep {
  public:
   struct Options {
     double max_grad_norm = 0;
-    ModelAverage* average = nullptr;    // updated after the parameters; null: none
-    StepRecorder* recorder = nullptr;   // takes the steps; null: each is launched anew
-    const Gang* gang = nullptr;         // whose progress hears of each micro-batch and of standing still for other ranks; null: nobody's
+    ModelAverage* average = nullptr;   // updated after the parameters; null: none
+    StepRecorder* recorder = nullptr;  // takes the steps; null: each is launched anew
+    // Whose progress hears of each micro-batch and of standing still for other ranks; null: nobody's.
+    const Gang* gang = nullptr;
   };
-  // Everything outlives the step. `reducer`: null for a gang of one whose steps are recorded; it would launch what no graph holds.
-  TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives, GradientReducer* reducer,
-            AdamW* optimizer, const Options& options);
+  // Everything outlives the step. `reducer`: null for a gang of one whose steps are recorded; it would launch what no
+  // graph holds.
+  TrainStep(const Parameters* parameters, const Encoder* encoder, const ObjectiveSum* objectives,
+            GradientReducer* reducer, AdamW* optimizer, const Options& options);
 
   // A backward pass over one image whose result is thrown away, after which every step uses the same gradient buckets.
   absl::Status Settle(const ForwardPass& views);
 
-  // Each element: the views of one micro-batch, not encoded yet. Aborted: a member of the gang is gone, or libtorch threw.
+  // Each element: the views of one micro-batch, not encoded yet. Aborted: a member of the gang is gone, or libtorch
+  // threw.
   absl::StatusOr<StepResult> Run(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 
  private:

@@ -1,7 +1,9 @@
-// How fast one training step is on this machine, as one JSON object: forward, loss, backward and AdamW of a recipe on made-up
-// pixels, in this process, as a gang of one. A mimic objective gets made-up features: the teacher's own work is not in it.
+// How fast one training step is on this machine, as one JSON object: forward, loss, backward and AdamW of a recipe on
+// made-up pixels, in this process, as a gang of one. A mimic objective gets made-up features: the teacher's own work is
+// not in it.
 //
-//   bazel run //worker/training:train_step_benchmark -- --recipe=recipes/mae_b.textproto --batch=16 --steps=10 [--threads=2] [--device=cuda]
+//   bazel run //worker/training:train_step_benchmark -- --recipe=recipes/mae_b.textproto --batch=16 --steps=10
+//   [--threads=2] [--device=cuda]
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/mm.h>
@@ -21,9 +23,9 @@
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
+#include "model/device_peaks.h"
 #include "model/flops.h"
 #include "model/torch_device.h"
-#include "model/device_peaks.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/schedule.h"
 #include "worker/training/side_stream.h"
@@ -61,9 +63,12 @@ absl::StatusOr<JobSpec> ReadSpec(const Flags& flags) {
 ForwardPass MadeUpViews(const JobSpec& spec, int width, at::Device device) {
   const DataSpec& data = spec.data();
   Batch batch;
-  for (int64_t row = 0; row < data.global_batch(); ++row) batch.keys.push_back(RandomKey(1).Fold(static_cast<uint64_t>(row)));
+  for (int64_t row = 0; row < data.global_batch(); ++row) {
+    batch.keys.push_back(RandomKey(1).Fold(static_cast<uint64_t>(row)));
+  }
   for (const ViewSpec& view : EachView(spec)) {
-    batch.views_BCHW.push_back(at::zeros({data.global_batch(), data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
+    batch.views_BCHW.push_back(
+        at::zeros({data.global_batch(), data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
   }
   ForwardPass pass = ViewMaker(spec, device).Make(batch, {});
   pass.shared_BCHW = at::randn(batch.views_BCHW[0].sizes()).to(device);
@@ -115,14 +120,17 @@ absl::StatusOr<Rank> MakeRank(const JobSpec& spec, at::Device device) {
   return rank;
 }
 
-absl::StatusOr<std::vector<double>> StepSeconds(const Flags& flags, const JobSpec& spec, const Rank& rank, at::Device device) {
+absl::StatusOr<std::vector<double>> StepSeconds(const Flags& flags, const JobSpec& spec, const Rank& rank,
+                                                at::Device device) {
   const std::vector<ForwardPass> views = {MadeUpViews(spec, rank.model.encoder->width(), device)};
   RETURN_IF_ERROR(rank.step.step->Settle(views[0]));
   const int warm_up = device.is_cpu() ? kWarmUpSteps : 5 * kWarmUpSteps;
   std::vector<double> seconds;
   absl::Status status;
   for (int i = 0; i < warm_up + flags.steps && status.ok(); ++i) {
-    const double took = SecondsOf(device, [&] { status = rank.step.step->Run(views, {PeakRate(spec), 0, flags.feature_stats}).status(); });
+    const double took = SecondsOf(device, [&] {
+      status = rank.step.step->Run(views, {PeakRate(spec), 0, flags.feature_stats}).status();
+    });
     if (i >= warm_up) seconds.push_back(took);
   }
   RETURN_IF_ERROR(status);
@@ -144,10 +152,17 @@ absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
   const int64_t peak_memory = PeakMemoryBytes(device);
   const double machine = MatrixProductGflops(spec, device);
   nlohmann::ordered_json json = {
-      {"recipe", flags.recipe}, {"device", devices.front().name()}, {"batch", flags.batch}, {"threads", flags.threads}, {"steps", flags.steps},
+      {"recipe", flags.recipe},
+      {"device", devices.front().name()},
+      {"batch", flags.batch},
+      {"threads", flags.threads},
+      {"steps", flags.steps},
       {"precision", Precision_Name(spec.resources().precision())},
       {"images_per_second", {{"median", images / median}, {"best", images / seconds.front()}}},
-      {"step_seconds", median}, {"gflop_per_image", gflop}, {"peak_memory_bytes", peak_memory}, {"matrix_product_gflop_per_second", machine},
+      {"step_seconds", median},
+      {"gflop_per_image", gflop},
+      {"peak_memory_bytes", peak_memory},
+      {"matrix_product_gflop_per_second", machine},
       {"share_of_matrix_product", gflop * images / median / machine}};
   if (const double peak = PeakGflopPerSecond(devices.front().name(), spec.resources().precision()); peak > 0) {
     json["mfu"] = gflop * images / median / peak;
@@ -165,7 +180,8 @@ int main(int argc, char** argv) {
   app.add_option("--recipe", flags.recipe, "text proto of a job")->required();
   app.add_option("--device", flags.device, "cpu, cuda or auto")->capture_default_str();
   app.add_option("--batch", flags.batch, "images a step")->check(CLI::Range(1, 65536));
-  app.add_option("--steps", flags.steps, "measured steps, after two that are not (ten on a GPU)")->check(CLI::Range(1, 100000));
+  app.add_option("--steps", flags.steps, "measured steps, after two that are not (ten on a GPU)")
+      ->check(CLI::Range(1, 100000));
   app.add_option("--threads", flags.threads, "compute threads (default: all cores)")->check(CLI::Range(1, 1024));
   app.add_flag("--feature_stats", flags.feature_stats, "what every tenth step of a job computes beside");
   app.add_option("--set", flags.sets, "FIELD=VALUE of the recipe")->allow_extra_args(false);

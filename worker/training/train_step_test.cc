@@ -1,5 +1,5 @@
-// W ranks are one rank on the concatenated batch; c10d's engine, not a copy of it, is under test. Ranks are threads here, and
-// processes in tests/e2e.
+// W ranks are one rank on the concatenated batch; c10d's engine, not a copy of it, is under test. Ranks are threads
+// here, and processes in tests/e2e.
 #include "worker/training/train_step.h"
 
 #include <ATen/TensorOperators.h>
@@ -44,8 +44,12 @@ std::vector<ForwardPass> Rows(const Gang& gang, int64_t step, int64_t accumulati
 // One rank of a gang that trains TinyModel.
 struct Rank {
   Rank(Gang* gang, const JobSpec& spec, at::ScalarType type, double max_grad_norm = 0)
-      : gang(gang), type(type), model(spec, type), reducer(gang, model.parameters),
-        step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(), {max_grad_norm}) {
+      : gang(gang),
+        type(type),
+        model(spec, type),
+        reducer(gang, model.parameters),
+        step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(),
+             {max_grad_norm}) {
     EXPECT_OK(step.Settle(TinyViews(0, 0, 2, type)));
   }
   StepResult Take(int64_t number, int64_t accumulation) {
@@ -183,7 +187,8 @@ TEST(TrainStepTest, FrozenPrototypesStayAsTheyAreAndThawWithAFirstUpdate) {
     GradientReducer reducer(gang, model.parameters);
     TrainStep::Options options;
     options.average = model.average.get();
-    TrainStep step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(), options);
+    TrainStep step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(),
+                   options);
     const auto two_views = [&](int64_t number) {
       std::vector<ForwardPass> rows = Rows(*gang, number, 1, at::kDouble);
       rows[0].views.push_back(Rows(*gang, number + 100, 1, at::kDouble)[0].views[0]);
@@ -200,7 +205,8 @@ TEST(TrainStepTest, FrozenPrototypesStayAsTheyAreAndThawWithAFirstUpdate) {
     ASSERT_OK(step.Run(two_views(4), StepSettings{1e-3, 0.5}).status());
     const at::Tensor update = (prototypes - before * (1 - 1e-3 * decay)).abs();
     EXPECT_NEAR(update.max().item<double>(), 1e-3, 1e-6);
-    EXPECT_NEAR(update.mean().item<double>(), 1e-3, 2e-5) << "a gradient that is not 0 makes a first update of the rate's length";
+    EXPECT_NEAR(update.mean().item<double>(), 1e-3, 2e-5)
+        << "a gradient that is not 0 makes a first update of the rate's length";
   });
 }
 

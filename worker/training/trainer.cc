@@ -21,9 +21,14 @@ constexpr int64_t kFeatureStatsEverySteps = 10;
 
 Trainer::Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
                  const TrainerParts& parts)
-    : spec_(spec), num_samples_(num_samples), total_steps_(TotalSteps(spec, num_samples)),
-      dataset_digest_(std::move(dataset_digest)), parts_(parts), position_(position),
-      bad_samples_(parts.dataset, spec.data(), position.bad_samples), checkpointed_step_(position.step) {}
+    : spec_(spec),
+      num_samples_(num_samples),
+      total_steps_(TotalSteps(spec, num_samples)),
+      dataset_digest_(std::move(dataset_digest)),
+      parts_(parts),
+      position_(position),
+      bad_samples_(parts.dataset, spec.data(), position.bad_samples),
+      checkpointed_step_(position.step) {}
 
 absl::StatusOr<TrainEnd> Trainer::Run() {
   // After a resume this may measure again what was measured already; that it was heard of is not in the checkpoint.
@@ -53,11 +58,17 @@ absl::Status Trainer::TakeStep() {
   ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted, cancelled ? none : *batch));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
-  ASSIGN_OR_RETURN(const StepResult result, parts_.step->Run(batch->micro_batches, {rate, Done(), FeatureStatsDue(), position_.step + 1}));
+  ASSIGN_OR_RETURN(const StepResult result,
+                   parts_.step->Run(batch->micro_batches, {rate, Done(), FeatureStatsDue(), position_.step + 1}));
   parts_.progress->Do(absl::StrCat("ends step ", position_.step + 1));
   ++position_.step;
   position_.next = batch->next;
-  StepFacts facts = {position_.step, rate, batch->data_wait, batch->teacher_wait, std::move(batch->sample_ids), static_cast<int64_t>(bad_samples_.all().size())};
+  StepFacts facts = {position_.step,
+                     rate,
+                     batch->data_wait,
+                     batch->teacher_wait,
+                     std::move(batch->sample_ids),
+                     static_cast<int64_t>(bad_samples_.all().size())};
   return parts_.reporter->Add(result, std::move(facts));
 }
 
@@ -71,9 +82,9 @@ double Trainer::Done() const {
   return total_steps_ > 1 ? static_cast<double>(position_.step) / static_cast<double>(total_steps_ - 1) : 0;
 }
 
-// Asked before a step's own collectives, by the ranks that wait for a teacher in vain too: so no rank stands in a collective
-// that another one left out.
-// Bad samples are agreed on in the same breath, so that too many of them end every rank before the same step.
+// Asked before a step's own collectives, by the ranks that wait for a teacher in vain too: so no rank stands in a
+// collective that another one left out. Bad samples are agreed on in the same breath, so that too many of them end
+// every rank before the same step.
 absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank, const StepBatch& batch) {
   const std::vector<int64_t> bad = bad_samples_.NewAmong(batch.bad_samples);
   at::Tensor said = at::zeros({3}, at::kDouble);
@@ -154,14 +165,16 @@ absl::Status Trainer::Checkpoint() {
   manifest.set_dataset_digest(dataset_digest_);
   manifest.set_pause_seconds(pause);
   manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(clock_->Wall()));
-  parts_.coordinator->SubmitCheckpoint(std::move(manifest), [snapshot] { return CatchTorch([&snapshot] { return snapshot->Serialize(); }); });
+  parts_.coordinator->SubmitCheckpoint(
+      std::move(manifest), [snapshot] { return CatchTorch([&snapshot] { return snapshot->Serialize(); }); });
   checkpointed_step_ = position_.step;
   return absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate() {
   parts_.progress->Do(absl::StrCat("evaluates step ", position_.step));
-  const EvaluatedModel model = {parts_.encoder, parts_.objectives, parts_.average == nullptr ? nullptr : &parts_.average->encoder()};
+  const EvaluatedModel model = {parts_.encoder, parts_.objectives,
+                                parts_.average == nullptr ? nullptr : &parts_.average->encoder()};
   const auto result = parts_.evaluation->Run(position_.step, model, parts_.evaluation_teachers, parts_.gang);
   RETURN_IF_ERROR(result.status());
   if (parts_.coordinator != nullptr) parts_.coordinator->ReportEvaluation(*result);

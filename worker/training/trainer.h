@@ -22,8 +22,8 @@
 
 namespace mimeo {
 
-// What the loop works with. Everything outlives the trainer; `coordinator` is null but on rank 0, `evaluation` where the job
-// has none.
+// What the loop works with. Everything outlives the trainer; `coordinator` is null but on rank 0, `evaluation` where
+// the job has none.
 struct TrainerParts {
   const Parameters* parameters = nullptr;
   const Encoder* encoder = nullptr;
@@ -53,11 +53,11 @@ class Trainer {
   Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
           const TrainerParts& parts);
 
-  // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The ranks
-  // agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An evaluation that was stopped is
-  // made again after the resume.
-  // FailedPrecondition: the generation is fenced, or the loss was not finite too many steps in a row (names the samples). InvalidArgument, on
-  // every rank before the same step: too many samples of the job are bad (names the first).
+  // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The
+  // ranks agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An
+  // evaluation that was stopped is made again after the resume. FailedPrecondition: the generation is fenced, or the
+  // loss was not finite too many steps in a row (names the samples). InvalidArgument, on every rank before the same
+  // step: too many samples of the job are bad (names the first).
   absl::StatusOr<TrainEnd> Run();
 
  private:

@@ -4,14 +4,15 @@
 #include <sys/resource.h>
 
 #include "job/job_shape.h"
-#include "model/flops.h"
 #include "model/device_peaks.h"
+#include "model/flops.h"
 
 namespace mimeo {
 
 UtilizationMeter::UtilizationMeter(const JobSpec& spec, const DeviceInfo& described, at::Device device)
     : device_(device),
-      gflop_per_step_(TrainGflopPerImage(spec, NumVisible(spec)) * static_cast<double>(spec.data().global_batch()) / spec.resources().num_ranks()),
+      gflop_per_step_(TrainGflopPerImage(spec, NumVisible(spec)) * static_cast<double>(spec.data().global_batch()) /
+                      spec.resources().num_ranks()),
       peak_gflop_per_second_(PeakGflopPerSecond(described.name(), spec.resources().precision())) {}
 
 Utilization UtilizationMeter::Of(const StepTime& time) const {
@@ -20,7 +21,9 @@ Utilization UtilizationMeter::Of(const StepTime& time) const {
   utilization.set_communication_seconds(absl::ToDoubleSeconds(time.communication));
   utilization.set_data_wait_seconds(absl::ToDoubleSeconds(time.data_wait));
   utilization.set_teacher_wait_seconds(absl::ToDoubleSeconds(time.teacher_wait));
-  if (time.total > absl::ZeroDuration()) utilization.set_gflop_per_second(gflop_per_step_ / absl::ToDoubleSeconds(time.total));
+  if (time.total > absl::ZeroDuration()) {
+    utilization.set_gflop_per_second(gflop_per_step_ / absl::ToDoubleSeconds(time.total));
+  }
   utilization.set_peak_gflop_per_second(peak_gflop_per_second_);
   utilization.set_peak_memory_bytes(PeakMemoryBytes(device_));
   return utilization;

@@ -8,8 +8,11 @@
 namespace mimeo {
 
 ViewMaker::ViewMaker(const JobSpec& spec, at::Device device)
-    : mask_(spec.mask()), grid_{PatchRows(spec), PatchCols(spec), PatchPx(spec)}, num_visible_(NumVisible(spec)),
-      statistics_(StatisticsOf(spec.data())), device_(device) {}
+    : mask_(spec.mask()),
+      grid_{PatchRows(spec), PatchCols(spec), PatchPx(spec)},
+      num_visible_(NumVisible(spec)),
+      statistics_(StatisticsOf(spec.data())),
+      device_(device) {}
 
 RandomKey ViewMaker::MaskKey(const MaskSpec& mask, const RandomKey& row, int view) {
   return row.Fold("mask").Fold(mask.same_in_all_views() ? 0 : static_cast<uint64_t>(view));
@@ -47,7 +50,9 @@ ForwardPass ViewMaker::Make(const Batch& batch, const std::vector<double>& drop_
       pass.views.push_back(std::move(input));
     }
   }
-  if (batch.shared_BCHW.defined()) pass.shared_BCHW = NormalizePixels(CopyToDevice(batch.shared_BCHW, device_), statistics_);
+  if (batch.shared_BCHW.defined()) {
+    pass.shared_BCHW = NormalizePixels(CopyToDevice(batch.shared_BCHW, device_), statistics_);
+  }
   return pass;
 }
 

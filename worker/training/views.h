@@ -1,4 +1,5 @@
-// A batch of crops -> what the encoder is given: normalised pixels and mask plans, each a function of its row's key. One thread.
+// A batch of crops -> what the encoder is given: normalised pixels and mask plans, each a function of its row's key.
+// One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,8 +20,8 @@ class ViewMaker {
   // REQUIRES: a resolved spec.
   ViewMaker(const JobSpec& spec, at::Device device);
 
-  // One ViewInput for each view and each of its masks, views outermost. A focused mask's plan is left undefined: the teacher
-  // draws it (teacher/feature_source.h). `drop_path_rates`: the encoder's in training, none in evaluation.
+  // One ViewInput for each view and each of its masks, views outermost. A focused mask's plan is left undefined: the
+  // teacher draws it (teacher/feature_source.h). `drop_path_rates`: the encoder's in training, none in evaluation.
   ForwardPass Make(const Batch& batch, const std::vector<double>& drop_path_rates) const;
 
   // The key that a view's masks are drawn with.

@@ -40,7 +40,8 @@ TEST(ViewMakerTest, MasksFollowFromTheRowsKeysAlone) {
   const ForwardPass both = maker.Make(Black({RandomKey(1), RandomKey(2)}), {});
   const ForwardPass alone = maker.Make(Black({RandomKey(2)}), {});
   EXPECT_TRUE(at::equal(both.views[0].plan.visible_BK[1], alone.views[0].plan.visible_BK[0]));
-  EXPECT_FALSE(at::equal(alone.views[0].plan.visible_BK, alone.views[1].plan.visible_BK)) << "each view has its own mask";
+  EXPECT_FALSE(at::equal(alone.views[0].plan.visible_BK, alone.views[1].plan.visible_BK))
+      << "each view has its own mask";
   EXPECT_FALSE(both.views[0].drop_path_BR.defined());
 }
 
@@ -64,7 +65,8 @@ TEST(ViewMakerTest, EachViewIsEncodedUnderEachOfItsComplementaryMasks) {
   spec.mutable_mask()->set_groups(4);
   const ViewMaker maker(ResolveJobSpec(spec).value(), at::kCPU);
   const ForwardPass pass = maker.Make(Black({RandomKey(1), RandomKey(2)}), {});
-  const ForwardPass single = ViewMaker(ResolveJobSpec(Spec()).value(), at::kCPU).Make(Black({RandomKey(1), RandomKey(2)}), {});
+  const ForwardPass single =
+      ViewMaker(ResolveJobSpec(Spec()).value(), at::kCPU).Make(Black({RandomKey(1), RandomKey(2)}), {});
   ASSERT_EQ(pass.views.size(), 8u);
   for (int v = 0; v < 2; ++v) {
     std::vector<int> seen(100, 0);
@@ -76,7 +78,8 @@ TEST(ViewMakerTest, EachViewIsEncodedUnderEachOfItsComplementaryMasks) {
       for (int k = 0; k < 25; ++k) ++seen[input.plan.visible_BK[1][k].item<int64_t>()];
     }
     EXPECT_EQ(seen, std::vector<int>(100, 1)) << "four quarters are disjoint and cover all";
-    EXPECT_TRUE(at::equal(pass.views[v * 4].plan.visible_BK, single.views[v].plan.visible_BK)) << "the first is the only one's";
+    EXPECT_TRUE(at::equal(pass.views[v * 4].plan.visible_BK, single.views[v].plan.visible_BK))
+        << "the first is the only one's";
   }
 }
 

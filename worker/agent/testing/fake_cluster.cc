@@ -57,7 +57,8 @@ grpc::Status FakeCluster::LeaveCluster(grpc::ServerContext*, const LeaveClusterR
   return grpc::Status::OK;
 }
 
-grpc::Status FakeCluster::RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request, RegisterWorkerReply*) {
+grpc::Status FakeCluster::RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request,
+                                         RegisterWorkerReply*) {
   absl::MutexLock lock(&mu_);
   registrations_.push_back(request->worker());
   knows_worker_ = true;

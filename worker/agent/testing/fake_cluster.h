@@ -1,5 +1,5 @@
-// A coordinator for tests of its peers: it answers what the test says, records what it hears, and can go away and come back
-// at the same port. Thread-safe.
+// A coordinator for tests of its peers: it answers what the test says, records what it hears, and can go away and come
+// back at the same port. Thread-safe.
 #pragma once
 
 #include <functional>

@@ -1,7 +1,7 @@
-// A rank process for tests of the agent: it speaks to the agent by the real link and trains nothing. The job's name says how
-// it behaves: "trains" until it is told to stop, "saves" likewise but needs half a second for its checkpoint, "completes" after three
-// steps, "fails" with an error of its own, "dies" without a word, "dies oddly" after bytes that are no text, "hangs" before its first
-// step in a file that nobody writes, "stubborn" trains on when told to stop.
+// A rank process for tests of the agent: it speaks to the agent by the real link and trains nothing. The job's name
+// says how it behaves: "trains" until it is told to stop, "saves" likewise but needs half a second for its checkpoint,
+// "completes" after three steps, "fails" with an error of its own, "dies" without a word, "dies oddly" after bytes that
+// are no text, "hangs" before its first step in a file that nobody writes, "stubborn" trains on when told to stop.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -42,7 +42,8 @@ void Train(RankLink* link, int64_t last, absl::Duration checkpoint) {
     link->SetMetric("mimeo_worker_step", static_cast<double>(step));
     link->SetMetric("mimeo_worker_images_total", 10.0 * static_cast<double>(step));
     link->SetMetric("mimeo_no_such_metric", 1);
-    const auto stop = link->Await([](const GangAssignment&) { return false; }, Clock::Real()->Now() + absl::Milliseconds(5));
+    const auto stop =
+        link->Await([](const GangAssignment&) { return false; }, Clock::Real()->Now() + absl::Milliseconds(5));
     if (absl::IsCancelled(stop.status()) && checkpoint < absl::InfiniteDuration()) {
       absl::Mutex mu;
       const bool never = false;

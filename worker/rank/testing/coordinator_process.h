@@ -1,4 +1,5 @@
-// The real coordinator as a child process, with one job and its one-rank gang, for tests of those who speak to it. One thread.
+// The real coordinator as a child process, with one job and its one-rank gang, for tests of those who speak to it. One
+// thread.
 #pragma once
 
 #include <memory>

@@ -35,8 +35,8 @@ class AddressBoard {
 }  // namespace
 
 void RunAsGang(int size, const std::function<void(Gang* gang)>& body) {
-  // libtorch 2.11 notes collectives in one map per process, without a lock (c10d::FlightRecorder): fine for a rank a process, a crash now
-  // and then for several. Read when the first group is made.
+  // libtorch 2.11 notes collectives in one map per process, without a lock (c10d::FlightRecorder): fine for a rank a
+  // process, a crash now and then for several. Read when the first group is made.
   setenv("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/1);
   AddressBoard board;
   std::vector<std::thread> threads;

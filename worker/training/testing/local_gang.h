@@ -7,8 +7,8 @@
 
 namespace mimeo::testing {
 
-// Calls `body` on `size` threads at once, each with its rank's gang, and returns when all have returned. A rank that cannot
-// join fails the test.
+// Calls `body` on `size` threads at once, each with its rank's gang, and returns when all have returned. A rank that
+// cannot join fails the test.
 void RunAsGang(int size, const std::function<void(Gang* gang)>& body);
 
 }  // namespace mimeo::testing

@@ -77,7 +77,8 @@ ForwardPass TinyViews(int64_t step, int64_t begin, int64_t end, at::ScalarType t
   for (int64_t row = begin; row < end; ++row) {
     const double phase = 0.37 * static_cast<double>(row) + 1.1 * static_cast<double>(step);
     const at::Tensor x = at::arange(3 * kImagePx * kImagePx, at::kDouble);
-    rows.push_back((at::sin(x * (0.011 + 0.001 * static_cast<double>(row)) + phase) + at::sin(x * 0.7 + phase)).view({1, 3, kImagePx, kImagePx}));
+    rows.push_back((at::sin(x * (0.011 + 0.001 * static_cast<double>(row)) + phase) + at::sin(x * 0.7 + phase))
+                       .view({1, 3, kImagePx, kImagePx}));
     keys.push_back(RandomKey(9).Fold(static_cast<uint64_t>(step)).Fold(static_cast<uint64_t>(row)));
   }
   ViewInput view;
