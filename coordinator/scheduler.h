@@ -86,6 +86,8 @@ class Scheduler {
   bool MustEmpty(const std::string& worker_id) const { return IsLeaving(worker_id) || state_.IsDrained(worker_id); }
   int num_silent() const { return num_expired_; }  // workers whose lease has expired
   const Blame& blame() const { return blame_; }
+  // Workers that the next decision looks at though nobody said anything of them.
+  size_t WorkersDueForTest(absl::Time now) const;
 
  private:
   struct Heard {
