@@ -13,9 +13,8 @@
 #include "absl/time/time.h"
 #include "base/random_key.h"
 #include "data/loader.h"
-#include "job/job_shape.h"
-#include "model/shapes.h"
 #include "objective/objective.h"
+#include "teacher/teacher_request.h"
 
 namespace mimeo {
 
@@ -38,17 +37,12 @@ class TeacherPins;
 
 struct TeacherClientOptions {
   TeacherRequest request;
+  // What a view's masks are drawn with, where the teacher draws them.
+  std::function<RandomKey(const RandomKey& row, int view)> mask_key;
   // Of the job; asked at each connection, and before features are handed out. Outlives the client.
   TeacherPins* pins = nullptr;
   std::function<std::string()> address;          // the newest known; may change when the teacher restarts
   std::function<void(bool waiting)> on_waiting;  // true when the teacher does not answer, false once it does
-  ImageShape image;                              // of the student's crops
-  PatchGrid grid;                                // of theirs; the teacher's own may differ
-  // With request.draws_masks:
-  int num_visible = 0;             // K
-  bool most_attended = false;      // as FocusedMask
-  bool same_in_all_views = false;  // as MaskSpec: all views have the first one's plan
-  std::function<RandomKey(const RandomKey& row, int view)> mask_key;  // what a view's masks are drawn with
 };
 // Waits for the teacher, asks Describe and refuses one that does not fit or is not the job's.
 // FailedPrecondition: `pins` refuse it; or it has another name, fewer blocks, no projection or no class token where
