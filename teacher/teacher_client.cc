@@ -1,3 +1,5 @@
+#include "teacher/teacher_client.h"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,10 +16,8 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "proto/teacher.grpc.pb.h"
-#include "teacher/feature_source.h"
 #include "teacher/teacher_batch.h"
 #include "teacher/teacher_frames.h"
-#include "teacher/teacher_pins.h"
 #include "teacher/teacher_stream.h"
 
 namespace mimeo {

@@ -22,8 +22,8 @@
 #include "base/random_key.h"
 #include "model/mask_plan.h"
 #include "objective/mimic.h"
-#include "teacher/feature_source.h"
 #include "teacher/feature_wish.h"
+#include "teacher/teacher_client.h"
 #include "teacher/teacher_pins.h"
 #include "teacher_server/serving.h"
 

@@ -31,7 +31,7 @@
 #include "model/patches.h"
 #include "model/testing/vit_spec.h"
 #include "model/weights.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "teacher/teacher_pins.h"
 
 namespace mimeo {

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "model/mask_plan.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {

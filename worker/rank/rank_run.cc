@@ -26,6 +26,7 @@
 #include "model/mask_plan.h"
 #include "model/torch_device.h"
 #include "model/weights.h"
+#include "teacher/teacher_client.h"
 #include "teacher/teacher_pins.h"
 #include "worker/rank/job_data.h"
 #include "worker/training/model_parts.h"
