@@ -35,6 +35,16 @@ std::vector<at::Tensor> TensorsOf(const Batch& batch, const std::vector<ViewInpu
   return tensors;
 }
 
+// REQUIRES: GeometryOf takes it.
+at::ScalarType ScalarTypeOf(TensorType type) {
+  switch (type) {
+    case TENSOR_TYPE_FLOAT32:
+      return at::kFloat;
+    default:
+      return at::ScalarType::Undefined;
+  }
+}
+
 bool IsFirstView(const ViewInput& input) { return input.view == 0; }
 
 }  // namespace
@@ -131,7 +141,8 @@ absl::Status TeacherBatch::AddCrop(const FeatureGeometry& geometry, const Batch&
   }
   if (request_.wants_features()) {
     if (request_.wish.class_token()) ++num_tokens;
-    crop.features_BNT = at::empty({num_images, num_tokens, FeatureWidth(request_.wish, geometry)}, at::kFloat);
+    crop.features_BNT =
+        at::empty({num_images, num_tokens, FeatureWidth(request_.wish, geometry)}, ScalarTypeOf(geometry.feature_type));
   }
   crops_.push_back(std::move(crop));
   return absl::OkStatus();
@@ -170,6 +181,7 @@ absl::StatusOr<std::vector<TeacherStream::Slice>> TeacherBatch::Cut(const Featur
       slice.choice = AsText(Rows(crop.choice_BX, first, count));
       slice.drawn = Rows(crop.drawn_BK, first, count);
       slice.features = Rows(crop.features_BNT, first, count);
+      slice.type = geometry.feature_type;
       slices.push_back(std::move(slice));
       first += count;
     }
@@ -217,7 +229,7 @@ absl::Status TeacherBatch::HandOut(std::vector<ViewInput>* views) const {
     if (!crop.features_BNT.defined()) continue;
     for (const size_t i : crop.views) {
       ViewInput& view = (*views)[i];
-      const at::Tensor features = FeaturesOf(crop, view).to(view.plan.visible_BK.device());
+      const at::Tensor features = FeaturesOf(crop, view).to(view.plan.visible_BK.device(), at::kFloat);
       for (const std::string& objective : request_.objectives) view.teacher_BNT[objective] = features;
     }
   }

@@ -47,8 +47,8 @@ class TeacherBatch {
   // The first of what was not answered now is.
   void Answered(int64_t num_images) { num_answered_ += num_images; }
 
-  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, and plans, on
-  // the views' device. DataLoss: drawn patches that are no plan.
+  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, float32, and
+  // plans, on the views' device. DataLoss: drawn patches that are no plan.
   absl::Status HandOut(std::vector<ViewInput>* views) const;
 
  private:
@@ -58,7 +58,7 @@ class TeacherBatch {
     FeatureRequestHeader header;
     at::Tensor choice_BX;       // indices (int32, N) or keys (int64, 2 words); undefined: all patches are asked for
     at::Tensor drawn_BK;        // int32; undefined: nothing is drawn
-    at::Tensor features_BNT;    // float32; undefined: none are wanted
+    at::Tensor features_BNT;    // of the contract's type; undefined: none are wanted
     std::vector<size_t> views;  // that are made of it
   };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "teacher/feature_type.h"
 #include "teacher/feature_wish.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel in the host's byte order");
@@ -135,14 +136,24 @@ absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
           absl::StrCat("teacher contract: patch_px ", contract.patch_px(), " does not divide ", field, " ", side));
     }
   }
-  if (contract.feature_type() != TENSOR_TYPE_FLOAT32) {
-    return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ", contract.feature_type(),
-                                                      ", only TENSOR_TYPE_FLOAT32 is known"));
+  if (ValueBytes(contract.feature_type()) == 0) {
+    return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ",
+                                                      TypeName(contract.feature_type()), ", known are ", KnownTypes()));
   }
-  return FeatureGeometry{
-      contract.channels(),        contract.image_height_px(),        contract.image_width_px(),   contract.patch_px(),
-      contract.feature_width(),   contract.projected_width(),        contract.block_width(),      contract.num_blocks(),
-      contract.has_class_token(), contract.max_images_per_request(), contract.max_request_bytes()};
+  FeatureGeometry geometry;
+  geometry.channels = contract.channels();
+  geometry.image_height_px = contract.image_height_px();
+  geometry.image_width_px = contract.image_width_px();
+  geometry.patch_px = contract.patch_px();
+  geometry.feature_width = contract.feature_width();
+  geometry.projected_width = contract.projected_width();
+  geometry.block_width = contract.block_width();
+  geometry.num_blocks = contract.num_blocks();
+  geometry.has_class_token = contract.has_class_token();
+  geometry.feature_type = contract.feature_type();
+  geometry.max_images = contract.max_images_per_request();
+  geometry.max_request_bytes = contract.max_request_bytes();
+  return geometry;
 }
 
 int FeatureWidth(const FeatureWish& wish, const FeatureGeometry& geometry) {
@@ -166,8 +177,8 @@ absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, co
     size.index_bytes = kIndexBytes * num_images * header.num_indices();
   }
   if (!wish.no_features()) {
-    size.feature_bytes =
-        int64_t{4} * num_images * ((wish.class_token() ? 1 : 0) + num_chosen) * FeatureWidth(wish, geometry);
+    size.feature_bytes = int64_t{ValueBytes(geometry.feature_type)} * num_images *
+                         ((wish.class_token() ? 1 : 0) + num_chosen) * FeatureWidth(wish, geometry);
   }
   if (size.total() > geometry.max_request_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(num_images, " images and their answer are ", size.total(),
@@ -302,7 +313,10 @@ bool FeatureReplyFrames::Next(FeatureReply* frame) {
   if (sent_ == answer_.size()) return false;
   frame->Clear();
   frame->set_request_id(request_id_);
-  if (sent_ == 0) frame->set_total_bytes(answer_.size());
+  if (sent_ == 0) {
+    frame->set_total_bytes(answer_.size());
+    frame->set_type(type_);
+  }
   const absl::string_view part = answer_.substr(sent_, limits::kChunkBytes);
   frame->set_payload(part.data(), part.size());
   sent_ += part.size();
@@ -313,6 +327,10 @@ absl::StatusOr<bool> FeatureReplyAssembler::Add(const FeatureReply& frame) {
   if (frame.request_id() != request_id_) {
     return absl::DataLossError(
         absl::StrCat("the teacher answered request ", frame.request_id(), " where ", request_id_, " is next"));
+  }
+  if (received_ == 0 && frame.type() != type_) {
+    return absl::DataLossError(absl::StrCat("the teacher's answer to request ", request_id_, " is of ",
+                                            TypeName(frame.type()), ", its contract says ", TypeName(type_)));
   }
   const size_t bytes = drawn_.size() + features_.size();
   if (received_ == 0 && frame.total_bytes() != static_cast<int64_t>(bytes)) {

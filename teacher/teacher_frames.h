@@ -34,7 +34,8 @@ struct FeatureGeometry {
   int block_width = 0;
   int num_blocks = 0;
   bool has_class_token = false;
-  int max_images = 0;  // of one request, and of one forward pass, at the teacher's own grid
+  TensorType feature_type = TENSOR_TYPE_FLOAT32;  // that features travel as
+  int max_images = 0;                             // of one request, and of one forward pass, at the teacher's own grid
   int64_t max_request_bytes = 0;
   int rows() const { return image_height_px / patch_px; }
   int cols() const { return image_width_px / patch_px; }
@@ -43,8 +44,8 @@ struct FeatureGeometry {
   // bounded.
   int max_images_of(int patches) const;
 };
-// FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that is
-// not float32; names the field.
+// FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that this
+// version does not know (feature_type.h); names the field.
 absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract);
 
 // A whole request.
@@ -138,11 +139,14 @@ std::string KeyBytes(absl::Span<const RandomKey> keys);
 // The server's side: one answer, drawn indices and features, -> frames. `answer` must outlive it.
 class FeatureReplyFrames {
  public:
-  FeatureReplyFrames(uint64_t request_id, absl::string_view answer) : request_id_(request_id), answer_(answer) {}
+  // `type`: of the features, as the contract says.
+  FeatureReplyFrames(uint64_t request_id, TensorType type, absl::string_view answer)
+      : request_id_(request_id), type_(type), answer_(answer) {}
   bool Next(FeatureReply* frame);  // false: there is no further frame
 
  private:
   const uint64_t request_id_;
+  const TensorType type_;
   const absl::string_view answer_;
   size_t sent_ = 0;
 };
@@ -150,16 +154,17 @@ class FeatureReplyFrames {
 // The client's side: frames -> the answer to one request, written to the caller's memory.
 class FeatureReplyAssembler {
  public:
-  // The answer's bytes go to `drawn` first, then to `features`; both outlive this.
-  FeatureReplyAssembler(uint64_t request_id, absl::Span<char> drawn, absl::Span<char> features)
-      : request_id_(request_id), drawn_(drawn), features_(features) {}
+  // The answer's bytes go to `drawn` first, then to `features`, whose memory is of `type`; both outlive this.
+  FeatureReplyAssembler(uint64_t request_id, TensorType type, absl::Span<char> drawn, absl::Span<char> features)
+      : request_id_(request_id), type_(type), drawn_(drawn), features_(features) {}
 
-  // True: the answer is whole. DataLoss: another request's frame, another size than asked for, an empty payload or one
-  // too many bytes.
+  // True: the answer is whole. DataLoss: another request's frame, values of another type, another size than asked for,
+  // an empty payload or one too many bytes.
   absl::StatusOr<bool> Add(const FeatureReply& frame);
 
  private:
   uint64_t request_id_;
+  TensorType type_;
   absl::Span<char> drawn_;
   absl::Span<char> features_;
   size_t received_ = 0;

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -135,13 +136,14 @@ TEST(FeatureFramesTest, ReplySurvivesFraming) {
     for (const int64_t drawn_bytes : {int64_t{0}, size / 4, size - 4, size}) {
       SCOPED_TRACE(::testing::Message() << drawn_bytes << " of " << size);
       std::string received(size, '\0');
-      FeatureReplyFrames frames(4, features);
-      FeatureReplyAssembler assembler(4, {received.data(), static_cast<size_t>(drawn_bytes)},
+      FeatureReplyFrames frames(4, TENSOR_TYPE_FLOAT32, features);
+      FeatureReplyAssembler assembler(4, TENSOR_TYPE_FLOAT32, {received.data(), static_cast<size_t>(drawn_bytes)},
                                       {received.data() + drawn_bytes, static_cast<size_t>(size - drawn_bytes)});
       FeatureReply frame;
-      bool whole = false;
+      bool whole = false, first = true;
       while (frames.Next(&frame)) {
         ASSERT_LE(static_cast<int64_t>(frame.payload().size()), limits::kChunkBytes);
+        EXPECT_EQ(frame.type(), std::exchange(first, false) ? TENSOR_TYPE_FLOAT32 : TENSOR_TYPE_UNSPECIFIED);
         auto added = assembler.Add(frame);
         ASSERT_TRUE(added.ok()) << added.status();
         whole = *added;
@@ -282,19 +284,24 @@ TEST(FeatureFramesTest, EveryMalformedReplyIsDataLoss) {
     frame.set_request_id(id);
     frame.set_total_bytes(total);
     frame.set_payload(payload);
+    if (total > 0) frame.set_type(TENSOR_TYPE_FLOAT32);
     return frame;
   };
+  FeatureReply untyped = reply(1, 8, "1234"), newer = untyped;
+  untyped.clear_type(), newer.set_type(static_cast<TensorType>(77));
   const struct {
     std::vector<FeatureReply> frames;
     const char* message;
   } cases[] = {
       {{reply(2, 8, "1234")}, "answered request 2 where 1 is next"},
       {{reply(1, 12, "1234")}, "has 12 bytes, 8 were asked for"},
+      {{untyped}, "request 1 is of TENSOR_TYPE_UNSPECIFIED, its contract says TENSOR_TYPE_FLOAT32"},
+      {{newer}, "request 1 is of TENSOR_TYPE number 77, its contract says TENSOR_TYPE_FLOAT32"},
       {{reply(1, 8, "")}, "a frame of 0 bytes"},
       {{reply(1, 8, "1234"), reply(1, 0, "12345")}, "a frame of 5 bytes after 4 of 8"},
   };
   for (const auto& test : cases) {
-    FeatureReplyAssembler assembler(1, {memory.data(), 4}, {memory.data() + 4, 4});
+    FeatureReplyAssembler assembler(1, TENSOR_TYPE_FLOAT32, {memory.data(), 4}, {memory.data() + 4, 4});
     for (size_t i = 0; i + 1 < test.frames.size(); ++i) ASSERT_TRUE(assembler.Add(test.frames[i]).ok());
     auto refused = assembler.Add(test.frames.back());
     EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
@@ -375,6 +382,7 @@ TEST(FeatureFramesTest, ContractsThatMakeNoSenseAreRefusedByField) {
   ASSERT_TRUE(GeometryOf(good).ok());
   EXPECT_EQ(GeometryOf(good)->num_patches(), 20);
   EXPECT_EQ(GeometryOf(good)->projected_width, 0);
+  EXPECT_EQ(GeometryOf(good)->feature_type, TENSOR_TYPE_FLOAT32);
   const std::pair<const char*, std::function<void(TeacherContract*)>> cases[] = {
       {"feature_width", [](TeacherContract* c) { c->set_feature_width(0); }},
       {"image_height_px", [](TeacherContract* c) { c->set_image_height_px(-1); }},
@@ -389,7 +397,10 @@ TEST(FeatureFramesTest, ContractsThatMakeNoSenseAreRefusedByField) {
       {"patch_px 8 does not divide image_width_px 36", [](TeacherContract* c) { c->set_image_width_px(36); }},
       {"max_images_per_request", [](TeacherContract* c) { c->set_max_images_per_request(0); }},
       {"max_requests_in_flight", [](TeacherContract* c) { c->set_max_requests_in_flight(0); }},
-      {"feature_type", [](TeacherContract* c) { c->set_feature_type(TENSOR_TYPE_UNSPECIFIED); }},
+      {"feature_type is TENSOR_TYPE_UNSPECIFIED, known are TENSOR_TYPE_FLOAT32",
+       [](TeacherContract* c) { c->set_feature_type(TENSOR_TYPE_UNSPECIFIED); }},
+      {"feature_type is TENSOR_TYPE number 77, known are TENSOR_TYPE_FLOAT32",
+       [](TeacherContract* c) { c->set_feature_type(static_cast<TensorType>(77)); }},
   };
   for (const auto& [message, spoil] : cases) {
     TeacherContract bad = good;

@@ -123,7 +123,8 @@ class Client {
   }
   std::vector<float> Receive(uint64_t id, int count) {
     std::vector<float> features(count);
-    FeatureReplyAssembler assembler(id, {}, {reinterpret_cast<char*>(features.data()), count * sizeof(float)});
+    FeatureReplyAssembler assembler(id, TENSOR_TYPE_FLOAT32, {},
+                                    {reinterpret_cast<char*>(features.data()), count * sizeof(float)});
     FeatureReply frame;
     while (stream_->Read(&frame)) {
       auto whole = assembler.Add(frame);
@@ -393,12 +394,12 @@ TEST(ServingLimitsTest, RequestsFitTheMemoryBound) {
   large.set_feature_width(768);
   large.set_num_blocks(12);
   large.set_block_width(768);
+  large.set_feature_type(TENSOR_TYPE_FLOAT32);
   SetServingLimits(4096, &large);
   FeatureRequestHeader header = Header(196);
   header.set_num_images(large.max_images_per_request());
   header.set_height_px(224), header.set_width_px(224);
   header.mutable_wish()->set_rows(14), header.mutable_wish()->set_cols(14);
-  large.set_feature_type(TENSOR_TYPE_FLOAT32);
   auto size = SizeOf(header, GeometryOf(large).value());
   ASSERT_TRUE(size.ok()) << size.status();
   EXPECT_LE(size->total(), limits::kTeacherQueueBytes / 16);

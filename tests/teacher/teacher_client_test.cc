@@ -199,6 +199,7 @@ class BrokenTeacher : public Teacher::Service {
       FeatureReply reply;
       reply.set_request_id(request.request_id());
       reply.set_total_bytes(2);
+      reply.set_type(TENSOR_TYPE_FLOAT32);
       reply.set_payload("ab");
       stream->Write(reply);
     }
