@@ -6,19 +6,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <set>
-#include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/devices.h"
-#include "base/process.h"
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "model/catch_torch.h"
@@ -27,6 +21,8 @@
 #include "model/torch_device.h"
 #include "model/weights.h"
 #include "teacher/teacher_pins.h"
+#include "worker/rank/agent_ports.h"
+#include "worker/rank/coordinator_link.h"
 #include "worker/rank/job_data.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/operator_progress.h"
@@ -49,53 +45,6 @@ constexpr absl::Duration kPinPatience = absl::Seconds(4);
 std::vector<TeacherContract> PinnedBy(const GangAssignment& assignment) {
   return {assignment.pinned_teachers().begin(), assignment.pinned_teachers().end()};
 }
-
-// What a rank stands still for: several threads of it may, for reasons of their own. Thread-safe.
-class Waiting {
- public:
-  explicit Waiting(RankLink* agent) : agent_(agent) {}
-  void Set(const std::string& reason, bool waiting) {
-    absl::MutexLock lock(&mu_);
-    const auto found = reasons_.find(reason);
-    if (waiting) {
-      reasons_.insert(reason);
-    } else if (found != reasons_.end()) {
-      reasons_.erase(found);
-    }
-    const std::string text = absl::StrJoin(std::set<std::string>(reasons_.begin(), reasons_.end()), ", ");
-    agent_->Update([&](RankStatus* status) { status->set_waiting_for(text); });
-  }
-
- private:
-  RankLink* const agent_;
-  absl::Mutex mu_;
-  std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
-};
-
-// Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as
-// the rank runs.
-class StopWatch {
- public:
-  explicit StopWatch(RankLink* agent)
-      : agent_(agent), thread_([this] {
-          while (!wanted_ && !ended_) {
-            const auto told = agent_->Await([this](const GangAssignment&) { return ended_.load(); },
-                                            Clock::Real()->Now() + absl::Seconds(1));
-            if (absl::IsCancelled(told.status()) || WaitForStopUntil(Clock::Real()->Now())) wanted_ = true;
-          }
-        }) {}
-  ~StopWatch() {
-    ended_ = true;
-    thread_.join();
-  }
-  const std::atomic<bool>& wanted() const { return wanted_; }
-
- private:
-  RankLink* const agent_;
-  std::atomic<bool> wanted_{false};
-  std::atomic<bool> ended_{false};
-  std::thread thread_;
-};
 
 // The agent showed this rank one device, or none.
 absl::StatusOr<DeviceInfo> ChooseDevice(const ResourceSpec& resources) {
@@ -120,7 +69,7 @@ class Run {
         options_(options),
         agent_(agent),
         progress_(progress),
-        waiting_(agent),
+        status_(agent),
         stop_(agent),
         pins_([agent] { return PinnedBy(agent->assignment()); },
               [agent](const TeacherContract& taken) {
@@ -168,7 +117,7 @@ class Run {
       const auto open = [&](const std::string& field, const std::string& path) {
         return OpenJobData({field, path, data.read_before}, DataPatience(), progress_);
       };
-      const EvaluationWatch watch = {[this] { return stop_.wanted().load(); }, progress_};
+      const EvaluationWatch watch = {[this] { return stop_.wanted(); }, progress_};
       ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch, open));
     }
     // The digest says that all of the job's data was there once, so it comes last.
@@ -182,8 +131,8 @@ class Run {
 
   Patience DataPatience() {
     Patience patience;
-    patience.stop_wanted = [this] { return stop_.wanted().load(); };
-    patience.on_waiting = [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); };
+    patience.stop_wanted = [this] { return stop_.wanted(); };
+    patience.on_waiting = [this](const std::string& reason, bool waiting) { status_.SetWaiting(reason, waiting); };
     return patience;
   }
 
@@ -208,7 +157,7 @@ class Run {
         }
         return std::string();
       };
-      client.on_waiting = [this, name](bool waiting) { waiting_.Set("teacher " + name, waiting); };
+      client.on_waiting = [this, name](bool waiting) { status_.SetWaiting("teacher " + name, waiting); };
       absl::StatusOr<std::unique_ptr<FeatureSource>> teacher;
       progress_->Do("connects to teacher " + name);
       do {
@@ -254,7 +203,7 @@ class Run {
 
   absl::Status Restore() {
     if (assignment_.resume_step() == 0) return absl::OkStatus();
-    waiting_.Set("coordinator", true);
+    status_.SetWaiting("coordinator", true);
     ASSIGN_OR_RETURN(
         const std::string stream,
         DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
@@ -262,7 +211,7 @@ class Run {
                              progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(),
                                                         " (", bytes >> 20, " MiB so far)"));
                            }));
-    waiting_.Set("coordinator", false);
+    status_.SetWaiting("coordinator", false);
     progress_->Do(absl::StrCat("takes the state of step ", assignment_.resume_step(), " from its checkpoint"));
     ASSIGN_OR_RETURN(
         position_, RestoreTrainState(stream, {model_.parameters.get(), model_.optimizer.get(), model_.average.get()}));
@@ -284,7 +233,7 @@ class Run {
     gang.device = device_;
     gang.join_timeout = kJoinTimeout;
     gang.progress = progress_;
-    gang.stop_wanted = [this] { return stop_.wanted().load(); };
+    gang.stop_wanted = [this] { return stop_.wanted(); };
     gang.member_waits = [this] { return !agent_->assignment().gang_waits_for().empty(); };
     gang.publish_store = [this](const std::string& address) {
       agent_->Update([&](RankStatus* status) { status->set_store_address(address); });
@@ -352,7 +301,7 @@ class Run {
     preparing.views = views_.get();
     preparing.drop_path_rates = model_.encoder->drop_path_rates();
     preparing.micro_batches_per_step = AccumulationSteps(spec_);
-    preparing.stop_wanted = [this] { return stop_.wanted().load(); };
+    preparing.stop_wanted = [this] { return stop_.wanted(); };
     pipeline_ = std::make_unique<BatchPipeline>(loader_.get(), Observe(teachers_), preparing);
     if (chief()) {
       coordinator_ =
@@ -362,13 +311,14 @@ class Run {
       status->set_phase(RANK_PHASE_TRAINING);
       status->set_step(position_.step);
     });
+    const TrainingPorts ports = {&status_, coordinator_.get(), coordinator_.get(), [this] { return stop_.wanted(); },
+                                 progress_};
     StepReporter::Options reporting;
     reporting.steps_per_epoch = StepsPerEpoch(spec_, dataset_->size());
     reporting.device = device_;
     reporting.steps_in_flight = device_.is_cpu() ? 0 : 1;
-    reporter_ = std::make_unique<StepReporter>(
-        spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
-        StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), agent_, coordinator_.get()});
+    reporter_ = std::make_unique<StepReporter>(spec_, reporting, UtilizationMeter(spec_, device_info_, device_),
+                                               StepReporter::Parts{gang_.get(), step_parts_.reducer.get(), ports});
     TrainerParts parts = {model_.parameters.get(),
                           model_.encoder.get(),
                           model_.objectives.get(),
@@ -381,11 +331,7 @@ class Run {
                           dataset_.get(),
                           evaluation_.get(),
                           Observe(evaluation_teachers_),
-                          agent_,
-                          coordinator_.get(),
-                          [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); },
-                          &stop_.wanted(),
-                          progress_};
+                          ports};
     return Trainer(spec_, dataset_->size(), dataset_->digest(), position_, parts).Run();
   }
 
@@ -400,8 +346,8 @@ class Run {
   const RankOptions options_;
   RankLink* const agent_;
   Progress* const progress_;
-  Waiting waiting_;
-  StopWatch stop_;
+  AgentStatus status_;
+  StopListener stop_;
   TeacherPins pins_;
   const OperatorProgress operators_;
   DeviceInfo device_info_;

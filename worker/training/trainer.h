@@ -1,29 +1,24 @@
 // The training loop of one rank: steps, and around them reports, checkpoints, evaluations and stopping. One thread.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
-#include "base/progress.h"
 #include "proto/job.pb.h"
-#include "worker/rank/coordinator_link.h"
-#include "worker/rank/rank_link.h"
 #include "worker/training/bad_samples.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/evaluation.h"
+#include "worker/training/ports.h"
 #include "worker/training/step_reporter.h"
 #include "worker/training/train_state.h"
 #include "worker/training/train_step.h"
 
 namespace mimeo {
 
-// What the loop works with. Everything outlives the trainer; `coordinator` is null but on rank 0, `evaluation` where
-// the job has none.
+// What the loop works with. Everything outlives the trainer; `evaluation` is null where the job has none.
 struct TrainerParts {
   const Parameters* parameters = nullptr;
   const Encoder* encoder = nullptr;
@@ -37,12 +32,7 @@ struct TrainerParts {
   const Dataset* dataset = nullptr;
   Evaluation* evaluation = nullptr;
   std::vector<FeatureSource*> evaluation_teachers;
-  RankLink* agent = nullptr;
-  CoordinatorLink* coordinator = nullptr;
-  // Says what this rank stands still for, and when that is over.
-  std::function<void(const std::string& reason, bool waiting)> on_waiting;
-  const std::atomic<bool>* stop_wanted = nullptr;  // a person asked, or the worker leaves: checkpoint, then end
-  Progress* progress = nullptr;                    // of everything that takes long
+  TrainingPorts ports;
 };
 
 enum class TrainEnd { kCompleted, kStopped };
@@ -90,6 +80,7 @@ class Trainer {
   const int64_t total_steps_;
   const std::string dataset_digest_;
   const TrainerParts parts_;
+  const TrainingPorts& ports_ = parts_.ports;
   Clock* const clock_ = Clock::Real();
   TrainPosition position_;
   BadSamples bad_samples_;
