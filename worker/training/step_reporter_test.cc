@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/testing/status_matchers.h"
 #include "worker/training/testing/local_gang.h"
+#include "worker/training/testing/port_notes.h"
 #include "worker/training/testing/tiny_model.h"
 
 namespace mimeo {
@@ -18,38 +19,6 @@ namespace {
 using ::testing::ElementsAre;
 using testing::RunAsGang;
 using testing::StatusIs;
-
-// What this rank's agent would be told.
-struct StatusNotes final : StatusSink {
-  void ReportRankStep(const RankStep& step) override { newest = step; }
-  void SetMetric(const std::string& name, double value) override { metrics[name] = value; }
-  void SetWaiting(const std::string&, bool) override {}
-
-  RankStep newest;
-  std::map<std::string, double> metrics;
-};
-
-// What the coordinator would be told.
-struct StepNotes final : StepSink {
-  void ReportStep(const StepMetrics& step) override { steps.push_back(step); }
-  void ReportEvaluation(const EvaluationResult&) override {}
-
-  std::vector<double> Losses() const {
-    std::vector<double> losses;
-    for (const StepMetrics& step : steps) losses.push_back(step.loss());
-    return losses;
-  }
-  std::vector<StepMetrics> steps;
-};
-
-// A sink to which no checkpoint is given, and whose last one took so long.
-struct SlowCheckpoints final : CheckpointSink {
-  void SubmitCheckpoint(CheckpointManifest, std::function<absl::StatusOr<std::string>()>) override {}
-  int64_t committed_step() const override { return 7; }
-  absl::Duration checkpoint_time() const override { return absl::Seconds(100); }
-  absl::Status Drain(absl::Time) override { return absl::OkStatus(); }
-  absl::Status status() const override { return absl::OkStatus(); }
-};
 
 struct Reporting {
   Reporting(Gang* gang, size_t steps_in_flight)
@@ -72,9 +41,9 @@ struct Reporting {
   const JobSpec spec = testing::TinySpec();
   testing::TinyModel model;
   GradientReducer reducer;
-  StatusNotes status;
-  StepNotes steps;
-  SlowCheckpoints checkpoints;
+  testing::StatusNotes status;
+  testing::StepNotes steps;
+  testing::CheckpointNotes checkpoints;
   StepReporter reporter;
 };
 
@@ -98,6 +67,7 @@ TEST(StepReporterTest, AStepIsReadAtOnceOrOneStepLater) {
 TEST(StepReporterTest, MeansAreOverAllRanksAndAStepSaysWhatItKnows) {
   RunAsGang(2, [](Gang* gang) {
     Reporting reporting(gang, 1);
+    reporting.checkpoints.committed = 7;
     EXPECT_OK(reporting.Add(8, gang->rank() == 0 ? 1 : 5));
     EXPECT_OK(reporting.reporter.Flush());
     ASSERT_EQ(reporting.steps.steps.size(), 1u);

@@ -19,12 +19,10 @@ constexpr int64_t kFeatureStatsEverySteps = 10;
 
 }  // namespace
 
-Trainer::Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
-                 const TrainerParts& parts)
+Trainer::Trainer(const JobSpec& spec, const TrainPosition& position, const TrainerParts& parts)
     : spec_(spec),
-      num_samples_(num_samples),
-      total_steps_(TotalSteps(spec, num_samples)),
-      dataset_digest_(std::move(dataset_digest)),
+      num_samples_(parts.dataset->size()),
+      total_steps_(TotalSteps(spec, num_samples_)),
       parts_(parts),
       position_(position),
       bad_samples_(parts.dataset, spec.data(), position.bad_samples),
@@ -50,7 +48,8 @@ absl::Status Trainer::Advance() {
 }
 
 absl::Status Trainer::TakeStep() {
-  absl::StatusOr<StepBatch> batch = NextBatch();
+  ports_.progress->Do(absl::StrCat("waits for the images of step ", position_.step + 1));
+  absl::StatusOr<StepBatch> batch = parts_.batches->NextStep();
   ports_.progress->Do(absl::StrCat("begins step ", position_.step + 1));
   const bool cancelled = absl::IsCancelled(batch.status());
   if (!cancelled) RETURN_IF_ERROR(batch.status());
@@ -98,26 +97,6 @@ absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank, const StepBatch& batc
   return false;
 }
 
-absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
-  StepBatch step;
-  ports_.progress->Do(absl::StrCat("waits for the images of step ", position_.step + 1));
-  for (int64_t i = 0; i < AccumulationSteps(spec_); ++i) {
-    const absl::Time asked = clock_->Now();
-    ASSIGN_OR_RETURN(PreparedBatch batch, parts_.pipeline->Next());
-    const absl::Duration waited = clock_->Now() - asked;
-    // Of the time that this rank stood still, the teacher answers for at most the time that it took.
-    const absl::Duration teacher = std::min(waited, batch.teacher_time);
-    step.teacher_wait += teacher;
-    step.data_wait += waited - teacher;
-    step.sample_ids.insert(step.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
-    step.bad_samples.insert(step.bad_samples.end(), batch.bad_samples.begin(), batch.bad_samples.end());
-    step.complete &= batch.complete;
-    step.next = batch.next;
-    step.micro_batches.push_back(std::move(batch.pass));
-  }
-  return step;
-}
-
 bool Trainer::CheckpointDue() const {
   const int64_t every = spec_.checkpoint().every_steps();
   return position_.step == total_steps_ || (every > 0 && position_.step % every == 0);
@@ -153,16 +132,14 @@ absl::Status Trainer::Checkpoint() {
   const absl::Time began = clock_->Now();
   position_.bad_samples = bad_samples_.all();
   std::shared_ptr<const TrainSnapshot> snapshot;
-  RETURN_IF_ERROR(CatchTorch([&] {
-    snapshot = TrainSnapshot::Take({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
-  }));
+  RETURN_IF_ERROR(CatchTorch([&] { snapshot = TrainSnapshot::Take(parts_.state, spec_, position_); }));
   const double pause = absl::ToDoubleSeconds(clock_->Now() - began);
   ports_.status->SetMetric("mimeo_worker_checkpoint_pause_seconds", pause);
   ports_.status->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(snapshot->bytes()));
   CheckpointManifest manifest;
   manifest.set_step(position_.step);
   *manifest.mutable_position() = position_.next;
-  manifest.set_dataset_digest(dataset_digest_);
+  manifest.set_dataset_digest(parts_.dataset->digest());
   manifest.set_pause_seconds(pause);
   manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(clock_->Wall()));
   ports_.checkpoints->SubmitCheckpoint(
@@ -173,8 +150,9 @@ absl::Status Trainer::Checkpoint() {
 
 absl::Status Trainer::Evaluate() {
   ports_.progress->Do(absl::StrCat("evaluates step ", position_.step));
-  const EvaluatedModel model = {parts_.encoder, parts_.objectives,
-                                parts_.average == nullptr ? nullptr : &parts_.average->encoder()};
+  const ModelAverage* const average = parts_.model->average.get();
+  const EvaluatedModel model = {parts_.model->encoder.get(), parts_.model->objectives.get(),
+                                average == nullptr ? nullptr : &average->encoder()};
   const auto result = parts_.evaluation->Run(position_.step, model, parts_.evaluation_teachers, parts_.gang);
   RETURN_IF_ERROR(result.status());
   if (ports_.steps != nullptr) ports_.steps->ReportEvaluation(*result);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,6 +10,7 @@
 #include "worker/training/bad_samples.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/evaluation.h"
+#include "worker/training/model_parts.h"
 #include "worker/training/ports.h"
 #include "worker/training/step_reporter.h"
 #include "worker/training/train_state.h"
@@ -20,15 +20,12 @@ namespace mimeo {
 
 // What the loop works with. Everything outlives the trainer; `evaluation` is null where the job has none.
 struct TrainerParts {
-  const Parameters* parameters = nullptr;
-  const Encoder* encoder = nullptr;
-  const ObjectiveSum* objectives = nullptr;
-  AdamW* optimizer = nullptr;
-  const ModelAverage* average = nullptr;  // null where the job keeps none
+  const ModelParts* model = nullptr;
+  TrainState state;  // the model's
   TrainStep* step = nullptr;
   StepReporter* reporter = nullptr;
   Gang* gang = nullptr;
-  BatchPipeline* pipeline = nullptr;
+  BatchPipeline* batches = nullptr;
   const Dataset* dataset = nullptr;
   Evaluation* evaluation = nullptr;
   std::vector<FeatureSource*> evaluation_teachers;
@@ -40,8 +37,7 @@ enum class TrainEnd { kCompleted, kStopped };
 class Trainer {
  public:
   // `spec` is resolved. `position`: where to start.
-  Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
-          const TrainerParts& parts);
+  Trainer(const JobSpec& spec, const TrainPosition& position, const TrainerParts& parts);
 
   // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The
   // ranks agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An
@@ -51,19 +47,8 @@ class Trainer {
   absl::StatusOr<TrainEnd> Run();
 
  private:
-  // What a step works on, and how long it was waited for.
-  struct StepBatch {
-    std::vector<ForwardPass> micro_batches;
-    LoaderPosition next;
-    absl::Duration data_wait, teacher_wait;
-    std::vector<int64_t> sample_ids;
-    std::vector<int64_t> bad_samples;
-    bool complete = true;
-  };
-
   absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop
   absl::Status TakeStep();
-  absl::StatusOr<StepBatch> NextBatch();
   double Done() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
   absl::StatusOr<bool> AnyRankStops(bool this_rank, const StepBatch& batch);
@@ -78,7 +63,6 @@ class Trainer {
   const JobSpec spec_;
   const int64_t num_samples_;
   const int64_t total_steps_;
-  const std::string dataset_digest_;
   const TrainerParts parts_;
   const TrainingPorts& ports_ = parts_.ports;
   Clock* const clock_ = Clock::Real();
