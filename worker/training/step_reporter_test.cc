@@ -25,7 +25,8 @@ struct Reporting {
       : model(spec),
         reducer(gang, model.parameters),
         reporter(spec, {/*steps_per_epoch=*/4, at::kCPU, steps_in_flight},
-                 UtilizationMeter(spec, DeviceInfo(), at::kCPU), {gang, &reducer, {&status, &steps, &checkpoints}}) {}
+                 UtilizationMeter(spec, gang->size(), DeviceInfo(), at::kCPU),
+                 {gang, &reducer, {&status, &steps, &checkpoints}}) {}
 
   absl::Status Add(int64_t step, double loss, bool skipped = false) {
     StepResult result;

@@ -51,7 +51,6 @@ absl::Status TrainingRun::OpenBatches(const Dataset* dataset, int64_t last_step,
   Loader::Options loading;
   loading.rank = setting_.rank;
   loading.num_ranks = setting_.num_ranks;
-  loading.micro_batch = spec.resources().micro_batch();
   loading.last_step_batches = last_step;
   loading.start = start;
   loading.progress = setting_.progress;
@@ -60,7 +59,7 @@ absl::Status TrainingRun::OpenBatches(const Dataset* dataset, int64_t last_step,
   preparing.device = setting_.device;
   preparing.views = &views_;
   preparing.drop_path_rates = model_.encoder->drop_path_rates();
-  preparing.micro_batches_per_step = AccumulationSteps(spec);
+  preparing.micro_batches_per_step = AccumulationSteps(spec, setting_.num_ranks);
   preparing.stop_wanted = setting_.stop_wanted;
   batches_ = std::make_unique<BatchPipeline>(loader_.get(), teachers_, preparing);
   return absl::OkStatus();
@@ -72,8 +71,9 @@ absl::StatusOr<TrainEnd> TrainingRun::Train(const Training& training) {
   reporting.steps_per_epoch = StepsPerEpoch(spec, training.dataset->size());
   reporting.device = setting_.device;
   reporting.steps_in_flight = setting_.device.is_cpu() ? 0 : 1;
-  reporter_ = std::make_unique<StepReporter>(spec, reporting, UtilizationMeter(spec, training.device, setting_.device),
-                                             StepReporter::Parts{gang_, step_.reducer.get(), training.ports});
+  reporter_ = std::make_unique<StepReporter>(
+      spec, reporting, UtilizationMeter(spec, setting_.num_ranks, training.device, setting_.device),
+      StepReporter::Parts{gang_, step_.reducer.get(), training.ports});
   TrainerParts parts;
   parts.model = &model_;
   parts.state = state();
