@@ -162,7 +162,7 @@ absl::Status Trainer::Evaluate() {
 absl::StatusOr<TrainEnd> Trainer::Finish(TrainEnd end) {
   RETURN_IF_ERROR(parts_.reporter->Flush());
   RETURN_IF_ERROR(Checkpoint());
-  parts_.gang->Leave();
+  parts_.gang->Disband();
   if (ports_.checkpoints == nullptr) return end;
   ports_.progress->Do(absl::StrCat("hands over the checkpoint of step ", position_.step));
   ports_.status->SetWaiting("coordinator", true);
