@@ -153,6 +153,16 @@ TEST_F(TrainingRunTest, AGangOfAnotherSizeThanTheSpecsTakesTheSameSteps) {
   }
 }
 
+TEST_F(TrainingRunTest, AGangOfSeveralRanksRecordsNoSteps) {
+  JobSpec spec = spec_;
+  spec.mutable_resources()->set_cuda_graph(true);
+  RunAsGang(2, [&](Gang* gang) {
+    TrainingRun run({spec, at::kCPU, gang->rank(), gang->size()});
+    ASSERT_OK(run.MakeModel({}));
+    EXPECT_THAT(run.MakeStep(gang), testing::StatusIs(absl::StatusCode::kFailedPrecondition, "2 ranks"));
+  });
+}
+
 // The blank pass stands in for a micro-batch, wherever something has to be run before the first one comes.
 TEST_F(TrainingRunTest, ABlankPassHasTheShapeOfAMicroBatch) {
   JobSpec mimic = spec_;
