@@ -70,7 +70,8 @@ class PrefetchingLoader : public Loader {
         options_(options),
         reader_(dataset, spec),
         steps_per_epoch_(dataset->size() / spec.data().global_batch()),
-        micro_batches_(spec.data().global_batch() / (options.micro_batch * options.num_ranks)),
+        micro_batch_(MicroBatch(spec, options.num_ranks)),
+        micro_batches_(AccumulationSteps(spec, options.num_ranks)),
         cursor_{options.start.epoch(), options.start.batch(), 0} {
     const int threads = std::max(1, spec.data().loader_threads());
     for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { ReadRows(); });
@@ -168,7 +169,7 @@ class PrefetchingLoader : public Loader {
       order_epoch_ = cursor_.epoch;
     }
     auto work = std::make_shared<InFlight>();
-    const int64_t rows = options_.micro_batch;
+    const int64_t rows = micro_batch_;
     work->epoch = cursor_.epoch;
     work->order = order_;
     work->first_position =
@@ -203,13 +204,13 @@ class PrefetchingLoader : public Loader {
            cursor_.epoch * steps_per_epoch_ + cursor_.step >= options_.last_step_batches;
   }
   bool HasOpenRow() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return !in_flight_.empty() && in_flight_.back()->taken_rows < options_.micro_batch;
+    return !in_flight_.empty() && in_flight_.back()->taken_rows < micro_batch_;
   }
   bool WorkOrOver() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return closed_ || !failure_.ok() || HasOpenRow() || AtEnd() || in_flight_.size() < limits::kBatchesPrefetched;
   }
   bool FrontReady() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return !in_flight_.empty() && in_flight_.front()->done_rows == options_.micro_batch;
+    return !in_flight_.empty() && in_flight_.front()->done_rows == micro_batch_;
   }
   bool FrontReadyOrOver() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return closed_ || !failure_.ok() || FrontReady() || (in_flight_.empty() && AtEnd());
@@ -218,7 +219,7 @@ class PrefetchingLoader : public Loader {
   // ---- The caller's thread.
 
   void ReportBadSamples(InFlight* work) {
-    for (int64_t row = 0; row < options_.micro_batch; ++row) {
+    for (int64_t row = 0; row < micro_batch_; ++row) {
       for (const BadSample& bad : work->bad[row]) {
         if (!bad_.insert(bad.sample).second) continue;
         work->batch.bad_samples.push_back(bad.sample);
@@ -234,7 +235,8 @@ class PrefetchingLoader : public Loader {
   const Options options_;
   const SampleReader reader_;
   const int64_t steps_per_epoch_;
-  const int64_t micro_batches_;
+  const int64_t micro_batch_;    // rows of each
+  const int64_t micro_batches_;  // of this rank in a step
 
   std::set<int64_t> bad_;  // reported so far; touched by Next alone
 
@@ -254,10 +256,13 @@ class PrefetchingLoader : public Loader {
 absl::StatusOr<std::unique_ptr<Loader>> Loader::Open(const Dataset* dataset, const JobSpec& spec,
                                                      const Options& options) {
   const int64_t global_batch = spec.data().global_batch();
-  const int64_t per_micro_batch = options.micro_batch * options.num_ranks;
-  if (global_batch <= 0 || options.micro_batch <= 0 || options.num_ranks <= 0 || global_batch % per_micro_batch != 0) {
-    return absl::InvalidArgumentError(absl::StrCat("data.global_batch: ", global_batch, " is not a multiple of ",
-                                                   options.num_ranks, " ranks x micro-batch ", options.micro_batch));
+  if (MicroBatch(spec, options.num_ranks) == 0) {
+    const bool grouped = spec.data().has_contrast_group();
+    return absl::InvalidArgumentError(
+        absl::StrCat(grouped ? "data.contrast_group: " : "data.global_batch: ",
+                     grouped ? spec.data().contrast_group() : global_batch, " images: ", options.num_ranks,
+                     " ranks cannot share them evenly with at most resources.micro_batch ",
+                     spec.resources().micro_batch(), " each"));
   }
   if (options.rank < 0 || options.rank >= options.num_ranks) {
     return absl::InvalidArgumentError(absl::StrCat("rank ", options.rank, " of ", options.num_ranks));

@@ -36,22 +36,22 @@ struct Batch {
 };
 
 // Reads this rank's contiguous slice of each global batch: micro-batch i of a step covers rows
-// [i * W * B, (i + 1) * W * B), of which rank r takes [r * B, (r + 1) * B). Results do not depend on the number of
-// threads. A bad sample, one that cannot be decoded, is replaced in its row as data/epoch_order.h says, and reported;
-// how many are too many is for the caller to say, who knows those of all ranks. At most limits::kBatchesPrefetched
-// batches are ready or in work beside the caller's. One thread calls Next; the rest is thread-safe.
+// [i * W * B, (i + 1) * W * B), of which rank r takes [r * B, (r + 1) * B); B is MicroBatch(spec, W) of
+// job/job_shape.h. Results do not depend on the number of threads. A bad sample, one that cannot be decoded, is
+// replaced in its row as data/epoch_order.h says, and reported; how many are too many is for the caller to say, who
+// knows those of all ranks. At most limits::kBatchesPrefetched batches are ready or in work beside the caller's. One
+// thread calls Next; the rest is thread-safe.
 class Loader {
  public:
   struct Options {
     int rank = 0;
-    int num_ranks = 1;
-    int64_t micro_batch = 0;  // B
+    int num_ranks = 1;  // W: the gang's size, whatever the spec asks for
     // Stop after so many steps in total (TotalSteps), 0: never; it crosses epochs itself.
     int64_t last_step_batches = 0;
     LoaderPosition start;          // epoch and global batch within it
     Progress* progress = nullptr;  // counts the images read, where not null; outlives the loader
   };
-  // InvalidArgument: fewer images than one global batch (says both counts), a global batch that the ranks cannot share,
+  // InvalidArgument: fewer images than one global batch (says both counts), a global batch that W ranks cannot share,
   // a start beyond the epoch. `dataset` outlives the loader. `spec` is resolved.
   static absl::StatusOr<std::unique_ptr<Loader>> Open(const Dataset* dataset, const JobSpec& spec,
                                                       const Options& options);

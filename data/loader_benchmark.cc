@@ -87,7 +87,6 @@ struct Rates {
 
 absl::Status MeasureRound(const Dataset& dataset, const Flags& flags, const at::Tensor& normalised, Rates* rates) {
   Loader::Options options;
-  options.micro_batch = flags.batch;
   const int64_t batches = std::max<int64_t>(1, flags.images / flags.batch);
   options.last_step_batches = batches;  // so that no thread works ahead of what is counted
   const double cpu_before = ProcessorSeconds();

@@ -104,11 +104,12 @@ class LoaderTest : public ::testing::Test {
     return loader.ok() ? std::move(*loader) : nullptr;
   }
 
-  static Loader::Options Rank(int rank, int num_ranks, int64_t micro_batch, int64_t steps) {
+  // Of a gang whose ranks hold at most `micro_batch` images at once.
+  Loader::Options Rank(int rank, int num_ranks, int64_t micro_batch, int64_t steps) {
+    spec_.mutable_resources()->set_micro_batch(micro_batch);
     Loader::Options options;
     options.rank = rank;
     options.num_ranks = num_ranks;
-    options.micro_batch = micro_batch;
     options.last_step_batches = steps;
     return options;
   }
@@ -508,7 +509,7 @@ TEST_F(LoaderTest, RefusesWhatCannotBeSliced) {
   EXPECT_THAT(open(Rank(0, 1, 8, 1)),
               StatusIs(absl::StatusCode::kInvalidArgument, "7 images are fewer than one global batch of 8"));
   EXPECT_THAT(open(Rank(0, 3, 2, 1)),
-              StatusIs(absl::StatusCode::kInvalidArgument, "not a multiple of 3 ranks x micro-batch 2"));
+              StatusIs(absl::StatusCode::kInvalidArgument, "8 images: 3 ranks cannot share them evenly"));
   spec_.mutable_data()->set_global_batch(4);
   Loader::Options late = Rank(0, 1, 4, 1);
   late.start.set_batch(1);

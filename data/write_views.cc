@@ -32,8 +32,10 @@ absl::Status Write(const Flags& flags) {
   spec.mutable_resources()->set_num_ranks(1);
   ASSIGN_OR_RETURN(spec, ResolveJobSpec(spec));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.data));
+  // One batch a step, however many micro-batches the job makes of it.
+  spec.mutable_data()->clear_contrast_group();
+  spec.mutable_resources()->clear_micro_batch();
   Loader::Options options;
-  options.micro_batch = spec.data().global_batch();
   options.last_step_batches = flags.steps;
   ASSIGN_OR_RETURN(const std::unique_ptr<Loader> loader, Loader::Open(dataset.get(), spec, options));
   RETURN_IF_ERROR(MakeDirs(flags.out));

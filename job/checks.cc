@@ -12,6 +12,8 @@
 namespace mimeo {
 namespace {
 
+constexpr int64_t kGlobalBatchMax = 1 << 20;  // images a step
+
 // A path travels in protocol buffers, whose strings are UTF-8, ends where a system call sees a NUL, and is printed.
 void CheckPathText(absl::string_view field, const std::string& path, ProblemList* problems) {
   if (path.size() > limits::kPathBytes) {
@@ -35,7 +37,7 @@ void CheckData(const DataSpec& data, ProblemList* problems) {
   if (!data.has_global_batch()) {
     problems->Add("data.global_batch", "missing; images per step over all ranks, e.g. 256");
   } else {
-    problems->InRange<int64_t>("data.global_batch", data.global_batch(), 1, 1 << 20);
+    problems->InRange<int64_t>("data.global_batch", data.global_batch(), 1, kGlobalBatchMax);
   }
   problems->InRange("data.image_px", data.image_px(), 8, 4096);
   problems->InRange("data.image_width_px", data.image_width_px(), 8, 4096);
@@ -126,7 +128,7 @@ bool CheckContrastGroup(const JobSpec& spec, ProblemList* problems) {
                   " ranks; nearest that fit: ", NearestMultiples(group, ranks));
     return false;
   }
-  if (spec.resources().micro_batch() == group / ranks) return true;
+  if (spec.resources().micro_batch() == MicroBatch(spec, spec.resources().num_ranks())) return true;
   problems->Add("resources.micro_batch", spec.resources().micro_batch(), " x ", ranks,
                 " ranks is not data.contrast_group ", group,
                 ": objectives that mix samples need one micro-step per group; leave micro_batch out, or make it ",
@@ -174,7 +176,7 @@ void CheckResources(const JobSpec& spec, ProblemList* problems) {
   CheckCudaGraph(spec, problems);
   if (!problems->InRange("resources.num_ranks", resources.num_ranks(), 1, limits::kRanksPerJob)) return;
   const int64_t ranks = resources.num_ranks(), global_batch = spec.data().global_batch();
-  if (global_batch < 1) return;
+  if (global_batch < 1 || global_batch > kGlobalBatchMax) return;
   if (global_batch < ranks) {
     problems->Add("data.global_batch", global_batch, " is smaller than ", ranks, " ranks; nearest that fits: ", ranks);
     return;
@@ -187,7 +189,7 @@ void CheckResources(const JobSpec& spec, ProblemList* problems) {
   }
   const int64_t micro = resources.micro_batch();
   if (!problems->AtLeast("resources.micro_batch", micro, 1)) return;
-  if (global_batch % (ranks * micro) != 0) {
+  if (MicroBatch(spec, resources.num_ranks()) != micro) {
     problems->Add("data.global_batch", global_batch, " is not a multiple of ", ranks, " ranks x micro-batch ", micro,
                   "; nearest that fit: ", NearestMultiples(global_batch, ranks * micro));
   }

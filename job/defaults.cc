@@ -209,15 +209,15 @@ void FillEvaluation(const DataSpec& data, EvaluationSpec* evaluation) {
   MIMEO_DEFAULT(evaluation, max_images, 0);
 }
 
-void FillResources(const DataSpec& data, ResourceSpec* resources) {
+void FillResources(JobSpec* spec) {
+  ResourceSpec* const resources = spec->mutable_resources();
   MIMEO_DEFAULT(resources, num_ranks, 1);
   MIMEO_DEFAULT(resources, threads_per_rank, 1);
   MIMEO_DEFAULT(resources, device, DEVICE_AUTO);
   MIMEO_DEFAULT(resources, precision, PRECISION_FP32);
   // Where it does not divide there is no default; job/checks.cc says which batches would.
-  const int64_t ranks = resources->num_ranks();
-  const int64_t together = data.has_contrast_group() ? data.contrast_group() : data.global_batch();
-  if (ranks > 0 && together % ranks == 0) MIMEO_DEFAULT(resources, micro_batch, together / ranks);
+  const int64_t whole = resources->has_micro_batch() ? 0 : MicroBatch(*spec, resources->num_ranks());
+  if (whole > 0) MIMEO_DEFAULT(resources, micro_batch, whole);
   MIMEO_DEFAULT(resources, priority, 0);
   MIMEO_DEFAULT(resources, max_restarts, 4);
   MIMEO_DEFAULT(resources, activation_checkpointing, false);
@@ -245,7 +245,7 @@ void FillDefaults(JobSpec* spec) {
   MIMEO_DEFAULT(spec->mutable_checkpoint(), every_steps, 100);
   MIMEO_DEFAULT(spec->mutable_checkpoint(), keep_last, 3);
   FillEvaluation(spec->data(), spec->mutable_evaluation());
-  FillResources(spec->data(), spec->mutable_resources());
+  FillResources(spec);
 }
 
 #undef MIMEO_DEFAULT

@@ -58,8 +58,21 @@ int64_t TotalSteps(const JobSpec& spec, int64_t num_samples) {
   return std::max<int64_t>(1, static_cast<int64_t>(std::floor(steps)));
 }
 
-int64_t AccumulationSteps(const JobSpec& spec) {
-  return spec.data().global_batch() / (spec.resources().num_ranks() * spec.resources().micro_batch());
+int64_t MicroBatch(const JobSpec& spec, int num_ranks) {
+  const DataSpec& data = spec.data();
+  const int64_t together = data.has_contrast_group() ? data.contrast_group() : data.global_batch();
+  if (num_ranks < 1 || together < 1 || together % num_ranks != 0) return 0;
+  const int64_t share = together / num_ranks;
+  const int64_t bound = spec.resources().has_micro_batch() ? spec.resources().micro_batch() : share;
+  if (share <= bound) return share;
+  if (data.has_contrast_group()) return 0;
+  int64_t micro_batch = std::max<int64_t>(bound, 0);
+  while (micro_batch > 0 && share % micro_batch != 0) --micro_batch;
+  return micro_batch;
+}
+
+int64_t AccumulationSteps(const JobSpec& spec, int num_ranks) {
+  return spec.data().global_batch() / (num_ranks * MicroBatch(spec, num_ranks));
 }
 
 std::vector<std::string> TeacherNames(const JobSpec& spec) {

@@ -33,7 +33,16 @@ bool MixesSamples(const JobSpec& spec);
 
 int64_t StepsPerEpoch(const JobSpec& spec, int64_t num_samples);
 int64_t TotalSteps(const JobSpec& spec, int64_t num_samples);
-int64_t AccumulationSteps(const JobSpec& spec);  // micro-batches of a rank per step
+
+// How a gang of W ranks, which may be another number than resources.num_ranks, shares the job's batches. Whatever W is,
+// no rank has more images in one backward pass than resources.micro_batch: the bound that its memory is chosen by.
+//
+// Images per rank and backward pass: the largest divisor of a rank's share of global_batch within that bound; of
+// contrast_group, where there is one, the whole share, because its samples are one micro-step's. 0: W ranks cannot
+// share the batches so. Without a bound (a spec that is not resolved yet) it is the whole share.
+int64_t MicroBatch(const JobSpec& spec, int num_ranks);
+// Micro-batches of each rank per step. REQUIRES: MicroBatch is not 0.
+int64_t AccumulationSteps(const JobSpec& spec, int num_ranks);
 
 // Names of the teachers that the objectives and the mask need, sorted, without repeats.
 std::vector<std::string> TeacherNames(const JobSpec& spec);

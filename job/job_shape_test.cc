@@ -4,6 +4,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <tuple>
 #include <vector>
 
 #include "job/job_spec.h"
@@ -78,8 +79,37 @@ TEST(ContrastGroupTest, IsTheGlobalBatchAndOneMicroStep) {
       std::string(kVit) + "views { count: 2 } objective { contrastive { info_nce {} } } resources { num_ranks: 4 }");
   EXPECT_EQ(spec.data().contrast_group(), 64);
   EXPECT_EQ(spec.resources().micro_batch(), 16);
-  EXPECT_EQ(AccumulationSteps(spec), 1);
+  EXPECT_EQ(AccumulationSteps(spec, 4), 1);
   EXPECT_FALSE(Resolved(kVit).data().has_contrast_group());
+}
+
+// Whatever the gang's size, a rank holds at most resources.micro_batch images, and all ranks together the whole batch.
+TEST(MicroBatchTest, IsTheLargestWithinTheBoundThatTheRanksCanShare) {
+  JobSpec spec = Resolved(std::string(kVit) + "resources { num_ranks: 4 micro_batch: 8 }");  // 64 images a step
+  for (const auto& [ranks, micro_batch, steps] :
+       std::vector<std::tuple<int, int, int>>{{4, 8, 2}, {1, 8, 8}, {2, 8, 4}, {8, 8, 1}, {16, 4, 1}, {64, 1, 1}}) {
+    EXPECT_EQ(MicroBatch(spec, ranks), micro_batch) << ranks;
+    EXPECT_EQ(AccumulationSteps(spec, ranks), steps) << ranks;
+  }
+  spec.mutable_resources()->set_micro_batch(7);  // no divisor of a share: 4 is
+  EXPECT_EQ(MicroBatch(spec, 2), 4);
+  spec.mutable_resources()->clear_micro_batch();
+  EXPECT_EQ(MicroBatch(spec, 2), 32);
+  EXPECT_EQ(MicroBatch(spec, 3), 0);
+  EXPECT_EQ(MicroBatch(spec, 128), 0);
+  EXPECT_EQ(MicroBatch(spec, 0), 0);
+}
+
+TEST(MicroBatchTest, OfAContrastGroupIsTheWholeShareOrNone) {
+  const JobSpec spec =
+      Resolved(std::string(kVit) +
+               "data { contrast_group: 32 } views { count: 2 } objective { contrastive { info_nce {} } }"
+               " resources { num_ranks: 2 }");
+  EXPECT_EQ(MicroBatch(spec, 2), 16);
+  EXPECT_EQ(AccumulationSteps(spec, 2), 2);
+  EXPECT_EQ(MicroBatch(spec, 4), 8);
+  EXPECT_EQ(MicroBatch(spec, 1), 0) << "32 images are over the bound of 16";
+  EXPECT_EQ(MicroBatch(spec, 64), 0);
 }
 
 }  // namespace

@@ -288,7 +288,7 @@ TEST(CountsTest, StepsFollowFromSamplesBatchAndEpochs) {
   EXPECT_EQ(TotalSteps(spec, 1000), 150);
   spec.mutable_resources()->set_num_ranks(2);
   spec.mutable_resources()->set_micro_batch(8);
-  EXPECT_EQ(AccumulationSteps(spec), 4);
+  EXPECT_EQ(AccumulationSteps(spec, 2), 4);
   EXPECT_EQ(NumPatches(spec), 16);
   EXPECT_EQ(TeacherNames(spec), std::vector<std::string>{"clip"});
 }

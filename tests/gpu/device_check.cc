@@ -123,9 +123,8 @@ std::vector<std::string> TinyRecipes(const std::string& folder) {
 
 absl::Status Main(const Flags& flags) {
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
-  // Kernels that give the same bits each time, and float32 that is float32.
+  // Kernels that give the same bits each time.
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
-  at::globalContext().setAllowTF32CuDNN(false);
   ASSIGN_OR_RETURN(const std::string golden, ReadFile(flags.golden));
   const DeviceCheck check(flags, devices.front(), Json::parse(golden));
   for (const std::string& name : flags.only.empty() ? TinyRecipes(flags.recipes) : flags.only) {

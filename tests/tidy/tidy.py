@@ -186,6 +186,12 @@ def forbidden_links():
         found = bazel("query", f"deps({libraries}) intersect (//third_party:grpc + //third_party:rocksdb)").split()
         if found:
             yield f"{users} links {' '.join(found)}"
+    # What training and evaluation need from outside comes as ports (worker/training/ports.h, teacher/feature_source.h).
+    for users in ("//worker/training", "//evaluation"):
+        libraries = f"kind('cc_library rule', {users}/...) except attr(testonly, 1, {users}/...)"
+        found = bazel("query", f"deps({libraries}) intersect (//third_party:grpc + //base/rpc/... + //worker/agent/... + //worker/rank/...)").split()
+        if found:
+            yield f"{users} links {' '.join(found[:3])}: it knows the network by its ports only"
 
 
 def large_data():

@@ -6,39 +6,16 @@
 #include <memory>
 #include <string>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/metrics.pb.h"
+#include "worker/training/ports.h"
 
 namespace mimeo {
 
-class CoordinatorLink {
+// Beyond limits::kStepsSpooled the oldest step is dropped, and counted in a warning. One upload of a checkpoint is in
+// flight.
+class CoordinatorLink : public StepSink, public CheckpointSink {
  public:
-  virtual ~CoordinatorLink() = default;
-
-  // Never block. Beyond limits::kStepsSpooled the oldest step is dropped, and counted in a warning.
-  virtual void ReportStep(const StepMetrics& step) = 0;
-  virtual void ReportEvaluation(const EvaluationResult& evaluation) = 0;
-
-  // Takes a snapshot for upload; the link fills in chunks, digests and content id. `serialize` gives its safetensors
-  // stream: it is called at most once, on a thread of the link, and an error of it refuses the checkpoint. Never
-  // blocks: one upload is in flight, one waits, and a newer one replaces the one that waits.
-  virtual void SubmitCheckpoint(CheckpointManifest manifest,
-                                std::function<absl::StatusOr<std::string>()> serialize) = 0;
-  virtual int64_t committed_step() const = 0;  // 0: none by this process
-  // What the newest committed checkpoint took: its manifest's pause, and its writing and upload. Zero: none by this
-  // process.
-  virtual absl::Duration checkpoint_time() const = 0;
-
-  // Waits until everything given so far was sent and committed. FailedPrecondition: this generation is fenced (nothing
-  // more will ever be sent). DeadlineExceeded.
-  virtual absl::Status Drain(absl::Time deadline) = 0;
-
-  // Not OK once the generation is known to be fenced.
-  virtual absl::Status status() const = 0;
-
   static std::unique_ptr<CoordinatorLink> Open(const std::string& coordinator_address, const std::string& job_id,
                                                int64_t generation);
 };

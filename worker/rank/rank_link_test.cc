@@ -4,66 +4,23 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <functional>
-#include <vector>
-
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/progress.h"
 #include "base/rpc/rpc.h"
 #include "base/testing/status_matchers.h"
-#include "proto/agent.grpc.pb.h"
+#include "worker/rank/testing/recording_agent.h"
 
 namespace mimeo {
 namespace {
 
+using ::mimeo::testing::RecordingAgent;
 using ::mimeo::testing::StatusIs;
 
 absl::Time Soon() { return Clock::Real()->Now() + absl::Seconds(20); }
 absl::Time AtOnce() { return Clock::Real()->Now() + absl::Milliseconds(50); }
-
-class RecordingAgent : public Agent::Service {
- public:
-  grpc::Status ReportRank(grpc::ServerContext*, const ReportRankRequest* request, ReportRankReply* reply) override {
-    absl::MutexLock lock(&mu_);
-    if (!answer_.ok()) return ToGrpc(answer_);
-    reports_.push_back(*request);
-    *reply->mutable_assignment() = assignment_;
-    return grpc::Status::OK;
-  }
-
-  void Answer(const absl::Status& status) {
-    absl::MutexLock lock(&mu_);
-    answer_ = status;
-  }
-  void Give(const GangAssignment& assignment) {
-    absl::MutexLock lock(&mu_);
-    assignment_ = assignment;
-  }
-  // The first report that `is`; fails the test when there is none soon.
-  ReportRankRequest AwaitReport(const std::function<bool(const ReportRankRequest&)>& is) {
-    absl::MutexLock lock(&mu_);
-    const auto find = [&] { return std::find_if(reports_.begin(), reports_.end(), is); };
-    const auto holds = [&] { return find() != reports_.end(); };
-    EXPECT_TRUE(Clock::Real()->Await(&mu_, absl::Condition(&holds), Soon()));
-    return find() == reports_.end() ? ReportRankRequest() : *find();
-  }
-  bool AwaitReports(size_t count) {
-    absl::MutexLock lock(&mu_);
-    const auto holds = [&] { return reports_.size() >= count; };
-    return Clock::Real()->Await(&mu_, absl::Condition(&holds), Soon());
-  }
-
- private:
-  absl::Mutex mu_;
-  absl::Status answer_;
-  GangAssignment assignment_;
-  std::vector<ReportRankRequest> reports_;
-};
 
 class RankLinkTest : public ::testing::Test {
  protected:

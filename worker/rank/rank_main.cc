@@ -29,7 +29,7 @@ absl::StatusOr<GangAssignment> ReadAssignment(const std::string& path) {
 }
 
 // Ends the process at once: a collective in flight cannot be aborted, and its threads would be waited for.
-[[noreturn]] void Leave(int code) {
+[[noreturn]] void EndProcess(int code) {
   spdlog::shutdown();
   std::fflush(nullptr);
   _exit(code);
@@ -65,12 +65,12 @@ int RunRank(int argc, char** argv) {
   if (!end.ok()) {
     spdlog::error("rank ends status={}", end.status().ToString());
     (*agent)->Finish(RANK_PHASE_FAILED, end.status());
-    Leave(1);
+    EndProcess(1);
   }
   const bool completed = *end == TrainEnd::kCompleted;
   spdlog::info("rank ends {}", completed ? "completed" : "stopped as told");
   (*agent)->Finish(completed ? RANK_PHASE_COMPLETED : RANK_PHASE_STOPPED, absl::OkStatus());
-  Leave(0);
+  EndProcess(0);
 }
 
 }  // namespace mimeo

@@ -1,5 +1,6 @@
 #include "worker/training/batch_pipeline.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -61,6 +62,24 @@ absl::StatusOr<PreparedBatch> BatchPipeline::Next() {
     for (const at::Tensor* tensor : InputTensors(&batch.pass)) HandOver(*tensor);
   }));
   return batch;
+}
+
+absl::StatusOr<StepBatch> BatchPipeline::NextStep() {
+  StepBatch step;
+  for (int64_t i = 0; i < options_.micro_batches_per_step; ++i) {
+    const absl::Time asked = clock_->Now();
+    ASSIGN_OR_RETURN(PreparedBatch batch, Next());
+    const absl::Duration waited = clock_->Now() - asked;
+    const absl::Duration teacher = std::min(waited, batch.teacher_time);
+    step.teacher_wait += teacher;
+    step.data_wait += waited - teacher;
+    step.sample_ids.insert(step.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
+    step.bad_samples.insert(step.bad_samples.end(), batch.bad_samples.begin(), batch.bad_samples.end());
+    step.complete &= batch.complete;
+    step.next = batch.next;
+    step.micro_batches.push_back(std::move(batch.pass));
+  }
+  return step;
 }
 
 absl::Status BatchPipeline::AttachFeatures(const Batch& batch, std::vector<ViewInput>* views) {

@@ -1,5 +1,5 @@
 // Prepares the next micro-batches while this one computes: loader, normalise, mask plan, teacher features, on a thread
-// of its own, at most `limits::kBatchesPrefetched` steps ahead. One thread calls Next.
+// of its own, at most `limits::kBatchesPrefetched` steps ahead. One thread calls Next and NextStep.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,6 +32,17 @@ struct PreparedBatch {
   DeviceMark ready;                  // passed when the tensors of `pass` are there
 };
 
+// All that a step trains on, and how long its caller stood still for it.
+struct StepBatch {
+  std::vector<ForwardPass> micro_batches;
+  std::vector<int64_t> sample_ids;
+  std::vector<int64_t> bad_samples;
+  bool complete = true;  // false: of some micro-batch there is no pass
+  LoaderPosition next;   // the next step's, where this one is complete
+  absl::Duration data_wait;
+  absl::Duration teacher_wait;  // of the whole wait at most what the teachers took
+};
+
 class BatchPipeline {
  public:
   struct Options {
@@ -49,6 +60,8 @@ class BatchPipeline {
   // Errors are the loader's and the teachers'; after one, always the same. The caller's stream waits for the tensors,
   // not the caller.
   absl::StatusOr<PreparedBatch> Next();
+  // The next micro_batches_per_step of them.
+  absl::StatusOr<StepBatch> NextStep();
 
  private:
   void Run();

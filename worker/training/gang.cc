@@ -32,7 +32,7 @@ constexpr absl::Duration kJoinPoll = absl::Seconds(1);
 // Of one call on the store.
 constexpr absl::Duration kStoreTimeout = absl::Minutes(5);
 
-constexpr absl::Duration kLeaveTimeout = absl::Minutes(1);
+constexpr absl::Duration kDisbandTimeout = absl::Minutes(1);
 
 std::chrono::milliseconds Milliseconds(absl::Duration duration) { return absl::ToChronoMilliseconds(duration); }
 
@@ -154,7 +154,7 @@ absl::StatusOr<std::unique_ptr<Gang>> Gang::Join(const GangOptions& options) {
   return gang;
 }
 
-void Gang::Leave() {
+void Gang::Disband() {
   const auto everybody = [&](const char* what) {
     std::vector<std::string> keys;
     for (int rank = 0; rank < options_.size; ++rank) keys.push_back(absl::StrCat(what, "/", rank));
@@ -163,12 +163,12 @@ void Gang::Leave() {
   const Progress::Collective together = Together();
   const absl::Status left = CatchTorch([&] {
     impl_->store->set(absl::StrCat("done/", options_.rank), std::string("1"));
-    impl_->store->wait(everybody("done"), Milliseconds(kLeaveTimeout));
+    impl_->store->wait(everybody("done"), Milliseconds(kDisbandTimeout));
     impl_->store->set(absl::StrCat("gone/", options_.rank), std::string("1"));
     // The store is in rank 0's process, which therefore goes last.
-    if (options_.rank == 0) impl_->store->wait(everybody("gone"), Milliseconds(kLeaveTimeout));
+    if (options_.rank == 0) impl_->store->wait(everybody("gone"), Milliseconds(kDisbandTimeout));
   });
-  if (!left.ok()) spdlog::warn("the gang was not left together: {}", left.ToString());
+  if (!left.ok()) spdlog::warn("the gang did not disband together: {}", left.ToString());
 }
 
 absl::Status Gang::Sum(at::Tensor tensor) {

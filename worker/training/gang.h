@@ -69,7 +69,7 @@ class Gang {
 
   // Waits until every rank has called it, at most a minute: after that no collective is in flight, and closing a
   // connection cannot fail a slower member's last one. The last call on a gang.
-  void Leave();
+  void Disband();
 
  private:
   friend class GradientReducer;

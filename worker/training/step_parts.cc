@@ -1,5 +1,6 @@
 #include "worker/training/step_parts.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/catch_torch.h"
 
@@ -8,6 +9,10 @@ namespace mimeo {
 absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& model, Gang* gang, at::Device device) {
   StepParts parts;
   if (spec.resources().cuda_graph()) {
+    if (gang->size() > 1) {
+      return absl::FailedPreconditionError(absl::StrCat("resources.cuda_graph: is for a gang of one; this one has ",
+                                                        gang->size(), " ranks, whose reductions are not recorded"));
+    }
     ASSIGN_OR_RETURN(parts.recorder, StepRecorder::Create(device));
   } else {
     RETURN_IF_ERROR(CatchTorch([&] { parts.reducer = std::make_unique<GradientReducer>(gang, *model.parameters); }));

@@ -19,7 +19,8 @@ struct StepParts {
   std::unique_ptr<TrainStep> step;
 };
 
-// `model` and `gang` outlive it. FailedPrecondition: as StepRecorder::Create; Aborted: libtorch threw.
+// `model` and `gang` outlive it. FailedPrecondition: as StepRecorder::Create, or steps are to be recorded in a gang of
+// several ranks; Aborted: libtorch threw.
 absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& model, Gang* gang, at::Device device);
 
 }  // namespace mimeo

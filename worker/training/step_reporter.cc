@@ -96,33 +96,31 @@ absl::Status StepReporter::CheckFinite(const Pending& pending, bool skipped) {
 void StepReporter::Report(const Means& means, const StepFacts& facts, const Utilization& utilization) {
   const double global_batch = static_cast<double>(spec_.data().global_batch());
   const double images_per_second = global_batch / utilization.step_seconds();
-  RankLink* const agent = parts_.agent;
-  agent->SetMetric("mimeo_worker_step", static_cast<double>(facts.step));
-  agent->SetMetric("mimeo_worker_loss", means.loss);
-  agent->SetMetric("mimeo_worker_learning_rate", facts.learning_rate);
-  agent->SetMetric("mimeo_worker_grad_norm", means.grad_norm);
-  agent->SetMetric("mimeo_worker_images_total", static_cast<double>(facts.step) * global_batch / parts_.gang->size());
-  agent->SetMetric("mimeo_worker_images_per_second", images_per_second);
-  agent->SetMetric("mimeo_worker_step_seconds", utilization.step_seconds());
-  agent->SetMetric("mimeo_worker_data_wait_seconds", utilization.data_wait_seconds());
-  agent->SetMetric("mimeo_worker_teacher_wait_seconds", utilization.teacher_wait_seconds());
-  agent->SetMetric("mimeo_worker_communication_seconds", utilization.communication_seconds());
-  agent->SetMetric("mimeo_worker_gflop_per_second", utilization.gflop_per_second());
-  agent->SetMetric("mimeo_worker_peak_gflop_per_second", utilization.peak_gflop_per_second());
-  agent->SetMetric("mimeo_worker_peak_memory_bytes", static_cast<double>(utilization.peak_memory_bytes()));
-  agent->SetMetric("mimeo_worker_bad_samples_total", static_cast<double>(facts.bad_samples));
-  agent->SetMetric("mimeo_worker_skipped_steps_total", static_cast<double>(skipped_steps_));
-  agent->Update([&](RankStatus* status) {
-    status->set_step(facts.step);
-    status->set_bad_samples(facts.bad_samples);
-    status->set_images_per_second(images_per_second);
-    *status->mutable_utilization() = utilization;
-  });
-  if (parts_.coordinator == nullptr) return;
-  agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
-  agent->SetMetric("mimeo_worker_stop_need_seconds",
-                   utilization.step_seconds() + absl::ToDoubleSeconds(parts_.coordinator->checkpoint_time()));
-  parts_.coordinator->ReportStep(Describe(means, facts, utilization, images_per_second));
+  StatusSink* const status = parts_.ports.status;
+  status->SetMetric("mimeo_worker_step", static_cast<double>(facts.step));
+  status->SetMetric("mimeo_worker_loss", means.loss);
+  status->SetMetric("mimeo_worker_learning_rate", facts.learning_rate);
+  status->SetMetric("mimeo_worker_grad_norm", means.grad_norm);
+  status->SetMetric("mimeo_worker_images_total", static_cast<double>(facts.step) * global_batch / parts_.gang->size());
+  status->SetMetric("mimeo_worker_images_per_second", images_per_second);
+  status->SetMetric("mimeo_worker_step_seconds", utilization.step_seconds());
+  status->SetMetric("mimeo_worker_data_wait_seconds", utilization.data_wait_seconds());
+  status->SetMetric("mimeo_worker_teacher_wait_seconds", utilization.teacher_wait_seconds());
+  status->SetMetric("mimeo_worker_communication_seconds", utilization.communication_seconds());
+  status->SetMetric("mimeo_worker_gflop_per_second", utilization.gflop_per_second());
+  status->SetMetric("mimeo_worker_peak_gflop_per_second", utilization.peak_gflop_per_second());
+  status->SetMetric("mimeo_worker_peak_memory_bytes", static_cast<double>(utilization.peak_memory_bytes()));
+  status->SetMetric("mimeo_worker_bad_samples_total", static_cast<double>(facts.bad_samples));
+  status->SetMetric("mimeo_worker_skipped_steps_total", static_cast<double>(skipped_steps_));
+  status->ReportRankStep({facts.step, facts.bad_samples, images_per_second, utilization});
+  if (const CheckpointSink* const checkpoints = parts_.ports.checkpoints; checkpoints != nullptr) {
+    status->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(checkpoints->committed_step()));
+    status->SetMetric("mimeo_worker_stop_need_seconds",
+                      utilization.step_seconds() + absl::ToDoubleSeconds(checkpoints->checkpoint_time()));
+  }
+  if (parts_.ports.steps != nullptr) {
+    parts_.ports.steps->ReportStep(Describe(means, facts, utilization, images_per_second));
+  }
 }
 
 StepMetrics StepReporter::Describe(const Means& means, const StepFacts& facts, const Utilization& utilization,

@@ -1,5 +1,5 @@
-// What a step came to, told to agent and coordinator. On a GPU a step is read while the next one computes, so that the
-// host never stands in the training stream's way; on a CPU at once. One thread.
+// What a step came to, told to the ports of status and steps. On a GPU a step is read while the next one computes, so
+// that the host never stands in the training stream's way; on a CPU at once. One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,9 +15,8 @@
 #include "base/clock.h"
 #include "proto/job.pb.h"
 #include "proto/metrics.pb.h"
-#include "worker/rank/coordinator_link.h"
-#include "worker/rank/rank_link.h"
 #include "worker/training/gang.h"
+#include "worker/training/ports.h"
 #include "worker/training/side_stream.h"
 #include "worker/training/train_step.h"
 #include "worker/training/utilization.h"
@@ -38,8 +37,7 @@ class StepReporter {
   struct Parts {  // outlive the reporter
     Gang* gang = nullptr;
     const GradientReducer* reducer = nullptr;  // null: nothing is reduced
-    RankLink* agent = nullptr;
-    CoordinatorLink* coordinator = nullptr;  // null but on rank 0
+    TrainingPorts ports;
   };
   struct Options {
     int64_t steps_per_epoch = 1;

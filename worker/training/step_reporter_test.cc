@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/testing/status_matchers.h"
 #include "worker/training/testing/local_gang.h"
+#include "worker/training/testing/port_notes.h"
 #include "worker/training/testing/tiny_model.h"
 
 namespace mimeo {
@@ -19,46 +20,13 @@ using ::testing::ElementsAre;
 using testing::RunAsGang;
 using testing::StatusIs;
 
-// What an agent would be told.
-class AgentNotes final : public RankLink {
- public:
-  void Update(const std::function<void(RankStatus*)>& change) override { change(&status); }
-  void SetMetric(const std::string& name, double value) override { metrics[name] = value; }
-  GangAssignment assignment() const override { return {}; }
-  absl::StatusOr<GangAssignment> Await(const std::function<bool(const GangAssignment&)>&, absl::Time) override {
-    return assignment();
-  }
-  void Finish(RankPhase, const absl::Status&) override {}
-
-  RankStatus status;
-  std::map<std::string, double> metrics;
-};
-
-// What the coordinator would be told.
-class CoordinatorNotes final : public CoordinatorLink {
- public:
-  void ReportStep(const StepMetrics& step) override { steps.push_back(step); }
-  void ReportEvaluation(const EvaluationResult&) override {}
-  void SubmitCheckpoint(CheckpointManifest, std::function<absl::StatusOr<std::string>()>) override {}
-  int64_t committed_step() const override { return 0; }
-  absl::Duration checkpoint_time() const override { return absl::Seconds(100); }
-  absl::Status Drain(absl::Time) override { return absl::OkStatus(); }
-  absl::Status status() const override { return absl::OkStatus(); }
-
-  std::vector<double> Losses() const {
-    std::vector<double> losses;
-    for (const StepMetrics& step : steps) losses.push_back(step.loss());
-    return losses;
-  }
-  std::vector<StepMetrics> steps;
-};
-
 struct Reporting {
   Reporting(Gang* gang, size_t steps_in_flight)
       : model(spec),
         reducer(gang, model.parameters),
         reporter(spec, {/*steps_per_epoch=*/4, at::kCPU, steps_in_flight},
-                 UtilizationMeter(spec, DeviceInfo(), at::kCPU), {gang, &reducer, &agent, &coordinator}) {}
+                 UtilizationMeter(spec, gang->size(), DeviceInfo(), at::kCPU),
+                 {gang, &reducer, {&status, &steps, &checkpoints}}) {}
 
   absl::Status Add(int64_t step, double loss, bool skipped = false) {
     StepResult result;
@@ -74,8 +42,9 @@ struct Reporting {
   const JobSpec spec = testing::TinySpec();
   testing::TinyModel model;
   GradientReducer reducer;
-  AgentNotes agent;
-  CoordinatorNotes coordinator;
+  testing::StatusNotes status;
+  testing::StepNotes steps;
+  testing::CheckpointNotes checkpoints;
   StepReporter reporter;
 };
 
@@ -86,23 +55,24 @@ TEST(StepReporterTest, AStepIsReadAtOnceOrOneStepLater) {
       EXPECT_OK(at_once.Add(step, step));
       EXPECT_OK(later.Add(step, step));
     }
-    EXPECT_THAT(at_once.coordinator.Losses(), ElementsAre(1, 2, 3));
-    EXPECT_THAT(later.coordinator.Losses(), ElementsAre(1, 2));
-    EXPECT_EQ(later.agent.status.step(), 2);
+    EXPECT_THAT(at_once.steps.Losses(), ElementsAre(1, 2, 3));
+    EXPECT_THAT(later.steps.Losses(), ElementsAre(1, 2));
+    EXPECT_EQ(later.status.newest.step, 2);
     EXPECT_OK(later.reporter.Flush());
-    EXPECT_THAT(later.coordinator.Losses(), ElementsAre(1, 2, 3));
+    EXPECT_THAT(later.steps.Losses(), ElementsAre(1, 2, 3));
     EXPECT_OK(later.reporter.Flush());
-    EXPECT_EQ(later.coordinator.steps.size(), 3u);
+    EXPECT_EQ(later.steps.steps.size(), 3u);
   });
 }
 
 TEST(StepReporterTest, MeansAreOverAllRanksAndAStepSaysWhatItKnows) {
   RunAsGang(2, [](Gang* gang) {
     Reporting reporting(gang, 1);
+    reporting.checkpoints.committed = 7;
     EXPECT_OK(reporting.Add(8, gang->rank() == 0 ? 1 : 5));
     EXPECT_OK(reporting.reporter.Flush());
-    ASSERT_EQ(reporting.coordinator.steps.size(), 1u);
-    const StepMetrics& step = reporting.coordinator.steps[0];
+    ASSERT_EQ(reporting.steps.steps.size(), 1u);
+    const StepMetrics& step = reporting.steps.steps[0];
     EXPECT_EQ(step.step(), 8);
     EXPECT_EQ(step.loss(), 3);
     EXPECT_EQ(step.terms().at("pixels"), 6);
@@ -114,9 +84,10 @@ TEST(StepReporterTest, MeansAreOverAllRanksAndAStepSaysWhatItKnows) {
     EXPECT_GT(step.utilization().gflop_per_second(), 0);
     EXPECT_EQ(step.utilization().peak_gflop_per_second(), 0) << "an unknown device";
     EXPECT_GT(step.utilization().peak_memory_bytes(), 1 << 20);
-    EXPECT_EQ(reporting.agent.metrics.at("mimeo_worker_loss"), 3);
-    EXPECT_EQ(reporting.agent.metrics.at("mimeo_worker_stop_need_seconds"), 100 + step.utilization().step_seconds());
-    EXPECT_EQ(reporting.agent.status.utilization().step_seconds(), step.utilization().step_seconds());
+    EXPECT_EQ(reporting.status.metrics.at("mimeo_worker_loss"), 3);
+    EXPECT_EQ(reporting.status.metrics.at("mimeo_worker_checkpoint_step"), 7);
+    EXPECT_EQ(reporting.status.metrics.at("mimeo_worker_stop_need_seconds"), 100 + step.utilization().step_seconds());
+    EXPECT_EQ(reporting.status.newest.utilization.step_seconds(), step.utilization().step_seconds());
   });
 }
 
@@ -134,7 +105,7 @@ TEST(StepReporterTest, TooManySkippedStepsInARowEndTheJobAndNameTheSamples) {
     EXPECT_EQ(step - 1, 2 + limits::kNonFiniteStepsInARow + 1);
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, "steps in a row"));
     EXPECT_NE(status.message().find(absl::StrCat(70 + step - 2)), absl::string_view::npos) << status;
-    EXPECT_EQ(reporting.agent.metrics.at("mimeo_worker_skipped_steps_total"), limits::kNonFiniteStepsInARow);
+    EXPECT_EQ(reporting.status.metrics.at("mimeo_worker_skipped_steps_total"), limits::kNonFiniteStepsInARow);
   });
 }
 

@@ -4,11 +4,8 @@
 //
 //   bazel run //worker/training:train_step_benchmark -- --recipe=recipes/mae_b.textproto --batch=16 --steps=10
 //   [--threads=2] [--device=cuda]
-#include <ATen/Context.h>
-#include <ATen/Parallel.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
-#include <ATen/ops/zeros.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -23,16 +20,15 @@
 #include "base/status_macros.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
+#include "model/compute_settings.h"
 #include "model/device_peaks.h"
 #include "model/flops.h"
 #include "model/torch_device.h"
 #include "teacher/teacher_request.h"
-#include "worker/training/model_parts.h"
 #include "worker/training/schedule.h"
 #include "worker/training/side_stream.h"
-#include "worker/training/step_parts.h"
+#include "worker/training/training_run.h"
 #include "worker/training/utilization.h"
-#include "worker/training/views.h"
 
 namespace mimeo {
 namespace {
@@ -60,28 +56,27 @@ absl::StatusOr<JobSpec> ReadSpec(const Flags& flags) {
   return ResolveJobSpec(spec);
 }
 
-// Features have the student's width.
-ForwardPass MadeUpViews(const JobSpec& spec, int width, at::Device device) {
-  const DataSpec& data = spec.data();
-  Batch batch;
-  for (int64_t row = 0; row < data.global_batch(); ++row) {
-    batch.keys.push_back(RandomKey(1).Fold(static_cast<uint64_t>(row)));
-  }
-  for (const ViewSpec& view : EachView(spec)) {
-    batch.views_BCHW.push_back(
-        at::zeros({data.global_batch(), data.channels(), view.image_px(), view.image_width_px()}, at::kByte));
-  }
-  ForwardPass pass = ViewMaker(spec, device).Make(batch, {});
-  pass.shared_BCHW = at::randn(batch.views_BCHW[0].sizes()).to(device);
-  for (ViewInput& view : pass.views) {
-    view.images_BCHW = at::randn(view.images_BCHW.sizes()).to(device);
-    for (const TeacherRequest& request : TeacherRequests(spec)) {
-      const at::Tensor features = at::randn({data.global_batch(), NumTokens(request, spec), width}).to(device);
-      for (const std::string& objective : request.objectives) view.teacher_BNT[objective] = features;
+// Features that nobody computed, of the student's width.
+class MadeUpTeacher final : public FeatureSource {
+ public:
+  MadeUpTeacher(const JobSpec& spec, const TeacherRequest& request) : spec_(spec), request_(request) {}
+  absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) override {
+    for (ViewInput& view : *views) {
+      const at::Device device = view.images_BCHW.device();
+      const at::Tensor features = at::randn({view.images_BCHW.size(0), NumTokens(request_, spec_), width()}).to(device);
+      for (const std::string& objective : request_.objectives) view.teacher_BNT[objective] = features;
     }
+    return absl::OkStatus();
   }
-  return pass;
-}
+  const TeacherRequest& request() const override { return request_; }
+  int width() const override {
+    return spec_.encoder().has_vit() ? spec_.encoder().vit().width() : spec_.encoder().conv_vit().width();
+  }
+
+ private:
+  const JobSpec spec_;
+  const TeacherRequest request_;
+};
 
 // Until the device has done what it was given, too.
 double SecondsOf(at::Device device, const std::function<void()>& body) {
@@ -101,11 +96,12 @@ double MatrixProductGflops(const JobSpec& spec, at::Device device) {
   return 2e-9 * static_cast<double>(side * side * side) / best;
 }
 
-// A gang of one that trains `spec`.
+// A gang of one that trains a job, and the pass that it is given at each step.
 struct Rank {
   std::unique_ptr<Gang> gang;
-  ModelParts model;
-  StepParts step;
+  std::vector<std::unique_ptr<FeatureSource>> teachers;
+  std::unique_ptr<TrainingRun> run;
+  ForwardPass pass;
 };
 
 absl::StatusOr<Rank> MakeRank(const JobSpec& spec, at::Device device) {
@@ -113,24 +109,35 @@ absl::StatusOr<Rank> MakeRank(const JobSpec& spec, at::Device device) {
   GangOptions options;
   options.device = device;
   ASSIGN_OR_RETURN(rank.gang, Gang::Join(options));
-  ObjectiveSum::Context context;
-  const int width = spec.encoder().has_vit() ? spec.encoder().vit().width() : spec.encoder().conv_vit().width();
-  for (const ObjectiveSpec& objective : spec.objective()) context.teacher_widths[objective.name()] = width;
-  ASSIGN_OR_RETURN(rank.model, MakeModelParts(spec, context, device));
-  ASSIGN_OR_RETURN(rank.step, MakeStepParts(spec, rank.model, rank.gang.get(), device));
+  std::vector<FeatureSource*> teachers;
+  for (const TeacherRequest& request : TeacherRequests(spec)) {
+    rank.teachers.push_back(std::make_unique<MadeUpTeacher>(spec, request));
+    teachers.push_back(rank.teachers.back().get());
+  }
+  RunSetting setting;
+  setting.spec = spec;
+  setting.device = device;
+  rank.run = std::make_unique<TrainingRun>(setting);
+  RETURN_IF_ERROR(rank.run->MakeModel(teachers));
+  RETURN_IF_ERROR(rank.run->MakeStep(rank.gang.get()));
+  rank.pass = rank.run->BlankPass(spec.data().global_batch());
+  const auto random_like = [&](const at::Tensor& images_BCHW) { return at::randn(images_BCHW.sizes()).to(device); };
+  if (rank.pass.shared_BCHW.defined()) rank.pass.shared_BCHW = random_like(rank.pass.shared_BCHW);
+  for (ViewInput& view : rank.pass.views) view.images_BCHW = random_like(view.images_BCHW);
+  for (FeatureSource* teacher : teachers) {
+    RETURN_IF_ERROR(teacher->Attach(Batch(), absl::InfiniteFuture(), &rank.pass.views));
+  }
   return rank;
 }
 
 absl::StatusOr<std::vector<double>> StepSeconds(const Flags& flags, const JobSpec& spec, const Rank& rank,
                                                 at::Device device) {
-  const std::vector<ForwardPass> views = {MadeUpViews(spec, rank.model.encoder->width(), device)};
-  RETURN_IF_ERROR(rank.step.step->Settle(views[0]));
   const int warm_up = device.is_cpu() ? kWarmUpSteps : 5 * kWarmUpSteps;
   std::vector<double> seconds;
   absl::Status status;
   for (int i = 0; i < warm_up + flags.steps && status.ok(); ++i) {
     const double took = SecondsOf(device, [&] {
-      status = rank.step.step->Run(views, {PeakRate(spec), 0, flags.feature_stats}).status();
+      status = rank.run->step()->Run({rank.pass}, {PeakRate(spec), 0, flags.feature_stats}).status();
     });
     if (i >= warm_up) seconds.push_back(took);
   }
@@ -144,8 +151,7 @@ absl::StatusOr<nlohmann::ordered_json> Measure(const Flags& flags) {
   const at::Device device = TorchDevice(devices.front());
   ASSIGN_OR_RETURN(const JobSpec spec, ReadSpec(flags));
   const OwnStream own_stream(device);
-  at::set_num_threads(flags.threads);
-  at::globalContext().setAllowTF32CuDNN(false);  // as ranks do
+  SetUpCompute(flags.threads);
   ASSIGN_OR_RETURN(const Rank rank, MakeRank(spec, device));
   ASSIGN_OR_RETURN(const std::vector<double> seconds, StepSeconds(flags, spec, rank, device));
   const double median = seconds[seconds.size() / 2], images = static_cast<double>(flags.batch);

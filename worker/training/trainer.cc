@@ -19,12 +19,10 @@ constexpr int64_t kFeatureStatsEverySteps = 10;
 
 }  // namespace
 
-Trainer::Trainer(const JobSpec& spec, int64_t num_samples, std::string dataset_digest, const TrainPosition& position,
-                 const TrainerParts& parts)
+Trainer::Trainer(const JobSpec& spec, const TrainPosition& position, const TrainerParts& parts)
     : spec_(spec),
-      num_samples_(num_samples),
-      total_steps_(TotalSteps(spec, num_samples)),
-      dataset_digest_(std::move(dataset_digest)),
+      num_samples_(parts.dataset->size()),
+      total_steps_(TotalSteps(spec, num_samples_)),
       parts_(parts),
       position_(position),
       bad_samples_(parts.dataset, spec.data(), position.bad_samples),
@@ -36,7 +34,7 @@ absl::StatusOr<TrainEnd> Trainer::Run() {
   parts_.reporter->RestartClock();
   while (status.ok() && position_.step < total_steps_) {
     status = Advance();
-    if (status.ok() && parts_.coordinator != nullptr) RETURN_IF_ERROR(parts_.coordinator->status());
+    if (status.ok() && ports_.checkpoints != nullptr) RETURN_IF_ERROR(ports_.checkpoints->status());
   }
   if (absl::IsCancelled(status)) return Finish(TrainEnd::kStopped);
   RETURN_IF_ERROR(status);
@@ -50,17 +48,18 @@ absl::Status Trainer::Advance() {
 }
 
 absl::Status Trainer::TakeStep() {
-  absl::StatusOr<StepBatch> batch = NextBatch();
-  parts_.progress->Do(absl::StrCat("begins step ", position_.step + 1));
+  ports_.progress->Do(absl::StrCat("waits for the images of step ", position_.step + 1));
+  absl::StatusOr<StepBatch> batch = parts_.batches->NextStep();
+  ports_.progress->Do(absl::StrCat("begins step ", position_.step + 1));
   const bool cancelled = absl::IsCancelled(batch.status());
   if (!cancelled) RETURN_IF_ERROR(batch.status());
   const StepBatch none;
-  ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || *parts_.stop_wanted, cancelled ? none : *batch));
+  ASSIGN_OR_RETURN(const bool stop, AnyRankStops(cancelled || ports_.stop_wanted(), cancelled ? none : *batch));
   if (stop) return absl::CancelledError("told to stop");
   const double rate = LearningRate(spec_, position_.step, num_samples_);
   ASSIGN_OR_RETURN(const StepResult result,
                    parts_.step->Run(batch->micro_batches, {rate, Done(), FeatureStatsDue(), position_.step + 1}));
-  parts_.progress->Do(absl::StrCat("ends step ", position_.step + 1));
+  ports_.progress->Do(absl::StrCat("ends step ", position_.step + 1));
   ++position_.step;
   position_.next = batch->next;
   StepFacts facts = {position_.step,
@@ -98,26 +97,6 @@ absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank, const StepBatch& batc
   return false;
 }
 
-absl::StatusOr<Trainer::StepBatch> Trainer::NextBatch() {
-  StepBatch step;
-  parts_.progress->Do(absl::StrCat("waits for the images of step ", position_.step + 1));
-  for (int64_t i = 0; i < AccumulationSteps(spec_); ++i) {
-    const absl::Time asked = clock_->Now();
-    ASSIGN_OR_RETURN(PreparedBatch batch, parts_.pipeline->Next());
-    const absl::Duration waited = clock_->Now() - asked;
-    // Of the time that this rank stood still, the teacher answers for at most the time that it took.
-    const absl::Duration teacher = std::min(waited, batch.teacher_time);
-    step.teacher_wait += teacher;
-    step.data_wait += waited - teacher;
-    step.sample_ids.insert(step.sample_ids.end(), batch.sample_ids.begin(), batch.sample_ids.end());
-    step.bad_samples.insert(step.bad_samples.end(), batch.bad_samples.begin(), batch.bad_samples.end());
-    step.complete &= batch.complete;
-    step.next = batch.next;
-    step.micro_batches.push_back(std::move(batch.pass));
-  }
-  return step;
-}
-
 bool Trainer::CheckpointDue() const {
   const int64_t every = spec_.checkpoint().every_steps();
   return position_.step == total_steps_ || (every > 0 && position_.step % every == 0);
@@ -148,53 +127,52 @@ absl::Status Trainer::EvaluateIfDue() {
 }
 
 absl::Status Trainer::Checkpoint() {
-  if (parts_.coordinator == nullptr || checkpointed_step_ == position_.step) return absl::OkStatus();
-  parts_.progress->Do(absl::StrCat("takes a snapshot of step ", position_.step));
+  if (ports_.checkpoints == nullptr || checkpointed_step_ == position_.step) return absl::OkStatus();
+  ports_.progress->Do(absl::StrCat("takes a snapshot of step ", position_.step));
   const absl::Time began = clock_->Now();
   position_.bad_samples = bad_samples_.all();
-  ASSIGN_OR_RETURN(
-      const std::shared_ptr<const TrainSnapshot> snapshot, CatchTorch([&] {
-        return TrainSnapshot::Take({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
-      }));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const TrainSnapshot> snapshot,
+                   CatchTorch([&] { return TrainSnapshot::Take(parts_.state, spec_, position_); }));
   const double pause = absl::ToDoubleSeconds(clock_->Now() - began);
-  parts_.agent->SetMetric("mimeo_worker_checkpoint_pause_seconds", pause);
-  parts_.agent->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(snapshot->bytes()));
+  ports_.status->SetMetric("mimeo_worker_checkpoint_pause_seconds", pause);
+  ports_.status->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(snapshot->bytes()));
   CheckpointManifest manifest;
   manifest.set_step(position_.step);
   *manifest.mutable_position() = position_.next;
-  manifest.set_dataset_digest(dataset_digest_);
+  manifest.set_dataset_digest(parts_.dataset->digest());
   manifest.set_pause_seconds(pause);
   manifest.mutable_created()->set_seconds(absl::ToUnixSeconds(clock_->Wall()));
-  parts_.coordinator->SubmitCheckpoint(
+  ports_.checkpoints->SubmitCheckpoint(
       std::move(manifest), [snapshot] { return CatchTorch([&snapshot] { return snapshot->Serialize(); }); });
   checkpointed_step_ = position_.step;
   return absl::OkStatus();
 }
 
 absl::Status Trainer::Evaluate() {
-  parts_.progress->Do(absl::StrCat("evaluates step ", position_.step));
-  const EvaluatedModel model = {parts_.encoder, parts_.objectives,
-                                parts_.average == nullptr ? nullptr : &parts_.average->encoder()};
+  ports_.progress->Do(absl::StrCat("evaluates step ", position_.step));
+  const ModelAverage* const average = parts_.model->average.get();
+  const EvaluatedModel model = {parts_.model->encoder.get(), parts_.model->objectives.get(),
+                                average == nullptr ? nullptr : &average->encoder()};
   const auto result = parts_.evaluation->Run(position_.step, model, parts_.evaluation_teachers, parts_.gang);
   RETURN_IF_ERROR(result.status());
-  if (parts_.coordinator != nullptr) parts_.coordinator->ReportEvaluation(*result);
+  if (ports_.steps != nullptr) ports_.steps->ReportEvaluation(*result);
   return absl::OkStatus();
 }
 
 absl::StatusOr<TrainEnd> Trainer::Finish(TrainEnd end) {
   RETURN_IF_ERROR(parts_.reporter->Flush());
   RETURN_IF_ERROR(Checkpoint());
-  parts_.gang->Leave();
-  if (parts_.coordinator == nullptr) return end;
-  parts_.progress->Do(absl::StrCat("hands over the checkpoint of step ", position_.step));
-  parts_.on_waiting("coordinator", true);
+  parts_.gang->Disband();
+  if (ports_.checkpoints == nullptr) return end;
+  ports_.progress->Do(absl::StrCat("hands over the checkpoint of step ", position_.step));
+  ports_.status->SetWaiting("coordinator", true);
   // However long the coordinator is away: what was computed is not given up.
   absl::Status drained;
   do {
-    drained = parts_.coordinator->Drain(clock_->Now() + kDrainPatience);
+    drained = ports_.checkpoints->Drain(clock_->Now() + kDrainPatience);
   } while (absl::IsDeadlineExceeded(drained));
-  parts_.on_waiting("coordinator", false);
-  parts_.agent->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(parts_.coordinator->committed_step()));
+  ports_.status->SetWaiting("coordinator", false);
+  ports_.status->SetMetric("mimeo_worker_checkpoint_step", static_cast<double>(ports_.checkpoints->committed_step()));
   RETURN_IF_ERROR(drained);
   return end;
 }

@@ -9,10 +9,10 @@
 
 namespace mimeo {
 
-UtilizationMeter::UtilizationMeter(const JobSpec& spec, const DeviceInfo& described, at::Device device)
+UtilizationMeter::UtilizationMeter(const JobSpec& spec, int num_ranks, const DeviceInfo& described, at::Device device)
     : device_(device),
       gflop_per_step_(TrainGflopPerImage(spec, NumVisible(spec)) * static_cast<double>(spec.data().global_batch()) /
-                      spec.resources().num_ranks()),
+                      num_ranks),
       peak_gflop_per_second_(PeakGflopPerSecond(described.name(), spec.resources().precision())) {}
 
 Utilization UtilizationMeter::Of(const StepTime& time) const {

@@ -17,8 +17,8 @@ struct StepTime {
 
 class UtilizationMeter {
  public:
-  // `spec` is resolved; `described` is the device that `device` is.
-  UtilizationMeter(const JobSpec& spec, const DeviceInfo& described, at::Device device);
+  // `spec` is resolved; `num_ranks` share its global batch; `described` is the device that `device` is.
+  UtilizationMeter(const JobSpec& spec, int num_ranks, const DeviceInfo& described, at::Device device);
 
   Utilization Of(const StepTime& time) const;
 

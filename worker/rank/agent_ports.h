@@ -1,0 +1,57 @@
+// The ports of training (worker/training/ports.h) that lead to the agent: how this rank goes, and whether it shall
+// stop.
+#pragma once
+
+#include <atomic>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "worker/rank/rank_link.h"
+#include "worker/training/ports.h"
+
+namespace mimeo {
+
+// Writes into the status that the link reports. Several reasons to wait are shown together, in the order of the
+// alphabet. Thread-safe.
+class AgentStatus final : public StatusSink {
+ public:
+  explicit AgentStatus(RankLink* agent) : agent_(agent) {}  // outlives it
+
+  void ReportRankStep(const RankStep& step) override;
+  void SetMetric(const std::string& name, double value) override { agent_->SetMetric(name, value); }
+  void SetWaiting(const std::string& reason, bool waiting) override { Change(reason, waiting, &reasons_); }
+  // The same for data that are away: another host may have them, whereas teachers and the coordinator are away for all.
+  void SetWaitingForData(const std::string& reason, bool waiting) { Change(reason, waiting, &data_reasons_); }
+
+ private:
+  using Reasons = std::multiset<std::string>;
+  // `reasons`: of the two below.
+  void Change(const std::string& reason, bool waiting, Reasons* reasons) ABSL_LOCKS_EXCLUDED(mu_);
+
+  RankLink* const agent_;
+  absl::Mutex mu_;
+  Reasons reasons_ ABSL_GUARDED_BY(mu_);
+  Reasons data_reasons_ ABSL_GUARDED_BY(mu_);
+};
+
+// Listens for the agent's word and for a signal to stop (base/process.h), on a thread of its own that looks once a
+// second and ends with it. Once heard, a stop stays wanted. Thread-safe.
+class StopListener {
+ public:
+  explicit StopListener(RankLink* agent);  // outlives it
+  ~StopListener();
+  bool wanted() const { return wanted_; }
+
+ private:
+  void Listen();
+
+  RankLink* const agent_;
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> ended_{false};
+  std::thread thread_;
+};
+
+}  // namespace mimeo
