@@ -10,6 +10,7 @@
 #include "base/testing/status_matchers.h"
 #include "data/dataset.h"
 #include "evaluation/embedding.h"
+#include "evaluation/knn.h"
 #include "model/encoder.h"
 #include "model/weights.h"
 

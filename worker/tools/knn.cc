@@ -3,6 +3,7 @@
 
 #include "base/status_macros.h"
 #include "evaluation/embedding.h"
+#include "evaluation/knn.h"
 #include "spdlog/spdlog.h"
 #include "worker/tools/labelled_features.h"
 #include "worker/tools/tools.h"

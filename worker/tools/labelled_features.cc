@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/spread_sample.h"
+#include "evaluation/knn.h"
 #include "evaluation/label_census.h"
 #include "model/weights.h"
 #include "spdlog/spdlog.h"

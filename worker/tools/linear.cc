@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
+#include "evaluation/knn.h"
 #include "evaluation/linear_probe.h"
 #include "worker/tools/labelled_features.h"
 #include "worker/tools/tools.h"

@@ -18,6 +18,7 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "evaluation/embedding.h"
+#include "evaluation/knn.h"
 #include "model/encoder.h"
 #include "objective/objective.h"
 #include "proto/job.pb.h"
