@@ -10,6 +10,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -247,14 +248,14 @@ TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
 
 TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
   ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
-                                  Path("photos"), "--out", Path("pictures"), "--count=3"}),
+                                  Path("photos"), "--out", Path("pictures"), "--count=4"}),
             0);
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(Path("pictures"))) {
     names.push_back(entry.path().filename());
   }
-  EXPECT_THAT(names,
-              ::testing::UnorderedElementsAre("00000_cmyk.jpg.png", "00001_grey16.png.png", "00002_lossy.webp.png"));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("00000_cmyk.jpg.png", "00001_grey16.png.png",
+                                                     "00002_lossy.webp.png", "00003_photo.jpg.png"));
   ASSERT_OK_AND_ASSIGN(const Pixels picture,
                        DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
   ASSERT_EQ(picture.height, 192);
@@ -414,6 +415,20 @@ TEST_F(LabelledToolsTest, MaxImagesIsSpreadOverTheClasses) {
   EXPECT_EQ(json.at("images"), 4);
   EXPECT_EQ(json.at("bank_images"), 4);
   EXPECT_EQ(json.at("majority_rate"), 0.5) << "two of each class, and not the first four by name";
+}
+
+TEST_F(LabelledToolsTest, ReconstructDrawsSomeOfEachClass) {
+  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
+                                  Path("split/train"), "--out", Path("pictures"), "--count=4"}),
+            0);
+  int up = 0, down = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(Path("pictures"))) {
+    const std::string name = entry.path().filename();
+    up += name.find("_up_") != std::string::npos;
+    down += name.find("_down_") != std::string::npos;
+  }
+  EXPECT_EQ(down, 2) << "and not all of the first class by name";
+  EXPECT_EQ(up, 2);
 }
 
 TEST_F(LabelledToolsTest, LinearSaysWhatTheMeanPatchTokenGives) {
