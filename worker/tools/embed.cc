@@ -52,7 +52,7 @@ absl::Status CheckFinite(const Embeddings& embeddings) {
 }
 
 absl::Status Embed(const Flags& flags) {
-  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, {flags.image_px, flags.image_px}));
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, flags.image_px));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
   ImageEmbedder::Options options;
   options.tokens = flags.tokens;
@@ -100,7 +100,7 @@ int RunEmbed(int argc, char** argv) {
   app.add_option("--out", flags.out, "The safetensors file to write")->required();
   app.add_flag("--tokens", flags.tokens, "Also every patch's token");
   app.add_option("--batch", flags.batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
-  app.add_option("--image_px", flags.image_px, "Side of a square crop (default: the encoder's own height and width)");
+  AddImagePxFlag(&app, &flags.image_px);
   app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");
   app.footer("Example:\n  worker embed --weights=out/encoder --images=photos --out=features.safetensors");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Embed(flags); });

@@ -31,7 +31,7 @@ void AddLabelledFlags(CLI::App* app, LabelledFlags* flags) {
       ->required();
   app->add_option("--bank", flags->bank, "Labelled images to classify by");
   app->add_option("--batch", flags->batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
-  app->add_option("--image_px", flags->image_px, "Side of a square crop (default: the encoder's own height and width)");
+  AddImagePxFlag(app, &flags->image_px);
   app->add_option("--max_images", flags->max_images, "Of either set so many, spread over its classes; 0: all (default)")
       ->check(CLI::NonNegativeNumber);
   app->add_option("--threads", flags->threads, "Compute threads (default: one per core)");
@@ -39,7 +39,7 @@ void AddLabelledFlags(CLI::App* app, LabelledFlags* flags) {
 
 absl::StatusOr<LabelledFeatures> EmbedByFlags(LabelledFlags flags, const std::string& verb) {
   RETURN_IF_ERROR(ResolvePaths(&flags));
-  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, {flags.image_px, flags.image_px}));
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, flags.image_px));
   ASSIGN_OR_RETURN(const LabelledSet bank,
                    OpenLabelledSet(absl::StrCat("--bank=", flags.bank), flags.bank, flags.max_images));
   ASSIGN_OR_RETURN(const LabelledSet query,

@@ -186,15 +186,33 @@ TEST_F(ToolsTest, EmbedWritesNoFeaturesThatAreNotFinite) {
   EXPECT_FALSE(FileExists(Path("o")));
 }
 
-// What libtorch throws is one line and an exit code: here it has no memory for crops of that size.
-TEST_F(ToolsTest, WhatLibtorchThrowsIsAnExitCode) {
-  ::testing::internal::CaptureStderr();
-  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
-                                   "--out", Path("o"), "--image_px=8000000"});
-  const std::string said = ::testing::internal::GetCapturedStderr();
-  EXPECT_EQ(code, 1) << said;
-  EXPECT_THAT(said, HasSubstr("allocate memory"));
-  EXPECT_EQ(said.find("frame #"), std::string::npos) << said;
+// Every tool that takes a size says which ones it could take, before anything is computed.
+TEST_F(ToolsTest, ASizeThatCannotBeIsRefusedWithOnesThatCan) {
+  const std::string weights = Path("checkpoint.safetensors"), photos = Path("photos");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"--image_px=8000000", "--image_px: Value 8000000 not in range 0 to 4096"},
+      {"--image_px=-16", "--image_px: Value -16 not in range 0 to 4096"},
+      {"--image_px=18", "not tiled by its patches of 4 px; a side is a multiple of them, such as 16 or 20"},
+      {"--image_px=3", "not tiled by its patches of 4 px; a side is a multiple of them, such as 4 or 8"},
+      {"--image_px=2048", "--image_px=2048: 512 patches of 4 px a side; at most 256, an image of 1024 px"},
+  };
+  for (const auto& [size, says] : cases) {
+    const std::vector<std::pair<int (*)(int, char**), std::vector<std::string>>> verbs = {
+        {RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("o"), size}},
+        {RunKnn, {"knn", "--weights", weights, "--data", photos, "--bank", photos, size}},
+        {RunLinear, {"linear", "--weights", weights, "--data", photos, "--bank", photos, size}},
+    };
+    for (const auto& [verb, arguments] : verbs) {
+      ::testing::internal::CaptureStderr();
+      const int code = Call(verb, arguments);
+      const std::string said = ::testing::internal::GetCapturedStderr();
+      EXPECT_EQ(code, 2) << said;
+      EXPECT_THAT(said, HasSubstr(says)) << arguments[0];
+    }
+  }
+  EXPECT_EQ(Call(RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("o"), "--image_px=20"}),
+            0);
+  EXPECT_EQ(Call(RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("o"), "--image_px=0"}), 0);
 }
 
 TEST_F(ToolsTest, EmbedGivesTheSameFeaturesFromTheExportedEncoder) {
