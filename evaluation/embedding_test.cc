@@ -1,20 +1,13 @@
 #include "evaluation/embedding.h"
 
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/stack.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 
-#include <algorithm>
-#include <cmath>
-#include <string>
+#include <memory>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "base/file.h"
-#include "base/random_key.h"
 #include "base/testing/status_matchers.h"
-#include "data/augment.h"
-#include "data/decode.h"
+#include "evaluation/testing/photo_folder.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/mask_plan.h"
@@ -24,171 +17,42 @@ namespace mimeo {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
+using testing::PhotoFolder;
 using testing::StatusIs;
 
-constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
-
-at::Tensor Rows(const std::vector<std::vector<float>>& rows) {
-  at::Tensor tensor = at::empty({static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size())}, at::kFloat);
-  float* out = tensor.mutable_data_ptr<float>();
-  for (const auto& row : rows) out = std::copy(row.begin(), row.end(), out);
-  return tensor;
-}
-
-std::vector<std::vector<float>> RandomRows(const RandomKey& key, int rows, int width) {
-  std::vector<std::vector<float>> result(rows);
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < width; ++j) result[i].push_back(static_cast<float>(key.Normal(i * width + j)));
-  }
-  return result;
-}
-
-double Cosine(const std::vector<float>& a, const std::vector<float>& b) {
-  double dot = 0, aa = 0, bb = 0;
-  for (size_t i = 0; i < a.size(); ++i) {
-    dot += double{a[i]} * b[i];
-    aa += double{a[i]} * a[i];
-    bb += double{b[i]} * b[i];
-  }
-  return dot / std::sqrt(aa * bb);
-}
-
-double NaiveKnn(const std::vector<std::vector<float>>& bank, const std::vector<int>& bank_labels,
-                const std::vector<std::vector<float>>& query, const std::vector<int>& query_labels,
-                const KnnOptions& options, int classes) {
-  int right = 0;
-  for (size_t q = 0; q < query.size(); ++q) {
-    std::vector<std::pair<double, int>> neighbours;
-    for (size_t b = 0; b < bank.size(); ++b) neighbours.emplace_back(-Cosine(query[q], bank[b]), bank_labels[b]);
-    std::sort(neighbours.begin(), neighbours.end());
-    std::vector<double> votes(classes, 0);
-    for (int i = 0; i < std::min<int>(options.k, bank.size()); ++i) {
-      votes[neighbours[i].second] += std::exp(-neighbours[i].first / options.temperature);
-    }
-    right += std::max_element(votes.begin(), votes.end()) - votes.begin() == query_labels[q];
-  }
-  return static_cast<double>(right) / query.size();
-}
-
-TEST(KnnAccuracyTest, EqualsNaiveLoops) {
-  const auto bank = RandomRows(RandomKey(1), 60, 5);
-  const auto query = RandomRows(RandomKey(2), 300, 5);  // more than one block of queries
-  std::vector<int> bank_labels;
-  std::vector<int> query_labels;
-  // Labels that the features tell something about, so that the accuracy is neither 0 nor 1.
-  for (const auto& row : bank) bank_labels.push_back(row[0] > 0 ? (row[1] > 0 ? 2 : 1) : 0);
-  for (const auto& row : query) query_labels.push_back(row[0] > 0 ? (row[1] > 0 ? 2 : 1) : 0);
-  for (const KnnOptions& options :
-       {KnnOptions{20, 0.07}, KnnOptions{1, 0.07}, KnnOptions{100, 0.5}, KnnOptions{7, 10}}) {
-    ASSERT_OK_AND_ASSIGN(const double accuracy,
-                         KnnAccuracy(Rows(bank), bank_labels, Rows(query), query_labels, options));
-    EXPECT_DOUBLE_EQ(accuracy, NaiveKnn(bank, bank_labels, query, query_labels, options, 3)) << options.k;
-    EXPECT_GT(accuracy, 0.4);
-    EXPECT_LT(accuracy, 1.0);
-  }
-}
-
-TEST(KnnAccuracyTest, LengthsOfRowsDoNotMatter) {
-  const at::Tensor bank = Rows({{1, 0}, {0, 100}});
-  ASSERT_OK_AND_ASSIGN(const double accuracy,
-                       KnnAccuracy(bank, {0, 1}, Rows({{9, 1}, {0.001, 0.002}}), {0, 1}, {1, 0.07}));
-  EXPECT_EQ(accuracy, 1);
-}
-
-TEST(KnnAccuracyTest, OneCloseNeighbourOutvotesTwoFarOnes) {
-  const at::Tensor bank = Rows({{1, 0}, {0.2, 1}, {0.2, 1}});
-  const std::vector<int> labels = {0, 1, 1};
-  EXPECT_EQ(KnnAccuracy(bank, labels, Rows({{1, 0}}), {0}, {3, 0.07}).value(), 1);
-  EXPECT_EQ(KnnAccuracy(bank, labels, Rows({{1, 0}}), {0}, {3, 100}).value(), 0);  // hot: every vote counts alike
-}
-
-TEST(KnnAccuracyTest, RefusesWhatCannotVote) {
-  const at::Tensor rows = Rows({{1, 0}, {0, 1}});
-  EXPECT_THAT(KnnAccuracy(rows, {0, -1}, rows, {0, 1}, {}),
-              StatusIs(kInvalid, "1 of 2 images of the bank have no label"));
-  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, rows, {-1, -1}, {}),
-              StatusIs(kInvalid, "images of the query set have no label"));
-  EXPECT_THAT(KnnAccuracy(at::empty({0, 2}), {}, rows, {0, 1}, {}), StatusIs(kInvalid, "the bank has no rows"));
-  EXPECT_THAT(KnnAccuracy(at::Tensor(), {}, rows, {0, 1}, {}), StatusIs(kInvalid, "the bank has no rows"));
-  EXPECT_THAT(KnnAccuracy(rows, {0}, rows, {0, 1}, {}), StatusIs(kInvalid, "2 rows and 1 labels"));
-  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, Rows({{1, 2, 3}}), {0}, {}), StatusIs(kInvalid, "widths 2 and 3"));
-  const at::Tensor broken = Rows({{1, NAN}, {0, 1}});
-  EXPECT_THAT(KnnAccuracy(broken, {0, 1}, rows, {0, 1}, {}),
-              StatusIs(kInvalid, "features of the bank hold 1 of 4 values that are not finite"));
-  EXPECT_THAT(KnnAccuracy(rows, {0, 1}, broken, {0, 1}, {}),
-              StatusIs(kInvalid, "features of the query set hold 1 of 4"));
-}
-
-TEST(KnnAccuracyTest, AllOfASmallBankVote) {
-  EXPECT_EQ(VotersOf({20, 0.07}, 1061), 20);
-  EXPECT_EQ(VotersOf({20, 0.07}, 12), 12);
-}
-
-TEST(MajorityRateTest, IsTheMostFrequentShare) {
-  EXPECT_DOUBLE_EQ(MajorityRate({3, 1, 3, 2, 3, 1}), 0.5);
-  EXPECT_DOUBLE_EQ(MajorityRate({}), 0);
-}
-
-TEST(LabelsAmongTest, MatchesClassesByName) {
-  // The query split lacks "cat" and has "fox", which no bank image shows.
-  EXPECT_THAT(LabelsAmong({0, 1, -1, 1}, {"dog", "fox"}, {"cat", "dog"}), ElementsAre(1, 3, -1, 3));
-}
-
-class EmbedImagesTest : public ::testing::Test {
+class ImageEmbedderTest : public ::testing::Test {
  protected:
-  EmbedImagesTest() : parameters_(4) {
+  ImageEmbedderTest() : parameters_(4) {
     *spec_.mutable_vit() = testing::PlainVit(/*patch_px=*/4, /*width=*/12, /*depth=*/2, /*heads=*/3);
     encoder_ = MakeEncoder(spec_, {3, 16, 16}, &parameters_);
   }
 
-  void SetUp() override {
-    for (int i = 0; i < 5; ++i) {
-      Pixels pixels{20 + i, 24, {}};
-      for (int j = 0; j < pixels.width * 24 * 3; ++j) pixels.rgb.push_back(static_cast<uint8_t>(i * 50 + j * 3));
-      Write(absl::StrCat(i % 2 ? "odd/" : "even/", i, ".png"), EncodePng(pixels));
-    }
-    Write("odd/broken.jpg", "text");
-    dataset_ = Dataset::Open(dir_.path()).value();
+  Embeddings Embed(const PassOptions& pass, bool tokens) {
+    ImageEmbedder::Options options;
+    options.tokens = tokens;
+    ImageEmbedder embedder(encoder_.get(), ImageNetStatistics(), options);
+    EXPECT_OK(RunPass(photos_.dataset(), pass, {&embedder}).status());
+    return embedder.Finish();
   }
 
-  void Write(const std::string& name, const std::string& bytes) {
-    ASSERT_OK(MakeDirs(JoinPath(dir_.path(), name.substr(0, name.find('/')))));
-    ASSERT_OK(WriteFileAtomic(JoinPath(dir_.path(), name), bytes));
-  }
-
-  at::Tensor View(int64_t sample, const CropShape& shape) const {
-    return EvaluationCrop(DecodeImage(dataset_->Read(sample).value(), 100000).value(), shape);
-  }
-
-  TempDir dir_;
+  const PhotoFolder photos_;
   EncoderSpec spec_;
   Parameters parameters_;
   std::unique_ptr<Encoder> encoder_;
-  std::unique_ptr<Dataset> dataset_;
 };
 
-TEST_F(EmbedImagesTest, EqualsEncodingOneImageAtATime) {
-  EmbedOptions options;
-  options.image = {3, 16, 16};
-  options.batch = 2;
-  options.tokens = true;
-  int64_t last_done = 0;
-  options.progress = [&](int64_t done, int64_t of) {
-    EXPECT_GT(done, last_done);
-    EXPECT_EQ(of, 6);
-    last_done = done;
-  };
-  ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
-  EXPECT_EQ(last_done, 6);
-  EXPECT_THAT(found.samples, ElementsAre(0, 1, 2, 3, 4));  // even/0 2 4, odd/1 3; odd/broken is left out
-  EXPECT_THAT(found.labels, ElementsAre(0, 0, 0, 1, 1));
-  ASSERT_EQ(found.class_token_ND.sizes(), at::IntArrayRef({5, 12}));
-  ASSERT_EQ(found.patch_tokens_NLD.sizes(), at::IntArrayRef({5, 16, 12}));
-  for (int64_t i = 0; i < 5; ++i) {
-    const at::Tensor image = NormalizePixels(View(i, {3, 16, 16}).unsqueeze(0), ImageNetStatistics());
+TEST_F(ImageEmbedderTest, EqualsEncodingOneImageAtATime) {
+  PassOptions pass;
+  pass.batch = 3;
+  const Embeddings found = Embed(pass, /*tokens=*/true);
+  EXPECT_THAT(found.samples, ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(found.labels, ElementsAre(0, 0, 1, 1));
+  ASSERT_EQ(found.class_token_ND.sizes(), at::IntArrayRef({4, 12}));
+  ASSERT_EQ(found.patch_tokens_NLD.sizes(), at::IntArrayRef({4, 16, 12}));
+  const at::NoGradGuard no_grad;
+  for (int64_t i = 0; i < 4; ++i) {
+    const at::Tensor image = NormalizePixels(photos_.CropOf(i, {3, 16, 16}).unsqueeze(0), ImageNetStatistics());
     const Encoding expected = encoder_->Encode(image, AllVisible(1, 16, at::kCPU));
     EXPECT_TRUE(found.class_token_ND[i].allclose(expected.class_BD[0], 1e-5, 1e-6)) << i;
     EXPECT_TRUE(found.patch_mean_ND[i].allclose(expected.visible_BKD[0].mean(0), 1e-5, 1e-6)) << i;
@@ -196,55 +60,18 @@ TEST_F(EmbedImagesTest, EqualsEncodingOneImageAtATime) {
   }
 }
 
-TEST_F(EmbedImagesTest, TakesTheSamplesThatWereAsked) {
-  EmbedOptions options;
-  options.image = {3, 16, 16};
-  options.samples = {1, 3};
-  ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
-  EXPECT_THAT(found.samples, ElementsAre(1, 3));
-  EXPECT_THAT(found.labels, ElementsAre(0, 1));
-  EXPECT_FALSE(found.patch_tokens_NLD.defined());
-}
-
 // A rank whose share is empty, or all bad, stands in the same collectives as the others, with rows of the same widths.
-TEST_F(EmbedImagesTest, NoImagesAreZeroRowsAndNoError) {
-  EmbedOptions options;
-  options.image = {3, 16, 16};
-  options.tokens = true;
-  for (const std::vector<int64_t>& samples : {std::vector<int64_t>{}, std::vector<int64_t>{5}}) {
-    options.samples = samples;
-    ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
+TEST_F(ImageEmbedderTest, NoImagesAreZeroRows) {
+  for (const std::vector<int64_t>& samples : {std::vector<int64_t>{}, std::vector<int64_t>{PhotoFolder::kBroken}}) {
+    PassOptions pass;
+    pass.samples = samples;
+    const Embeddings found = Embed(pass, /*tokens=*/true);
     EXPECT_THAT(found.samples, IsEmpty());
-    EXPECT_THAT(found.left_out, SizeIs(samples.size()));
     EXPECT_EQ(found.class_token_ND.sizes(), at::IntArrayRef({0, 12}));
     EXPECT_EQ(found.patch_mean_ND.sizes(), at::IntArrayRef({0, 12}));
     EXPECT_EQ(found.patch_tokens_NLD.sizes(), at::IntArrayRef({0, 16, 12}));
-    ASSERT_OK_AND_ASSIGN(const Embeddings raw, RawPixelFeatures(*dataset_, 8, options));
-    EXPECT_EQ(raw.patch_mean_ND.sizes(), at::IntArrayRef({0, 3 * 64}));
-    EXPECT_THAT(CheckAnyRow("--images=photos", found),
-                StatusIs(kInvalid, absl::StrCat("--images=photos: none of its ", samples.size(), " images")));
+    EXPECT_FALSE(Embed(pass, /*tokens=*/false).patch_tokens_NLD.defined());
   }
-}
-
-TEST_F(EmbedImagesTest, BadImagesAreLeftOutWithTheirReasons) {
-  EmbedOptions options;
-  options.image = {3, 16, 16};
-  ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options));
-  ASSERT_THAT(found.left_out, SizeIs(1));
-  EXPECT_EQ(found.left_out[0].sample, 5);
-  EXPECT_THAT(found.left_out[0].reason, HasSubstr("JPEG"));
-  EXPECT_OK(CheckAnyRow("x", found));
-}
-
-TEST_F(EmbedImagesTest, AStopEndsItBeforeTheNextBatch) {
-  EmbedOptions options;
-  options.image = {3, 16, 16};
-  options.batch = 2;
-  int64_t done = 0;
-  options.progress = [&](int64_t now, int64_t) { done = now; };
-  options.stop_wanted = [&] { return done >= 2; };
-  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_EQ(done, 2);
 }
 
 // Like EncoderSpec's own, but for Encode, which does what libtorch does where shapes do not fit.
@@ -267,63 +94,26 @@ class ThrowingEncoder : public Encoder {
   const Encoder* const shape_;
 };
 
-TEST_F(EmbedImagesTest, WhatLibtorchThrowsIsAStatus) {
-  EmbedOptions options;
-  options.image = {3, 16, 16};
-  EXPECT_THAT(EmbedImages(*dataset_, ThrowingEncoder(encoder_.get()), ImageNetStatistics(), options),
-              StatusIs(absl::StatusCode::kAborted, "matrix"));
-  // No memory for the crops of any image.
-  EXPECT_THAT(RawPixelFeatures(*dataset_, 1 << 30, options),
-              StatusIs(absl::StatusCode::kResourceExhausted, "image even/0.png: "));
+TEST_F(ImageEmbedderTest, WhatLibtorchThrowsIsAStatus) {
+  const ThrowingEncoder throwing(encoder_.get());
+  ImageEmbedder embedder(&throwing, ImageNetStatistics(), {});
+  EXPECT_THAT(RunPass(photos_.dataset(), {}, {&embedder}), StatusIs(absl::StatusCode::kAborted, "matrix"));
 }
 
-TEST_F(EmbedImagesTest, RefusesAnotherImageSize) {
-  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), {}), StatusIs(kInvalid, "looks at 16 px"));
-  EmbedOptions options;
-  for (const ImageShape& other : {ImageShape{1, 16, 16}, ImageShape{3, 16, 24}, ImageShape{3, 24, 16}}) {
-    options.image = other;
-    EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options), StatusIs(kInvalid, "looks at 16 px"));
-  }
-  EXPECT_THAT(EmbedImages(*dataset_, *encoder_, ImageNetStatistics(), options),
-              StatusIs(kInvalid, "image size: 24 x 16 px"));
-}
-
-TEST_F(EmbedImagesTest, RectanglesAndGreyAreTheEncodersOwn) {
+TEST_F(ImageEmbedderTest, RectanglesAndGreyAreTheEncodersOwn) {
   const PixelStatistics statistics = {{0.4f}, {0.25f}};
-  const ImageShape image{1, 16, 24};
   Parameters parameters(7);
-  const auto encoder = MakeEncoder(spec_, image, &parameters);
-  EmbedOptions options;
-  options.image = image;
-  ASSERT_OK_AND_ASSIGN(const Embeddings found, EmbedImages(*dataset_, *encoder, statistics, options));
-  EXPECT_THAT(found.samples, ElementsAre(0, 1, 2, 3, 4));
-  for (int64_t i = 0; i < 5; ++i) {
-    const at::Tensor crop = NormalizePixels(View(i, {1, 16, 24}).unsqueeze(0), statistics);
-    const Encoding expected = encoder->Encode(crop, AllVisible(1, 24, at::kCPU));
+  const auto encoder = MakeEncoder(spec_, {1, 16, 24}, &parameters);
+  ImageEmbedder embedder(encoder.get(), statistics, {});
+  ASSERT_OK(RunPass(photos_.dataset(), {}, {&embedder}).status());
+  const Embeddings found = embedder.Finish();
+  EXPECT_THAT(found.samples, ElementsAre(0, 1, 2, 3));
+  const at::NoGradGuard no_grad;
+  for (int64_t i = 0; i < 4; ++i) {
+    const at::Tensor image = NormalizePixels(photos_.CropOf(i, {1, 16, 24}).unsqueeze(0), statistics);
+    const Encoding expected = encoder->Encode(image, AllVisible(1, 24, at::kCPU));
     EXPECT_TRUE(found.patch_mean_ND[i].allclose(expected.visible_BKD[0].mean(0), 1e-5, 1e-6)) << i;
   }
-  ASSERT_OK_AND_ASSIGN(const Embeddings raw, RawPixelFeatures(*dataset_, 8, options));
-  ASSERT_EQ(raw.patch_mean_ND.sizes(), at::IntArrayRef({5, 64}));
-  const at::Tensor view = View(2, {1, 8, 8});
-  for (int i = 0; i < 64; ++i) {
-    const double value = (view.const_data_ptr<uint8_t>()[i] / 255.0 - 0.449) / 0.226;
-    EXPECT_NEAR(raw.patch_mean_ND.const_data_ptr<float>()[2 * 64 + i], value, 1e-5);
-  }
-}
-
-TEST_F(EmbedImagesTest, RawPixelsAreTheNormalisedCrop) {
-  EmbedOptions options;
-  options.max_pixels = 20 * 24;  // the first image alone
-  ASSERT_OK_AND_ASSIGN(const Embeddings found, RawPixelFeatures(*dataset_, 8, options));
-  EXPECT_THAT(found.samples, ElementsAre(0));
-  EXPECT_FALSE(found.class_token_ND.defined());
-  const at::Tensor view = View(0, {3, 8, 8});
-  const auto* bytes = view.const_data_ptr<uint8_t>();
-  const float* row = found.patch_mean_ND.const_data_ptr<float>();
-  const double mean[] = {0.485, 0.456, 0.406};
-  const double deviation[] = {0.229, 0.224, 0.225};
-  ASSERT_EQ(found.patch_mean_ND.size(1), 3 * 64);
-  for (int i = 0; i < 3 * 64; ++i) EXPECT_NEAR(row[i], (bytes[i] / 255.0 - mean[i / 64]) / deviation[i / 64], 1e-5);
 }
 
 }  // namespace

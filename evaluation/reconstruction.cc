@@ -5,9 +5,16 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "data/augment.h"
+#include "data/spread_sample.h"
+#include "evaluation/crop_pass.h"
 #include "job/job_shape.h"
 #include "model/finite.h"
 #include "model/mask_plan.h"
@@ -86,6 +93,34 @@ Pixels SideBySide(const std::vector<at::Tensor>& panels_CHW, int panel_px) {
   return picture;
 }
 
+// Draws the images of a pass, one at a time.
+class Pictures final : public CropUse {
+ public:
+  using Draw = std::function<absl::Status(int64_t sample, const Pixels& picture)>;
+  Pictures(const Reconstructor& reconstructor, const DrawOptions& options, const Draw& draw)
+      : reconstructor_(reconstructor), options_(options), draw_(draw) {}
+
+  std::vector<CropShape> shapes() const override { return {CropShapeOf(reconstructor_.data())}; }
+  absl::Status Use(const CropBatch& batch) override {
+    const at::Tensor images_BCHW = batch.Of(shapes().front());
+    const RandomKey key = RandomKey(options_.seed).Fold("reconstruct");
+    for (size_t i = 0; i < batch.samples.size(); ++i) {
+      const RandomKey of_sample = key.Fold(static_cast<uint64_t>(batch.samples[i]));
+      const at::Tensor image_BCHW = images_BCHW.narrow(0, static_cast<int64_t>(i), 1);
+      RETURN_IF_ERROR(draw_(batch.samples[i], reconstructor_.Draw(image_BCHW, {of_sample}, options_.panel_px).front()));
+      ++drawn_;
+    }
+    return absl::OkStatus();
+  }
+  int64_t drawn() const { return drawn_; }
+
+ private:
+  const Reconstructor& reconstructor_;
+  const DrawOptions& options_;
+  const Draw& draw_;
+  int64_t drawn_ = 0;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Reconstructor>> Reconstructor::Create(const NamedTensors& checkpoint,
@@ -94,6 +129,7 @@ absl::StatusOr<std::unique_ptr<Reconstructor>> Reconstructor::Create(const Named
   const at::NoGradGuard no_grad;
   std::unique_ptr<Reconstructor> reconstructor(new Reconstructor());
   Parameters* const parameters = &reconstructor->parameters_;
+  reconstructor->data_ = only.data();
   reconstructor->mask_ = only.mask();
   if (only.mask().has_focused()) reconstructor->mask_.mutable_random();
   reconstructor->num_visible_ = NumVisible(only);
@@ -131,6 +167,27 @@ std::vector<Pixels> Reconstructor::Draw(const at::Tensor& images_BCHW, absl::Spa
     pictures.push_back(SideBySide({images_BCHW[i], masked_BCHW[i], predicted_BCHW[i]}, panel_px));
   }
   return pictures;
+}
+
+absl::StatusOr<std::vector<LeftOut>> DrawReconstructions(
+    const Dataset& dataset, const Reconstructor& reconstructor, const DrawOptions& options,
+    const std::function<absl::Status(int64_t sample, const Pixels& picture)>& draw) {
+  Pictures pictures(reconstructor, options, draw);
+  std::vector<LeftOut> left_out;
+  std::vector<int64_t> untried = AllSamples(dataset);
+  while (pictures.drawn() < options.count && !untried.empty()) {
+    PassOptions pass;
+    pass.samples = SpreadSample(dataset, untried, options.count - pictures.drawn());
+    pass.max_pixels = reconstructor.data().max_pixels();
+    ASSIGN_OR_RETURN(const std::vector<LeftOut> more, RunPass(dataset, pass, {&pictures}));
+    left_out.insert(left_out.end(), more.begin(), more.end());
+    std::vector<int64_t> rest;
+    std::set_difference(untried.begin(), untried.end(), pass.samples->begin(), pass.samples->end(),
+                        std::back_inserter(rest));
+    untried = std::move(rest);
+  }
+  if (pictures.drawn() == 0) return NoneDecodes(dataset, left_out);
+  return left_out;
 }
 
 }  // namespace mimeo

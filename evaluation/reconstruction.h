@@ -1,14 +1,19 @@
 // What a masked autoencoder makes of the patches it does not see, as pictures. One thread.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/random_key.h"
+#include "data/dataset.h"
 #include "data/decode.h"
+#include "evaluation/left_out.h"
 #include "model/encoder.h"
 #include "model/weights.h"
 #include "objective/objective.h"
@@ -29,11 +34,15 @@ class Reconstructor {
   // prediction is brought back by its target patch's own mean and deviation, as MAE's demo does.
   std::vector<Pixels> Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys, int panel_px) const;
 
+  // Of the images that it draws.
+  const DataSpec& data() const { return data_; }
+
  private:
   Reconstructor() : parameters_(Parameters::Unset()) {}
   at::Tensor PredictPatches(const at::Tensor& images_BCHW,
                             const MaskPlan& plan) const;  // (B, L, P), visible as they are
 
+  DataSpec data_;
   MaskSpec mask_;
   int num_visible_ = 0;
   PixelStatistics statistics_;
@@ -41,5 +50,19 @@ class Reconstructor {
   std::unique_ptr<Encoder> encoder_;
   std::unique_ptr<ObjectiveSum> objectives_;
 };
+
+struct DrawOptions {
+  int64_t count = 8;
+  uint64_t seed = 0;  // of the masks; a sample's mask depends on nothing else
+  int panel_px = 192;
+};
+
+// Gives `draw` the pictures of options.count images, which are spread over the classes of `dataset`
+// (data/spread_sample.h), or of all where there are no more: in the order of the data set, one after the other. In the
+// place of those that cannot be decoded others are chosen likewise, whose pictures come after them. Gives those that
+// are left out. InvalidArgument: no image can be decoded. Others: of `draw`, and as RunPass.
+absl::StatusOr<std::vector<LeftOut>> DrawReconstructions(
+    const Dataset& dataset, const Reconstructor& reconstructor, const DrawOptions& options,
+    const std::function<absl::Status(int64_t sample, const Pixels& picture)>& draw);
 
 }  // namespace mimeo

@@ -1,17 +1,10 @@
 #include "evaluation/teacher_features.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
 
-#include <algorithm>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "base/status_macros.h"
-#include "data/spread_sample.h"
-#include "evaluation/evaluation_batch.h"
 #include "job/job_shape.h"
 #include "model/catch_torch.h"
 #include "model/mask_plan.h"
@@ -29,33 +22,39 @@ MaskPlan PlanOfAll(int64_t batch, int num_patches, MimicTokens tokens) {
 
 }  // namespace
 
-absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec& spec, const EmbedOptions& options,
-                                          FeatureSource* teacher) {
-  return CatchTorch([&]() -> absl::StatusOr<Embeddings> {
-    const std::string& objective = teacher->request().objectives.front();
-    const int64_t first_patch = teacher->request().wish.class_token() ? 1 : 0;
-    const auto stop_wanted = [&options] { return options.stop_wanted && options.stop_wanted(); };
-    const std::vector<int64_t> samples = options.samples.has_value() ? *options.samples : AllSamples(dataset);
-    const auto all = static_cast<int64_t>(samples.size());
-    Embeddings embeddings;
-    std::vector<at::Tensor> means;
-    for (int64_t first = 0; first < all; first += options.batch) {
-      const int64_t last = std::min<int64_t>(first + options.batch, all);
-      ASSIGN_OR_RETURN(const Batch batch,
-                       ReadEvaluationBatch(dataset, spec, {samples.begin() + first, samples.begin() + last}));
-      if (batch.sample_ids.empty()) continue;
-      std::vector<ViewInput> views(1);
-      views[0].images_BCHW = batch.views_BCHW[0];  // the first group is full-size
-      views[0].plan = PlanOfAll(batch.views_BCHW[0].size(0), NumPatches(spec), teacher->request().tokens);
-      RETURN_IF_ERROR(AttachOrStop(teacher, batch, stop_wanted, &views));
-      means.push_back(views[0].teacher_BNT.at(objective).slice(1, first_patch).mean(1));
-      for (const int64_t sample : batch.sample_ids) embeddings.labels.push_back(dataset.label(sample));
-      embeddings.samples.insert(embeddings.samples.end(), batch.sample_ids.begin(), batch.sample_ids.end());
-      if (options.progress) options.progress(last, all);
-    }
-    embeddings.patch_mean_ND = means.empty() ? at::empty({0, teacher->width()}, at::kFloat) : at::cat(means);
-    return embeddings;
-  });
+bool TeacherEmbedder::CanEmbed(const FeatureSource& teacher) {
+  return !teacher.request().objectives.empty() && !teacher.request().draws_masks();
+}
+
+TeacherEmbedder::TeacherEmbedder(const JobSpec& spec, FeatureSource* teacher, std::function<bool()> stop_wanted)
+    : shape_(CropShapeOf(spec.data())),
+      num_patches_(NumPatches(spec)),
+      teacher_(teacher),
+      stop_wanted_(std::move(stop_wanted)) {}
+
+absl::Status TeacherEmbedder::Use(const CropBatch& batch) {
+  if (batch.samples.empty()) return absl::OkStatus();
+  return CatchTorch([&] { return Ask(batch); });
+}
+
+absl::Status TeacherEmbedder::Ask(const CropBatch& crops) {
+  // One view, whatever the job's are. It has no keys: nothing is drawn.
+  Batch batch;
+  batch.sample_ids = crops.samples;
+  batch.views_BCHW = {crops.Of(shape_)};
+  std::vector<ViewInput> views(1);
+  views[0].images_BCHW = batch.views_BCHW[0];
+  views[0].plan = PlanOfAll(batch.views_BCHW[0].size(0), num_patches_, teacher_->request().tokens);
+  RETURN_IF_ERROR(AttachOrStop(teacher_, batch, stop_wanted_, &views));
+  const int64_t first_patch = teacher_->request().wish.class_token() ? 1 : 0;
+  means_.push_back(views[0].teacher_BNT.at(objective()).slice(1, first_patch).mean(1));
+  AddSamples(crops, &embeddings_);
+  return absl::OkStatus();
+}
+
+Embeddings TeacherEmbedder::Finish() {
+  embeddings_.patch_mean_ND = JoinRows(means_, {0, teacher_->width()});
+  return std::move(embeddings_);
 }
 
 }  // namespace mimeo

@@ -3,6 +3,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -133,9 +134,11 @@ absl::StatusOr<ImageShape> WantedImage(const WeightsFile& weights, const ImageSh
   if (options.height_px == 0 && options.width_px == 0) return own;
   if (options.height_px <= 0 || options.width_px <= 0 || options.height_px % patch_px != 0 ||
       options.width_px % patch_px != 0) {
-    return RefuseWeights(weights,
-                         {absl::StrCat("images of ", options.height_px, " x ", options.width_px,
-                                       " px (height x width) are not tiled by its patches of ", patch_px, " px")});
+    const int below = std::max(1, std::min(options.height_px, options.width_px) / patch_px) * patch_px;
+    return RefuseWeights(
+        weights, {absl::StrCat("images of ", options.height_px, " x ", options.width_px,
+                               " px (height x width) are not tiled by its patches of ", patch_px,
+                               " px; a side is a multiple of them, such as ", below, " or ", below + patch_px)});
   }
   return ImageShape{own.channels, options.height_px, options.width_px};
 }

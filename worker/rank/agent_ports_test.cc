@@ -75,8 +75,8 @@ TEST_F(AgentPortsTest, WhatItWaitsForIsShownUntilTheLastThatWaitsForItIsDone) {
 TEST_F(AgentPortsTest, DataThatAreAwayAreToldFromTheRest) {
   AgentStatus status(link_.get());
   status.SetWaiting("teacher clip", true);
-  ASSERT_TRUE(Shows("teacher clip"));
-  EXPECT_FALSE(agent_.AwaitReports(1).status().waits_for_data());
+  const auto shown = [](const ReportRankRequest& report) { return report.status().waiting_for() == "teacher clip"; };
+  EXPECT_FALSE(agent_.AwaitReport(shown).status().waits_for_data());
   status.SetWaitingForData("data.path /photos", true);
   const auto waits = [](const ReportRankRequest& report) { return report.status().waits_for_data(); };
   EXPECT_EQ(agent_.AwaitReport(waits).status().waiting_for(), "data.path /photos, teacher clip");

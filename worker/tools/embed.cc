@@ -7,7 +7,9 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "data/dataset.h"
+#include "evaluation/crop_pass.h"
 #include "evaluation/embedding.h"
+#include "evaluation/left_out.h"
 #include "model/finite.h"
 #include "model/weights.h"
 #include "spdlog/spdlog.h"
@@ -50,33 +52,38 @@ absl::Status CheckFinite(const Embeddings& embeddings) {
 }
 
 absl::Status Embed(const Flags& flags) {
-  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, {flags.image_px, flags.image_px}));
+  ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, flags.image_px));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
-  EmbedOptions options;
-  options.batch = flags.batch;
+  ImageEmbedder::Options options;
   options.tokens = flags.tokens;
-  options.image = loaded.image;
-  options.progress = ProgressLines("embed");
-  ASSIGN_OR_RETURN(const Embeddings embeddings, EmbedImages(*dataset, *loaded.encoder, loaded.statistics, options));
-  LogLeftOut(*dataset, embeddings.left_out);
-  RETURN_IF_ERROR(CheckAnyRow(absl::StrCat("--images=", flags.images), embeddings));
+  ImageEmbedder embedder(loaded.encoder.get(), loaded.statistics, options);
+  PassOptions pass;
+  pass.batch = flags.batch;
+  pass.progress = ProgressLines("embed");
+  ASSIGN_OR_RETURN(const std::vector<LeftOut> left_out, RunPass(*dataset, pass, {&embedder}));
+  const Embeddings embeddings = embedder.Finish();
+  LogLeftOut(*dataset, left_out);
+  if (embeddings.samples.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--images=", flags.images, ": ", NoneDecodes(*dataset, left_out).message()));
+  }
   RETURN_IF_ERROR(CheckFinite(embeddings));
   NamedTensors tensors = {{"patch_mean", embeddings.patch_mean_ND}};
   if (embeddings.class_token_ND.defined()) tensors["class_token"] = embeddings.class_token_ND;
   if (flags.tokens) tensors["patch_tokens"] = embeddings.patch_tokens_NLD;
-  std::vector<int64_t> left_out;
-  for (const LeftOut& bad : embeddings.left_out) left_out.push_back(bad.sample);
+  std::vector<int64_t> bad_samples;
+  for (const LeftOut& bad : left_out) bad_samples.push_back(bad.sample);
   if (!left_out.empty()) {
     spdlog::warn("{} of {} images are left out; the metadata key left_out names them", left_out.size(),
                  dataset->size());
   }
   return WriteSafetensors(flags.out, tensors,
                           {{"files", NamesJson(*dataset, embeddings.samples)},
-                           {"left_out", NamesJson(*dataset, left_out)},
+                           {"left_out", NamesJson(*dataset, bad_samples)},
                            {"weights_sha256", loaded.digest},
                            {"dataset_sha256", dataset->digest()},
-                           {"image_px", absl::StrCat(options.image.height_px)},
-                           {"image_width_px", absl::StrCat(options.image.width_px)}});
+                           {"image_px", absl::StrCat(loaded.image.height_px)},
+                           {"image_width_px", absl::StrCat(loaded.image.width_px)}});
 }
 
 }  // namespace
@@ -93,7 +100,7 @@ int RunEmbed(int argc, char** argv) {
   app.add_option("--out", flags.out, "The safetensors file to write")->required();
   app.add_flag("--tokens", flags.tokens, "Also every patch's token");
   app.add_option("--batch", flags.batch, "Images at a time (default 32)")->check(CLI::Range(1, 4096));
-  app.add_option("--image_px", flags.image_px, "Side of a square crop (default: the encoder's own height and width)");
+  AddImagePxFlag(&app, &flags.image_px);
   app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");
   app.footer("Example:\n  worker embed --weights=out/encoder --images=photos --out=features.safetensors");
   return RunVerb(&app, argc, argv, &flags.threads, [&flags] { return Embed(flags); });

@@ -2,9 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
-#include "evaluation/embedding.h"
+#include "evaluation/knn.h"
+#include "evaluation/labelled_features.h"
 #include "spdlog/spdlog.h"
-#include "worker/tools/labelled_features.h"
+#include "worker/tools/labelled_flags.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -22,7 +23,7 @@ absl::StatusOr<double> Accuracy(const at::Tensor& bank, const at::Tensor& query,
 }
 
 absl::Status Knn(const Flags& flags) {
-  ASSIGN_OR_RETURN(const LabelledFeatures features, EmbedLabelled(flags.labelled, "knn"));
+  ASSIGN_OR_RETURN(const LabelledFeatures features, EmbedByFlags(flags.labelled, "knn"));
   const LabelledSplit& encoder = features.encoder;
   const LabelledSplit& raw = features.raw_pixels;
   const auto voters = VotersOf(flags.knn, static_cast<int64_t>(encoder.bank.samples.size()));

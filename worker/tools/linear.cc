@@ -2,8 +2,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
+#include "evaluation/knn.h"
+#include "evaluation/labelled_features.h"
 #include "evaluation/linear_probe.h"
-#include "worker/tools/labelled_features.h"
+#include "worker/tools/labelled_flags.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -15,7 +17,7 @@ absl::StatusOr<LinearProbe> Probe(const at::Tensor& bank, const at::Tensor& quer
 }
 
 absl::Status Linear(const LabelledFlags& flags) {
-  ASSIGN_OR_RETURN(const LabelledFeatures features, EmbedLabelled(flags, "linear"));
+  ASSIGN_OR_RETURN(const LabelledFeatures features, EmbedByFlags(flags, "linear"));
   const LabelledSplit& encoder = features.encoder;
   const LabelledSplit& raw = features.raw_pixels;
   nlohmann::ordered_json result;

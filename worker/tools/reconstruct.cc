@@ -1,5 +1,3 @@
-#include <ATen/ops/stack.h>
-
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,19 +8,17 @@
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
-#include "data/augment.h"
 #include "data/dataset.h"
 #include "data/decode.h"
+#include "evaluation/checkpoint_job.h"
+#include "evaluation/left_out.h"
 #include "evaluation/reconstruction.h"
 #include "spdlog/spdlog.h"
-#include "worker/tools/checkpoint_job.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
 namespace mimeo {
 namespace {
-
-constexpr int kPanelPx = 192;
 
 struct Flags {
   std::string weights;
@@ -40,13 +36,6 @@ std::string PictureName(int64_t number, const std::string& image) {
   return absl::StrFormat("%05d_%s.png", number, safe);
 }
 
-absl::StatusOr<at::Tensor> ReadView(const Dataset& dataset, int64_t sample, const CropShape& shape,
-                                    int64_t max_pixels) {
-  ASSIGN_OR_RETURN(const std::string encoded, dataset.Read(sample));
-  ASSIGN_OR_RETURN(const Pixels pixels, DecodeImage(encoded, max_pixels));
-  return EvaluationCrop(pixels, shape);
-}
-
 absl::Status Reconstruct(const Flags& flags) {
   const std::string path =
       IsDirectory(flags.weights) ? JoinPath(flags.weights, "checkpoint.safetensors") : flags.weights;
@@ -60,20 +49,19 @@ absl::Status Reconstruct(const Flags& flags) {
     spdlog::warn("the job's masks were drawn by its teacher \"{}\"; here they are random, of the same size",
                  spec.mask().focused().teacher());
   }
-  int64_t drawn = 0;
-  for (int64_t sample = 0; sample < dataset->size() && drawn < flags.count; ++sample) {
-    const absl::StatusOr<at::Tensor> view =
-        ReadView(*dataset, sample, CropShapeOf(spec.data()), spec.data().max_pixels());
-    if (!view.ok()) {
-      spdlog::warn("image {} is left out: {}", dataset->name(sample), std::string(view.status().message()));
-      continue;
-    }
-    const RandomKey key = RandomKey(flags.seed).Fold("reconstruct").Fold(static_cast<uint64_t>(sample));
-    const Pixels picture = reconstructor->Draw(view->unsqueeze(0), {key}, kPanelPx).front();
-    RETURN_IF_ERROR(
-        WriteFileAtomic(JoinPath(flags.out, PictureName(drawn++, dataset->name(sample))), EncodePng(picture)));
+  DrawOptions options;
+  options.count = flags.count;
+  options.seed = flags.seed;
+  int64_t number = 0;
+  const auto draw = [&](int64_t sample, const Pixels& picture) {
+    return WriteFileAtomic(JoinPath(flags.out, PictureName(number++, dataset->name(sample))), EncodePng(picture));
+  };
+  const auto left_out = DrawReconstructions(*dataset, *reconstructor, options, draw);
+  if (absl::IsInvalidArgument(left_out.status())) {
+    return absl::InvalidArgumentError(absl::StrCat("--images=", flags.images, ": ", left_out.status().message()));
   }
-  if (drawn == 0) return absl::InvalidArgumentError(absl::StrCat(flags.images, ": none of its images can be decoded"));
+  RETURN_IF_ERROR(left_out.status());
+  LogLeftOut(*dataset, *left_out);
   return absl::OkStatus();
 }
 
@@ -88,7 +76,7 @@ int RunReconstruct(int argc, char** argv) {
       ->required();
   app.add_option("--images", flags.images, "A folder of images, a tar, or a folder of tars")->required();
   app.add_option("--out", flags.out, "The folder to write PNGs to")->required();
-  app.add_option("--count", flags.count, "How many images, the first in order (default 8)")
+  app.add_option("--count", flags.count, "How many images, spread over the classes (default 8)")
       ->check(CLI::Range(1, 100000));
   app.add_option("--seed", flags.seed, "Of the masks (default 0)");
   app.add_option("--threads", flags.threads, "Compute threads (default: one per core)");

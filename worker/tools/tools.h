@@ -14,14 +14,14 @@ namespace mimeo {
 int RunEmbed(int argc, char** argv);
 
 // reconstruct --weights checkpoint.safetensors --images PATH --out DIR [--count N] [--seed N]
+// N pictures, of images that are spread over the classes.
 int RunReconstruct(int argc, char** argv);
 
 // export --checkpoint checkpoint.safetensors --to hf|safetensors --out PATH (a folder for hf, a file for safetensors)
 int RunExport(int argc, char** argv);
 
-// knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N] [--max_images
-// N]
-//     [--threads N]
+// knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N]
+//     [--max_images N] [--threads N]
 // Images of `data` are classified by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.
 int RunKnn(int argc, char** argv);
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -185,15 +186,33 @@ TEST_F(ToolsTest, EmbedWritesNoFeaturesThatAreNotFinite) {
   EXPECT_FALSE(FileExists(Path("o")));
 }
 
-// What libtorch throws is one line and an exit code: here it has no memory for crops of that size.
-TEST_F(ToolsTest, WhatLibtorchThrowsIsAnExitCode) {
-  ::testing::internal::CaptureStderr();
-  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"),
-                                   "--out", Path("o"), "--image_px=8000000"});
-  const std::string said = ::testing::internal::GetCapturedStderr();
-  EXPECT_EQ(code, 1) << said;
-  EXPECT_THAT(said, HasSubstr("allocate memory"));
-  EXPECT_EQ(said.find("frame #"), std::string::npos) << said;
+// Every tool that takes a size says which ones it could take, before anything is computed.
+TEST_F(ToolsTest, ASizeThatCannotBeIsRefusedWithOnesThatCan) {
+  const std::string weights = Path("checkpoint.safetensors"), photos = Path("photos");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"--image_px=8000000", "--image_px: Value 8000000 not in range 0 to 4096"},
+      {"--image_px=-16", "--image_px: Value -16 not in range 0 to 4096"},
+      {"--image_px=18", "not tiled by its patches of 4 px; a side is a multiple of them, such as 16 or 20"},
+      {"--image_px=3", "not tiled by its patches of 4 px; a side is a multiple of them, such as 4 or 8"},
+      {"--image_px=2048", "--image_px=2048: 512 patches of 4 px a side; at most 256, an image of 1024 px"},
+  };
+  for (const auto& [size, says] : cases) {
+    const std::vector<std::pair<int (*)(int, char**), std::vector<std::string>>> verbs = {
+        {RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("o"), size}},
+        {RunKnn, {"knn", "--weights", weights, "--data", photos, "--bank", photos, size}},
+        {RunLinear, {"linear", "--weights", weights, "--data", photos, "--bank", photos, size}},
+    };
+    for (const auto& [verb, arguments] : verbs) {
+      ::testing::internal::CaptureStderr();
+      const int code = Call(verb, arguments);
+      const std::string said = ::testing::internal::GetCapturedStderr();
+      EXPECT_EQ(code, 2) << said;
+      EXPECT_THAT(said, HasSubstr(says)) << arguments[0];
+    }
+  }
+  EXPECT_EQ(Call(RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("o"), "--image_px=20"}),
+            0);
+  EXPECT_EQ(Call(RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("o"), "--image_px=0"}), 0);
 }
 
 TEST_F(ToolsTest, EmbedGivesTheSameFeaturesFromTheExportedEncoder) {
@@ -247,14 +266,14 @@ TEST_F(ToolsTest, ExportTakesTheAverageWhereAJobKeptOne) {
 
 TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
   ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
-                                  Path("photos"), "--out", Path("pictures"), "--count=3"}),
+                                  Path("photos"), "--out", Path("pictures"), "--count=4"}),
             0);
   std::vector<std::string> names;
   for (const auto& entry : std::filesystem::directory_iterator(Path("pictures"))) {
     names.push_back(entry.path().filename());
   }
-  EXPECT_THAT(names,
-              ::testing::UnorderedElementsAre("00000_cmyk.jpg.png", "00001_grey16.png.png", "00002_lossy.webp.png"));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("00000_cmyk.jpg.png", "00001_grey16.png.png",
+                                                     "00002_lossy.webp.png", "00003_photo.jpg.png"));
   ASSERT_OK_AND_ASSIGN(const Pixels picture,
                        DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
   ASSERT_EQ(picture.height, 192);
@@ -414,6 +433,20 @@ TEST_F(LabelledToolsTest, MaxImagesIsSpreadOverTheClasses) {
   EXPECT_EQ(json.at("images"), 4);
   EXPECT_EQ(json.at("bank_images"), 4);
   EXPECT_EQ(json.at("majority_rate"), 0.5) << "two of each class, and not the first four by name";
+}
+
+TEST_F(LabelledToolsTest, ReconstructDrawsSomeOfEachClass) {
+  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
+                                  Path("split/train"), "--out", Path("pictures"), "--count=4"}),
+            0);
+  int up = 0, down = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(Path("pictures"))) {
+    const std::string name = entry.path().filename();
+    up += name.find("_up_") != std::string::npos;
+    down += name.find("_down_") != std::string::npos;
+  }
+  EXPECT_EQ(down, 2) << "and not all of the first class by name";
+  EXPECT_EQ(up, 2);
 }
 
 TEST_F(LabelledToolsTest, LinearSaysWhatTheMeanPatchTokenGives) {

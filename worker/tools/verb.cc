@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 #include <sstream>
+#include <utility>
 
 #include "base/process.h"
 #include "base/text.h"
@@ -41,11 +42,10 @@ void PrintResult(const nlohmann::ordered_json& result) { std::printf("%s\n", Jso
 
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what) {
   const bool terminal = isatty(STDERR_FILENO) != 0;
-  auto tenth = std::make_shared<int64_t>(-1);
-  return [what, terminal, tenth](int64_t done, int64_t of) {
-    const int64_t now = of > 0 ? done * 10 / of : 10;
-    if (!terminal && now == *tenth) return;
-    *tenth = now;
+  auto said = std::make_shared<int64_t>(-1);  // images, or on no terminal tenths
+  return [what, terminal, said](int64_t done, int64_t of) {
+    const int64_t tenth = of > 0 ? done * 10 / of : 10;
+    if (std::exchange(*said, terminal ? done : tenth) == (terminal ? done : tenth)) return;
     std::fprintf(stderr, "%s%s: %ld of %ld images%s", terminal ? "\r" : "", what.c_str(), static_cast<long>(done),
                  static_cast<long>(of), terminal && done < of ? "" : "\n");
   };

@@ -1,7 +1,7 @@
 #include "worker/training/evaluation.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -13,25 +13,25 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
-#include "base/text.h"
-#include "data/decode.h"
 #include "data/spread_sample.h"
-#include "evaluation/evaluation_batch.h"
+#include "evaluation/embedding.h"
 #include "evaluation/label_census.h"
+#include "evaluation/raw_pixels.h"
 #include "evaluation/teacher_features.h"
 #include "job/job_shape.h"
 #include "model/catch_torch.h"
 #include "model/finite.h"
 #include "model/patches.h"
 #include "objective/losses.h"
-#include "teacher/attach_or_stop.h"
 #include "worker/training/views.h"
 
 namespace mimeo {
 namespace {
 
-constexpr int64_t kBatch = 32;
-constexpr int kRawPixels = 32;
+constexpr int kBatch = 32;
+constexpr char kOfEncoder[] = "";
+constexpr char kOfAverage[] = "ema_";
+constexpr char kOfRawPixels[] = "knn_raw_pixels";
 
 absl::Status InField(const std::string& field, const absl::Status& status) {
   return status.ok() ? status : absl::Status(status.code(), absl::StrCat(field, ": ", status.message()));
@@ -43,33 +43,49 @@ at::Tensor RowsAt(const at::Tensor& rows_ND, const std::vector<int64_t>& index) 
 
 }  // namespace
 
+// Who measures features of a set in one pass. By name: encoders by the prefix of their values, baselines by their
+// value.
+struct Evaluation::Uses {
+  std::map<std::string, std::unique_ptr<ImageEmbedder>> encoders;
+  std::map<std::string, std::unique_ptr<TeacherEmbedder>> teachers;
+  std::map<std::string, std::unique_ptr<RawPixels>> pixels;
+
+  std::vector<CropUse*> all() const {
+    std::vector<CropUse*> uses;
+    for (const auto& [name, use] : encoders) uses.push_back(use.get());
+    for (const auto& [name, use] : teachers) uses.push_back(use.get());
+    for (const auto& [name, use] : pixels) uses.push_back(use.get());
+    return uses;
+  }
+  // Of this rank's images, by the same names.
+  std::map<std::string, Embeddings> Finish() {
+    std::map<std::string, Embeddings> found;
+    for (const auto& [name, use] : encoders) found.emplace(name, use->Finish());
+    for (const auto& [name, use] : teachers) found.emplace(name, use->Finish());
+    for (const auto& [name, use] : pixels) found.emplace(name, use->Finish());
+    return found;
+  }
+};
+
 // Of all ranks, by sample; bad samples are left out.
 struct Evaluation::Features {
   at::Tensor class_ND;  // undefined without class token
   at::Tensor mean_ND;
+};
+struct Evaluation::SetFeatures {
+  std::map<std::string, Features> by_use;
+  int64_t images = 0;
   // Of those rows that have a label, which are all that k-NN is measured on: their places, and their classes as the
   // bank numbers them.
   std::vector<int64_t> labelled;
   std::vector<int> labels;
 
-  absl::StatusOr<double> Neighbours(const Features& bank, const KnnOptions& options) const {
-    return Accuracy(bank, bank.mean_ND, mean_ND, options);
+  // Of these images by those of a bank. `rows`: which of the features.
+  absl::StatusOr<double> Neighbours(const SetFeatures& bank, const std::string& use, at::Tensor Features::*rows,
+                                    const KnnOptions& options) const {
+    return KnnAccuracy(RowsAt(bank.by_use.at(use).*rows, bank.labelled), bank.labels,
+                       RowsAt(by_use.at(use).*rows, labelled), labels, options);
   }
-  absl::StatusOr<double> ClassNeighbours(const Features& bank, const KnnOptions& options) const {
-    return Accuracy(bank, bank.class_ND, class_ND, options);
-  }
-
- private:
-  absl::StatusOr<double> Accuracy(const Features& bank, const at::Tensor& votes_ND, const at::Tensor& asked_ND,
-                                  const KnnOptions& options) const {
-    return KnnAccuracy(RowsAt(votes_ND, bank.labelled), bank.labels, RowsAt(asked_ND, labelled), labels, options);
-  }
-};
-
-// Of this rank's images: by objective, the sum over images.
-struct Evaluation::LossSums {
-  std::map<std::string, double> by_objective;
-  double images = 0;
 };
 
 absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec, at::Device device,
@@ -105,26 +121,16 @@ absl::Status Evaluation::OpenSet(const std::string& field, const std::string& pa
   return absl::OkStatus();
 }
 
-// One image that decodes is enough: found before the training, and not by the evaluation after it.
+// Found before the training, and not by the evaluation after it.
 absl::Status Evaluation::CheckDecodes(const Set& set) const {
-  std::string first;
-  for (const int64_t sample : set.samples) {
-    if (watch_.stop_wanted()) return absl::CancelledError("told to stop while images are tried");
-    const absl::StatusOr<std::string> bytes = set.dataset->Read(sample);
-    const absl::Status status = bytes.ok() ? DecodeImage(*bytes, spec_.data().max_pixels()).status() : bytes.status();
+  PassOptions options;
+  options.samples = set.samples;
+  options.max_pixels = spec_.data().max_pixels();
+  options.stop_wanted = watch_.stop_wanted;
+  options.progress = [this](int64_t, int64_t) {
     if (watch_.progress != nullptr) watch_.progress->Move();
-    if (status.ok()) return absl::OkStatus();
-    if (!IsBadImage(status)) return InField(set.field, status);
-    if (first.empty()) first = absl::StrCat(ToText(set.dataset->name(sample)), ": ", ToText(status.message()));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(set.field, ": none of its ", set.samples.size(), " images can be decoded; the first: ", first));
-}
-
-void Evaluation::Say(const Set& set, const char* doing, int64_t done, int64_t of) const {
-  if (watch_.progress == nullptr) return;
-  watch_.progress->Do(
-      absl::StrCat("evaluation: ", doing, " ", set.field, ", ", done, " of this rank's ", of, " images"));
+  };
+  return InField(set.field, CheckAnyDecodes(*set.dataset, options));
 }
 
 std::vector<int64_t> Evaluation::Share(const Set& set, const Gang& gang) const {
@@ -133,28 +139,8 @@ std::vector<int64_t> Evaluation::Share(const Set& set, const Gang& gang) const {
   return {set.samples.begin() + begin, set.samples.begin() + end};
 }
 
-EmbedOptions Evaluation::ShareOptions(const Set& set, const Gang& gang) const {
-  EmbedOptions options;
-  options.samples = Share(set, gang);
-  options.batch = kBatch;
-  options.image = ImageShapeOf(spec_.data());
-  options.max_pixels = spec_.data().max_pixels();
-  options.device = device_;
-  options.stop_wanted = watch_.stop_wanted;
-  options.progress = [this, &set](int64_t done, int64_t of) { Say(set, "embeds", done, of); };
-  return options;
-}
-
-void Evaluation::NameLeftOut(const Set& set, const Embeddings& embeddings) {
-  std::vector<LeftOut> news;
-  for (const LeftOut& left_out : embeddings.left_out) {
-    if (named_.insert(absl::StrCat(set.field, " ", left_out.sample)).second) news.push_back(left_out);
-  }
-  LogLeftOut(*set.dataset, news);
-}
-
-// Asked before the collectives of a part, by the ranks that were told to stop inside it too: so no rank stands in a
-// collective that another one left out. An error of one rank's own ends its process, and with it the gang.
+// Asked after a pass and before its collectives, by the ranks that were told to stop inside it too: so no rank stands
+// in a collective that another one left out. An error of one rank's own ends its process, and with it the gang.
 absl::Status Evaluation::GoOnTogether(const absl::Status& mine, Gang* gang) const {
   if (!mine.ok() && !absl::IsCancelled(mine)) return mine;
   at::Tensor stops = at::zeros({1}, at::kDouble);
@@ -164,12 +150,56 @@ absl::Status Evaluation::GoOnTogether(const absl::Status& mine, Gang* gang) cons
                                              : absl::OkStatus();
 }
 
-absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Set& set, const absl::StatusOr<Embeddings>& own,
-                                                        Gang* gang) const {
-  RETURN_IF_ERROR(InField(set.field, GoOnTogether(own.status(), gang)));
+absl::Status Evaluation::PassOverShare(const Set& set, const std::vector<CropUse*>& uses, Gang* gang) {
+  PassOptions options;
+  options.samples = Share(set, *gang);
+  options.batch = kBatch;
+  options.max_pixels = spec_.data().max_pixels();
+  // Those of the loader rest meanwhile.
+  options.threads = std::max(spec_.data().loader_threads(), at::get_num_threads());
+  options.stop_wanted = watch_.stop_wanted;
+  options.progress = [this, &set](int64_t done, int64_t of) {
+    if (watch_.progress == nullptr) return;
+    watch_.progress->Do(absl::StrCat("evaluation: ", set.field, ", ", done, " of this rank's ", of, " images"));
+  };
+  const absl::StatusOr<std::vector<LeftOut>> left_out = RunPass(*set.dataset, options, uses);
+  RETURN_IF_ERROR(InField(set.field, GoOnTogether(left_out.status(), gang)));
+  std::vector<LeftOut> news;
+  for (const LeftOut& bad : *left_out) {
+    if (named_.insert(absl::StrCat(set.field, " ", bad.sample)).second) news.push_back(bad);
+  }
+  LogLeftOut(*set.dataset, news);
+  return absl::OkStatus();
+}
+
+Evaluation::Uses Evaluation::FeatureUses(const EvaluatedModel& model,
+                                         const std::vector<FeatureSource*>& teachers) const {
+  Uses uses;
+  if (!labelled_) return uses;
+  ImageEmbedder::Options options;
+  options.device = device_;
+  const PixelStatistics statistics = StatisticsOf(spec_.data());
+  uses.encoders[kOfEncoder] = std::make_unique<ImageEmbedder>(model.encoder, statistics, options);
+  if (model.average != nullptr) {
+    uses.encoders[kOfAverage] = std::make_unique<ImageEmbedder>(model.average, statistics, options);
+  }
+  if (!baselines_.empty()) return uses;
+  for (FeatureSource* teacher : teachers) {
+    if (!TeacherEmbedder::CanEmbed(*teacher)) continue;
+    auto embedder = std::make_unique<TeacherEmbedder>(spec_, teacher, watch_.stop_wanted);
+    uses.teachers[absl::StrCat("knn_teacher/", embedder->objective())] = std::move(embedder);
+  }
+  uses.pixels[kOfRawPixels] = std::make_unique<RawPixels>(spec_.data().channels());
+  return uses;
+}
+
+absl::StatusOr<Evaluation::SetFeatures> Evaluation::Gather(const Set& set, Uses* uses, Gang* gang) const {
+  SetFeatures features;
+  const std::map<std::string, Embeddings> own = uses->Finish();
+  if (own.empty()) return features;
   const auto images = static_cast<int64_t>(set.samples.size());
-  std::vector<int64_t> places;
-  for (const int64_t sample : own->samples) {
+  std::vector<int64_t> places;  // every use has the same images
+  for (const int64_t sample : own.begin()->second.samples) {
     places.push_back(std::lower_bound(set.samples.begin(), set.samples.end(), sample) - set.samples.begin());
   }
   const at::Tensor places_N = at::tensor(places, at::kLong);
@@ -181,18 +211,20 @@ absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Set& set, const ab
   };
   ASSIGN_OR_RETURN(const at::Tensor there, rows_of(at::ones({places_N.size(0), 1}, at::kFloat)));
   const at::Tensor good = there.select(1, 0).nonzero().select(1, 0);
-  if (good.size(0) == 0) {
+  features.images = good.size(0);
+  if (features.images == 0) {
     return absl::InvalidArgumentError(absl::StrCat(set.field, ": none of its ", images, " images can be decoded"));
   }
-  Features features;
-  ASSIGN_OR_RETURN(const at::Tensor mean, rows_of(own->patch_mean_ND));
-  features.mean_ND = mean.index_select(0, good);
-  if (own->class_token_ND.defined()) {
-    ASSIGN_OR_RETURN(const at::Tensor tokens, rows_of(own->class_token_ND));
-    features.class_ND = tokens.index_select(0, good);
+  for (const auto& [name, embeddings] : own) {
+    Features& of_use = features.by_use[name];
+    ASSIGN_OR_RETURN(const at::Tensor mean, rows_of(embeddings.patch_mean_ND));
+    of_use.mean_ND = mean.index_select(0, good);
+    if (!embeddings.class_token_ND.defined()) continue;
+    ASSIGN_OR_RETURN(const at::Tensor tokens, rows_of(embeddings.class_token_ND));
+    of_use.class_ND = tokens.index_select(0, good);
   }
   std::vector<int> labels;
-  for (int64_t row = 0; row < good.size(0); ++row) {
+  for (int64_t row = 0; row < features.images; ++row) {
     const int label = set.dataset->label(set.samples[good[row].item<int64_t>()]);
     if (label < 0) continue;
     features.labelled.push_back(row);
@@ -202,108 +234,52 @@ absl::StatusOr<Evaluation::Features> Evaluation::Gather(const Set& set, const ab
   return features;
 }
 
-absl::StatusOr<Evaluation::Features> Evaluation::Embed(const Set& set, const Encoder& encoder, Gang* gang) {
-  const auto own = EmbedImages(*set.dataset, encoder, StatisticsOf(spec_.data()), ShareOptions(set, *gang));
-  if (own.ok()) NameLeftOut(set, *own);
-  return Gather(set, own, gang);
+absl::StatusOr<std::map<std::string, double>> Evaluation::GatherLosses(const HeldOutLosses& losses, Gang* gang) const {
+  at::Tensor totals = at::zeros({static_cast<int64_t>(losses.sums().size()) + 1}, at::kDouble);
+  int64_t i = 0;
+  for (const auto& [name, sum] : losses.sums()) totals[i++] = sum;
+  totals[i] = losses.images();
+  RETURN_IF_ERROR(gang->Sum(totals));
+  const double all = totals[i].item<double>();
+  if (all == 0) return absl::InvalidArgumentError(absl::StrCat(held_out_.field, ": none of its images can be decoded"));
+  std::map<std::string, double> values = {{"images", all}};
+  i = 0;
+  for (const auto& [name, sum] : losses.sums()) values["held_out_loss/" + name] = totals[i++].item<double>() / all;
+  return values;
 }
 
-absl::Status Evaluation::AddTeacher(FeatureSource* teacher, Gang* gang, std::map<std::string, double>* values) const {
-  const TeacherRequest& request = teacher->request();
-  // One that draws masks would draw here too.
-  if (request.objectives.empty() || request.draws_masks()) return absl::OkStatus();
-  const auto features_of = [&](const Set& set) {
-    return Gather(set, EmbedByTeacher(*set.dataset, spec_, ShareOptions(set, *gang), teacher), gang);
-  };
-  ASSIGN_OR_RETURN(const Features bank, features_of(bank_));
-  ASSIGN_OR_RETURN(const Features held_out, features_of(held_out_));
-  ASSIGN_OR_RETURN((*values)[absl::StrCat("knn_teacher/", request.objectives.front())],
-                   held_out.Neighbours(bank, knn()));
-  return absl::OkStatus();
-}
-
-absl::Status Evaluation::AddBaselines(const std::vector<FeatureSource*>& teachers, Gang* gang) {
+absl::Status Evaluation::SetBaselines(const SetFeatures& bank, const SetFeatures& held_out) {
   std::map<std::string, double> values;
-  for (FeatureSource* teacher : teachers) RETURN_IF_ERROR(AddTeacher(teacher, gang, &values));
-  const auto features_of = [&](const Set& set) {
-    return Gather(set, RawPixelFeatures(*set.dataset, kRawPixels, ShareOptions(set, *gang)), gang);
-  };
-  ASSIGN_OR_RETURN(const Features bank, features_of(bank_));
-  ASSIGN_OR_RETURN(const Features held_out, features_of(held_out_));
-  ASSIGN_OR_RETURN(values["knn_raw_pixels"], held_out.Neighbours(bank, knn()));
+  for (const auto& [name, features] : held_out.by_use) {
+    if (name == kOfEncoder || name == kOfAverage) continue;
+    ASSIGN_OR_RETURN(values[name], held_out.Neighbours(bank, name, &Features::mean_ND, knn()));
+  }
   values["majority_rate"] = MajorityRate(held_out.labels);
   values["knn_k"] = static_cast<double>(VotersOf(knn(), static_cast<int64_t>(bank.labelled.size())));
   values["bank_images"] = static_cast<double>(bank.labelled.size());
-  values["unlabelled"] = static_cast<double>(held_out.mean_ND.size(0) - static_cast<int64_t>(held_out.labelled.size()));
+  values["unlabelled"] = static_cast<double>(held_out.images - static_cast<int64_t>(held_out.labelled.size()));
   baselines_ = std::move(values);
   return absl::OkStatus();
 }
 
-absl::Status Evaluation::AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang,
-                                       EvaluationResult* result) {
-  ASSIGN_OR_RETURN(const Features bank, Embed(bank_, encoder, gang));
-  ASSIGN_OR_RETURN(const Features held_out, Embed(held_out_, encoder, gang));
-  for (const at::Tensor& features : {bank.mean_ND, held_out.mean_ND, bank.class_ND, held_out.class_ND}) {
+absl::Status Evaluation::AddNeighbours(const std::string& prefix, const SetFeatures& bank, const SetFeatures& held_out,
+                                       EvaluationResult* result) const {
+  const Features& votes = bank.by_use.at(prefix);
+  const Features& asked = held_out.by_use.at(prefix);
+  for (const at::Tensor& features : {votes.mean_ND, asked.mean_ND, votes.class_ND, asked.class_ND}) {
     const std::string not_finite = features.defined() ? NotFinite(features) : "";
     if (not_finite.empty()) continue;
     spdlog::error("evaluation {}k-NN is left out: the encoder's features hold {}", prefix, not_finite);
     return absl::OkStatus();
   }
   auto& values = *result->mutable_values();
-  ASSIGN_OR_RETURN(const double mean, held_out.Neighbours(bank, knn()));
+  ASSIGN_OR_RETURN(const double mean, held_out.Neighbours(bank, prefix, &Features::mean_ND, knn()));
   values[prefix + "knn_accuracy"] = values[prefix + "knn_accuracy_patch_mean"] = mean;
-  values[prefix + "effective_rank"] = EffectiveRank(held_out.mean_ND).item<double>();
-  if (bank.class_ND.defined()) {
-    ASSIGN_OR_RETURN(values[prefix + "knn_accuracy_class"], held_out.ClassNeighbours(bank, knn()));
+  values[prefix + "effective_rank"] = EffectiveRank(asked.mean_ND).item<double>();
+  if (votes.class_ND.defined()) {
+    ASSIGN_OR_RETURN(values[prefix + "knn_accuracy_class"],
+                     held_out.Neighbours(bank, prefix, &Features::class_ND, knn()));
   }
-  return absl::OkStatus();
-}
-
-absl::Status Evaluation::SumLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
-                                   const std::vector<int64_t>& samples, LossSums* sums) const {
-  const ViewMaker views(spec_, device_);
-  const auto all = static_cast<int64_t>(samples.size());
-  for (int64_t first = 0; first < all; first += kBatch) {
-    if (watch_.stop_wanted()) return absl::CancelledError("told to stop while losses are measured");
-    const int64_t last = std::min(first + kBatch, all);
-    ASSIGN_OR_RETURN(const Batch batch,
-                     ReadEvaluationBatch(*held_out_.dataset, spec_, {samples.begin() + first, samples.begin() + last}));
-    if (batch.sample_ids.empty()) continue;
-    ForwardPass pass = views.Make(batch, /*drop_path_rates=*/{});
-    pass.alone = true;  // ranks have different numbers of rows here
-    for (FeatureSource* teacher : teachers) {
-      RETURN_IF_ERROR(AttachOrStop(teacher, batch, watch_.stop_wanted, &pass.views));
-    }
-    EncodeViews(*model.encoder, model.average, *model.objectives, &pass);
-    const double rows = static_cast<double>(batch.sample_ids.size());
-    for (const auto& [name, term] : model.objectives->Compute(pass).terms) {
-      sums->by_objective[name] += term.item<double>() * rows;
-    }
-    sums->images += rows;
-    Say(held_out_, "measures the losses of", last, all);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Evaluation::AddHeldOutLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
-                                          Gang* gang, EvaluationResult* result) {
-  const at::NoGradGuard no_grad;
-  LossSums sums;
-  // Names first, so that a rank without images sums the same number of terms.
-  for (const ObjectiveSpec& objective : spec_.objective()) sums.by_objective[objective.name()] = 0;
-  RETURN_IF_ERROR(
-      GoOnTogether(CatchTorch([&] { return SumLosses(model, teachers, Share(held_out_, *gang), &sums); }), gang));
-  at::Tensor totals = at::zeros({static_cast<int64_t>(sums.by_objective.size()) + 1}, at::kDouble);
-  int64_t i = 0;
-  for (const auto& [name, sum] : sums.by_objective) totals[i++] = sum;
-  totals[i] = sums.images;
-  RETURN_IF_ERROR(gang->Sum(totals));
-  const double all = totals[i].item<double>();
-  auto& values = *result->mutable_values();
-  values["images"] = all;
-  if (all == 0) return absl::InvalidArgumentError(absl::StrCat(held_out_.field, ": none of its images can be decoded"));
-  i = 0;
-  for (const auto& [name, sum] : sums.by_objective) values["held_out_loss/" + name] = totals[i++].item<double>() / all;
   return absl::OkStatus();
 }
 
@@ -311,13 +287,29 @@ absl::StatusOr<EvaluationResult> Evaluation::Measure(int64_t step, const Evaluat
                                                      const std::vector<FeatureSource*>& teachers, Gang* gang) {
   EvaluationResult result;
   result.set_step(step);
+  SetFeatures bank;
   if (labelled_) {
-    if (baselines_.empty()) RETURN_IF_ERROR(AddBaselines(teachers, gang));
-    result.mutable_values()->insert(baselines_.begin(), baselines_.end());
-    RETURN_IF_ERROR(AddNeighbours("", *model.encoder, gang, &result));
-    if (model.average != nullptr) RETURN_IF_ERROR(AddNeighbours("ema_", *model.average, gang, &result));
+    Uses of_bank = FeatureUses(model, teachers);
+    RETURN_IF_ERROR(PassOverShare(bank_, of_bank.all(), gang));
+    ASSIGN_OR_RETURN(bank, Gather(bank_, &of_bank, gang));
   }
-  RETURN_IF_ERROR(AddHeldOutLosses(model, teachers, gang, &result));
+  const ViewMaker views(spec_, device_);
+  const auto make_pass = [&views](const Batch& batch) { return views.Make(batch, /*drop_path_rates=*/{}); };
+  HeldOutLosses losses(spec_, model, teachers, make_pass, watch_.stop_wanted);
+  Uses of_held_out = FeatureUses(model, teachers);
+  std::vector<CropUse*> uses = of_held_out.all();
+  uses.push_back(&losses);
+  RETURN_IF_ERROR(PassOverShare(held_out_, uses, gang));
+  ASSIGN_OR_RETURN(const SetFeatures held_out, Gather(held_out_, &of_held_out, gang));
+  ASSIGN_OR_RETURN(const auto loss_values, GatherLosses(losses, gang));
+  result.mutable_values()->insert(loss_values.begin(), loss_values.end());
+  if (labelled_) {
+    if (baselines_.empty()) RETURN_IF_ERROR(SetBaselines(bank, held_out));
+    result.mutable_values()->insert(baselines_.begin(), baselines_.end());
+    for (const auto& [prefix, encoder] : of_held_out.encoders) {
+      RETURN_IF_ERROR(AddNeighbours(prefix, bank, held_out, &result));
+    }
+  }
   result.mutable_time()->set_seconds(absl::ToUnixSeconds(Clock::Real()->Wall()));
   return result;
 }

@@ -1,6 +1,10 @@
 // What a job measures on the way, on images that it does not train on: k-NN of the encoder's features, held-out losses,
 // and what to judge them by (majority class, k-NN on raw pixels). The work is shared by the ranks. One thread.
 //
+// The parts are evaluation/'s; here is what is the gang's: which images a rank looks at, how the ranks' rows and sums
+// come together, and that all of them stop together. A rank decodes each image of its share once for all that is
+// measured.
+//
 // k-NN has one definition everywhere, chosen beforehand: of the mean patch token, evaluation.knn_k neighbours (all of a
 // bank that has fewer), evaluation.knn_temperature. Of a set of more images than evaluation.max_images the same ones
 // are taken on every rank, spread over the classes (data/spread_sample.h). Images without a label take part in the
@@ -17,9 +21,9 @@
 #include "absl/status/statusor.h"
 #include "base/progress.h"
 #include "data/dataset.h"
-#include "evaluation/embedding.h"
-#include "model/encoder.h"
-#include "objective/objective.h"
+#include "evaluation/crop_pass.h"
+#include "evaluation/held_out_losses.h"
+#include "evaluation/knn.h"
 #include "proto/job.pb.h"
 #include "proto/metrics.pb.h"
 #include "teacher/feature_source.h"
@@ -27,17 +31,10 @@
 
 namespace mimeo {
 
-// Observed, not owned.
-struct EvaluatedModel {
-  const Encoder* encoder = nullptr;
-  const ObjectiveSum* objectives = nullptr;
-  const Encoder* average = nullptr;  // of the encoder's weights; null: none is kept
-};
-
 // Who looks on. Observed, not owned.
 struct EvaluationWatch {
   std::function<bool()> stop_wanted = [] { return false; };  // polled: a person asked, on every rank
-  Progress* progress = nullptr;                              // moved by each batch of images; may be null
+  Progress* progress = nullptr;  // moved by all that is done with a batch of images; may be null
 };
 
 class Evaluation {
@@ -69,28 +66,26 @@ class Evaluation {
     std::unique_ptr<Dataset> dataset;
     std::vector<int64_t> samples;  // ascending, the same on every rank
   };
+  struct Uses;
   struct Features;
+  struct SetFeatures;
   Evaluation(const JobSpec& spec, at::Device device, const EvaluationWatch& watch)
       : spec_(spec), device_(device), watch_(watch) {}
   absl::Status OpenSet(const std::string& field, const std::string& path, const Opener& open, Set* set) const;
   absl::Status CheckDecodes(const Set& set) const;
+
   absl::StatusOr<EvaluationResult> Measure(int64_t step, const EvaluatedModel& model,
                                            const std::vector<FeatureSource*>& teachers, Gang* gang);
-  absl::Status AddNeighbours(const std::string& prefix, const Encoder& encoder, Gang* gang, EvaluationResult* result);
-  absl::Status AddTeacher(FeatureSource* teacher, Gang* gang, std::map<std::string, double>* values) const;
-  absl::Status AddBaselines(const std::vector<FeatureSource*>& teachers, Gang* gang);
-  absl::Status AddHeldOutLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers, Gang* gang,
-                                EvaluationResult* result);
-  struct LossSums;
-  absl::Status SumLosses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers,
-                         const std::vector<int64_t>& samples, LossSums* sums) const;
-  absl::StatusOr<Features> Embed(const Set& set, const Encoder& encoder, Gang* gang);
-  absl::StatusOr<Features> Gather(const Set& set, const absl::StatusOr<Embeddings>& own, Gang* gang) const;
-  absl::Status GoOnTogether(const absl::Status& mine, Gang* gang) const;
+  Uses FeatureUses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers) const;
+  absl::Status PassOverShare(const Set& set, const std::vector<CropUse*>& uses, Gang* gang);
   std::vector<int64_t> Share(const Set& set, const Gang& gang) const;
-  EmbedOptions ShareOptions(const Set& set, const Gang& gang) const;
-  void NameLeftOut(const Set& set, const Embeddings& embeddings);
-  void Say(const Set& set, const char* doing, int64_t done, int64_t of) const;
+  absl::Status GoOnTogether(const absl::Status& mine, Gang* gang) const;
+  absl::StatusOr<SetFeatures> Gather(const Set& set, Uses* uses, Gang* gang) const;
+  absl::StatusOr<std::map<std::string, double>> GatherLosses(const HeldOutLosses& losses, Gang* gang) const;
+
+  absl::Status SetBaselines(const SetFeatures& bank, const SetFeatures& held_out);
+  absl::Status AddNeighbours(const std::string& prefix, const SetFeatures& bank, const SetFeatures& held_out,
+                             EvaluationResult* result) const;
   KnnOptions knn() const { return {spec_.evaluation().knn_k(), spec_.evaluation().knn_temperature()}; }
 
   const JobSpec spec_;

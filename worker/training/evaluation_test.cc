@@ -11,19 +11,24 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/file.h"
+#include "base/status_macros.h"
 #include "base/testing/status_matchers.h"
+#include "data/dataset.h"
 #include "data/decode.h"
+#include "evaluation/testing/counted_dataset.h"
 #include "worker/training/testing/local_gang.h"
 #include "worker/training/testing/tiny_model.h"
 
 namespace mimeo {
 namespace {
 
+using testing::CountedDataset;
 using ::testing::HasSubstr;
 using testing::RunAsGang;
 using testing::StatusIs;
@@ -210,8 +215,44 @@ TEST_F(EvaluationTest, MeasuresItsTeacherAndMoves) {
                          evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {&teacher}, gang));
     EXPECT_EQ(result.values().count("knn_teacher/mimic"), 1u);
     EXPECT_GE(progress.count(), opened + 7) << "two sets by teacher, by pixels and by the encoder, and the losses";
-    EXPECT_EQ(progress.doing(), "evaluation: measures the losses of evaluation.path, 7 of this rank's 7 images");
+    EXPECT_EQ(progress.doing(), "evaluation: evaluation.path, 7 of this rank's 7 images");
   });
+}
+
+// Encoder, teacher, raw pixels and losses look at one decoding of an image; so does every later evaluation. A rank
+// decodes its own share only.
+TEST_F(EvaluationTest, AnImageIsReadOnceInAnEvaluation) {
+  WriteBytes("held_out/up/broken.png", "text");
+  for (const int ranks : {1, 2}) {
+    absl::Mutex mu;
+    std::map<std::string, int> reads;  // of all ranks, by field and sample
+    RunAsGang(ranks, [&](Gang* gang) {
+      const TinyModel model(spec_);
+      StillTeacher teacher(/*away=*/false);
+      std::map<std::string, const CountedDataset*> sets;
+      const auto open = [&](const std::string& field,
+                            const std::string& path) -> absl::StatusOr<std::unique_ptr<Dataset>> {
+        ASSIGN_OR_RETURN(auto dataset, Dataset::Open(path));
+        auto counted = std::make_unique<CountedDataset>(std::move(dataset));
+        sets[field] = counted.get();
+        return std::unique_ptr<Dataset>(std::move(counted));
+      };
+      ASSERT_OK_AND_ASSIGN(const auto evaluation, Evaluation::Open(spec_, at::kCPU, {}, open));
+      const auto add_reads = [&](int sign) {
+        absl::MutexLock lock(&mu);
+        for (const auto& [field, dataset] : sets) {
+          for (const auto& [sample, times] : dataset->reads()) reads[absl::StrCat(field, " ", sample)] += sign * times;
+        }
+      };
+      add_reads(-1);  // those of Open, which tries one image of each set
+      for (int step = 1; step <= 2; ++step) {
+        ASSERT_OK(evaluation->Run(step, {model.encoder.get(), model.objectives.get()}, {&teacher}, gang));
+      }
+      add_reads(1);
+    });
+    EXPECT_EQ(reads.size(), 8u + 10u);
+    for (const auto& [image, times] : reads) EXPECT_EQ(times, 2) << image << ", two evaluations by " << ranks;
+  }
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "worker/tools/checkpoint_job.h"
+#include "evaluation/checkpoint_job.h"
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"

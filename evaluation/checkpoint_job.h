@@ -1,4 +1,4 @@
-// The job that a checkpoint says it belongs to. Pure.
+// The job that a checkpoint says it belongs to. Pure; no torch.
 #pragma once
 
 #include <string>

@@ -1,0 +1,57 @@
+// What a job's objectives lose on images that it does not train on. One thread.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "data/loader.h"
+#include "evaluation/crop_pass.h"
+#include "model/encoder.h"
+#include "objective/objective.h"
+#include "proto/job.pb.h"
+#include "teacher/feature_source.h"
+
+namespace mimeo {
+
+// What is trained. Observed, not owned.
+struct EvaluatedModel {
+  const Encoder* encoder = nullptr;
+  const ObjectiveSum* objectives = nullptr;
+  const Encoder* average = nullptr;  // of the encoder's weights; null: none is kept
+};
+
+class HeldOutLosses final : public CropUse {
+ public:
+  // Views and masks of a batch, as training makes them but without drop path.
+  using PassMaker = std::function<ForwardPass(const Batch& batch)>;
+
+  // `spec` is resolved. `teachers` attach their features to each batch, and are waited for until `stop_wanted`. They
+  // and what `model` observes outlive it.
+  HeldOutLosses(const JobSpec& spec, const EvaluatedModel& model, std::vector<FeatureSource*> teachers,
+                PassMaker make_pass, std::function<bool()> stop_wanted);
+
+  std::vector<CropShape> shapes() const override;
+  // Cancelled: a stop was wanted. Others: as FeatureSource::Attach.
+  absl::Status Use(const CropBatch& batch) override;
+
+  // By objective, the sum over images of its loss, without its weight; each objective of the job is there, before the
+  // first image too.
+  const std::map<std::string, double>& sums() const { return sums_; }
+  double images() const { return images_; }
+
+ private:
+  absl::Status Measure(const CropBatch& crops);
+
+  const JobSpec spec_;
+  const EvaluatedModel model_;
+  const std::vector<FeatureSource*> teachers_;
+  const PassMaker make_pass_;
+  const std::function<bool()> stop_wanted_;
+  std::map<std::string, double> sums_;
+  double images_ = 0;
+};
+
+}  // namespace mimeo

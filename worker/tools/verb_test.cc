@@ -1,0 +1,76 @@
+#include "worker/tools/verb.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Ended {
+  int code = 0;
+  std::string said;  // on stderr
+};
+
+Ended Run(const std::function<absl::Status()>& body, std::vector<std::string> arguments = {"verb"}) {
+  CLI::App app("A verb.", "verb");
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  const int threads = 0;
+  ::testing::internal::CaptureStderr();
+  const int code = RunVerb(&app, static_cast<int>(argv.size()), argv.data(), &threads, body);
+  return {code, ::testing::internal::GetCapturedStderr()};
+}
+
+TEST(RunVerbTest, ExitCodesSayWhoseFaultItWas) {
+  EXPECT_EQ(Run([] { return absl::OkStatus(); }).code, 0);
+  for (const absl::Status& theirs :
+       {absl::InvalidArgumentError("odd\nbyte \x01"), absl::NotFoundError("odd"), absl::PermissionDeniedError("odd")}) {
+    EXPECT_EQ(Run([&] { return theirs; }).code, 2) << theirs;
+  }
+  for (const absl::Status& ours :
+       {absl::DataLossError("odd"), absl::UnavailableError("odd"), absl::AbortedError("odd")}) {
+    EXPECT_EQ(Run([&] { return ours; }).code, 1) << ours;
+  }
+  EXPECT_THAT(Run([] { return absl::InvalidArgumentError("byte \x01"); }).said, HasSubstr("verb: byte \\x01"));
+  const Ended wrong = Run([] { return absl::OkStatus(); }, {"verb", "--nothing"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.said, HasSubstr("--nothing"));
+}
+
+// What libtorch throws is one line and an exit code: here it has no memory.
+TEST(RunVerbTest, WhatLibtorchThrowsIsAnExitCode) {
+  const Ended ended = Run([] {
+    at::empty({int64_t{1} << 60});
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(ended.code, 1) << ended.said;
+  EXPECT_THAT(ended.said, HasSubstr("allocate memory"));
+  EXPECT_EQ(ended.said.find("frame #"), std::string::npos) << ended.said;
+}
+
+// Beside others that tell of the same images, and on no terminal: a line a tenth of the way.
+TEST(ProgressLinesTest, SaysEachTenthOnce) {
+  ::testing::internal::CaptureStderr();
+  const auto progress = ProgressLines("embed");
+  for (int64_t done = 1; done <= 100; ++done) {
+    progress(done, 100);
+    progress(done, 100);
+  }
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 11) << said;
+  EXPECT_THAT(said, HasSubstr("embed: 10 of 100 images\nembed: 20 of 100 images\n"));
+}
+
+}  // namespace
+}  // namespace mimeo
