@@ -16,10 +16,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -59,7 +59,7 @@ void CheckLabels(const MetricDefinition& metric, const Labels& labels) {
   const std::set<std::string> wanted(metric.labels.begin(), metric.labels.end());
   bool equal = wanted.size() == labels.size();
   for (const auto& [label, value] : labels) equal = equal && wanted.count(label) == 1;
-  if (!equal) ABSL_RAW_LOG(FATAL, "metric %s is given other labels than the catalogue's", metric.name);
+  MIMEO_CHECK(equal, "metric ", metric.name, " is given other labels than the catalogue's");
 }
 
 std::string LabelText(const std::string& value) { return ToText(value, limits::kShortReasonBytes); }
@@ -107,8 +107,8 @@ struct Metrics::Impl {
   // The definition of a metric that this process may set, as a metric of `kind`.
   const MetricDefinition& Checked(const std::string& name, MetricKind kind, const Labels& labels) const {
     const MetricDefinition& metric = FindMetric(name);
-    if (metric.kind != kind) ABSL_RAW_LOG(FATAL, "metric %s is used as another kind than the catalogue's", metric.name);
-    if (metric.owner != owner) ABSL_RAW_LOG(FATAL, "metric %s belongs to another process", metric.name);
+    MIMEO_CHECK(metric.kind == kind, "metric ", name, " is used as another kind than the catalogue's");
+    MIMEO_CHECK(metric.owner == owner, "metric ", name, " belongs to another process");
     CheckLabels(metric, labels);
     return metric;
   }

@@ -115,6 +115,13 @@ def foreign_randomness():
                     yield f"{path}:{number}: randomness comes from base/random_key.h"
 
 
+def foreign_internals():
+    for path in sources():
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r'#include "absl/.*\binternal/', line):
+                yield f"{path}:{number}: an internal header of Abseil, which may go with any release"
+
+
 def banned_names():
     for path in sources():
         for number, line in enumerate(lines_of(path), 1):
@@ -210,8 +217,8 @@ def invariants_without_a_test():
             yield f"docs/invariants.md: no test is called {name}"
 
 
-RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, banned_names,
-         crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
+RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, foreign_internals,
+         banned_names, crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
 
 
 if __name__ == "__main__":
