@@ -47,13 +47,14 @@ class DownloadTest : public testing::Test {
       store_.replies.push_back(reply);
       content_ += chunks[i];
     }
-    auto server = RpcServer::Start("127.0.0.1:0", {&store_});
+    auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&store_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
 
   absl::Status Download() {
-    return DownloadCheckpointFile(OpenChannel(absl::StrCat("127.0.0.1:", server_->port())), "j1", 7, path_);
+    return DownloadCheckpointFile(OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", server_->port())), "j1", 7,
+                                  path_);
   }
   void ExpectNoFile() {
     EXPECT_FALSE(FileExists(path_));

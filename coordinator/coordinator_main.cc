@@ -35,6 +35,7 @@ struct Flags {
   std::string announce;
   std::string lease = "60s";
   bool repair = false;
+  ChannelOptions channels;
 };
 
 absl::StatusOr<std::pair<std::string, int>> ParseHostPort(const std::string& flag, const std::string& address) {
@@ -78,8 +79,9 @@ absl::Status Serve(const Flags& flags) {
   CoordinatorService coordinator_service(&core);
   ClusterService cluster_service(&core);
   ChunkService chunk_service(&core);
-  ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
-                   RpcServer::Start(flags.listen, {&coordinator_service, &cluster_service, &chunk_service}));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcServer> server,
+      RpcServer::Start(flags.channels, flags.listen, {&coordinator_service, &cluster_service, &chunk_service}));
   ASSIGN_OR_RETURN(const int metrics_port, exported.Serve(metrics_listen.first, metrics_listen.second));
   const std::string address = absl::StrCat(listen.first, ":", server->port());
   const std::string metrics_address = absl::StrCat(metrics_listen.first, ":", metrics_port);

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/random_key.h"
+#include "base/rpc/channel_options.h"
 #include "data/loader.h"
 #include "job/job_shape.h"
 #include "model/shapes.h"
@@ -38,6 +39,7 @@ class TeacherPins;
 
 struct TeacherClientOptions {
   TeacherRequest request;
+  ChannelOptions channels;
   // Of the job; asked at each connection, and before features are handed out. Outlives the client.
   TeacherPins* pins = nullptr;
   std::function<std::string()> address;          // the newest known; may change when the teacher restarts

@@ -152,7 +152,7 @@ absl::Status TeacherClient::Reach(absl::Time deadline) {
 absl::Status TeacherClient::Meet(const std::string& address, absl::Time deadline) {
   address_ = address;
   // A new channel: an old one may be in its reconnect backoff.
-  std::unique_ptr<Teacher::Stub> stub = Teacher::NewStub(OpenChannel(address));
+  std::unique_ptr<Teacher::Stub> stub = Teacher::NewStub(OpenChannel(options_.channels, address));
   grpc::ClientContext context;
   SetDeadline(&context, std::min(kDescribePatience, deadline - Clock::Real()->Now()));
   TeacherContract contract;

@@ -9,13 +9,13 @@
 
 namespace mimeo {
 
-Registration::Registration(const std::string& coordinator_address, const TeacherHeartbeatRequest& heartbeat,
-                           Metrics* metrics, Clock* clock)
+Registration::Registration(const ChannelOptions& channels, const std::string& coordinator_address,
+                           const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock)
     : coordinator_address_(coordinator_address),
       heartbeat_(heartbeat),
       metrics_(metrics),
       clock_(clock),
-      coordinator_(Cluster::NewStub(OpenChannel(coordinator_address))) {
+      coordinator_(Cluster::NewStub(OpenChannel(channels, coordinator_address))) {
   thread_ = std::thread([this] { Run(); });
 }
 

@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/metrics_server.h"
+#include "base/rpc/channel_options.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -20,8 +21,8 @@ namespace mimeo {
 class Registration {
  public:
   // `metrics` and `clock` outlive this.
-  Registration(const std::string& coordinator_address, const TeacherHeartbeatRequest& heartbeat, Metrics* metrics,
-               Clock* clock);
+  Registration(const ChannelOptions& channels, const std::string& coordinator_address,
+               const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock);
   ~Registration();
 
  private:

@@ -18,6 +18,7 @@
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
+#include "base/rpc/channel_options.h"
 #include "base/short_spin.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -42,6 +43,7 @@ struct Flags {
   std::string precision = "auto";
   int threads = 0;
   int max_batch_images = 64;
+  ChannelOptions channels;
 };
 
 // "host:port" -> host.
@@ -119,6 +121,7 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const int metrics_port, metrics.Serve(HostOf(flags.metrics_listen), metrics_port_wanted));
   ServingTeacher::Options options;
   options.listen = flags.listen;
+  options.channels = flags.channels;
   const auto compute = [&teacher](absl::Span<const FeatureTask> tasks) { return teacher->Compute(tasks); };
   ASSIGN_OR_RETURN(const std::unique_ptr<ServingTeacher> server,
                    ServingTeacher::Start(options, contract, compute, &metrics, Clock::Real()));
@@ -142,7 +145,8 @@ absl::Status Serve(const Flags& flags) {
     heartbeat.set_name(flags.name);
     heartbeat.set_address(flags.advertise.empty() ? bound : flags.advertise);
     heartbeat.set_incarnation(absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
-    registration = std::make_unique<Registration>(flags.coordinator, heartbeat, &metrics, Clock::Real());
+    registration =
+        std::make_unique<Registration>(flags.channels, flags.coordinator, heartbeat, &metrics, Clock::Real());
   }
   if (!flags.announce.empty()) {
     const std::string metrics_address = absl::StrCat(HostOf(flags.metrics_listen), ":", metrics_port);

@@ -46,7 +46,7 @@ struct MetricsFlags {
 
 int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
   grpc::ClientContext context;
-  const auto stub = Coordinator::NewStub(OpenChannel(invocation.server));
+  const auto stub = Coordinator::NewStub(OpenChannel(invocation.channels, invocation.server));
   SetDeadline(&context, flags.follow ? absl::Hours(24 * 365) : absl::Minutes(5));
   MetricsRequest request;
   request.set_job_id(flags.job);

@@ -65,7 +65,8 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
   }
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
-  absl::Status status = DownloadCheckpointFile(OpenChannel(invocation.server), flags.source, flags.step, file);
+  absl::Status status =
+      DownloadCheckpointFile(OpenChannel(invocation.channels, invocation.server), flags.source, flags.step, file);
   if (absl::IsNotFound(status)) {
     status = absl::NotFoundError(
         absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));

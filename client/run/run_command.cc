@@ -167,7 +167,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   progress.Say(plan.cluster.shares.ToString());
   Interrupts interrupts;
   ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(plan.cluster));
-  const auto channel = OpenChannel(cluster->address());
+  const auto channel = OpenChannel(flags.channels, cluster->address());
   const auto stub = Coordinator::NewStub(channel);
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
   ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &progress));

@@ -122,6 +122,15 @@ def foreign_internals():
                 yield f"{path}:{number}: an internal header of Abseil, which may go with any release"
 
 
+def foreign_channels():
+    for path in sources():
+        if path.startswith("base/rpc/"):
+            continue
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r"\bCreate(Custom)?Channel\(|\b(Insecure|Ssl|Tls|Local)(Channel|Server)?Credentials\(|\bServerBuilder\b|\bAddListeningPort\(", line):
+                yield f"{path}:{number}: channels and servers are opened by base/rpc, through ChannelOptions"
+
+
 def banned_names():
     for path in sources():
         for number, line in enumerate(lines_of(path), 1):
@@ -218,7 +227,7 @@ def invariants_without_a_test():
 
 
 RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, foreign_internals,
-         banned_names, crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
+         foreign_channels, banned_names, crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
 
 
 if __name__ == "__main__":

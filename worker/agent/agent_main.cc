@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
+#include "base/rpc/channel_options.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "spdlog/spdlog.h"
@@ -34,6 +35,7 @@ struct AgentFlags {
   std::string device = "auto";
   std::string patience = "60s";
   std::string stop_grace = "25s";
+  ChannelOptions channels;
 };
 
 void AddFlags(CLI::App* app, AgentFlags* flags) {
@@ -94,6 +96,7 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   ASSIGN_OR_RETURN(options.ranks.patience, DurationOf("--patience", flags.patience, absl::Seconds(1)));
   ASSIGN_OR_RETURN(options.stop_grace, DurationOf("--stop_grace", flags.stop_grace, absl::ZeroDuration()));
   options.coordinator_address = flags.coordinator;
+  options.channels = flags.channels;
   options.identity.set_id(flags.id);
   options.identity.set_slots(flags.slots);
   options.identity.set_host(flags.host);

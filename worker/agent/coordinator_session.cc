@@ -47,8 +47,9 @@ RankStatus Encodable(const RankStatus& rank) {
   return kept;
 }
 
-CoordinatorSession::CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity)
-    : identity_(identity), stub_(Cluster::NewStub(OpenChannel(coordinator_address))) {}
+CoordinatorSession::CoordinatorSession(const ChannelOptions& channels, const std::string& coordinator_address,
+                                       const WorkerIdentity& identity)
+    : identity_(identity), stub_(Cluster::NewStub(OpenChannel(channels, coordinator_address))) {}
 
 absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks,
                                                                      bool leaving) {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/rpc/channel_options.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -23,7 +24,8 @@ RankStatus Encodable(const RankStatus& rank);
 class CoordinatorSession {
  public:
   // `identity` with its incarnation.
-  CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity);
+  CoordinatorSession(const ChannelOptions& channels, const std::string& coordinator_address,
+                     const WorkerIdentity& identity);
 
   // Says how the ranks are, hears which should run. An error leaves everything as it is: call again later.
   // FailedPrecondition: a newer agent has this worker id. InvalidArgument: the identity is refused. These two are for

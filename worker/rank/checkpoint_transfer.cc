@@ -165,10 +165,10 @@ absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manife
                                           " chunks were stored"));
 }
 
-absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const std::string& job_id,
-                                               int64_t step, absl::Time deadline,
+absl::StatusOr<std::string> DownloadCheckpoint(const ChannelOptions& channels, const std::string& coordinator_address,
+                                               const std::string& job_id, int64_t step, absl::Time deadline,
                                                const std::function<void(int64_t)>& on_bytes) {
-  const auto store = ChunkStore::NewStub(OpenChannel(coordinator_address));
+  const auto store = ChunkStore::NewStub(OpenChannel(channels, coordinator_address));
   Download download;
   download.job_id = job_id;
   download.step = step;

@@ -37,11 +37,12 @@ struct Snapshot {
 
 class GrpcCoordinatorLink : public CoordinatorLink {
  public:
-  GrpcCoordinatorLink(const std::string& address, const std::string& job_id, int64_t generation)
+  GrpcCoordinatorLink(const ChannelOptions& channels, const std::string& address, const std::string& job_id,
+                      int64_t generation)
       : job_id_(job_id),
         generation_(generation),
-        cluster_(Cluster::NewStub(OpenChannel(address))),
-        chunks_(ChunkStore::NewStub(OpenChannel(address))),
+        cluster_(Cluster::NewStub(OpenChannel(channels, address))),
+        chunks_(ChunkStore::NewStub(OpenChannel(channels, address))),
         reporter_([this] { ReportLoop(); }),
         uploader_([this] { UploadLoop(); }) {}
 
@@ -355,9 +356,10 @@ absl::Status GrpcCoordinatorLink::Commit(const CheckpointManifest& manifest) {
 
 }  // namespace
 
-std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const std::string& coordinator_address,
+std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const ChannelOptions& channels,
+                                                       const std::string& coordinator_address,
                                                        const std::string& job_id, int64_t generation) {
-  return std::make_unique<GrpcCoordinatorLink>(coordinator_address, job_id, generation);
+  return std::make_unique<GrpcCoordinatorLink>(channels, coordinator_address, job_id, generation);
 }
 
 }  // namespace mimeo

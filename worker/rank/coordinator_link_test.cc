@@ -53,10 +53,10 @@ std::function<std::string()> Giving(const std::string& stream) {
 class CoordinatorLinkTest : public ::testing::Test {
  protected:
   std::unique_ptr<CoordinatorLink> Open(int64_t generation = 1) {
-    return CoordinatorLink::Open(coordinator_.address(), job_, generation);
+    return CoordinatorLink::Open(ChannelOptions(), coordinator_.address(), job_, generation);
   }
   absl::StatusOr<std::string> Download(int64_t step, absl::Time deadline) {
-    return DownloadCheckpoint(coordinator_.address(), job_, step, deadline, [](int64_t) {});
+    return DownloadCheckpoint(ChannelOptions(), coordinator_.address(), job_, step, deadline, [](int64_t) {});
   }
 
   testing::CoordinatorProcess coordinator_;
@@ -241,8 +241,8 @@ class ChoosyCluster : public Cluster::Service {
 
 TEST(ReportStepsTest, ARefusedStepHidesNoOther) {
   ChoosyCluster cluster;
-  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
-  const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&cluster}));
+  const auto link = CoordinatorLink::Open(ChannelOptions(), absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
   std::set<int64_t> expected;
   for (int64_t step = 1; step <= 20; ++step) {
     link->ReportStep(Step(step));
@@ -258,8 +258,8 @@ TEST(ReportStepsTest, ARefusedStepHidesNoOther) {
 
 TEST(ReportStepsTest, AMessageStaysBelowItsLimitHoweverLongTheNamesAre) {
   ChoosyCluster cluster;
-  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
-  const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&cluster}));
+  const auto link = CoordinatorLink::Open(ChannelOptions(), absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
   StepMetrics step;
   for (int i = 0; i < limits::kMetricNames; ++i) {
     (*step.mutable_terms())[absl::StrCat(i, std::string(limits::kMetricNameBytes - 4, 'x'))] = i;
@@ -295,8 +295,9 @@ class ScriptedChunkStore : public ChunkStore::Service {
     return grpc::Status::OK;
   }
   absl::StatusOr<std::string> Serve() {
-    ASSIGN_OR_RETURN(const auto server, RpcServer::Start("127.0.0.1:0", {this}));
-    return DownloadCheckpoint(absl::StrCat("127.0.0.1:", server->port()), "j1", 10, Soon(), [](int64_t) {});
+    ASSIGN_OR_RETURN(const auto server, RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {this}));
+    return DownloadCheckpoint(ChannelOptions(), absl::StrCat("127.0.0.1:", server->port()), "j1", 10, Soon(),
+                              [](int64_t) {});
   }
   CheckpointManifest manifest;
   std::vector<std::string> chunks;

@@ -31,8 +31,9 @@ double CpuSeconds() {
 
 class GrpcRankLink : public RankLink {
  public:
-  GrpcRankLink(const std::string& address, const GangAssignment& start, const Progress* progress)
-      : stub_(Agent::NewStub(OpenChannel(address))), progress_(progress), assignment_(start) {
+  GrpcRankLink(const ChannelOptions& channels, const std::string& address, const GangAssignment& start,
+               const Progress* progress)
+      : stub_(Agent::NewStub(OpenChannel(channels, address))), progress_(progress), assignment_(start) {
     status_.set_job_id(start.job_id());
     status_.set_generation(start.generation());
     status_.set_rank(start.rank());
@@ -178,9 +179,10 @@ class GrpcRankLink : public RankLink {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RankLink>> RankLink::Connect(const std::string& agent_address,
+absl::StatusOr<std::unique_ptr<RankLink>> RankLink::Connect(const ChannelOptions& channels,
+                                                            const std::string& agent_address,
                                                             const GangAssignment& start, const Progress* progress) {
-  auto link = std::make_unique<GrpcRankLink>(agent_address, start, progress);
+  auto link = std::make_unique<GrpcRankLink>(channels, agent_address, start, progress);
   const absl::Status status = link->Start();
   if (!status.ok()) {
     return absl::Status(status.code(), absl::StrCat("agent at ", agent_address, ": ", status.message()));

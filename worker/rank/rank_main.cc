@@ -56,7 +56,7 @@ int RunRank(int argc, char** argv) {
   // Never destroyed, as the run is not.
   Progress* const progress = new Progress;
   progress->Do("starts");
-  auto agent = RankLink::Connect(agent_address, *assignment, progress);
+  auto agent = RankLink::Connect(options.channels, agent_address, *assignment, progress);
   if (!agent.ok()) {
     spdlog::error("no agent at {}: {}", agent_address, agent.status().ToString());
     return 1;

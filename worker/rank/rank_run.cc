@@ -192,6 +192,7 @@ class Run {
       const std::string& name = request.teacher;
       TeacherClientOptions client;
       client.request = request;
+      client.channels = options_.channels;
       client.pins = &pins_;
       client.image = ImageShapeOf(spec_.data());
       client.grid = {PatchRows(spec_), PatchCols(spec_), PatchPx(spec_)};
@@ -257,8 +258,8 @@ class Run {
     waiting_.Set("coordinator", true);
     ASSIGN_OR_RETURN(
         const std::string stream,
-        DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
-                           Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
+        DownloadCheckpoint(options_.channels, options_.coordinator_address, assignment_.job_id(),
+                           assignment_.resume_step(), Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
                              progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(),
                                                         " (", bytes >> 20, " MiB so far)"));
                            }));
@@ -355,8 +356,8 @@ class Run {
     preparing.stop_wanted = [this] { return stop_.wanted().load(); };
     pipeline_ = std::make_unique<BatchPipeline>(loader_.get(), Observe(teachers_), preparing);
     if (chief()) {
-      coordinator_ =
-          CoordinatorLink::Open(options_.coordinator_address, assignment_.job_id(), assignment_.generation());
+      coordinator_ = CoordinatorLink::Open(options_.channels, options_.coordinator_address, assignment_.job_id(),
+                                           assignment_.generation());
     }
     agent_->Update([&](RankStatus* status) {
       status->set_phase(RANK_PHASE_TRAINING);

@@ -73,7 +73,7 @@ int Run(int argc, char** argv) {
     raise(SIGKILL);
   }
   Progress progress;
-  auto link = RankLink::Connect(FlagValue(argc, argv, "agent"), assignment, &progress);
+  auto link = RankLink::Connect(ChannelOptions(), FlagValue(argc, argv, "agent"), assignment, &progress);
   if (!link.ok()) {
     std::fprintf(stderr, "%s\n", link.status().ToString().c_str());
     return 65;

@@ -51,8 +51,8 @@ void CoordinatorProcess::Start() {
   const auto announced = ReadAnnouncement(announcement);
   ASSERT_TRUE(announced.ok()) << announced.status();
   address_ = announced->at("address");
-  coordinator_ = Coordinator::NewStub(OpenChannel(address_));
-  cluster_ = Cluster::NewStub(OpenChannel(address_));
+  coordinator_ = Coordinator::NewStub(OpenChannel(ChannelOptions(), address_));
+  cluster_ = Cluster::NewStub(OpenChannel(ChannelOptions(), address_));
 }
 
 void CoordinatorProcess::Kill() {
