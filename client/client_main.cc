@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <sstream>
 
+#include "base/address.h"
 #include "base/text.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
@@ -22,6 +23,9 @@ int main(int argc, char** argv) {
   });
   mimeo::AddText(&app, "--server", &invocation.server,
                  "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)")
+      ->check([](const std::string& given) {
+        return std::string(mimeo::ParseAddress("", given, mimeo::AddressUse::kCall).status().message());
+      })
       ->envname("MIMEO_SERVER");
   app.add_option("-o,--output", invocation.output, "table, or json for scripts")
       ->check(CLI::IsMember({"table", "json"}));
