@@ -6,13 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "proto/teacher.grpc.pb.h"
 #include "teacher/feature_source.h"
 #include "teacher/teacher_batch.h"
@@ -42,13 +42,6 @@ bool IsFinal(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-void Pause(absl::Duration duration, absl::Time deadline) {
-  absl::Mutex mu;
-  absl::MutexLock lock(&mu);
-  const bool never = false;
-  Clock::Real()->Await(&mu, absl::Condition(&never), std::min(deadline, Clock::Real()->Now() + duration));
 }
 
 std::string Text(bool has) { return has ? "yes" : "no"; }
@@ -145,7 +138,7 @@ absl::Status TeacherClient::Reach(absl::Time deadline) {
     if (IsFinal(status)) return status;
     Waiting(true);
     if (Clock::Real()->Now() >= deadline) return TooLate(status);
-    Pause(backoff_.Next(), deadline);
+    WaitUntil(std::min(deadline, Clock::Real()->Now() + backoff_.Next()));
   }
 }
 
@@ -225,7 +218,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.request.teacher, address_,
                  answered.status().ToString());
     if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
-    Pause(backoff_.Next(), deadline);
+    WaitUntil(std::min(deadline, Clock::Real()->Now() + backoff_.Next()));
   }
   RETURN_IF_ERROR(
       AtAddress(options_.pins->Check(contract_)));  // the job may have pinned another rank's teacher meanwhile

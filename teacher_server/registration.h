@@ -13,6 +13,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/metrics_server.h"
+#include "base/rpc/cancellable_call.h"
 #include "base/rpc/channel_options.h"
 #include "proto/coordinator.grpc.pb.h"
 
@@ -27,16 +28,16 @@ class Registration {
 
  private:
   void Run();
-  absl::Status Beat() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Beat();
 
   const std::string coordinator_address_;
   const TeacherHeartbeatRequest heartbeat_;
   Metrics* const metrics_;
   Clock* const clock_;
   const std::unique_ptr<Cluster::Stub> coordinator_;
+  CancellableCall call_;
 
   absl::Mutex mu_;
-  grpc::ClientContext* call_ ABSL_GUARDED_BY(mu_) = nullptr;  // under way
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
 
   std::thread thread_;

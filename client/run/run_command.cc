@@ -15,6 +15,7 @@
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
@@ -102,7 +103,7 @@ absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
   do {
     ASSIGN_OR_RETURN(known, Call(stub, &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
     if (known.workers_size() >= plan.cluster.shares.workers) break;
-    absl::SleepFor(absl::Milliseconds(20));
+    WaitFor(absl::Milliseconds(20));
   } while (Clock::Real()->Now() < deadline);
   const ResourceSpec& resources = plan.spec.resources();
   for (const Worker& worker : known.workers()) {

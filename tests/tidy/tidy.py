@@ -103,6 +103,8 @@ def foreign_clocks():
             if re.search(r"absl::Now\(|steady_clock|system_clock|gettimeofday|clock_gettime", line):
                 yield f"{path}:{number}: time comes from base/clock.h"
             # absl's and std's waits with an end go by the wall clock, which somebody may set.
+            if re.search(r"\b(SleepFor|sleep_for|sleep_until|usleep|nanosleep)\(", line):
+                yield f"{path}:{number}: a wait is base/wait.h's"
             if not is_test(path) and re.search(r"\b(Await|Wait|LockWhen|WaitForNotification)With(Timeout|Deadline)\(|\bwait_(for|until)\(", line):
                 yield f"{path}:{number}: a wait with an end is Clock::Await's"
 

@@ -129,22 +129,8 @@ absl::Status GetChunks(ChunkStore::Stub* store, absl::Time deadline, const std::
   return absl::OkStatus();
 }
 
-}  // namespace
-
-void DescribeChunks(const std::string& stream, const std::string& content_id, CheckpointManifest* manifest) {
-  manifest->set_content_id(content_id);
-  manifest->set_total_bytes(static_cast<int64_t>(stream.size()));
-  manifest->set_chunk_bytes(limits::kChunkBytes);
-  manifest->clear_chunk_sha256();
-  for (int64_t i = 0; i * limits::kChunkBytes < manifest->total_bytes(); ++i) {
-    manifest->add_chunk_sha256(Sha256(ChunkOf(stream, i)));
-  }
-}
-
-absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
-                       grpc::ClientContext* context) {
-  SetDeadline(context, TransferDeadline(manifest.total_bytes()));
-  context->set_wait_for_ready(true);
+absl::Status Put(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
+                 grpc::ClientContext* context) {
   PutChunksReply reply;
   const auto writer = store->PutChunks(context, &reply);
   for (int i = 0; i < manifest.chunk_sha256_size(); ++i) {
@@ -163,6 +149,24 @@ absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manife
   if (reply.chunks() == manifest.chunk_sha256_size()) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(NameOf(manifest), ": ", reply.chunks(), " of ", manifest.chunk_sha256_size(),
                                           " chunks were stored"));
+}
+
+}  // namespace
+
+void DescribeChunks(const std::string& stream, const std::string& content_id, CheckpointManifest* manifest) {
+  manifest->set_content_id(content_id);
+  manifest->set_total_bytes(static_cast<int64_t>(stream.size()));
+  manifest->set_chunk_bytes(limits::kChunkBytes);
+  manifest->clear_chunk_sha256();
+  for (int64_t i = 0; i * limits::kChunkBytes < manifest->total_bytes(); ++i) {
+    manifest->add_chunk_sha256(Sha256(ChunkOf(stream, i)));
+  }
+}
+
+absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
+                       CancellableCall* call) {
+  return call->Run(TransferDeadline(manifest.total_bytes()), CancellableCall::WhenAway::kWait,
+                   [&](grpc::ClientContext* context) { return Put(store, manifest, stream, context); });
 }
 
 absl::StatusOr<std::string> DownloadCheckpoint(const ChannelOptions& channels, const std::string& coordinator_address,
