@@ -188,7 +188,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   interrupts.Trained();
   RunResults results{followed->job, followed->steps, followed->evaluations, 0};
   const std::string checkpoint = JoinPath(plan.out, "cluster/checkpoint.safetensors");
-  RETURN_IF_ERROR(DownloadCheckpointFile(channel, job_id, /*step=*/0, checkpoint));
+  RETURN_IF_ERROR(DownloadCheckpointFile(flags.channels, cluster->address(), job_id, /*step=*/0, checkpoint));
   cluster->Stop();
   results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
   RETURN_IF_ERROR(WriteRunResults(plan, results, checkpoint));
