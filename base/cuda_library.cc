@@ -6,8 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/find_binary.h"
 #include "base/status_macros.h"
-#include "base/subprocess.h"
 
 namespace mimeo {
 namespace {

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/rpc/rpc.h"
 #include "base/subprocess.h"
 #include "base/text.h"

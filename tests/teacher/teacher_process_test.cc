@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/random_key.h"
 #include "base/subprocess.h"
