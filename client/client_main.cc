@@ -3,10 +3,10 @@
 #include <sstream>
 
 #include "base/address.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
-#include "client/print.h"
 
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;

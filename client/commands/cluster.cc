@@ -4,11 +4,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "base/wait.h"
 #include "client/commands/call.h"
 #include "client/exit_code.h"
-#include "client/print.h"
 #include "client/worker_text.h"
 
 namespace mimeo {

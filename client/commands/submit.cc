@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
+#include "base/print.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -13,7 +14,6 @@
 #include "client/follow.h"
 #include "client/job_text.h"
 #include "client/json_text.h"
-#include "client/print.h"
 #include "client/recipe_file.h"
 #include "job/job_spec.h"
 

@@ -1,13 +1,15 @@
 #include "worker/tools/verb.h"
 
 #include <ATen/Parallel.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
+#include "base/json_text.h"
+#include "base/print.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "model/catch_torch.h"
@@ -33,21 +35,17 @@ int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std:
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsPermissionDenied(status) ? 2 : 1;
 }
 
-std::string JsonText(const nlohmann::ordered_json& value) {
-  return value.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
-}
-
-void PrintResult(const nlohmann::ordered_json& result) { std::printf("%s\n", JsonText(result).c_str()); }
+void PrintResult(const nlohmann::ordered_json& result) { Print(stdout, JsonText(result) + "\n"); }
 
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what) {
-  const bool terminal = isatty(STDERR_FILENO) != 0;
+  auto line = std::make_shared<ProgressLine>(stderr);
   auto tenth = std::make_shared<int64_t>(-1);
-  return [what, terminal, tenth](int64_t done, int64_t of) {
+  return [what, line, tenth](int64_t done, int64_t of) {
     const int64_t now = of > 0 ? done * 10 / of : 10;
-    if (!terminal && now == *tenth) return;
+    if (!line->terminal() && now == *tenth) return;
     *tenth = now;
-    std::fprintf(stderr, "%s%s: %ld of %ld images%s", terminal ? "\r" : "", what.c_str(), static_cast<long>(done),
-                 static_cast<long>(of), terminal && done < of ? "" : "\n");
+    line->Show(absl::StrCat(what, ": ", done, " of ", of, " images"));
+    if (done >= of) line->End();
   };
 }
 
