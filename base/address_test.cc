@@ -63,7 +63,7 @@ TEST(AddressTest, AUnixSocketOnlyWhereItIsAllowed) {
   EXPECT_EQ(socket.socket_path, "/run/a:1");
   EXPECT_EQ(socket.ToString(), "unix:/run/a:1");
   EXPECT_OK(ParseAddress("--agent", "unix:" + std::string(107, 'p'), AddressUse::kCallOrSocket));
-  for (const std::string path : {std::string(), std::string(108, 'p')}) {
+  for (const std::string& path : {std::string(), std::string(108, 'p')}) {
     EXPECT_THAT(std::string(ParseAddress("--agent", "unix:" + path, AddressUse::kCallOrSocket).status().message()),
                 HasSubstr("a socket's path has 1 to 107 bytes, not " + std::to_string(path.size())));
   }

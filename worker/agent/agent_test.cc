@@ -41,7 +41,7 @@ class AgentTest : public ::testing::Test {
     options.identity.set_host("127.0.0.1");
     options.dir = dir;
     options.rank_binary =
-        absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/testing/tiny_rank");
+        absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/agent/testing/tiny_rank");
     options.heartbeat_period = absl::Milliseconds(20);
     options.ranks.patience = patience_;
     auto agent = WorkerAgent::Start(options, &metrics_);
