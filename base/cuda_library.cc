@@ -4,10 +4,10 @@
 
 #include <string>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/find_binary.h"
 #include "base/status_macros.h"
-#include "base/subprocess.h"
 
 namespace mimeo {
 namespace {
@@ -36,7 +36,7 @@ absl::StatusOr<const CudaLibrary*> CudaLibrary::Load() {
 
 void* CudaLibrary::Find(absl::string_view symbol) const {
   void* const found = dlsym(handle_, std::string(symbol).c_str());
-  ABSL_RAW_CHECK(found != nullptr, "libmimeo_cuda.so is of another build: it lacks a function");
+  MIMEO_CHECK(found != nullptr, "libmimeo_cuda.so is of another build: it lacks ", symbol);
   return found;
 }
 

@@ -1,28 +1,27 @@
+#include "base/find_binary.h"
+
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
-#include <map>
+#include <filesystem>
+#include <system_error>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/file.h"
-#include "base/subprocess.h"
 
 namespace mimeo {
 namespace {
 
+constexpr int kPackageDepth = 2;  // ROOT/client/mimeo, ROOT/worker/cuda/libmimeo_cuda.so
+
 std::string EnvironmentValue(const char* name) {
   const char* const value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-// Where Bazel puts the binary: <package>/<name>.
-std::string BazelPath(const std::string& name) {
-  static const auto* const packages = new std::map<std::string, std::string>{
-      {"mimeo", "client"}, {"worker_compute", "worker"}, {"libmimeo_cuda.so", "worker/cuda"}};
-  const auto it = packages->find(name);
-  return absl::StrCat(it == packages->end() ? name : it->second, "/", name);
 }
 
 std::string ExecutablePath() {
@@ -31,39 +30,58 @@ std::string ExecutablePath() {
   return length <= 0 ? "" : std::string(path, length);
 }
 
-std::string Parent(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "" : path.substr(0, slash);
+bool IsBinary(const std::string& path) { return access(path.c_str(), X_OK) == 0 && !IsDirectory(path); }
+
+// Folders that hold a folder per package, each with that package's binaries.
+std::vector<std::string> PackageRoots(const std::string& executable) {
+  std::vector<std::string> roots;
+  for (const char* const variable : {"RUNFILES_DIR", "TEST_SRCDIR"}) {
+    if (const std::string dir = EnvironmentValue(variable); !dir.empty()) roots.push_back(JoinPath(dir, "mimeo"));
+  }
+  roots.push_back(executable + ".runfiles/mimeo");
+  // Only a path that says so is in a build tree: elsewhere the folders next to an executable are somebody else's.
+  const size_t out = executable.find("/bazel-out/");
+  const size_t bin = out == std::string::npos ? out : executable.find("/bin/", out);
+  if (bin != std::string::npos) roots.push_back(executable.substr(0, bin + 4));
+  return roots;
 }
 
-std::vector<std::string> Candidates(const std::string& name) {
-  constexpr int kLevels = 4;  // a test's directory lies at most this deep below bazel-bin
-  std::vector<std::string> paths;
-  if (const std::string dir = EnvironmentValue("MIMEO_BIN_DIR"); !dir.empty()) paths.push_back(JoinPath(dir, name));
-  const std::string executable = ExecutablePath();
-  std::string dir = Parent(executable);
-  paths.push_back(JoinPath(dir, name));
-  for (const char* variable : {"RUNFILES_DIR", "TEST_SRCDIR"}) {
-    const std::string root = EnvironmentValue(variable);
-    if (!root.empty()) paths.push_back(absl::StrCat(root, "/mimeo/", BazelPath(name)));
+// `name` in one of the folders below `dir`, the nearest first; empty when it is in none.
+std::string FindBelow(const std::string& dir, const std::string& name, int depth) {
+  if (depth == 0) return "";
+  std::vector<std::string> packages;
+  std::error_code ended;
+  for (std::filesystem::directory_iterator it(dir, ended), end; !ended && it != end; it.increment(ended)) {
+    if (IsDirectory(it->path()) && it->path().extension() != ".runfiles") packages.push_back(it->path());
   }
-  paths.push_back(absl::StrCat(executable, ".runfiles/mimeo/", BazelPath(name)));
-  for (int level = 0; level < kLevels && !dir.empty(); ++level) {
-    dir = Parent(dir);
-    paths.push_back(absl::StrCat(dir, "/", BazelPath(name)));
+  std::sort(packages.begin(), packages.end());
+  for (const std::string& package : packages) {
+    if (const std::string path = JoinPath(package, name); IsBinary(path)) return path;
   }
-  return paths;
+  for (const std::string& package : packages) {
+    if (const std::string path = FindBelow(package, name, depth - 1); !path.empty()) return path;
+  }
+  return "";
 }
 
 }  // namespace
 
-absl::StatusOr<std::string> FindBinary(const std::string& name) {
-  const std::vector<std::string> paths = Candidates(name);
-  for (const std::string& path : paths) {
-    if (access(path.c_str(), X_OK) == 0 && !IsDirectory(path)) return path;
+absl::StatusOr<std::string> FindBinary(const std::string& name) { return FindBinaryFor(ExecutablePath(), name); }
+
+absl::StatusOr<std::string> FindBinaryFor(const std::string& executable, const std::string& name) {
+  std::vector<std::string> looked_at;
+  if (const std::string dir = EnvironmentValue("MIMEO_BIN_DIR"); !dir.empty()) looked_at.push_back(JoinPath(dir, name));
+  looked_at.push_back(JoinPath(executable.substr(0, executable.rfind('/')), name));
+  for (const std::string& path : looked_at) {
+    if (IsBinary(path)) return path;
+  }
+  for (const std::string& root : PackageRoots(executable)) {
+    const std::string path = FindBelow(root, name, kPackageDepth);
+    if (!path.empty()) return path;
+    looked_at.push_back(absl::StrCat("the packages of ", root));
   }
   return absl::NotFoundError(absl::StrCat("the binary '", name, "' is not found; looked at ",
-                                          absl::StrJoin(paths, ", "), " (MIMEO_BIN_DIR names another directory)"));
+                                          absl::StrJoin(looked_at, ", "), " (MIMEO_BIN_DIR names another directory)"));
 }
 
 }  // namespace mimeo

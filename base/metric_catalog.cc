@@ -2,9 +2,9 @@
 
 #include <unordered_map>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/check.h"
 
 namespace mimeo {
 namespace {
@@ -190,7 +190,7 @@ const MetricDefinition& FindMetric(const std::string& name) {
     return index;
   }();
   const auto it = by_name->find(name);
-  if (it == by_name->end()) ABSL_RAW_LOG(FATAL, "metric %s is not in base/metric_catalog.cc", name.c_str());
+  MIMEO_CHECK(it != by_name->end(), "metric ", name, " is not in base/metric_catalog.cc");
   return *it->second;
 }
 

@@ -1,7 +1,6 @@
 #include "base/metrics_server.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <prometheus/counter.h>
 #include <prometheus/exposer.h>
 #include <prometheus/gauge.h>
@@ -16,10 +15,10 @@
 #include <thread>
 #include <utility>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
@@ -59,7 +58,7 @@ void CheckLabels(const MetricDefinition& metric, const Labels& labels) {
   const std::set<std::string> wanted(metric.labels.begin(), metric.labels.end());
   bool equal = wanted.size() == labels.size();
   for (const auto& [label, value] : labels) equal = equal && wanted.count(label) == 1;
-  if (!equal) ABSL_RAW_LOG(FATAL, "metric %s is given other labels than the catalogue's", metric.name);
+  MIMEO_CHECK(equal, "metric ", metric.name, " is given other labels than the catalogue's");
 }
 
 std::string LabelText(const std::string& value) { return ToText(value, limits::kShortReasonBytes); }
@@ -70,20 +69,23 @@ Labels LabelTexts(Labels labels) {
 }
 
 // Opens and closes a connection to a server of this process.
-void Connect(const std::string& host, int port) {
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  if (inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) return;
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return;
-  const int result = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
-  (void)result;  // the attempt alone wakes the server
-  close(fd);
+void Connect(const Address& address) {
+  addrinfo hints = {};
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(address.host.c_str(), absl::StrCat(address.port).c_str(), &hints, &found) != 0) return;
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd >= 0) {
+    const int result = connect(fd, found->ai_addr, found->ai_addrlen);
+    (void)result;  // the attempt alone wakes the server
+    close(fd);
+  }
+  freeaddrinfo(found);
 }
 
 // civetweb looks whether it should stop only every 2 s, or when a connection comes.
-void Stop(std::unique_ptr<prometheus::Exposer> exposer, const std::string& host, int port) {
+void Stop(std::unique_ptr<prometheus::Exposer> exposer, const Address& address) {
   absl::Mutex mu;
   bool stopped = false;
   std::thread stopper([&] {
@@ -94,7 +96,7 @@ void Stop(std::unique_ptr<prometheus::Exposer> exposer, const std::string& host,
   {
     absl::MutexLock lock(&mu);
     Clock* const clock = Clock::Real();
-    while (!clock->Await(&mu, absl::Condition(&stopped), clock->Now() + absl::Milliseconds(5))) Connect(host, port);
+    while (!clock->Await(&mu, absl::Condition(&stopped), clock->Now() + absl::Milliseconds(5))) Connect(address);
   }
   stopper.join();
 }
@@ -107,8 +109,8 @@ struct Metrics::Impl {
   // The definition of a metric that this process may set, as a metric of `kind`.
   const MetricDefinition& Checked(const std::string& name, MetricKind kind, const Labels& labels) const {
     const MetricDefinition& metric = FindMetric(name);
-    if (metric.kind != kind) ABSL_RAW_LOG(FATAL, "metric %s is used as another kind than the catalogue's", metric.name);
-    if (metric.owner != owner) ABSL_RAW_LOG(FATAL, "metric %s belongs to another process", metric.name);
+    MIMEO_CHECK(metric.kind == kind, "metric ", name, " is used as another kind than the catalogue's");
+    MIMEO_CHECK(metric.owner == owner, "metric ", name, " belongs to another process");
     CheckLabels(metric, labels);
     return metric;
   }
@@ -121,8 +123,7 @@ struct Metrics::Impl {
   std::map<std::string, Series<prometheus::Histogram>> histograms ABSL_GUARDED_BY(mu);
   std::map<std::pair<std::string, Labels>, double> totals ABSL_GUARDED_BY(mu);  // newest given to SetTotal
   std::unique_ptr<prometheus::Exposer> exposer;
-  std::string host;
-  int port = 0;
+  Address address;
 };
 
 Metrics::Metrics(MetricOwner owner) : impl_(new Impl(owner)) {
@@ -147,7 +148,7 @@ Metrics::Metrics(MetricOwner owner) : impl_(new Impl(owner)) {
 }
 
 Metrics::~Metrics() {
-  if (impl_->exposer != nullptr) Stop(std::move(impl_->exposer), impl_->host, impl_->port);
+  if (impl_->exposer != nullptr) Stop(std::move(impl_->exposer), impl_->address);
 }
 
 void Metrics::Add(const std::string& name, double by, const Labels& labels) {
@@ -192,17 +193,15 @@ void Metrics::Forget(const std::string& label, const std::string& outside) {
 
 std::string Metrics::Text() const { return prometheus::TextSerializer().Serialize(impl_->registry->Collect()); }
 
-absl::StatusOr<int> Metrics::Serve(const std::string& host, int port) {
-  const std::string address = absl::StrCat(host, ":", port);
+absl::StatusOr<Address> Metrics::Serve(const Address& address) {
   try {  // civetweb's wrapper throws
-    impl_->exposer = std::make_unique<prometheus::Exposer>(address, /*num_threads=*/2);
+    impl_->exposer = std::make_unique<prometheus::Exposer>(address.ToString(), /*num_threads=*/2);
     impl_->exposer->RegisterCollectable(impl_->registry);
-    impl_->host = host;
-    impl_->port = impl_->exposer->GetListeningPorts().at(0);
-    return impl_->port;
+    impl_->address = address.WithPort(impl_->exposer->GetListeningPorts().at(0));
+    return impl_->address;
   } catch (const std::exception& error) {
     impl_->exposer.reset();
-    return absl::UnavailableError(absl::StrCat("cannot serve metrics at ", address, ": ", error.what()));
+    return absl::UnavailableError(absl::StrCat("cannot serve metrics at ", address.ToString(), ": ", error.what()));
   }
 }
 

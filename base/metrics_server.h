@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/address.h"
 #include "base/metric_catalog.h"
 
 namespace mimeo {
@@ -33,8 +34,9 @@ class Metrics {
   // The text exposition format, as /metrics serves it.
   std::string Text() const;
 
-  // Serves http://host:port/metrics until destroyed; port 0 takes a free one. Unavailable: the port is taken.
-  absl::StatusOr<int> Serve(const std::string& host, int port);  // returns the port
+  // Serves http://ADDRESS/metrics until destroyed. Returns the address with the port that was bound. Unavailable: the
+  // port is taken.
+  absl::StatusOr<Address> Serve(const Address& address);
 
  private:
   struct Impl;

@@ -120,19 +120,18 @@ TEST(MetricsTest, LabelsAreMadeText) {
 
 TEST(MetricsTest, ServesTheTextOverHttp) {
   Metrics metrics(MetricOwner::kCoordinator);
-  ASSERT_OK_AND_ASSIGN(const int port, metrics.Serve("127.0.0.1", 0));
-  EXPECT_GT(port, 0);
+  ASSERT_OK_AND_ASSIGN(const Address bound, metrics.Serve({"127.0.0.1", 0, ""}));
+  EXPECT_GT(bound.port, 0);
   metrics.Set("mimeo_coordinator_jobs", 3, {{"state", "running"}});
-  const std::string reply = Scrape(port);
+  const std::string reply = Scrape(bound.port);
   EXPECT_TRUE(absl::StrContains(reply, " 200 OK")) << reply;
   EXPECT_EQ(Value(reply, "mimeo_coordinator_jobs{state=\"running\"}"), "3");
 }
 
 TEST(MetricsTest, ATakenPortIsUnavailableByName) {
   Metrics first(MetricOwner::kWorker), second(MetricOwner::kWorker);
-  ASSERT_OK_AND_ASSIGN(const int port, first.Serve("127.0.0.1", 0));
-  EXPECT_THAT(second.Serve("127.0.0.1", port),
-              StatusIs(absl::StatusCode::kUnavailable, absl::StrCat("127.0.0.1:", port)));
+  ASSERT_OK_AND_ASSIGN(const Address taken, first.Serve({"127.0.0.1", 0, ""}));
+  EXPECT_THAT(second.Serve(taken), StatusIs(absl::StatusCode::kUnavailable, taken.ToString()));
 }
 
 TEST(MetricsDeathTest, MisuseDiesByName) {

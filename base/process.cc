@@ -14,11 +14,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/wait.h"
 
 namespace mimeo {
 namespace {
@@ -102,8 +102,6 @@ absl::Status Announce(const std::string& path, const std::map<std::string, std::
 
 absl::StatusOr<std::map<std::string, std::string>> ReadAnnouncement(const std::string& path, absl::Duration patience) {
   const absl::Time deadline = Clock::Real()->Now() + patience;
-  absl::Mutex mu;
-  const bool never = false;
   while (true) {
     const absl::StatusOr<std::string> text = ReadFile(path, limits::kAnnouncementBytes);
     if (text.ok()) return ParseAnnouncement(path, *text);
@@ -113,8 +111,7 @@ absl::StatusOr<std::map<std::string, std::string>> ReadAnnouncement(const std::s
       return absl::DeadlineExceededError(
           absl::StrCat("the announcement ", path, " was not written within ", absl::FormatDuration(patience)));
     }
-    absl::MutexLock lock(&mu);
-    Clock::Real()->Await(&mu, absl::Condition(&never), std::min(deadline, now + absl::Milliseconds(10)));
+    WaitUntil(std::min(deadline, now + absl::Milliseconds(10)));
   }
 }
 

@@ -71,9 +71,4 @@ class Subprocess {
   std::string output_;
 };
 
-// The path of one of our binaries ("worker", "coordinator", "teacher_server", "mimeo", "libmimeo_cuda.so"): in
-// MIMEO_BIN_DIR, beside the calling executable, or in Bazel's layout (bazel-bin/<package>/<name>, runfiles). NotFound
-// lists where it looked.
-absl::StatusOr<std::string> FindBinary(const std::string& name);
-
 }  // namespace mimeo

@@ -205,32 +205,6 @@ TEST(SubprocessTest, AChildDiesWithItsParent) {
   waitpid(parent, nullptr, 0);
 }
 
-TEST(FindBinaryTest, MimeoBinDirComesFirst) {
-  const TempDir dir;
-  const std::string binary = JoinPath(dir.path(), "worker");
-  ASSERT_OK(WriteFileAtomic(binary, "#!/bin/sh\n"));
-  ASSERT_EQ(setenv("MIMEO_BIN_DIR", dir.path().c_str(), 1), 0);
-  const absl::Status not_executable = FindBinary("no_such_binary").status();
-  EXPECT_THAT(not_executable, StatusIs(absl::StatusCode::kNotFound, JoinPath(dir.path(), "no_such_binary")));
-  ASSERT_EQ(chmod(binary.c_str(), 0755), 0);
-  ASSERT_OK_AND_ASSIGN(const std::string found, FindBinary("worker"));
-  EXPECT_EQ(found, binary);
-  ASSERT_EQ(unsetenv("MIMEO_BIN_DIR"), 0);
-}
-
-TEST(FindBinaryTest, LooksBesideTheExecutableAndInBazelsLayout) {
-  const absl::Status status = FindBinary("no_such_binary").status();
-  char self[1000];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof(self));
-  const std::string path(self, length);
-  const std::string dir = path.substr(0, path.rfind('/'));
-  const std::string above = dir.substr(0, dir.rfind('/'));
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, dir + "/no_such_binary"));
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kNotFound, above + "/no_such_binary/no_such_binary"));
-  ASSERT_OK_AND_ASSIGN(const std::string found, FindBinary("subprocess_test"));
-  EXPECT_EQ(found, path);
-}
-
 }  // namespace
 }  // namespace mimeo
 

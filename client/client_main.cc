@@ -2,10 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <sstream>
 
+#include "base/address.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
-#include "client/print.h"
 
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;
@@ -22,6 +23,9 @@ int main(int argc, char** argv) {
   });
   mimeo::AddText(&app, "--server", &invocation.server,
                  "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)")
+      ->check([](const std::string& given) {
+        return std::string(mimeo::ParseAddress("", given, mimeo::AddressUse::kCall).status().message());
+      })
       ->envname("MIMEO_SERVER");
   app.add_option("-o,--output", invocation.output, "table, or json for scripts")
       ->check(CLI::IsMember({"table", "json"}));

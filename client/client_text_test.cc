@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "base/testing/fake_clock.h"
 #include "client/exit_code.h"
 #include "client/job_text.h"
@@ -292,13 +293,6 @@ TEST(PrintedLinesTest, ALineWithoutEndIsPrintedInPartsBetweenCharacters) {
   }
 }
 
-TEST(JsonTextTest, NamesAndStringsAreTextAndWhatIsReadIsTheSame) {
-  const nlohmann::ordered_json json = {{"z\n", "caf\xe9\x1b"}, {"a", {1, "\xe2\x80\xae\n"}}, {"nan", std::nan("")}};
-  const std::string text = JsonText(json);
-  EXPECT_EQ(text, R"({"z\\x0a":"caf\\xe9\\x1b","a":[1,"\\u{202e}\n"],"nan":null})");
-  EXPECT_EQ(nlohmann::ordered_json::parse(text)["z\\x0a"], "caf\\xe9\\x1b");
-}
-
 TEST(JsonLineTest, WhatJsonCannotSayIsAnErrorAndNoHalfOfIt) {
   CheckpointManifest manifest;
   manifest.set_step(3);
@@ -383,17 +377,6 @@ TEST(WorkerRowTest, OneWordForItsStateAndTheCoordinatorsWordsForWhy) {
   EXPECT_EQ(state(), "silent");
   worker.set_lease_expired(true);
   EXPECT_EQ(state(), "gone");
-}
-
-TEST(OneLineTest, CutsAtACharacterAndKeepsControlCodesOut) {
-  EXPECT_EQ(OneLine("a\nb\tc\x1b[31md", 100), "a b c\\x1b[31md");
-  EXPECT_EQ(OneLine("caf\xe9 \xe2\x80\xae", 100), "caf\\xe9 \\u{202e}");
-  EXPECT_EQ(OneLine("abcdef", 6), "abcdef");
-  EXPECT_EQ(OneLine("abcdefg", 6), "abc...");
-  EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 5), "\xc3\xa9\xc3\xa9...");
-  EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9", 2), "\xc3\xa9\xc3\xa9");
-  EXPECT_EQ(OneLine("abcd", 2), "..");
-  EXPECT_EQ(OneLine("", 5), "");
 }
 
 TEST(ExitCodeTest, SaysWhoseFaultItWas) {

@@ -1,18 +1,17 @@
 // A committed checkpoint from the coordinator's chunk store into a file.
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
-#include <memory>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/rpc/channel_options.h"
 
 namespace mimeo {
 
-// `step` 0: the newest. Every chunk is verified against the manifest; `path` appears when all of them are there.
-// NotFound: no such checkpoint. DataLoss names the chunk.
-absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
-                                    int64_t step, const std::string& path);
+// `step` 0: the newest. `path` appears when every chunk is there and verified. Errors: those of
+// base/rpc/checkpoint_download.h, after one attempt; ResourceExhausted: the disk is full.
+absl::Status DownloadCheckpointFile(const ChannelOptions& channels, const std::string& coordinator_address,
+                                    const std::string& job_id, int64_t step, const std::string& path);
 
 }  // namespace mimeo

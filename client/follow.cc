@@ -4,10 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
+#include "base/wait.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -41,18 +41,14 @@ class Follower {
     while (true) {
       const absl::Status status = Look();
       if (status.ok()) {
-        heard = clock_->Now();
+        heard = Clock::Real()->Now();
         if (IsOver(job_)) return Result();
-      } else if (!IsAway(status) || clock_->Now() - heard > options.patience) {
+      } else if (!IsAway(status) || Clock::Real()->Now() - heard > options.patience) {
         return status;
       }
       RETURN_IF_ERROR(options.check());
       if (!asked_to_pause_ && options.interrupted()) asked_to_pause_ = Pause().ok();
-      absl::MutexLock lock(&mu_);
-      clock_->Await(&mu_,
-                    absl::Condition(
-                        +[](bool* never) { return *never; }, &never_),
-                    clock_->Now() + kLook);
+      WaitFor(kLook);
     }
   }
 
@@ -117,9 +113,6 @@ class Follower {
   const std::unique_ptr<Coordinator::Stub> stub_;
   const std::string job_id_;
   Progress* const progress_;
-  Clock* const clock_ = Clock::Real();
-  absl::Mutex mu_;
-  bool never_ = false;
   bool asked_to_pause_ = false;
   Job job_;
   std::map<int64_t, StepMetrics> steps_;

@@ -84,7 +84,7 @@ class ScriptedCoordinator : public Coordinator::Service {
 class FollowTest : public testing::Test {
  protected:
   FollowTest() {
-    auto server = RpcServer::Start("127.0.0.1:0", {&coordinator_});
+    auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&coordinator_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -92,7 +92,8 @@ class FollowTest : public testing::Test {
 
   absl::StatusOr<Followed> Follow(const FollowOptions& options = {}, const std::string& job_id = "j1") {
     Progress progress(out_);
-    return FollowJob(OpenChannel(absl::StrCat("127.0.0.1:", server_->port())), job_id, &progress, options);
+    return FollowJob(OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", server_->port())), job_id, &progress,
+                     options);
   }
   std::string Said() {
     std::rewind(out_);

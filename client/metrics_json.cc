@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "client/json_text.h"
+#include "base/json_text.h"
 #include "client/utilization_text.h"
 
 namespace mimeo {

@@ -1,11 +1,10 @@
 #include "client/print.h"
 
-#include <limits>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/limits.h"
+#include "base/print.h"
 #include "base/text.h"
 
 namespace mimeo {
@@ -15,14 +14,6 @@ constexpr size_t kErrorLines = 200;
 constexpr size_t kHeldBytes = 64 << 10;  // of a line that does not end
 
 }  // namespace
-
-std::string WholeText(absl::string_view bytes) { return ToLines(bytes, std::numeric_limits<size_t>::max()); }
-
-void Print(std::FILE* out, absl::string_view bytes) {
-  const std::string text = WholeText(bytes);
-  std::fwrite(text.data(), 1, text.size(), out);
-  std::fflush(out);
-}
 
 void PrintError(const absl::Status& status) {
   const std::vector<absl::string_view> lines = absl::StrSplit(status.message(), '\n');

@@ -1,5 +1,4 @@
-// The one place where `mimeo` writes to a terminal, a pipe or a log: whatever it says is made text first (base/text.h),
-// for names of files, words of a coordinator of any version and what a child process writes are bytes from outside.
+// What `mimeo` prints beside its answers (base/print.h): errors, and what its children say.
 #pragma once
 
 #include <cstdio>
@@ -9,12 +8,6 @@
 #include "absl/strings/string_view.h"
 
 namespace mimeo {
-
-// The whole of `bytes` as text of several lines.
-std::string WholeText(absl::string_view bytes);
-
-// Writes WholeText(bytes) to `out`, and flushes it.
-void Print(std::FILE* out, absl::string_view bytes);
 
 // "mimeo: <line>" to stderr for each line of the message: at most limits::kReasonBytes of each, and of very many lines
 // the first.

@@ -1,15 +1,10 @@
 #include "client/progress.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/print.h"
-#include "client/table.h"
 
 namespace mimeo {
 namespace {
@@ -17,13 +12,6 @@ namespace {
 constexpr int kBarWidth = 24;
 constexpr absl::Duration kLineEvery = absl::Seconds(5);
 constexpr absl::Duration kWaitMatters = absl::Seconds(2);  // shorter ones come and go with each step
-constexpr size_t kPlainWidth = 400;
-
-// Of the terminal behind `out`, as it is now: a bar that wraps cannot be redrawn in place.
-size_t Columns(std::FILE* out) {
-  winsize size{};
-  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - size_t{1} : 79;
-}
 
 std::string Clocked(absl::Duration left) {
   const int64_t seconds = absl::ToInt64Seconds(left);
@@ -92,8 +80,6 @@ std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration le
   return wait.empty() || job.state() == JOB_STATE_SUCCEEDED ? text : absl::StrCat(text, "  ", wait);
 }
 
-Progress::Progress(std::FILE* out, Clock* clock) : out_(out), clock_(clock), terminal_(isatty(fileno(out)) == 1) {}
-
 absl::Duration Progress::Left(const Job& job) {
   const absl::Time now = clock_->Now();
   if (job.generation() != generation_ || job.step() < first_step_) {
@@ -122,13 +108,8 @@ bool Progress::IsNews(const Job& job) {
 }
 
 void Progress::Show(const Job& job, const StepMetrics* newest) {
-  const std::string text = OneLine(BarText(job, newest, Left(job), kBarWidth), terminal_ ? Columns(out_) : kPlainWidth);
-  if (terminal_) {
-    Redraw();
-    Print(out_, text);
-    bar_shown_ = true;
-    return;
-  }
+  const std::string text = BarText(job, newest, Left(job), kBarWidth);
+  if (line_.terminal()) return line_.Show(text);
   const absl::Time now = clock_->Now();
   const bool news = IsNews(job);
   if (text == last_text_ || (!news && (job.step() == last_step_ || now - last_line_ < kLineEvery))) return;
@@ -137,20 +118,7 @@ void Progress::Show(const Job& job, const StepMetrics* newest) {
   last_line_ = now;
   last_step_ = job.step();
   told_wait_ = wait_;
-  Print(out_, absl::StrCat(text, "\n"));
-}
-
-void Progress::Say(absl::string_view line) {
-  if (bar_shown_) Redraw();
-  Print(out_, absl::StrCat(line, "\n"));
-}
-
-// The only control characters that reach the terminal: to the line's beginning, and away with what stands there.
-void Progress::Redraw() { std::fputs("\r\033[K", out_); }
-
-void Progress::Done() {
-  if (bar_shown_) Print(out_, "\n");
-  bar_shown_ = false;
+  line_.Show(text);
 }
 
 }  // namespace mimeo

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/print.h"
 #include "proto/coordinator.pb.h"
 #include "proto/metrics.pb.h"
 
@@ -23,22 +24,19 @@ std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration le
 
 class Progress {
  public:
-  explicit Progress(std::FILE* out, Clock* clock = Clock::Real());
+  explicit Progress(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
 
   // `newest`: the newest step's numbers, or null.
   void Show(const Job& job, const StepMetrics* newest);
-  void Say(absl::string_view line);  // a line of its own, above the bar
-  void Done();                       // ends the bar's line
+  void Say(absl::string_view line) { line_.Say(line); }  // a line of its own, above the bar
+  void Done() { line_.End(); }                           // ends the bar's line
 
  private:
   absl::Duration Left(const Job& job);
   bool IsNews(const Job& job);
-  void Redraw();
 
-  std::FILE* const out_;
+  ProgressLine line_;
   Clock* const clock_;
-  const bool terminal_;
-  bool bar_shown_ = false;
   absl::Time last_line_ = absl::InfinitePast();
   int64_t last_step_ = -1;
   std::string last_text_;

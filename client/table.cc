@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "base/text.h"
 
 namespace mimeo {
@@ -46,20 +45,6 @@ std::string TableText(const std::vector<std::vector<std::string>>& rows) {
   Table table(rows.front());
   for (size_t i = 1; i < rows.size(); ++i) table.Add(rows[i]);
   return table.Take();
-}
-
-std::string OneLine(absl::string_view bytes, size_t width) {
-  constexpr absl::string_view kCut = "...";
-  const std::string text = ToText(absl::StrReplaceAll(bytes, {{"\n", " "}, {"\t", " "}}));
-  const bool cut = Characters(text) > width;
-  const size_t kept = !cut ? width : width > kCut.size() ? width - kCut.size() : 0;
-  std::string line;
-  size_t taken = 0;
-  for (const char byte : text) {
-    if (StartsCharacter(byte) && ++taken > kept) break;
-    line.push_back(byte);
-  }
-  return cut ? absl::StrCat(line, kCut.substr(0, std::min(width, kCut.size()))) : line;
 }
 
 }  // namespace mimeo

@@ -4,8 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/string_view.h"
-
 namespace mimeo {
 
 // Columns of text, two spaces apart; the last one is not padded. A table may come in parts, as a long list does: a
@@ -25,9 +23,5 @@ class Table {
 
 // All of a table at once.
 std::string TableText(const std::vector<std::vector<std::string>>& rows);
-
-// `bytes` as one line of text of at most `width` characters: line breaks and tabs become spaces, and "..." ends what
-// was cut.
-std::string OneLine(absl::string_view bytes, size_t width);
 
 }  // namespace mimeo

@@ -7,8 +7,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "base/print.h"
 #include "base/text.h"
-#include "client/table.h"
 
 namespace mimeo {
 namespace {

@@ -6,9 +6,8 @@
 #include <memory>
 #include <string>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -37,16 +36,8 @@ struct Flags {
   std::string lease = absl::FormatDuration(limits::kLease);
   std::string data_patience = absl::FormatDuration(limits::kDataPatience);
   bool repair = false;
+  ChannelOptions channels;
 };
-
-absl::StatusOr<std::pair<std::string, int>> ParseHostPort(const std::string& flag, const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("--", flag, ": \"", address, "\" is not HOST:PORT"));
-  }
-  return std::make_pair(address.substr(0, colon), port);
-}
 
 absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std::string& text) {
   absl::Duration duration;
@@ -65,8 +56,9 @@ absl::Status WithAdvice(const absl::Status& status, const std::string& data_dir)
 
 // Serves until a stop signal comes.
 absl::Status Serve(const Flags& flags) {
-  ASSIGN_OR_RETURN(const auto listen, ParseHostPort("listen", flags.listen));
-  ASSIGN_OR_RETURN(const auto metrics_listen, ParseHostPort("metrics_listen", flags.metrics_listen));
+  ASSIGN_OR_RETURN(const Address listen, ParseAddress("--listen", flags.listen, AddressUse::kListen));
+  ASSIGN_OR_RETURN(const Address metrics_listen,
+                   ParseAddress("--metrics_listen", flags.metrics_listen, AddressUse::kListen));
   SchedulerOptions options;
   ASSIGN_OR_RETURN(options.lease, ParseDuration("lease", flags.lease));
   ASSIGN_OR_RETURN(options.data_patience, ParseDuration("data_patience", flags.data_patience));
@@ -82,11 +74,12 @@ absl::Status Serve(const Flags& flags) {
   CoordinatorService coordinator_service(&core);
   ClusterService cluster_service(&core);
   ChunkService chunk_service(&core);
-  ASSIGN_OR_RETURN(const std::unique_ptr<RpcServer> server,
-                   RpcServer::Start(flags.listen, {&coordinator_service, &cluster_service, &chunk_service}));
-  ASSIGN_OR_RETURN(const int metrics_port, exported.Serve(metrics_listen.first, metrics_listen.second));
-  const std::string address = absl::StrCat(listen.first, ":", server->port());
-  const std::string metrics_address = absl::StrCat(metrics_listen.first, ":", metrics_port);
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<RpcServer> server,
+      RpcServer::Start(flags.channels, listen.ToString(), {&coordinator_service, &cluster_service, &chunk_service}));
+  ASSIGN_OR_RETURN(const Address metrics_bound, exported.Serve(metrics_listen));
+  const std::string address = listen.WithPort(server->port()).ToString();
+  const std::string metrics_address = metrics_bound.ToString();
   spdlog::info("listening address={} metrics={} data_dir={}", address, metrics_address, flags.data_dir);
   if (!flags.announce.empty()) {
     RETURN_IF_ERROR(Announce(flags.announce, {{"address", address}, {"metrics_address", metrics_address}}));

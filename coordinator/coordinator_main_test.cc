@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 #include "base/subprocess.h"
@@ -59,7 +60,7 @@ class CoordinatorMainTest : public ::testing::Test {
 };
 
 absl::StatusOr<std::string> Submit(const std::string& address, const std::string& request_id = "only") {
-  const auto stub = Coordinator::NewStub(OpenChannel(address));
+  const auto stub = Coordinator::NewStub(OpenChannel(ChannelOptions(), address));
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(20));
   context.set_wait_for_ready(true);
@@ -81,7 +82,7 @@ TEST_F(CoordinatorMainTest, AnAcceptedJobSurvivesSigkillAndTheAddressIsTakenAgai
   std::string again;
   auto second = Serve(address, &again);
   EXPECT_EQ(again, address);
-  const auto stub = Coordinator::NewStub(OpenChannel(address));
+  const auto stub = Coordinator::NewStub(OpenChannel(ChannelOptions(), address));
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(20));
   context.set_wait_for_ready(true);
@@ -96,7 +97,7 @@ TEST_F(CoordinatorMainTest, SigtermEndsItCleanlyThoughSomebodyWatches) {
   std::string address;
   auto child = Serve("127.0.0.1:0", &address);
   ASSERT_OK_AND_ASSIGN(const std::string id, Submit(address));
-  const auto stub = Coordinator::NewStub(OpenChannel(address));
+  const auto stub = Coordinator::NewStub(OpenChannel(ChannelOptions(), address));
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(20));
   GetJobRequest request;
@@ -155,8 +156,8 @@ TEST_F(CoordinatorMainTest, AWrongCommandLineExitsWith2AndSaysWhatWouldBeRight) 
   const std::string data = dir_.path() + "/state";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "--data_dir is required"},
-      {{"--data_dir", data, "--listen", "nowhere"}, "\"nowhere\" is not HOST:PORT"},
-      {{"--data_dir", data, "--listen", "127.0.0.1:70000"}, "\"127.0.0.1:70000\" is not HOST:PORT"},
+      {{"--data_dir", data, "--listen", "nowhere"}, "--listen: \"nowhere\" is not HOST:PORT"},
+      {{"--data_dir", data, "--listen", "127.0.0.1:70000"}, "a port is a number from 0 to 65535"},
       {{"--data_dir", data, "--lease", "soon"}, "such as 60s"},
       {{"--data_dir", data, "--lease", "10ms"}, "1s or more"},
   };

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -105,10 +106,9 @@ std::vector<std::string> OddTexts() {
 class OddTextsTest : public testing::ServicesTest {
  protected:
   OddTextsTest() {
-    grpc::ChannelArguments arguments;
-    arguments.SetMaxSendMessageSize(-1);  // whoever sends odd bytes keeps no bound either
-    raw_ = std::make_unique<grpc::GenericStub>(grpc::CreateCustomChannel(
-        absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials(), arguments));
+    ChannelOptions channels;
+    channels.message_bytes_max = std::numeric_limits<int>::max();  // whoever sends odd bytes keeps no bound either
+    raw_ = std::make_unique<grpc::GenericStub>(OpenChannel(channels, absl::StrCat("127.0.0.1:", server_->port())));
   }
 
   // One call with `request` as it is, of whatever kind; the first reply goes into `reply`.

@@ -4,7 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index.h>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "model/patches.h"
 #include "model/stage_places.h"
 #include "model/vit_encoder.h"
@@ -37,7 +37,7 @@ ConvVitEncoder::ConvVitEncoder(const ConvVitSpec& spec, const ImageShape& image,
       width_(spec.width()),
       drop_path_(spec.drop_path()),
       evaluation_(spec.stages()) {
-  ABSL_RAW_CHECK(spec.stage_width_size() == 2 && spec.stage_depth_size() == 2, "a resolved spec has two stages");
+  MIMEO_CHECK(spec.stage_width_size() == 2 && spec.stage_depth_size() == 2, "a resolved spec has two stages");
   positions_ = parameters->AddConstant("encoder.pos_embed", SinCosPositions(grid_, width_));
   stages_.reserve(2);
   for (const int stage : {0, 1}) stages_.emplace_back(stage + 1, StageShape(spec, image, stage), parameters);

@@ -1,4 +1,4 @@
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "model/conv_vit_encoder.h"
 #include "model/encoder.h"
 #include "model/vit_encoder.h"
@@ -16,7 +16,7 @@ std::unique_ptr<Encoder> MakeEncoder(const EncoderSpec& spec, const ImageShape& 
     case EncoderSpec::KIND_NOT_SET:
       break;
   }
-  ABSL_RAW_CHECK(false, "a resolved spec names its encoder");
+  MIMEO_CHECK(false, "a resolved spec names its encoder");
   return nullptr;
 }
 

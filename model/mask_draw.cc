@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "model/mask_plan.h"
 
 namespace mimeo {
@@ -102,7 +102,7 @@ std::vector<int64_t> GridVisible(const UnitGrid& grid, int num_visible) {
   for (int row = 0; row < grid.rows; row += stride) {
     for (int col = 0; col < grid.cols; col += stride) visible.push_back(int64_t{row} * grid.cols + col);
   }
-  ABSL_RAW_CHECK(static_cast<int>(visible.size()) == num_visible, "one visible unit of every square");
+  MIMEO_CHECK(static_cast<int>(visible.size()) == num_visible, "one visible unit of every square");
   return visible;
 }
 
@@ -118,7 +118,7 @@ std::vector<int64_t> VisibleFirst(const MaskSpec& spec, const UnitGrid& grid, in
     default:
       break;
   }
-  ABSL_RAW_LOG(FATAL, "a mask of kind %d is not drawn from keys alone", static_cast<int>(spec.kind_case()));
+  MIMEO_CHECK(false, "a mask of kind ", static_cast<int>(spec.kind_case()), " is not drawn from keys alone");
   return {};
 }
 
@@ -152,13 +152,13 @@ std::vector<MaskPlan> DrawMaskPlans(const MaskSpec& spec, const PatchGrid& grid,
                                     absl::Span<const RandomKey> keys) {
   if (spec.has_none()) return {AllVisible(static_cast<int64_t>(keys.size()), grid.num_patches(), at::kCPU)};
   const int unit = spec.unit_patches(), groups = spec.groups();
-  ABSL_RAW_CHECK(unit > 0 && groups > 0, "a resolved mask");
+  MIMEO_CHECK(unit > 0 && groups > 0, "a resolved mask");
   const UnitGrid units{grid.rows / unit, grid.cols / unit};
   const int visible_units = num_visible / (unit * unit);
-  ABSL_RAW_CHECK(units.rows * unit == grid.rows && units.cols * unit == grid.cols &&
-                     visible_units * unit * unit == num_visible && groups * visible_units <= units.size() &&
-                     (groups == 1 || spec.has_random()),
-                 "whole units, and enough of them for every group");
+  MIMEO_CHECK(units.rows * unit == grid.rows && units.cols * unit == grid.cols &&
+                  visible_units * unit * unit == num_visible && groups * visible_units <= units.size() &&
+                  (groups == 1 || spec.has_random()),
+              "whole units, and enough of them for every group");
   std::vector<std::vector<std::vector<int64_t>>> visible(groups);  // by group and image
   for (const RandomKey& key : keys) {
     const std::vector<int64_t> order = VisibleFirst(spec, units, visible_units, key);
@@ -175,9 +175,9 @@ std::vector<MaskPlan> DrawMaskPlans(const MaskSpec& spec, const PatchGrid& grid,
 MaskPlan FocusedMaskPlan(absl::Span<const RandomKey> keys, const at::Tensor& attention_BL, int num_visible,
                          bool most_attended) {
   const auto batch = static_cast<int64_t>(keys.size());
-  ABSL_RAW_CHECK(attention_BL.dim() == 2 && attention_BL.size(0) == batch, "a row of attention per key");
+  MIMEO_CHECK(attention_BL.dim() == 2 && attention_BL.size(0) == batch, "a row of attention per key");
   const int64_t num_patches = attention_BL.size(1);
-  ABSL_RAW_CHECK(0 <= num_visible && num_visible <= num_patches, "more visible patches than there are");
+  MIMEO_CHECK(0 <= num_visible && num_visible <= num_patches, "more visible patches than there are");
   const at::Tensor rows_BL = attention_BL.contiguous();
   const float* attention = rows_BL.const_data_ptr<float>();
   std::vector<std::vector<int64_t>> visible;

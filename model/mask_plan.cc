@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 
 namespace mimeo {
 namespace {
@@ -20,7 +20,7 @@ at::Tensor RowOffsets(int64_t batch, int64_t stride, at::Device device) {
 }  // namespace
 
 MaskPlan PlanOfVisible(const std::vector<std::vector<int64_t>>& visible, int num_patches, int num_visible) {
-  ABSL_RAW_CHECK(0 <= num_visible && num_visible <= num_patches, "more visible patches than there are");
+  MIMEO_CHECK(0 <= num_visible && num_visible <= num_patches, "more visible patches than there are");
   const auto batch = static_cast<int64_t>(visible.size());
   MaskPlan plan{at::empty({batch, num_visible}, at::kLong), at::empty({batch, num_patches - num_visible}, at::kLong)};
   auto* seen = plan.visible_BK.data_ptr<int64_t>();
@@ -29,8 +29,8 @@ MaskPlan PlanOfVisible(const std::vector<std::vector<int64_t>>& visible, int num
   for (const std::vector<int64_t>& row : visible) {
     is_visible.assign(num_patches, false);
     for (const int64_t patch : row) is_visible[patch] = true;
-    ABSL_RAW_CHECK(std::count(is_visible.begin(), is_visible.end(), true) == num_visible,
-                   "K distinct patches of each image");
+    MIMEO_CHECK(std::count(is_visible.begin(), is_visible.end(), true) == num_visible,
+                "K distinct patches of each image");
     for (int64_t patch = 0; patch < num_patches; ++patch) *(is_visible[patch] ? seen : hidden)++ = patch;
   }
   return plan;

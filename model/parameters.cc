@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 
 namespace mimeo {
 namespace {
@@ -41,7 +41,7 @@ void Initialise(const at::Tensor& tensor, const RandomKey& key, Init init, int64
       return;
     }
     case Init::kConvDefault:
-      ABSL_RAW_CHECK(fan_in > 0, "kConvDefault needs the convolution's fan-in");
+      MIMEO_CHECK(fan_in > 0, "kConvDefault needs the convolution's fan-in");
       FillUniform(tensor, key, 1 / std::sqrt(static_cast<double>(fan_in)));
       return;
   }
@@ -56,7 +56,7 @@ Parameters Parameters::Unset(Products products) {
 }
 
 at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias) {
-  ABSL_RAW_CHECK(!Has(name), name.c_str());
+  MIMEO_CHECK(!Has(name), name);
   at::Tensor tensor = at::empty(shape, at::kFloat);
   if (initialises_) Initialise(tensor, key_.Fold(name), init, fan_in_for_conv_bias);
   tensor.requires_grad_();
@@ -65,7 +65,7 @@ at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init 
 }
 
 at::Tensor Parameters::AddAs(const std::string& name, const at::Tensor& value) {
-  ABSL_RAW_CHECK(!Has(name), name.c_str());
+  MIMEO_CHECK(!Has(name), name);
   at::Tensor tensor = value.detach().to(at::kFloat).clone();
   tensor.requires_grad_();
   all_.emplace_back(name, tensor);
@@ -73,7 +73,7 @@ at::Tensor Parameters::AddAs(const std::string& name, const at::Tensor& value) {
 }
 
 at::Tensor Parameters::AddConstant(const std::string& name, const at::Tensor& value) {
-  ABSL_RAW_CHECK(!Has(name), name.c_str());
+  MIMEO_CHECK(!Has(name), name);
   constants_.emplace_back(name, value.detach());
   return constants_.back().second;
 }
@@ -103,7 +103,7 @@ at::Tensor Parameters::Find(const std::string& name) const {
       if (entry == name) return tensor;
     }
   }
-  ABSL_RAW_CHECK(false, ("no parameter is called " + name).c_str());
+  MIMEO_CHECK(false, "no parameter is called ", name);
   return at::Tensor();
 }
 

@@ -8,7 +8,7 @@
 
 #include <cmath>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 
 namespace mimeo {
 namespace {
@@ -27,7 +27,7 @@ void SinCosAxis(int position, int half, float* out) {
 at::Tensor Patchify(const at::Tensor& images_BCHW, int patch_px) {
   const int64_t batch = images_BCHW.size(0), channels = images_BCHW.size(1), p = patch_px;
   const int64_t rows = images_BCHW.size(2) / p, cols = images_BCHW.size(3) / p;
-  ABSL_RAW_CHECK(images_BCHW.size(2) == rows * p && images_BCHW.size(3) == cols * p, "patches must tile the image");
+  MIMEO_CHECK(images_BCHW.size(2) == rows * p && images_BCHW.size(3) == cols * p, "patches must tile the image");
   return images_BCHW.view({batch, channels, rows, p, cols, p})
       .permute({0, 2, 4, 3, 5, 1})
       .reshape({batch, rows * cols, p * p * channels});
@@ -41,7 +41,7 @@ at::Tensor Unpatchify(const at::Tensor& patches_BLP, const PatchGrid& grid) {
 }
 
 at::Tensor SinCosPositions(const PatchGrid& grid, int width) {
-  ABSL_RAW_CHECK(width % 4 == 0, "two axes of sines and cosines need a width that is a multiple of 4");
+  MIMEO_CHECK(width % 4 == 0, "two axes of sines and cosines need a width that is a multiple of 4");
   at::Tensor positions_LD = at::zeros({grid.num_patches() + 1, width}, at::kFloat);
   float* out = positions_LD.data_ptr<float>() + width;
   for (int row = 0; row < grid.rows; ++row) {
@@ -74,8 +74,8 @@ PixelStatistics StatisticsOf(const DataSpec& data) {
 
 at::Tensor NormalizePixels(const at::Tensor& bytes_BCHW, const PixelStatistics& statistics) {
   const auto channels = static_cast<int64_t>(statistics.mean.size());
-  ABSL_RAW_CHECK(bytes_BCHW.size(1) == channels && statistics.std.size() == statistics.mean.size(),
-                 "statistics of every channel");
+  MIMEO_CHECK(bytes_BCHW.size(1) == channels && statistics.std.size() == statistics.mean.size(),
+              "statistics of every channel");
   at::Tensor scale = at::empty({channels, 1, 1}, at::kFloat), shift = at::empty({channels, 1, 1}, at::kFloat);
   for (int64_t c = 0; c < channels; ++c) {
     scale.data_ptr<float>()[c] = static_cast<float>(1 / (255.0 * statistics.std[c]));

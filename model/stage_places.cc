@@ -5,7 +5,7 @@
 #include <ATen/ops/index.h>
 #include <ATen/ops/zeros.h>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 
 namespace mimeo {
 namespace {
@@ -109,7 +109,7 @@ class VisibleTiles final : public StagePlaces {
 }  // namespace
 
 std::unique_ptr<StagePlaces> MakeStagePlaces(StageEvaluation stages, const MaskPlan& plan, const PatchGrid& grid) {
-  ABSL_RAW_CHECK(stages != STAGES_UNSPECIFIED, "a resolved spec says how its stages are evaluated");
+  MIMEO_CHECK(stages != STAGES_UNSPECIFIED, "a resolved spec says how its stages are evaluated");
   if (stages == STAGES_DENSE || plan.hidden_BM.size(1) == 0) return std::make_unique<WholeImages>(plan, grid);
   return std::make_unique<VisibleTiles>(plan, grid);
 }

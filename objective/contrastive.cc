@@ -8,7 +8,7 @@
 #include <map>
 #include <vector>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "objective/pooling.h"
 
 namespace mimeo {
@@ -86,7 +86,7 @@ LossTerm Contrastive::Compute(const ForwardPass& pass) const {
 }
 
 LossTerm Contrastive::CompareTwo(const ForwardPass& pass, const RowGatherer& rows) const {
-  ABSL_RAW_CHECK(pass.encodings.size() == 2, "a contrastive objective compares two encodings of each image");
+  MIMEO_CHECK(pass.encodings.size() == 2, "a contrastive objective compares two encodings of each image");
   const at::Tensor projected_NE = projector_.Forward(
       at::cat({Pool(pass.encodings[0], spec_.pooling()), Pool(pass.encodings[1], spec_.pooling())}), rows);
   const at::Tensor predicted_NE = predictor_.has_value() ? predictor_->Forward(projected_NE, rows) : projected_NE;
@@ -107,7 +107,7 @@ LossTerm Contrastive::CompareTwo(const ForwardPass& pass, const RowGatherer& row
 }
 
 LossTerm Contrastive::CompareWithAverages(const ForwardPass& pass, const RowGatherer& rows) const {
-  ABSL_RAW_CHECK(!pass.targets.empty(), "needs().average_targets was not met");
+  MIMEO_CHECK(!pass.targets.empty(), "needs().average_targets was not met");
   std::map<int, at::Tensor> targets_RE;  // by view
   {
     const at::NoGradGuard no_grad;
@@ -131,7 +131,7 @@ LossTerm Contrastive::CompareWithAverages(const ForwardPass& pass, const RowGath
       if (++comparisons == 1) AddStats(pairs, &term);
     }
   }
-  ABSL_RAW_CHECK(comparisons > 0, "there are at least two views to compare");
+  MIMEO_CHECK(comparisons > 0, "there are at least two views to compare");
   term.value = term.value / comparisons;
   return term;
 }

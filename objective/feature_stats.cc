@@ -5,7 +5,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "objective/losses.h"
 #include "objective/pooling.h"
 
@@ -17,7 +17,7 @@ constexpr int64_t kRowsOfARank = 256;  // the decomposition's cost is their cube
 }  // namespace
 
 std::map<std::string, at::Tensor> FeatureStats(const std::vector<Encoding>& encodings) {
-  ABSL_RAW_CHECK(!encodings.empty(), "statistics of no encoding");
+  MIMEO_CHECK(!encodings.empty(), "statistics of no encoding");
   const at::NoGradGuard no_grad;
   const at::Tensor features_ND = Pool(encodings[0], POOLING_MEAN);
   std::map<std::string, at::Tensor> stats;

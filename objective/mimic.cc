@@ -4,7 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "objective/losses.h"
 #include "objective/vit_decoder.h"
 
@@ -69,8 +69,7 @@ LossTerm Mimic::Compute(const ForwardPass& pass) const {
   at::Tensor sum;
   for (size_t i = 0; i < pass.views.size(); ++i) {
     const auto teacher = pass.views[i].teacher_BNT.find(name_);
-    ABSL_RAW_CHECK(teacher != pass.views[i].teacher_BNT.end(),
-                   ("a view has no teacher tokens for objective " + name_).c_str());
+    MIMEO_CHECK(teacher != pass.views[i].teacher_BNT.end(), "a view has no teacher tokens for objective ", name_);
     const at::Tensor student_BNT = Predict(pass.encodings[i], pass.views[i].plan);
     const at::Tensor loss = MimicLoss(student_BNT, teacher->second, spec_.distance(), spec_.teacher_norm());
     sum = sum.defined() ? sum + loss : loss;

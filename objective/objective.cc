@@ -7,9 +7,9 @@
 #include <set>
 #include <utility>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/check.h"
 #include "base/half_cosine.h"
 #include "objective/contrastive.h"
 #include "objective/mimic.h"
@@ -148,7 +148,7 @@ void EncodeViews(const Encoder& encoder, const Encoder* average, const Objective
     pass->encodings.push_back(encoder.Encode(view.images_BCHW, view.plan, options));
   }
   if (!objectives.needs().average_targets) return;
-  ABSL_RAW_CHECK(average != nullptr, "an objective compares with averages, and there are none");
+  MIMEO_CHECK(average != nullptr, "an objective compares with averages, and there are none");
   EncodeTargets(*average, pass);
 }
 

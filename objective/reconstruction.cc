@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "model/patches.h"
 #include "objective/linear_decoder.h"
 #include "objective/losses.h"
@@ -20,7 +20,7 @@ const at::Tensor& NextView(const ForwardPass& pass, size_t i) {
   const int next = (pass.views[i].view + 1) % num_views;
   const auto found =
       std::find_if(pass.views.begin(), pass.views.end(), [&](const ViewInput& input) { return input.view == next; });
-  ABSL_RAW_CHECK(found != pass.views.end(), "views are numbered from 0 without a gap");
+  MIMEO_CHECK(found != pass.views.end(), "views are numbered from 0 without a gap");
   return found->images_BCHW;
 }
 
@@ -52,7 +52,7 @@ at::Tensor Reconstruction::Target(const ForwardPass& pass, size_t i) const {
 }
 
 LossTerm Reconstruction::Compute(const ForwardPass& pass) const {
-  ABSL_RAW_CHECK(target_view_ != TARGET_VIEW_SHARED || pass.shared_BCHW.defined(), "needs().shared_target was not met");
+  MIMEO_CHECK(target_view_ != TARGET_VIEW_SHARED || pass.shared_BCHW.defined(), "needs().shared_target was not met");
   at::Tensor sum;
   for (size_t i = 0; i < pass.views.size(); ++i) {
     const at::Tensor predicted_BMP = decoder_->Predict(pass.encodings[i], pass.views[i].plan);

@@ -8,7 +8,7 @@
 
 #include <vector>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "objective/losses.h"
 #include "objective/pooling.h"
 
@@ -32,7 +32,7 @@ SelfDistillation::SelfDistillation(const SelfDistillationSpec& spec, const Encod
       center_P_(averaged->Add(center_name_, {spec.num_prototypes()}, Init::kZeros)) {}
 
 LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
-  ABSL_RAW_CHECK(!pass.targets.empty(), "needs().average_targets was not met");
+  MIMEO_CHECK(!pass.targets.empty(), "needs().average_targets was not met");
   const RowGatherer rows = pass.alone ? RowGatherer() : rows_;
   // All views go through a head together, so that its prototypes are scaled to length 1 once. M rows: those of each
   // view in turn.
@@ -65,7 +65,7 @@ LossTerm SelfDistillation::Compute(const ForwardPass& pass) const {
       ++pairs;
     }
   }
-  ABSL_RAW_CHECK(pairs > 0, "self-distillation compares at least two views");
+  MIMEO_CHECK(pairs > 0, "self-distillation compares at least two views");
   LossTerm term;
   term.value = sum / pairs;
   const at::NoGradGuard no_grad;

@@ -4,7 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index.h>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "model/patches.h"
 
 namespace mimeo {
@@ -36,7 +36,7 @@ VitDecoder::VitDecoder(const DecoderShape& shape, const Encoder& encoder, const 
       blocks_(MakeBlocks(shape, prefix, parameters)),
       norm_(prefix + "decoder_norm", shape.width, kNormEpsilon, parameters),
       predict_(prefix + "decoder_pred", shape.width, shape.num_values, parameters) {
-  ABSL_RAW_CHECK(!blocks_.empty(), "a decoder has at least one block");
+  MIMEO_CHECK(!blocks_.empty(), "a decoder has at least one block");
 }
 
 at::Tensor VitDecoder::Predict(const Encoding& encoding, const MaskPlan& plan) const {

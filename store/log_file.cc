@@ -4,8 +4,8 @@
 #include <array>
 #include <optional>
 
-#include "absl/base/internal/endian.h"
 #include "absl/strings/str_cat.h"
+#include "base/endian.h"
 
 namespace mimeo {
 namespace {
@@ -42,10 +42,10 @@ struct Piece {
 
 int64_t SizeOf(absl::string_view file) { return static_cast<int64_t>(file.size()); }
 int64_t LeftInBlock(int64_t at) { return kBlockBytes - at % kBlockBytes; }
-int64_t LengthAt(absl::string_view file, int64_t at) { return absl::little_endian::Load16(file.data() + at + 4); }
+int64_t LengthAt(absl::string_view file, int64_t at) { return LoadLittle16(file.data() + at + 4); }
 
 bool HasChecksum(absl::string_view file, int64_t at, int64_t length) {
-  return Mask(Crc32c(file.substr(at + 6, 1 + length))) == absl::little_endian::Load32(file.data() + at);
+  return Mask(Crc32c(file.substr(at + 6, 1 + length))) == LoadLittle32(file.data() + at);
 }
 
 // The whole piece at `at`, if there is one.
@@ -112,8 +112,8 @@ uint32_t Crc32c(absl::string_view bytes, uint32_t before) {
   uint32_t crc = ~before;
   size_t i = 0;
   for (; i + 8 <= bytes.size(); i += 8) {
-    const uint32_t low = crc ^ absl::little_endian::Load32(bytes.data() + i);
-    const uint32_t high = absl::little_endian::Load32(bytes.data() + i + 4);
+    const uint32_t low = crc ^ LoadLittle32(bytes.data() + i);
+    const uint32_t high = LoadLittle32(bytes.data() + i + 4);
     crc = t[7][low & 0xff] ^ t[6][(low >> 8) & 0xff] ^ t[5][(low >> 16) & 0xff] ^ t[4][low >> 24] ^ t[3][high & 0xff] ^
           t[2][(high >> 8) & 0xff] ^ t[1][(high >> 16) & 0xff] ^ t[0][high >> 24];
   }
@@ -201,8 +201,8 @@ std::string WriteLog(const std::vector<std::string>& records) {
       const Type type = first ? (last ? kFull : kFirst) : (last ? kLast : kMiddle);
       const std::string checked = absl::StrCat(std::string(1, static_cast<char>(type)), left.substr(0, length));
       char header[kHeaderBytes - 1];
-      absl::little_endian::Store32(header, Mask(Crc32c(checked)));
-      absl::little_endian::Store16(header + 4, static_cast<uint16_t>(length));
+      StoreLittle32(header, Mask(Crc32c(checked)));
+      StoreLittle16(header + 4, static_cast<uint16_t>(length));
       file.append(header, sizeof(header));
       file.append(checked);
       left.remove_prefix(length);

@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
-#include "absl/base/internal/endian.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/endian.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "store/database.h"
@@ -147,8 +147,8 @@ class Salvager {
     ASSIGN_OR_RETURN(const std::string bytes, ReadFile(JoinPath(dir_, file)));
     absl::string_view left = absl::string_view(bytes).substr(std::min(kFileHeader, bytes.size()));
     while (left.size() > kHeader) {
-      const uint64_t key = absl::little_endian::Load64(left.data());
-      const uint64_t value = absl::little_endian::Load64(left.data() + 8);
+      const uint64_t key = LoadLittle64(left.data());
+      const uint64_t value = LoadLittle64(left.data() + 8);
       if (key > left.size() || value > left.size() || kHeader + key + value > left.size()) {
         break;  // the file's end, or damage
       }

@@ -8,13 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "proto/teacher.grpc.pb.h"
 #include "teacher/teacher_batch.h"
 #include "teacher/teacher_frames.h"
@@ -42,13 +42,6 @@ bool IsFinal(const absl::Status& status) {
     default:
       return false;
   }
-}
-
-void Pause(absl::Duration duration, absl::Time deadline) {
-  absl::Mutex mu;
-  absl::MutexLock lock(&mu);
-  const bool never = false;
-  Clock::Real()->Await(&mu, absl::Condition(&never), std::min(deadline, Clock::Real()->Now() + duration));
 }
 
 std::string Text(bool has) { return has ? "yes" : "no"; }
@@ -144,14 +137,14 @@ absl::Status TeacherClient::Reach(absl::Time deadline) {
     if (IsFinal(status)) return status;
     Waiting(true);
     if (Clock::Real()->Now() >= deadline) return TooLate(status);
-    Pause(backoff_.Next(), deadline);
+    WaitUntil(std::min(deadline, Clock::Real()->Now() + backoff_.Next()));
   }
 }
 
 absl::Status TeacherClient::Meet(const std::string& address, absl::Time deadline) {
   address_ = address;
   // A new channel: an old one may be in its reconnect backoff.
-  std::unique_ptr<Teacher::Stub> stub = Teacher::NewStub(OpenChannel(address));
+  std::unique_ptr<Teacher::Stub> stub = Teacher::NewStub(OpenChannel(options_.channels, address));
   grpc::ClientContext context;
   SetDeadline(&context, std::min(kDescribePatience, deadline - Clock::Real()->Now()));
   TeacherContract contract;
@@ -224,7 +217,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.request.teacher, address_,
                  answered.status().ToString());
     if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
-    Pause(backoff_.Next(), deadline);
+    WaitUntil(std::min(deadline, Clock::Real()->Now() + backoff_.Next()));
   }
   RETURN_IF_ERROR(
       AtAddress(options_.pins->Check(contract_)));  // the job may have pinned another rank's teacher meanwhile

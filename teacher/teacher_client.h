@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/random_key.h"
+#include "base/rpc/channel_options.h"
 #include "teacher/feature_source.h"
 #include "teacher/teacher_pins.h"
 #include "teacher/teacher_request.h"
@@ -17,6 +18,7 @@ namespace mimeo {
 
 struct TeacherClientOptions {
   TeacherRequest request;
+  ChannelOptions channels;
   // What a view's masks are drawn with, where the teacher draws them.
   std::function<RandomKey(const RandomKey& row, int view)> mask_key;
   // Of the job; asked at each connection, and before features are handed out. Outlives the client.

@@ -3,8 +3,8 @@
 #include <optional>
 #include <utility>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/clock.h"
 
 namespace mimeo {
@@ -25,8 +25,8 @@ Batcher::~Batcher() { Stop(); }
 
 absl::Status Batcher::Submit(uint64_t stream, FeatureTask task, Done done) {
   const int num_images = task.num_images;
-  ABSL_RAW_CHECK(num_images >= 1 && num_images <= geometry_.max_images_of(NumPatches(task.wish)),
-                 "a request must fit a batch");
+  MIMEO_CHECK(num_images >= 1 && num_images <= geometry_.max_images_of(NumPatches(task.wish)),
+              "a request must fit a batch");
   WishKey wish(task.wish);
   absl::MutexLock lock(&mu_);
   if (stopped_) return absl::UnavailableError("the teacher stops");

@@ -9,13 +9,13 @@
 
 namespace mimeo {
 
-Registration::Registration(const std::string& coordinator_address, const TeacherHeartbeatRequest& heartbeat,
-                           Metrics* metrics, Clock* clock)
+Registration::Registration(const ChannelOptions& channels, const std::string& coordinator_address,
+                           const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock)
     : coordinator_address_(coordinator_address),
       heartbeat_(heartbeat),
       metrics_(metrics),
       clock_(clock),
-      coordinator_(Cluster::NewStub(OpenChannel(coordinator_address))) {
+      coordinator_(Cluster::NewStub(OpenChannel(channels, coordinator_address))) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -23,8 +23,8 @@ Registration::~Registration() {
   {
     absl::MutexLock lock(&mu_);
     stopped_ = true;
-    if (call_ != nullptr) call_->TryCancel();
   }
+  call_.Cancel();
   thread_.join();
 }
 
@@ -51,18 +51,10 @@ void Registration::Run() {
 }
 
 absl::Status Registration::Beat() {
-  grpc::ClientContext context;
-  SetDeadline(&context, limits::kRpcDeadline);
-  {
-    absl::MutexLock lock(&mu_);
-    if (stopped_) return absl::CancelledError("stopped");
-    call_ = &context;
-  }
   TeacherHeartbeatReply reply;
-  const absl::Status status = FromGrpc(coordinator_->TeacherHeartbeat(&context, heartbeat_, &reply));
-  absl::MutexLock lock(&mu_);
-  call_ = nullptr;
-  return status;
+  return call_.Run(limits::kRpcDeadline, CancellableCall::WhenAway::kFail, [&](grpc::ClientContext* context) {
+    return FromGrpc(coordinator_->TeacherHeartbeat(context, heartbeat_, &reply));
+  });
 }
 
 }  // namespace mimeo

@@ -13,6 +13,8 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/metrics_server.h"
+#include "base/rpc/cancellable_call.h"
+#include "base/rpc/channel_options.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -20,22 +22,22 @@ namespace mimeo {
 class Registration {
  public:
   // `metrics` and `clock` outlive this.
-  Registration(const std::string& coordinator_address, const TeacherHeartbeatRequest& heartbeat, Metrics* metrics,
-               Clock* clock);
+  Registration(const ChannelOptions& channels, const std::string& coordinator_address,
+               const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock);
   ~Registration();
 
  private:
   void Run();
-  absl::Status Beat() ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Beat();
 
   const std::string coordinator_address_;
   const TeacherHeartbeatRequest heartbeat_;
   Metrics* const metrics_;
   Clock* const clock_;
   const std::unique_ptr<Cluster::Stub> coordinator_;
+  CancellableCall call_;
 
   absl::Mutex mu_;
-  grpc::ClientContext* call_ ABSL_GUARDED_BY(mu_) = nullptr;  // under way
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
 
   std::thread thread_;

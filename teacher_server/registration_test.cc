@@ -45,11 +45,12 @@ TeacherHeartbeatRequest Heartbeat() {
 
 TEST(RegistrationTest, BeatsAtOnceAndThenOncePerSecond) {
   RecordingCluster cluster;
-  auto server = RpcServer::Start("127.0.0.1:0", {&cluster});
+  auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&cluster});
   ASSERT_TRUE(server.ok()) << server.status();
   Metrics metrics(MetricOwner::kTeacher);
   mimeo::testing::FakeClock clock;
-  Registration registration(absl::StrCat("127.0.0.1:", (*server)->port()), Heartbeat(), &metrics, &clock);
+  Registration registration(ChannelOptions(), absl::StrCat("127.0.0.1:", (*server)->port()), Heartbeat(), &metrics,
+                            &clock);
   const auto first = cluster.WaitFor(1);
   EXPECT_EQ(first.size(), 1u);
   EXPECT_EQ(first[0].name(), "dino");
@@ -66,18 +67,18 @@ TEST(RegistrationTest, GoesOnWhileTheCoordinatorIsAway) {
   std::string address;
   {
     RecordingCluster nobody;
-    auto server = RpcServer::Start("127.0.0.1:0", {&nobody});
+    auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&nobody});
     ASSERT_TRUE(server.ok());
     address = absl::StrCat("127.0.0.1:", (*server)->port());
   }
   Metrics metrics(MetricOwner::kTeacher);
   mimeo::testing::FakeClock clock;
-  Registration registration(address, Heartbeat(), &metrics, &clock);
+  Registration registration(ChannelOptions(), address, Heartbeat(), &metrics, &clock);
   while (metrics.Text().find("mimeo_teacher_heartbeat_failures_total 0") != std::string::npos) {
     std::this_thread::yield();
   }
   RecordingCluster cluster;
-  auto server = RpcServer::Start(address, {&cluster});
+  auto server = RpcServer::Start(ChannelOptions(), address, {&cluster});
   ASSERT_TRUE(server.ok()) << server.status();
   std::thread time([&] {
     while (cluster.WaitFor(0).empty()) {

@@ -32,7 +32,7 @@ absl::StatusOr<std::unique_ptr<ServingTeacher>> ServingTeacher::Start(const Opti
                                                                       Clock* clock) {
   RETURN_IF_ERROR(GeometryOf(contract).status());
   std::unique_ptr<ServingTeacher> server(new ServingTeacher(options, contract, std::move(compute), metrics, clock));
-  ASSIGN_OR_RETURN(server->server_, RpcServer::Start(options.listen, {&server->service_}));
+  ASSIGN_OR_RETURN(server->server_, RpcServer::Start(options.channels, options.listen, {&server->service_}));
   server->watch_ = std::thread([raw = server.get()] { raw->WatchStreams(); });
   return server;
 }

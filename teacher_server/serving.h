@@ -27,6 +27,7 @@ class ServingTeacher {
  public:
   struct Options {
     std::string listen = "127.0.0.1:0";
+    ChannelOptions channels;
     TeacherService::Options service;
   };
 

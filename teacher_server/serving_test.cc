@@ -103,7 +103,7 @@ class Gate {
 class Client {
  public:
   explicit Client(int port)
-      : stub_(Teacher::NewStub(OpenChannel(absl::StrCat("127.0.0.1:", port)))),
+      : stub_(Teacher::NewStub(OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", port)))),
         stream_(stub_->StreamFeatures(&context_)) {}
 
   bool Send(const FeatureRequest& frame) { return stream_->Write(frame); }

@@ -9,15 +9,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/devices.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
+#include "base/rpc/channel_options.h"
 #include "base/short_spin.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -42,19 +43,8 @@ struct Flags {
   std::string precision = "auto";
   int threads = 0;
   int max_batch_images = 64;
+  ChannelOptions channels;
 };
-
-// "host:port" -> host.
-std::string HostOf(const std::string& address) { return address.substr(0, address.rfind(':')); }
-
-absl::StatusOr<int> PortOf(const std::string& flag, const std::string& address) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat(flag, " is \"", address, "\", must be HOST:PORT"));
-  }
-  return port;
-}
 
 absl::Status Check(const Flags& flags) {
   std::string problems;
@@ -69,12 +59,12 @@ absl::Status Check(const Flags& flags) {
     add(absl::InvalidArgumentError(
         absl::StrCat("--name is \"", ToText(flags.name), "\", must be UTF-8 without control characters")));
   }
-  add(PortOf("--listen", flags.listen).status());
-  add(PortOf("--metrics_listen", flags.metrics_listen).status());
-  if (!flags.advertise.empty()) add(PortOf("--advertise", flags.advertise).status());
-  if (!flags.coordinator.empty()) add(PortOf("--coordinator", flags.coordinator).status());
-  const std::string host = HostOf(flags.listen);
-  if (!flags.coordinator.empty() && flags.advertise.empty() && (host == "0.0.0.0" || host == "[::]")) {
+  const auto listen = ParseAddress("--listen", flags.listen, AddressUse::kListen);
+  add(listen.status());
+  add(ParseAddress("--metrics_listen", flags.metrics_listen, AddressUse::kListen).status());
+  if (!flags.advertise.empty()) add(ParseAddress("--advertise", flags.advertise, AddressUse::kCall).status());
+  if (!flags.coordinator.empty()) add(ParseAddress("--coordinator", flags.coordinator, AddressUse::kCall).status());
+  if (!flags.coordinator.empty() && flags.advertise.empty() && listen.ok() && listen->every_interface()) {
     add(absl::InvalidArgumentError(
         absl::StrCat("--advertise is needed: ranks cannot connect to --listen ", flags.listen)));
   }
@@ -115,14 +105,17 @@ absl::Status Serve(const Flags& flags) {
   SetServingLimits(flags.max_batch_images, &contract);
 
   Metrics metrics(MetricOwner::kTeacher);
-  ASSIGN_OR_RETURN(const int metrics_port_wanted, PortOf("--metrics_listen", flags.metrics_listen));
-  ASSIGN_OR_RETURN(const int metrics_port, metrics.Serve(HostOf(flags.metrics_listen), metrics_port_wanted));
+  ASSIGN_OR_RETURN(const Address metrics_listen,
+                   ParseAddress("--metrics_listen", flags.metrics_listen, AddressUse::kListen));
+  ASSIGN_OR_RETURN(const Address metrics_bound, metrics.Serve(metrics_listen));
+  ASSIGN_OR_RETURN(const Address listen, ParseAddress("--listen", flags.listen, AddressUse::kListen));
   ServingTeacher::Options options;
-  options.listen = flags.listen;
+  options.listen = listen.ToString();
+  options.channels = flags.channels;
   const auto compute = [&teacher](absl::Span<const FeatureTask> tasks) { return teacher->Compute(tasks); };
   ASSIGN_OR_RETURN(const std::unique_ptr<ServingTeacher> server,
                    ServingTeacher::Start(options, contract, compute, &metrics, Clock::Real()));
-  const std::string bound = absl::StrCat(HostOf(flags.listen), ":", server->port());
+  const std::string bound = listen.WithPort(server->port()).ToString();
   for (const std::string& note : teacher->notes()) {
     spdlog::info("weights assumed name={} note=\"{}\"", flags.name, note);
   }
@@ -142,11 +135,11 @@ absl::Status Serve(const Flags& flags) {
     heartbeat.set_name(flags.name);
     heartbeat.set_address(flags.advertise.empty() ? bound : flags.advertise);
     heartbeat.set_incarnation(absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
-    registration = std::make_unique<Registration>(flags.coordinator, heartbeat, &metrics, Clock::Real());
+    registration =
+        std::make_unique<Registration>(flags.channels, flags.coordinator, heartbeat, &metrics, Clock::Real());
   }
   if (!flags.announce.empty()) {
-    const std::string metrics_address = absl::StrCat(HostOf(flags.metrics_listen), ":", metrics_port);
-    RETURN_IF_ERROR(Announce(flags.announce, {{"address", bound}, {"metrics_address", metrics_address}}));
+    RETURN_IF_ERROR(Announce(flags.announce, {{"address", bound}, {"metrics_address", metrics_bound.ToString()}}));
   }
   WaitForStop();
   spdlog::info("teacher stops name={}", flags.name);

@@ -31,9 +31,9 @@ void EnableHealthAndReflection() {
   });
 }
 
-void SetServerLimits(grpc::ServerBuilder* builder) {
-  builder->SetMaxReceiveMessageSize(limits::kMessageBytes);
-  builder->SetMaxSendMessageSize(limits::kMessageBytes);
+void SetServerLimits(const ChannelOptions& options, grpc::ServerBuilder* builder) {
+  builder->SetMaxReceiveMessageSize(options.message_bytes_max);
+  builder->SetMaxSendMessageSize(options.message_bytes_max);
   builder->SetResourceQuota(
       grpc::ResourceQuota("rpc_server").SetMaxThreads(limits::kRpcThreads).Resize(limits::kRpcMemoryBytes));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, limits::kConcurrentStreamsPerServer);
@@ -42,11 +42,11 @@ void SetServerLimits(grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // A server answers a client that pings oftener than this by closing the connection ("too_many_pings").
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
-                              Milliseconds(limits::kKeepAlivePeriod / 2));
+                              Milliseconds(options.keep_alive_period / 2));
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // A client whose machine is gone holds streams and threads here: probe it as it probes us.
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits::kKeepAlivePeriod));
-  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(limits::kKeepAliveTimeout));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keep_alive_period));
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keep_alive_timeout));
 }
 
 }  // namespace
@@ -63,13 +63,13 @@ absl::Status FromGrpc(const grpc::Status& status) {
 
 void SetDeadline(grpc::ClientContext* context, absl::Duration timeout) { context->set_deadline(After(timeout)); }
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+std::shared_ptr<grpc::Channel> OpenChannel(const ChannelOptions& options, const std::string& address) {
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(limits::kMessageBytes);
-  arguments.SetMaxSendMessageSize(limits::kMessageBytes);
+  arguments.SetMaxReceiveMessageSize(options.message_bytes_max);
+  arguments.SetMaxSendMessageSize(options.message_bytes_max);
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, limits::kMetadataBytes);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(limits::kKeepAlivePeriod));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(limits::kKeepAliveTimeout));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keep_alive_period));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keep_alive_timeout));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, Milliseconds(limits::kReconnectBackoff / 10));
@@ -82,11 +82,11 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
   return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
 }
 
-absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::string& address,
+absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const ChannelOptions& options, const std::string& address,
                                                             const std::vector<grpc::Service*>& services) {
   EnableHealthAndReflection();
   grpc::ServerBuilder builder;
-  SetServerLimits(&builder);
+  SetServerLimits(options, &builder);
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);

@@ -59,10 +59,12 @@ class RpcTest : public ::testing::Test {
  protected:
   void SetUp() override { Serve("127.0.0.1:0"); }
 
-  void Serve(const std::string& address) { ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(address, {&service_})); }
+  void Serve(const std::string& address) {
+    ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(ChannelOptions(), address, {&service_}));
+  }
 
   absl::StatusOr<std::string> Call(const std::string& address, const std::string& text) {
-    const auto channel = OpenChannel(address);
+    const auto channel = OpenChannel(ChannelOptions(), address);
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(10));
     return Say(channel.get(), &context, text);
@@ -121,12 +123,29 @@ TEST_F(RpcTest, MessagesOverTheLimitAreRefusedInBothDirections) {
   EXPECT_OK(Call(Address(), std::string(limits::kChunkBytes, 'x')));
 }
 
+TEST_F(RpcTest, TheOptionsOfServerAndChannelBoundMessages) {
+  ChannelOptions small;
+  small.message_bytes_max = 100;
+  const std::string text(200, 'x');
+  const auto say = [&](const ChannelOptions& options) {
+    grpc::ClientContext context;
+    SetDeadline(&context, absl::Seconds(10));
+    return Say(OpenChannel(options, Address()).get(), &context, text);
+  };
+  EXPECT_THAT(say(small), StatusIs(absl::StatusCode::kResourceExhausted, "larger than max"));
+  EXPECT_OK(say(ChannelOptions()));
+  ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(small, "127.0.0.1:0", {&service_}));
+  EXPECT_THAT(say(ChannelOptions()), StatusIs(absl::StatusCode::kResourceExhausted, "larger than max"));
+}
+
 TEST_F(RpcTest, ATakenPortIsUnavailableAndNamed) {
-  EXPECT_THAT(RpcServer::Start(Address(), {}).status(), StatusIs(absl::StatusCode::kUnavailable, Address()));
+  EXPECT_THAT(RpcServer::Start(ChannelOptions(), Address(), {}).status(),
+              StatusIs(absl::StatusCode::kUnavailable, Address()));
 }
 
 TEST_F(RpcTest, AnAddressOfAnotherMachineIsUnavailable) {
-  EXPECT_THAT(RpcServer::Start("192.0.2.1:0", {}).status(), StatusIs(absl::StatusCode::kUnavailable, "192.0.2.1:0"));
+  EXPECT_THAT(RpcServer::Start(ChannelOptions(), "192.0.2.1:0", {}).status(),
+              StatusIs(absl::StatusCode::kUnavailable, "192.0.2.1:0"));
 }
 
 TEST_F(RpcTest, NobodyAtTheAddressIsUnavailable) {
@@ -137,7 +156,7 @@ TEST_F(RpcTest, NobodyAtTheAddressIsUnavailable) {
 
 TEST_F(RpcTest, AChannelFindsARestartedServer) {
   const std::string address = Address();
-  const auto channel = OpenChannel(address);
+  const auto channel = OpenChannel(ChannelOptions(), address);
   const auto call = [&] {
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(30));
@@ -151,7 +170,7 @@ TEST_F(RpcTest, AChannelFindsARestartedServer) {
 }
 
 TEST_F(RpcTest, ADeadlineEndsACallThatNobodyAnswers) {
-  const auto channel = OpenChannel("unix:/nonexistent/socket");
+  const auto channel = OpenChannel(ChannelOptions(), "unix:/nonexistent/socket");
   grpc::ClientContext context;
   SetDeadline(&context, absl::Milliseconds(50));
   context.set_wait_for_ready(true);
@@ -160,7 +179,7 @@ TEST_F(RpcTest, ADeadlineEndsACallThatNobodyAnswers) {
 
 // The standard health protocol, so that grpcurl and probes work: an empty service name asks for the whole server.
 TEST_F(RpcTest, HealthIsServing) {
-  const auto channel = OpenChannel(Address());
+  const auto channel = OpenChannel(ChannelOptions(), Address());
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(10));
   StringValue request, reply;  // HealthCheckRequest too is one string in field 1
@@ -177,7 +196,7 @@ TEST_F(RpcTest, HealthIsServing) {
 
 // Reflection's one method is a stream; the list of services is asked with field 7 and names them in plain text.
 TEST_F(RpcTest, ReflectionListsTheServices) {
-  grpc::GenericStub stub(OpenChannel(Address()));
+  grpc::GenericStub stub(OpenChannel(ChannelOptions(), Address()));
   grpc::ClientContext context;
   SetDeadline(&context, absl::Seconds(10));
   grpc::CompletionQueue queue;

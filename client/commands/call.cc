@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "client/exit_code.h"
 #include "client/json_text.h"

@@ -82,7 +82,7 @@ absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply
                   Reply* reply) {
   grpc::ClientContext context;
   SetDeadline(&context, limits::kRpcDeadline);
-  const auto stub = Coordinator::NewStub(OpenChannel(invocation.server));
+  const auto stub = Coordinator::NewStub(OpenChannel(invocation.channels, invocation.server));
   return Explained(FromGrpc((stub.get()->*method)(&context, request, reply)), invocation.server);
 }
 

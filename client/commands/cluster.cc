@@ -2,14 +2,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "base/clock.h"
 #include "base/limits.h"
+#include "base/print.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "client/commands/call.h"
 #include "client/exit_code.h"
-#include "client/print.h"
 #include "client/worker_text.h"
 
 namespace mimeo {
@@ -47,8 +46,6 @@ absl::StatusOr<Worker> FindWorker(const Invocation& invocation, const std::strin
 
 // Until nothing runs on a drained worker any more, or it has left. Aborted: somebody took the drain back.
 absl::Status AwaitEmpty(const Invocation& invocation, const std::string& id) {
-  absl::Mutex mu;
-  const bool never = false;
   while (true) {
     const absl::StatusOr<Worker> worker = FindWorker(invocation, id);
     if (absl::IsNotFound(worker.status()) || (worker.ok() && worker->drained() && worker->slots_busy() == 0)) {
@@ -59,8 +56,7 @@ absl::Status AwaitEmpty(const Invocation& invocation, const std::string& id) {
       return absl::AbortedError(
           absl::StrCat(id, " was undrained while ", worker->slots_busy(), " of its slots were busy"));
     }
-    absl::MutexLock lock(&mu);
-    Clock::Real()->Await(&mu, absl::Condition(&never), Clock::Real()->Now() + kLook);
+    WaitFor(kLook);
   }
 }
 

@@ -6,12 +6,15 @@
 #include <functional>
 #include <string>
 
+#include "base/rpc/channel_options.h"
+
 namespace mimeo {
 
 // What all verbs share, and which one was asked for.
 struct Invocation {
   std::string server = "127.0.0.1:7070";
   std::string output = "table";
+  ChannelOptions channels;
   std::function<int()> run;  // set by the verb that the command line names; returns the exit code
   bool json() const { return output == "json"; }
 };

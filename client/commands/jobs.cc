@@ -3,13 +3,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "base/print.h"
 #include "base/rpc/rpc.h"
 #include "base/text.h"
 #include "client/commands/call.h"
 #include "client/exit_code.h"
 #include "client/job_text.h"
 #include "client/metrics_json.h"
-#include "client/print.h"
 
 namespace mimeo {
 namespace {
@@ -46,7 +46,7 @@ struct MetricsFlags {
 
 int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
   grpc::ClientContext context;
-  const auto stub = Coordinator::NewStub(OpenChannel(invocation.server));
+  const auto stub = Coordinator::NewStub(OpenChannel(invocation.channels, invocation.server));
   SetDeadline(&context, flags.follow ? absl::Hours(24 * 365) : absl::Minutes(5));
   MetricsRequest request;
   request.set_job_id(flags.job);

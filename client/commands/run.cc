@@ -24,6 +24,7 @@ void AddRun(CLI::App* app, Invocation* invocation) {
   verb->callback([flags, invocation] {
     invocation->run = [flags, invocation] {
       flags->json = invocation->json();
+      flags->channels = invocation->channels;
       return RunCommandMain(*flags);
     };
   });

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
+#include "base/print.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -13,7 +14,6 @@
 #include "client/follow.h"
 #include "client/job_text.h"
 #include "client/json_text.h"
-#include "client/print.h"
 #include "client/recipe_file.h"
 #include "job/job_spec.h"
 
@@ -57,7 +57,8 @@ absl::Status Verdict(const Job& job) {
 
 int Follow(const Invocation& invocation, const std::string& job_id) {
   Progress progress(invocation.json() ? stderr : stdout);
-  const auto followed = FollowJob(OpenChannel(invocation.server), job_id, &progress, FollowOptions());
+  const auto followed =
+      FollowJob(OpenChannel(invocation.channels, invocation.server), job_id, &progress, FollowOptions());
   progress.Done();
   if (!followed.ok()) return Ended(Explained(followed.status(), invocation.server));
   if (invocation.json()) {

@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/rpc/rpc.h"
+#include "base/find_binary.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
@@ -65,7 +65,7 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
   }
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
-  absl::Status status = DownloadCheckpointFile(OpenChannel(invocation.server), flags.source, flags.step, file);
+  absl::Status status = DownloadCheckpointFile(invocation.channels, invocation.server, flags.source, flags.step, file);
   if (absl::IsNotFound(status)) {
     status = absl::NotFoundError(
         absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
-#include "client/print.h"
+#include "base/print.h"
 
 namespace mimeo {
 namespace {

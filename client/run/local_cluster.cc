@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/status_macros.h"
 #include "base/text.h"

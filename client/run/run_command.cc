@@ -11,14 +11,16 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json_text.h"
+#include "base/print.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "base/wait.h"
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
-#include "client/json_text.h"
 #include "client/print.h"
 #include "client/progress.h"
 #include "client/run/run_plan.h"
@@ -102,7 +104,7 @@ absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
   do {
     ASSIGN_OR_RETURN(known, Call(stub, &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
     if (known.workers_size() >= plan.cluster.shares.workers) break;
-    absl::SleepFor(absl::Milliseconds(20));
+    WaitFor(absl::Milliseconds(20));
   } while (Clock::Real()->Now() < deadline);
   const ResourceSpec& resources = plan.spec.resources();
   for (const Worker& worker : known.workers()) {
@@ -167,7 +169,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   progress.Say(plan.cluster.shares.ToString());
   Interrupts interrupts;
   ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(plan.cluster));
-  const auto channel = OpenChannel(cluster->address());
+  const auto channel = OpenChannel(flags.channels, cluster->address());
   const auto stub = Coordinator::NewStub(channel);
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
   ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &progress));
@@ -187,7 +189,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   interrupts.Trained();
   RunResults results{followed->job, followed->steps, followed->evaluations, 0};
   const std::string checkpoint = JoinPath(plan.out, "cluster/checkpoint.safetensors");
-  RETURN_IF_ERROR(DownloadCheckpointFile(channel, job_id, /*step=*/0, checkpoint));
+  RETURN_IF_ERROR(DownloadCheckpointFile(flags.channels, cluster->address(), job_id, /*step=*/0, checkpoint));
   cluster->Stop();
   results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
   RETURN_IF_ERROR(WriteRunResults(plan, results, checkpoint));

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/rpc/channel_options.h"
+
 namespace mimeo {
 
 struct RunFlags {
@@ -14,7 +16,8 @@ struct RunFlags {
   int workers = 0;                    // 0: resources.num_ranks
   std::vector<std::string> sets;      // FIELD=VALUE
   std::vector<std::string> teachers;  // NAME=WEIGHTS
-  bool json = false;                  // the summary on stdout as one JSON object
+  ChannelOptions channels;
+  bool json = false;  // the summary on stdout as one JSON object
 };
 
 // Returns the process's exit code (client/exit_code.h).

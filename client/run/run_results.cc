@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"

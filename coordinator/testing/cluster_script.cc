@@ -2,13 +2,13 @@
 
 #include <set>
 
-#include "absl/base/internal/raw_logging.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/check.h"
 #include "base/digest.h"
 
 namespace mimeo::testing {
@@ -116,7 +116,7 @@ ClusterScript::ClusterScript(KeyValueStore* store, absl::Duration lease)
     : store_(store), exported_(MetricOwner::kCoordinator), metrics_(&exported_) {
   options_.lease = lease;
   const std::string recovered = Restart();
-  ABSL_RAW_CHECK(recovered.empty(), recovered.c_str());
+  MIMEO_CHECK(recovered.empty(), recovered);
   NewEvents();
 }
 
@@ -128,7 +128,7 @@ std::string ClusterScript::Command::Option(const std::string& name, const std::s
 int64_t ClusterScript::Command::Number(const std::string& name, int64_t otherwise) const {
   const auto found = options.find(name);
   int64_t number = otherwise;
-  if (found != options.end()) ABSL_RAW_CHECK(absl::SimpleAtoi(found->second, &number), found->second.c_str());
+  if (found != options.end()) MIMEO_CHECK(absl::SimpleAtoi(found->second, &number), name, "=", found->second);
   return number;
 }
 

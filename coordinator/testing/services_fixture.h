@@ -32,8 +32,9 @@ class ServicesTest : public ::testing::Test {
         cluster_service_(&core_),
         chunk_service_(&core_) {
     EXPECT_OK(core_.Recover());
-    server_ = *RpcServer::Start("127.0.0.1:0", {&coordinator_service_, &cluster_service_, &chunk_service_});
-    channel_ = OpenChannel(absl::StrCat("127.0.0.1:", server_->port()));
+    server_ =
+        *RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&coordinator_service_, &cluster_service_, &chunk_service_});
+    channel_ = OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", server_->port()));
     coordinator_ = Coordinator::NewStub(channel_);
     cluster_ = Cluster::NewStub(channel_);
     chunks_ = ChunkStore::NewStub(channel_);

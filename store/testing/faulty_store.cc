@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "absl/base/internal/raw_logging.h"
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "store/rocksdb_store.h"
 
@@ -10,9 +10,7 @@ namespace mimeo::testing {
 namespace {
 
 // The test's own stores live in memory: an error here is the test's, not the product's.
-void CheckOk(const absl::Status& status) {
-  if (!status.ok()) ABSL_RAW_LOG(FATAL, "%s", status.ToString().c_str());
-}
+void CheckOk(const absl::Status& status) { MIMEO_CHECK(status.ok(), status.ToString()); }
 
 std::unique_ptr<KeyValueStore> NewMemoryStore() {
   absl::StatusOr<std::unique_ptr<KeyValueStore>> store = OpenRocksDbStore({"memory", /*in_memory=*/true});

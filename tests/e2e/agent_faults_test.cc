@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/subprocess.h"
+#include "base/wait.h"
 #include "tests/e2e/cluster.h"
 
 namespace mimeo {
@@ -19,12 +20,7 @@ namespace {
 // Looks again and again, for at most half a minute.
 bool Soon(const std::function<bool()>& holds) {
   const absl::Time deadline = Clock::Real()->Now() + absl::Seconds(30);
-  absl::Mutex mu;
-  const bool never = false;
-  while (!holds() && Clock::Real()->Now() < deadline) {
-    absl::MutexLock lock(&mu);
-    Clock::Real()->Await(&mu, absl::Condition(&never), Clock::Real()->Now() + absl::Milliseconds(5));
-  }
+  while (!holds() && Clock::Real()->Now() < deadline) WaitFor(absl::Milliseconds(5));
   return holds();
 }
 

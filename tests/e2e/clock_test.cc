@@ -10,9 +10,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/wait.h"
 #include "tests/e2e/cluster.h"
 
 namespace mimeo {
@@ -55,8 +55,7 @@ class ClockTest : public ::testing::Test {
       const auto workers = Workers();
       each(workers);
       if (over(workers) || HasFailure()) return;
-      absl::MutexLock lock(&mu_);
-      Clock::Real()->Await(&mu_, absl::Condition(&never_), Clock::Real()->Now() + absl::Milliseconds(100));
+      WaitFor(absl::Milliseconds(100));
     }
     ADD_FAILURE() << "it never came to this: " << what;
   }
@@ -99,8 +98,6 @@ class ClockTest : public ::testing::Test {
   LocalCluster cluster_{kLease};
   const std::string file_ = JoinPath(cluster_.dir(), "faketime");
   std::string job_;
-  absl::Mutex mu_;
-  bool never_ = false;
 };
 
 TEST_F(ClockTest, ADayBackAndADayForwardEndNoLeaseAndProlongNone) {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 
@@ -203,7 +204,7 @@ std::string LocalCluster::Mimeo(const std::vector<std::string>& args, int exit_c
 }
 
 std::unique_ptr<Coordinator::Stub> LocalCluster::NewStub() const {
-  return Coordinator::NewStub(OpenChannel(processes_.at("coordinator").address));
+  return Coordinator::NewStub(OpenChannel(ChannelOptions(), processes_.at("coordinator").address));
 }
 
 std::string LocalCluster::Submit(const JobSpec& spec) {

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
+#include "base/find_binary.h"
 #include "base/safetensors.h"
 #include "base/testing/status_matchers.h"
 #include "data/dataset.h"

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 #include "base/subprocess.h"
@@ -67,7 +68,7 @@ class FullDiskTest : public ::testing::Test {
   std::string Address() const { return ReadAnnouncement(cluster_.dir() + "/coordinator.json")->at("address"); }
 
   absl::StatusOr<std::string> Submit() {
-    const auto stub = Coordinator::NewStub(OpenChannel(Address()));
+    const auto stub = Coordinator::NewStub(OpenChannel(ChannelOptions(), Address()));
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(20));
     SubmitRequest request;
@@ -167,7 +168,7 @@ TEST_F(FullDiskTest, ANewStoreIsRefusedByName) {
 class FullDiskUploadTest : public FullDiskTest {
  protected:
   void RunJob() {
-    const auto cluster = Cluster::NewStub(OpenChannel(Address()));
+    const auto cluster = Cluster::NewStub(OpenChannel(ChannelOptions(), Address()));
     RegisterWorkerRequest registration;
     registration.mutable_worker()->set_id("w");
     registration.mutable_worker()->set_incarnation("1");
@@ -184,7 +185,7 @@ class FullDiskUploadTest : public FullDiskTest {
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(20));
     PutChunksReply reply;
-    const auto writer = ChunkStore::NewStub(OpenChannel(Address()))->PutChunks(&context, &reply);
+    const auto writer = ChunkStore::NewStub(OpenChannel(ChannelOptions(), Address()))->PutChunks(&context, &reply);
     PutChunksRequest chunk;
     chunk.set_job_id(job_);
     chunk.set_step(step);
@@ -211,7 +212,8 @@ class FullDiskUploadTest : public FullDiskTest {
     grpc::ClientContext context;
     SetDeadline(&context, absl::Seconds(20));
     CommitCheckpointReply reply;
-    return FromGrpc(Cluster::NewStub(OpenChannel(Address()))->CommitCheckpoint(&context, request, &reply));
+    return FromGrpc(
+        Cluster::NewStub(OpenChannel(ChannelOptions(), Address()))->CommitCheckpoint(&context, request, &reply));
   }
   std::string job_;
 };

@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/rpc/rpc.h"
 #include "base/subprocess.h"
 #include "base/text.h"
@@ -138,7 +139,7 @@ std::string Obeyed(const std::string& text) {
 class HostileCoordinatorTest : public testing::Test {
  protected:
   HostileCoordinatorTest() {
-    auto server = RpcServer::Start("127.0.0.1:0", {&coordinator_});
+    auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&coordinator_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     EXPECT_TRUE(

@@ -20,7 +20,7 @@ namespace {
 
 // Prometheus does not say which port it bound, so it gets one that was free a moment ago.
 int FreePort() {
-  const auto server = RpcServer::Start("127.0.0.1:0", {});
+  const auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {});
   EXPECT_TRUE(server.ok()) << server.status();
   return server.ok() ? (*server)->port() : 0;
 }

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 #include "job/job_spec.h"
@@ -73,7 +74,7 @@ class RunLifecycleTest : public testing::Test {
   void AwaitStep(int64_t step) {
     const auto announced = ReadAnnouncement(out_ + "/cluster/coordinator.json", kPatience);
     ASSERT_TRUE(announced.ok()) << announced.status();
-    const auto stub = Coordinator::NewStub(OpenChannel(announced->at("address")));
+    const auto stub = Coordinator::NewStub(OpenChannel(ChannelOptions(), announced->at("address")));
     const absl::Time deadline = Clock::Real()->Now() + kPatience;
     while (Clock::Real()->Now() < deadline) {
       grpc::ClientContext context;

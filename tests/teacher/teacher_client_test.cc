@@ -209,7 +209,7 @@ class BrokenTeacher : public Teacher::Service {
 
 TEST_F(TeacherClientTest, AnAnswerThatCannotBeIsAnErrorAtOnce) {
   BrokenTeacher broken;
-  auto server = RpcServer::Start("127.0.0.1:0", {&broken});
+  auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&broken});
   ASSERT_TRUE(server.ok()) << server.status();
   SetAddress(absl::StrCat("127.0.0.1:", (*server)->port()));
   const auto source = Connect();

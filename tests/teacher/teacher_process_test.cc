@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/random_key.h"
 #include "base/subprocess.h"
@@ -213,7 +214,7 @@ TEST_F(TeacherProcessTest, WrongFlagsAreAllNamedAndExitWith2) {
   EXPECT_EQ(exit->code, 2);
   const std::string log = ReadFile(log_).value_or("");
   EXPECT_THAT(log, HasSubstr("--max_batch_images is 0, must be positive"));
-  EXPECT_THAT(log, HasSubstr("--metrics_listen is \"here\", must be HOST:PORT"));
+  EXPECT_THAT(log, HasSubstr("--metrics_listen: \"here\" is not HOST:PORT"));
   EXPECT_THAT(log, HasSubstr("--advertise is needed: ranks cannot connect to --listen 0.0.0.0:0"));
 }
 

@@ -58,7 +58,7 @@ class TeacherStreamTest : public ::testing::Test {
 
   void Serve(Batcher::Compute compute = nullptr) {
     teacher_ = std::make_unique<TinyTeacher>(Contract("a"), std::move(compute));
-    stub_ = Teacher::NewStub(OpenChannel(teacher_->address()));
+    stub_ = Teacher::NewStub(OpenChannel(ChannelOptions(), teacher_->address()));
     grpc::ClientContext context;
     TeacherContract contract;
     ASSERT_TRUE(stub_->Describe(&context, DescribeRequest(), &contract).ok());
@@ -192,8 +192,8 @@ class TwiceAnswering : public Teacher::Service {
 
 TEST_F(TeacherStreamTest, AnAnswerForWhichNobodyWaitsIsDataLoss) {
   TwiceAnswering service;
-  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&service}));
-  const auto stub = Teacher::NewStub(OpenChannel(absl::StrCat("127.0.0.1:", server->port())));
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&service}));
+  const auto stub = Teacher::NewStub(OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", server->port())));
   TeacherStream stream(stub.get(), "me");
   Question first(7, 2), second(8, 3);
   stream.Begin({first.slice()});

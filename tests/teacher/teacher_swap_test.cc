@@ -238,7 +238,7 @@ TEST_F(TeacherSwapTest, ADescribeThatFailsOnceIsAskedAgainBeforeAnythingIsTaken)
     ASSERT_TRUE(PollUntilAnswered(source.get()).ok());
     teacher_.reset();
     HesitantTeacher hesitant(Contract(digest));
-    auto server = RpcServer::Start(address_given_, {&hesitant});
+    auto server = RpcServer::Start(ChannelOptions(), address_given_, {&hesitant});
     ASSERT_TRUE(server.ok()) << server.status();
     const absl::Status answered = PollUntilAnswered(source.get());
     EXPECT_EQ(hesitant.num_described(), 2);

@@ -103,6 +103,8 @@ def foreign_clocks():
             if re.search(r"absl::Now\(|steady_clock|system_clock|gettimeofday|clock_gettime", line):
                 yield f"{path}:{number}: time comes from base/clock.h"
             # absl's and std's waits with an end go by the wall clock, which somebody may set.
+            if re.search(r"\b(SleepFor|sleep_for|sleep_until|usleep|nanosleep)\(", line):
+                yield f"{path}:{number}: a wait is base/wait.h's"
             if not is_test(path) and re.search(r"\b(Await|Wait|LockWhen|WaitForNotification)With(Timeout|Deadline)\(|\bwait_(for|until)\(", line):
                 yield f"{path}:{number}: a wait with an end is Clock::Await's"
 
@@ -113,6 +115,22 @@ def foreign_randomness():
             if re.search(r"\bstd::(mt19937|random_device|rand)\b|\bsrand\(|absl::BitGen|at::rand|torch::rand", line):
                 if not is_test(path) and "benchmark" not in path:
                     yield f"{path}:{number}: randomness comes from base/random_key.h"
+
+
+def foreign_internals():
+    for path in sources():
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r'#include "absl/.*\binternal/', line):
+                yield f"{path}:{number}: an internal header of Abseil, which may go with any release"
+
+
+def foreign_channels():
+    for path in sources():
+        if path.startswith("base/rpc/"):
+            continue
+        for number, line in enumerate(lines_of(path), 1):
+            if re.search(r"\bCreate(Custom)?Channel\(|\b(Insecure|Ssl|Tls|Local)(Channel|Server)?Credentials\(|\bServerBuilder\b|\bAddListeningPort\(", line):
+                yield f"{path}:{number}: channels and servers are opened by base/rpc, through ChannelOptions"
 
 
 def banned_names():
@@ -216,8 +234,8 @@ def invariants_without_a_test():
             yield f"docs/invariants.md: no test is called {name}"
 
 
-RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, banned_names,
-         crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
+RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, foreign_internals,
+         foreign_channels, banned_names, crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ class HostAgent : public WorkerAgent, private Agent::Service {
         dir_(std::move(dir)),
         launch_(LaunchOptions(options, *dir_)),
         metrics_(metrics),
-        session_(options.coordinator_address, NewIncarnation(options.identity)),
+        session_(options.channels, options.coordinator_address, NewIncarnation(options.identity)),
         table_(TableOptions(options)) {
     metrics_->Set("mimeo_worker_slots", options.identity.slots());
   }
@@ -78,7 +78,7 @@ class HostAgent : public WorkerAgent, private Agent::Service {
   }
 
   absl::Status Serve() {
-    ASSIGN_OR_RETURN(server_, RpcServer::Start(dir_->socket_address(), {this}));
+    ASSIGN_OR_RETURN(server_, RpcServer::Start(options_.channels, dir_->socket_address(), {this}));
     heartbeats_ = std::thread([this] { HeartbeatLoop(); });
     watch_ = std::thread([this] { WatchLoop(); });
     return absl::OkStatus();

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
+#include "base/rpc/channel_options.h"
 #include "proto/event.pb.h"
 #include "worker/agent/rank_table.h"
 
@@ -19,6 +20,7 @@ namespace mimeo {
 
 struct AgentOptions {
   std::string coordinator_address;
+  ChannelOptions channels;
   WorkerIdentity identity;  // all but the incarnation, which each Start makes anew
   std::string dir;          // start files, logs and the socket; one agent at a time
   std::string rank_binary;  // whose subcommand `rank` is a rank process

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/devices.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
+#include "base/rpc/channel_options.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
@@ -37,6 +38,7 @@ struct AgentFlags {
   std::string device = "auto";
   std::string patience = "60s";
   std::string stop_grace = "25s";
+  ChannelOptions channels;
 };
 
 void AddFlags(CLI::App* app, AgentFlags* flags) {
@@ -91,8 +93,7 @@ absl::StatusOr<absl::Duration> DurationOf(absl::string_view flag, const std::str
 
 // What travels to the coordinator: bytes that are no text would make every call fail.
 absl::Status CheckTexts(const AgentFlags& flags) {
-  for (const auto& [flag, text] :
-       {std::pair("--coordinator", flags.coordinator), std::pair("--id", flags.id), std::pair("--host", flags.host)}) {
+  for (const auto& [flag, text] : {std::pair("--id", flags.id), std::pair("--host", flags.host)}) {
     if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(flag, ": \"", ToText(text), "\" is not UTF-8"));
   }
   return absl::OkStatus();
@@ -103,7 +104,9 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   AgentOptions options;
   ASSIGN_OR_RETURN(options.ranks.patience, DurationOf("--patience", flags.patience, absl::Seconds(1)));
   ASSIGN_OR_RETURN(options.stop_grace, DurationOf("--stop_grace", flags.stop_grace, absl::ZeroDuration()));
-  options.coordinator_address = flags.coordinator;
+  ASSIGN_OR_RETURN(const Address coordinator, ParseAddress("--coordinator", flags.coordinator, AddressUse::kCall));
+  options.coordinator_address = coordinator.ToString();
+  options.channels = flags.channels;
   options.identity.set_id(flags.id);
   options.identity.set_slots(flags.slots);
   options.identity.set_host(flags.host);
@@ -116,21 +119,13 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   return options;
 }
 
-absl::StatusOr<std::string> ServeMetrics(const std::string& address, Metrics* metrics) {
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("--metrics_listen=", address, ": HOST:PORT is wanted"));
-  }
-  const std::string host = address.substr(0, colon);
-  ASSIGN_OR_RETURN(port, metrics->Serve(host, port));
-  return absl::StrCat(host, ":", port);
-}
-
 absl::Status Run(const AgentFlags& flags) {
   ASSIGN_OR_RETURN(AgentOptions options, OptionsOf(flags));
+  ASSIGN_OR_RETURN(const Address metrics_listen,
+                   ParseAddress("--metrics_listen", flags.metrics_listen, AddressUse::kListen));
   Metrics metrics(MetricOwner::kWorker);
-  ASSIGN_OR_RETURN(const std::string metrics_address, ServeMetrics(flags.metrics_listen, &metrics));
+  ASSIGN_OR_RETURN(const Address metrics_bound, metrics.Serve(metrics_listen));
+  const std::string metrics_address = metrics_bound.ToString();
   ASSIGN_OR_RETURN(options.rank_binary, FindBinary(kRankBinary));
   ASSIGN_OR_RETURN(const std::unique_ptr<WorkerAgent> agent, WorkerAgent::Start(options, &metrics));
   spdlog::info("agent started worker={} slots={} coordinator={} metrics={}", flags.id, flags.slots, flags.coordinator,

@@ -39,11 +39,13 @@ TEST(AgentMainTest, WhatIsNoDurationAndWhatIsNoTextIsRefused) {
   }
 }
 
-TEST(AgentMainTest, AMetricsAddressWithoutPortIsRefused) {
+TEST(AgentMainTest, AddressesWithoutPortAreRefused) {
   const TempDir dir;
-  EXPECT_EQ(ExitCode({"--coordinator=127.0.0.1:1", "--id=w0", "--dir=" + dir.path(), "--device=cpu",
-                      "--metrics_listen=nowhere"}),
-            2);
+  for (const char* const wrong : {"--metrics_listen=nowhere", "--coordinator=nowhere"}) {
+    std::vector<std::string> args = {"--id=w0", "--dir=" + dir.path(), "--device=cpu", wrong};
+    if (args.back() != "--coordinator=nowhere") args.push_back("--coordinator=127.0.0.1:1");
+    EXPECT_EQ(ExitCode(args), 2) << wrong;
+  }
 }
 
 }  // namespace

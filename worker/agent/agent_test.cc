@@ -1,5 +1,6 @@
 // The agent with real processes and a real socket; its coordinator is a recording service on loopback.
 #include "worker/agent/agent.h"
+#include "base/wait.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -40,7 +41,7 @@ class AgentTest : public ::testing::Test {
     options.identity.set_host("127.0.0.1");
     options.dir = dir;
     options.rank_binary =
-        absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/testing/tiny_rank");
+        absl::StrCat(std::getenv("TEST_SRCDIR"), "/", std::getenv("TEST_WORKSPACE"), "/worker/agent/testing/tiny_rank");
     options.heartbeat_period = absl::Milliseconds(20);
     options.ranks.patience = patience_;
     auto agent = WorkerAgent::Start(options, &metrics_);
@@ -59,12 +60,7 @@ class AgentTest : public ::testing::Test {
   // Looks again and again, for at most 20 s.
   static bool Soon(const std::function<bool()>& holds) {
     const absl::Time deadline = Clock::Real()->Now() + absl::Seconds(20);
-    absl::Mutex mu;
-    const bool never = false;
-    while (!holds() && Clock::Real()->Now() < deadline) {
-      absl::MutexLock lock(&mu);
-      Clock::Real()->Await(&mu, absl::Condition(&never), Clock::Real()->Now() + absl::Milliseconds(5));
-    }
+    while (!holds() && Clock::Real()->Now() < deadline) WaitFor(absl::Milliseconds(5));
     return holds();
   }
   static bool Lives(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) == 0; }

@@ -47,8 +47,9 @@ RankStatus Encodable(const RankStatus& rank) {
   return kept;
 }
 
-CoordinatorSession::CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity)
-    : identity_(identity), stub_(Cluster::NewStub(OpenChannel(coordinator_address))) {}
+CoordinatorSession::CoordinatorSession(const ChannelOptions& channels, const std::string& coordinator_address,
+                                       const WorkerIdentity& identity)
+    : identity_(identity), stub_(Cluster::NewStub(OpenChannel(channels, coordinator_address))) {}
 
 absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks,
                                                                      bool leaving) {
@@ -98,29 +99,8 @@ absl::Status CoordinatorSession::Leave(const std::vector<RankStatus>& ranks) {
 
 absl::Status CoordinatorSession::Call(absl::Duration timeout,
                                       const std::function<grpc::Status(grpc::ClientContext*)>& call) {
-  grpc::ClientContext context;
-  SetDeadline(&context, timeout);
-  context.set_wait_for_ready(true);  // it goes out as soon as a coordinator that was away is back
-  {
-    absl::MutexLock lock(&mu_);
-    if (cancelled_) return absl::CancelledError("the agent stops");
-    call_ = &context;
-  }
-  const absl::Status status = FromGrpc(call(&context));
-  absl::MutexLock lock(&mu_);
-  call_ = nullptr;
-  return status;
-}
-
-void CoordinatorSession::Interrupt() {
-  absl::MutexLock lock(&mu_);
-  if (call_ != nullptr) call_->TryCancel();
-}
-
-void CoordinatorSession::Cancel() {
-  absl::MutexLock lock(&mu_);
-  cancelled_ = true;
-  if (call_ != nullptr) call_->TryCancel();
+  return call_.Run(timeout, CancellableCall::WhenAway::kWait,
+                   [&](grpc::ClientContext* context) { return FromGrpc(call(context)); });
 }
 
 }  // namespace mimeo

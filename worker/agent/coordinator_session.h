@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/rpc/cancellable_call.h"
+#include "base/rpc/channel_options.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -23,7 +23,8 @@ RankStatus Encodable(const RankStatus& rank);
 class CoordinatorSession {
  public:
   // `identity` with its incarnation.
-  CoordinatorSession(const std::string& coordinator_address, const WorkerIdentity& identity);
+  CoordinatorSession(const ChannelOptions& channels, const std::string& coordinator_address,
+                     const WorkerIdentity& identity);
 
   // Says how the ranks are, hears which should run. An error leaves everything as it is: call again later.
   // FailedPrecondition: a newer agent has this worker id. InvalidArgument: the identity is refused. These two are for
@@ -33,23 +34,19 @@ class CoordinatorSession {
   absl::Status Leave(const std::vector<RankStatus>& ranks);
 
   // Any thread. Ends the call in progress.
-  void Interrupt() ABSL_LOCKS_EXCLUDED(mu_);
+  void Interrupt() { call_.Interrupt(); }
   // Any thread. Ends the call in progress and refuses later ones.
-  void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
+  void Cancel() { call_.Cancel(); }
 
  private:
   absl::Status Register(absl::Duration timeout);
   absl::Status Heartbeat(const std::vector<RankStatus>& ranks, bool leaving, HeartbeatReply* reply);
-  absl::Status Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call)
-      ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Call(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext*)>& call);
 
   const WorkerIdentity identity_;
   const std::unique_ptr<Cluster::Stub> stub_;
   bool registered_ = false;
-
-  absl::Mutex mu_;
-  grpc::ClientContext* call_ ABSL_GUARDED_BY(mu_) = nullptr;
-  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  CancellableCall call_;
 };
 
 }  // namespace mimeo

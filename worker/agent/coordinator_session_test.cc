@@ -49,7 +49,7 @@ TEST(EncodableTest, OnlyTheTextsAtFaultAreLost) {
 
 TEST(CoordinatorSessionTest, AStatusThatCannotBeEncodedCostsNoHeartbeatAndHidesNoOther) {
   testing::FakeCluster cluster;
-  CoordinatorSession session(cluster.address(), Identity());
+  CoordinatorSession session(ChannelOptions(), cluster.address(), Identity());
   EXPECT_OK(session.Beat({Rank(0, "caf\xe9"), Rank(1, "out of luck")}, /*leaving=*/false).status());
   const auto heard =
       cluster.AwaitHeartbeat("both", [](const HeartbeatRequest& request) { return request.ranks_size() == 2; });
@@ -64,7 +64,7 @@ TEST(CoordinatorSessionTest, AStatusThatCannotBeEncodedCostsNoHeartbeatAndHidesN
 
 TEST(CoordinatorSessionTest, AWorkerThatWasNeverHeardOfSaysNoGoodbye) {
   testing::FakeCluster cluster;
-  CoordinatorSession session(cluster.address(), Identity());
+  CoordinatorSession session(ChannelOptions(), cluster.address(), Identity());
   EXPECT_OK(session.Leave({}));
   EXPECT_TRUE(cluster.goodbyes().empty());
 }

@@ -21,8 +21,8 @@ namespace {
 class AgentPortsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(address_, {&agent_}));
-    ASSERT_OK_AND_ASSIGN(link_, RankLink::Connect(address_, GangAssignment(), &progress_));
+    ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(ChannelOptions(), address_, {&agent_}));
+    ASSERT_OK_AND_ASSIGN(link_, RankLink::Connect(ChannelOptions(), address_, GangAssignment(), &progress_));
   }
   // False: no report says so soon, which fails the test too.
   bool Shows(const std::string& waiting_for) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/rpc/cancellable_call.h"
 #include "proto/checkpoint.grpc.pb.h"
 
 namespace mimeo {
@@ -12,9 +13,9 @@ namespace mimeo {
 // Cuts `stream` into chunks and fills in total_bytes, chunk_bytes, chunk_sha256 and content_id.
 void DescribeChunks(const std::string& stream, const std::string& content_id, CheckpointManifest* manifest);
 
-// Streams every chunk that `manifest` names; the deadline follows from its size. Another thread may cancel `context`.
+// Streams every chunk that `manifest` names, as one call of `call`; the deadline follows from its size.
 // Errors: those of ChunkStore.PutChunks; DataLoss: fewer chunks were stored than sent.
 absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
-                       grpc::ClientContext* context);
+                       CancellableCall* call);
 
 }  // namespace mimeo

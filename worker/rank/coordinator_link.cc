@@ -12,6 +12,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/rpc/cancellable_call.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "proto/coordinator.grpc.pb.h"
@@ -22,13 +23,6 @@
 namespace mimeo {
 namespace {
 
-// Calls wait for a coordinator that is away and go out as soon as it is back: a call that failed at once, again and
-// again, would leave nobody to drive the channel's own reconnecting in between.
-void PrepareCall(absl::Duration timeout, grpc::ClientContext* context) {
-  SetDeadline(context, timeout);
-  context->set_wait_for_ready(true);
-}
-
 struct Snapshot {
   CheckpointManifest manifest;
   std::function<absl::StatusOr<std::string>()> serialize;
@@ -37,11 +31,12 @@ struct Snapshot {
 
 class GrpcCoordinatorLink : public CoordinatorLink {
  public:
-  GrpcCoordinatorLink(const std::string& address, const std::string& job_id, int64_t generation)
+  GrpcCoordinatorLink(const ChannelOptions& channels, const std::string& address, const std::string& job_id,
+                      int64_t generation)
       : job_id_(job_id),
         generation_(generation),
-        cluster_(Cluster::NewStub(OpenChannel(address))),
-        chunks_(ChunkStore::NewStub(OpenChannel(address))),
+        cluster_(Cluster::NewStub(OpenChannel(channels, address))),
+        chunks_(ChunkStore::NewStub(OpenChannel(channels, address))),
         reporter_([this] { ReportLoop(); }),
         uploader_([this] { UploadLoop(); }) {}
 
@@ -49,9 +44,9 @@ class GrpcCoordinatorLink : public CoordinatorLink {
     {
       absl::MutexLock lock(&mu_);
       closing_ = true;
-      if (report_call_ != nullptr) report_call_->TryCancel();
-      if (upload_call_ != nullptr) upload_call_->TryCancel();
     }
+    report_call_.Cancel();
+    upload_call_.Cancel();
     reporter_.join();
     uploader_.join();
   }
@@ -118,7 +113,7 @@ class GrpcCoordinatorLink : public CoordinatorLink {
     steps_.Clear();
     evaluations_.Clear();
     waiting_.reset();
-    if (upload_call_ != nullptr) upload_call_->TryCancel();
+    upload_call_.Cancel();
   }
 
   // Waits before another attempt. False: there is none to be made.
@@ -130,30 +125,21 @@ class GrpcCoordinatorLink : public CoordinatorLink {
 
   void ReportLoop() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportOnce() ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status SendReport(const ReportStepsRequest& request, grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status SendReport(const ReportStepsRequest& request, CancellableCall* call);
   void UploadLoop() ABSL_LOCKS_EXCLUDED(mu_);
   void Upload(Snapshot snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   static absl::Status Write(Snapshot* snapshot);
   absl::Status UploadOnce(const Snapshot& snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   bool Settled(const absl::Status& status, int64_t step) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Fence(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status Commit(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_);
-
-  // Makes `context` the call that the destructor cancels. False: it is closing.
-  bool Enter(grpc::ClientContext* context, grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
-    *call = context;
-    return !Over();
-  }
-  void Leave(grpc::ClientContext** call) ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
-    *call = nullptr;
-  }
+  absl::Status Commit(const CheckpointManifest& manifest);
 
   const std::string job_id_;
   const int64_t generation_;
   const std::unique_ptr<Cluster::Stub> cluster_;
   const std::unique_ptr<ChunkStore::Stub> chunks_;
+  CancellableCall report_call_;
+  CancellableCall upload_call_;  // refuses all once the generation is fenced
 
   mutable absl::Mutex mu_;
   Spool<StepMetrics> steps_ ABSL_GUARDED_BY(mu_){limits::kStepsSpooled};
@@ -168,8 +154,6 @@ class GrpcCoordinatorLink : public CoordinatorLink {
   absl::Status fenced_ ABSL_GUARDED_BY(mu_);
   absl::Status refused_ ABSL_GUARDED_BY(mu_);  // of the newest snapshot: no attempt would change it
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
-  grpc::ClientContext* report_call_ ABSL_GUARDED_BY(mu_) = nullptr;
-  grpc::ClientContext* upload_call_ ABSL_GUARDED_BY(mu_) = nullptr;
 
   std::thread reporter_;  // after everything that they use
   std::thread uploader_;
@@ -236,17 +220,14 @@ absl::Status GrpcCoordinatorLink::ReportOnce() {
   return absl::OkStatus();
 }
 
-absl::Status GrpcCoordinatorLink::SendReport(const ReportStepsRequest& numbers, grpc::ClientContext** call) {
+absl::Status GrpcCoordinatorLink::SendReport(const ReportStepsRequest& numbers, CancellableCall* call) {
   ReportStepsRequest request = numbers;
   request.set_job_id(job_id_);
   request.set_generation(generation_);
-  grpc::ClientContext context;
-  PrepareCall(limits::kRpcDeadline, &context);
   ReportStepsReply reply;
-  absl::Status status = absl::CancelledError("closing");
-  if (Enter(&context, call)) status = FromGrpc(cluster_->ReportSteps(&context, request, &reply));
-  Leave(call);
-  return status;
+  return call->Run(limits::kRpcDeadline, CancellableCall::WhenAway::kWait, [&](grpc::ClientContext* context) {
+    return FromGrpc(cluster_->ReportSteps(context, request, &reply));
+  });
 }
 
 void GrpcCoordinatorLink::UploadLoop() {
@@ -322,10 +303,7 @@ bool GrpcCoordinatorLink::Settled(const absl::Status& status, int64_t step) {
 }
 
 absl::Status GrpcCoordinatorLink::UploadOnce(const Snapshot& snapshot) {
-  grpc::ClientContext context;
-  absl::Status put = absl::CancelledError("closing");
-  if (Enter(&context, &upload_call_)) put = PutChunks(chunks_.get(), snapshot.manifest, snapshot.stream, &context);
-  Leave(&upload_call_);
+  const absl::Status put = PutChunks(chunks_.get(), snapshot.manifest, snapshot.stream, &upload_call_);
   if (absl::IsFailedPrecondition(put)) return Fence(put);  // the job has no gang, so this one is not it
   RETURN_IF_ERROR(put);
   const absl::Status committed = Commit(snapshot.manifest);
@@ -344,20 +322,19 @@ absl::Status GrpcCoordinatorLink::Fence(const absl::Status& status) {
 absl::Status GrpcCoordinatorLink::Commit(const CheckpointManifest& manifest) {
   CommitCheckpointRequest request;
   *request.mutable_manifest() = manifest;
-  grpc::ClientContext context;
-  PrepareCall(6 * limits::kRpcDeadline, &context);  // it checks every chunk and syncs
+  const absl::Duration timeout = 6 * limits::kRpcDeadline;  // it checks every chunk and syncs
   CommitCheckpointReply reply;
-  absl::Status status = absl::CancelledError("closing");
-  if (Enter(&context, &upload_call_)) status = FromGrpc(cluster_->CommitCheckpoint(&context, request, &reply));
-  Leave(&upload_call_);
-  return status;
+  return upload_call_.Run(timeout, CancellableCall::WhenAway::kWait, [&](grpc::ClientContext* context) {
+    return FromGrpc(cluster_->CommitCheckpoint(context, request, &reply));
+  });
 }
 
 }  // namespace
 
-std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const std::string& coordinator_address,
+std::unique_ptr<CoordinatorLink> CoordinatorLink::Open(const ChannelOptions& channels,
+                                                       const std::string& coordinator_address,
                                                        const std::string& job_id, int64_t generation) {
-  return std::make_unique<GrpcCoordinatorLink>(coordinator_address, job_id, generation);
+  return std::make_unique<GrpcCoordinatorLink>(channels, coordinator_address, job_id, generation);
 }
 
 }  // namespace mimeo

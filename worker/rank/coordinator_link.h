@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/rpc/channel_options.h"
 #include "worker/training/ports.h"
 
 namespace mimeo {
@@ -16,14 +17,14 @@ namespace mimeo {
 // flight.
 class CoordinatorLink : public StepSink, public CheckpointSink {
  public:
-  static std::unique_ptr<CoordinatorLink> Open(const std::string& coordinator_address, const std::string& job_id,
-                                               int64_t generation);
+  static std::unique_ptr<CoordinatorLink> Open(const ChannelOptions& channels, const std::string& coordinator_address,
+                                               const std::string& job_id, int64_t generation);
 };
 
 // The bytes of the job's committed checkpoint of `step`, verified chunk by chunk. `on_bytes` hears how many there are
 // so far. Retries while the coordinator is away, until `deadline`. NotFound; DataLoss names the chunk.
-absl::StatusOr<std::string> DownloadCheckpoint(const std::string& coordinator_address, const std::string& job_id,
-                                               int64_t step, absl::Time deadline,
+absl::StatusOr<std::string> DownloadCheckpoint(const ChannelOptions& channels, const std::string& coordinator_address,
+                                               const std::string& job_id, int64_t step, absl::Time deadline,
                                                const std::function<void(int64_t)>& on_bytes);
 
 }  // namespace mimeo

@@ -11,7 +11,6 @@
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/testing/status_matchers.h"
-#include "worker/rank/checkpoint_transfer.h"
 #include "worker/rank/testing/coordinator_process.h"
 
 namespace mimeo {
@@ -53,10 +52,10 @@ std::function<std::string()> Giving(const std::string& stream) {
 class CoordinatorLinkTest : public ::testing::Test {
  protected:
   std::unique_ptr<CoordinatorLink> Open(int64_t generation = 1) {
-    return CoordinatorLink::Open(coordinator_.address(), job_, generation);
+    return CoordinatorLink::Open(ChannelOptions(), coordinator_.address(), job_, generation);
   }
   absl::StatusOr<std::string> Download(int64_t step, absl::Time deadline) {
-    return DownloadCheckpoint(coordinator_.address(), job_, step, deadline, [](int64_t) {});
+    return DownloadCheckpoint(ChannelOptions(), coordinator_.address(), job_, step, deadline, [](int64_t) {});
   }
 
   testing::CoordinatorProcess coordinator_;
@@ -241,8 +240,8 @@ class ChoosyCluster : public Cluster::Service {
 
 TEST(ReportStepsTest, ARefusedStepHidesNoOther) {
   ChoosyCluster cluster;
-  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
-  const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&cluster}));
+  const auto link = CoordinatorLink::Open(ChannelOptions(), absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
   std::set<int64_t> expected;
   for (int64_t step = 1; step <= 20; ++step) {
     link->ReportStep(Step(step));
@@ -258,8 +257,8 @@ TEST(ReportStepsTest, ARefusedStepHidesNoOther) {
 
 TEST(ReportStepsTest, AMessageStaysBelowItsLimitHoweverLongTheNamesAre) {
   ChoosyCluster cluster;
-  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start("127.0.0.1:0", {&cluster}));
-  const auto link = CoordinatorLink::Open(absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
+  ASSERT_OK_AND_ASSIGN(const auto server, RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&cluster}));
+  const auto link = CoordinatorLink::Open(ChannelOptions(), absl::StrCat("127.0.0.1:", server->port()), "j1", 1);
   StepMetrics step;
   for (int i = 0; i < limits::kMetricNames; ++i) {
     (*step.mutable_terms())[absl::StrCat(i, std::string(limits::kMetricNameBytes - 4, 'x'))] = i;
@@ -271,56 +270,6 @@ TEST(ReportStepsTest, AMessageStaysBelowItsLimitHoweverLongTheNamesAre) {
   EXPECT_OK(link->Drain(Soon()));
   EXPECT_EQ(cluster.steps().size(), 500u);
   EXPECT_LE(cluster.largest(), static_cast<size_t>(limits::kPageBytes));
-}
-
-// Serves what it is given: what a coordinator with a broken disk could send.
-class ScriptedChunkStore : public ChunkStore::Service {
- public:
-  ScriptedChunkStore() {
-    std::string stream = Stream(2 * limits::kChunkBytes);
-    manifest = Manifest(10);
-    manifest.set_job_id("j1");
-    DescribeChunks(stream, "upload", &manifest);
-    for (int i = 0; i < 2; ++i) chunks.push_back(stream.substr(i * limits::kChunkBytes, limits::kChunkBytes));
-  }
-  grpc::Status GetChunks(grpc::ServerContext*, const GetChunksRequest* request,
-                         grpc::ServerWriter<GetChunksReply>* writer) override {
-    for (int i = request->first_index(); i < static_cast<int>(chunks.size()); ++i) {
-      GetChunksReply reply;
-      if (i == request->first_index()) *reply.mutable_manifest() = manifest;
-      reply.set_index(i);
-      reply.set_bytes(chunks[i]);
-      writer->Write(reply);
-    }
-    return grpc::Status::OK;
-  }
-  absl::StatusOr<std::string> Serve() {
-    ASSIGN_OR_RETURN(const auto server, RpcServer::Start("127.0.0.1:0", {this}));
-    return DownloadCheckpoint(absl::StrCat("127.0.0.1:", server->port()), "j1", 10, Soon(), [](int64_t) {});
-  }
-  CheckpointManifest manifest;
-  std::vector<std::string> chunks;
-};
-
-TEST(DownloadCheckpointTest, AWrongCheckpointIsRefusedByName) {
-  {
-    ScriptedChunkStore store;
-    EXPECT_OK(store.Serve());
-    store.chunks[1][7] ^= 1;
-    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "chunk 1 does not match"));
-    store.chunks.pop_back();
-    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "ends after chunk 1 of 2"));
-  }
-  {
-    ScriptedChunkStore store;
-    store.manifest.set_total_bytes(store.manifest.total_bytes() + limits::kChunkBytes);
-    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "contradicts itself"));
-  }
-  {
-    ScriptedChunkStore store;
-    store.manifest.set_step(9);
-    EXPECT_THAT(store.Serve(), StatusIs(absl::StatusCode::kDataLoss, "asked for step 10"));
-  }
 }
 
 }  // namespace

@@ -28,8 +28,8 @@ class Member {
     assignment_.set_num_ranks(2);
     agent_.Give(assignment_);
     const std::string address = absl::StrCat("unix:", dir_.path(), "/agent.sock");
-    server_ = RpcServer::Start(address, {&agent_}).value();
-    link_ = RankLink::Connect(address, assignment_, &progress_).value();
+    server_ = RpcServer::Start(ChannelOptions(), address, {&agent_}).value();
+    link_ = RankLink::Connect(ChannelOptions(), address, assignment_, &progress_).value();
   }
   absl::StatusOr<std::unique_ptr<Gang>> Join() {
     return JoinGang(

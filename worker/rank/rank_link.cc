@@ -12,6 +12,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/rpc/cancellable_call.h"
 #include "base/rpc/rpc.h"
 #include "base/text.h"
 #include "proto/agent.grpc.pb.h"
@@ -31,8 +32,9 @@ double CpuSeconds() {
 
 class GrpcRankLink : public RankLink {
  public:
-  GrpcRankLink(const std::string& address, const GangAssignment& start, const Progress* progress)
-      : stub_(Agent::NewStub(OpenChannel(address))), progress_(progress), assignment_(start) {
+  GrpcRankLink(const ChannelOptions& channels, const std::string& address, const GangAssignment& start,
+               const Progress* progress)
+      : stub_(Agent::NewStub(OpenChannel(channels, address))), progress_(progress), assignment_(start) {
     status_.set_job_id(start.job_id());
     status_.set_generation(start.generation());
     status_.set_rank(start.rank());
@@ -44,8 +46,8 @@ class GrpcRankLink : public RankLink {
     {
       absl::MutexLock lock(&mu_);
       closing_ = true;
-      if (call_ != nullptr) call_->TryCancel();
     }
+    call_.Cancel();
     if (reporter_.joinable()) reporter_.join();
   }
 
@@ -123,16 +125,12 @@ class GrpcRankLink : public RankLink {
   bool Closing() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return closing_; }
 
   absl::Status Report() ABSL_LOCKS_EXCLUDED(mu_) {
-    grpc::ClientContext context;
-    SetDeadline(&context, limits::kRpcDeadline);
-    context.set_wait_for_ready(true);
     ReportRankRequest request;
     request.set_cpu_seconds(CpuSeconds());
     request.set_in_collective(progress_->in_collective());
     int64_t version = 0;
     {
       absl::MutexLock lock(&mu_);
-      if (closing_) return absl::CancelledError("closing");
       *request.mutable_status() = status_;
       for (const auto& [name, value] : metrics_) {
         MetricSample* sample = request.add_metrics();
@@ -140,7 +138,6 @@ class GrpcRankLink : public RankLink {
         sample->set_value(value);
       }
       version = urgent_;
-      call_ = &context;
     }
     // Names of files and teachers are in these.
     RankStatus& status_now = *request.mutable_status();
@@ -148,9 +145,10 @@ class GrpcRankLink : public RankLink {
     status_now.set_doing(ToText(progress_->doing(), limits::kShortReasonBytes));
     status_now.set_waiting_for(ToText(status_now.waiting_for(), limits::kShortReasonBytes));
     ReportRankReply reply;
-    const absl::Status status = FromGrpc(stub_->ReportRank(&context, request, &reply));
+    const absl::Status status =
+        call_.Run(limits::kRpcDeadline, CancellableCall::WhenAway::kWait,
+                  [&](grpc::ClientContext* context) { return FromGrpc(stub_->ReportRank(context, request, &reply)); });
     absl::MutexLock lock(&mu_);
-    call_ = nullptr;
     failed_ = !status.ok();
     if (status.ok()) {
       acknowledged_ = version;
@@ -163,6 +161,7 @@ class GrpcRankLink : public RankLink {
   }
 
   const std::unique_ptr<Agent::Stub> stub_;
+  CancellableCall call_;
   const Progress* const progress_;
   mutable absl::Mutex mu_;
   GangAssignment assignment_ ABSL_GUARDED_BY(mu_);
@@ -173,15 +172,15 @@ class GrpcRankLink : public RankLink {
   bool failed_ ABSL_GUARDED_BY(mu_) = false;
   bool unknown_ ABSL_GUARDED_BY(mu_) = false;
   bool closing_ ABSL_GUARDED_BY(mu_) = false;
-  grpc::ClientContext* call_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::thread reporter_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RankLink>> RankLink::Connect(const std::string& agent_address,
+absl::StatusOr<std::unique_ptr<RankLink>> RankLink::Connect(const ChannelOptions& channels,
+                                                            const std::string& agent_address,
                                                             const GangAssignment& start, const Progress* progress) {
-  auto link = std::make_unique<GrpcRankLink>(agent_address, start, progress);
+  auto link = std::make_unique<GrpcRankLink>(channels, agent_address, start, progress);
   const absl::Status status = link->Start();
   if (!status.ok()) {
     return absl::Status(status.code(), absl::StrCat("agent at ", agent_address, ": ", status.message()));

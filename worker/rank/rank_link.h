@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/progress.h"
+#include "base/rpc/channel_options.h"
 #include "proto/coordinator.pb.h"
 
 namespace mimeo {
@@ -38,7 +39,8 @@ class RankLink {
 
   // `agent_address`: "unix:/path". `start`: what the start file said. `progress`, which outlives the link, goes into
   // every report: a thread of the link's own makes them, so a rank that stands still says so.
-  static absl::StatusOr<std::unique_ptr<RankLink>> Connect(const std::string& agent_address,
+  static absl::StatusOr<std::unique_ptr<RankLink>> Connect(const ChannelOptions& channels,
+                                                           const std::string& agent_address,
                                                            const GangAssignment& start, const Progress* progress);
 };
 

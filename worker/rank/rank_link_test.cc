@@ -29,7 +29,7 @@ class RankLinkTest : public ::testing::Test {
     start_.set_generation(3);
     start_.set_rank(1);
     agent_.Give(start_);
-    ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(address_, {&agent_}));
+    ASSERT_OK_AND_ASSIGN(server_, RpcServer::Start(ChannelOptions(), address_, {&agent_}));
   }
 
   TempDir dir_;
@@ -41,7 +41,7 @@ class RankLinkTest : public ::testing::Test {
 };
 
 TEST_F(RankLinkTest, SaysWhoItIsAndHowItGoes) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   const auto first = agent_.AwaitReport([](const ReportRankRequest&) { return true; });
   EXPECT_EQ(first.status().job_id(), "j1");
   EXPECT_EQ(first.status().generation(), 3);
@@ -62,13 +62,13 @@ TEST_F(RankLinkTest, SaysWhoItIsAndHowItGoes) {
 }
 
 TEST_F(RankLinkTest, ReportsWithoutBeingAsked) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   EXPECT_TRUE(agent_.AwaitReports(3)) << "silence is how a hang is found";
 }
 
 TEST_F(RankLinkTest, ARankThatStandsStillSaysWhereAndWhatItUsed) {
   progress_.Do("reads caf\xe9.jpg");
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   const auto first = agent_.AwaitReport([](const ReportRankRequest&) { return true; });
   EXPECT_EQ(first.status().doing(), "reads caf\\xe9.jpg");
   EXPECT_EQ(first.status().progress(), 1);
@@ -80,7 +80,7 @@ TEST_F(RankLinkTest, ARankThatStandsStillSaysWhereAndWhatItUsed) {
 }
 
 TEST_F(RankLinkTest, BytesThatAreNoTextReachTheAgentAsText) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   link->Update([](RankStatus* status) { status->set_waiting_for("teacher \xff"); });
   agent_.AwaitReport(
       [](const ReportRankRequest& request) { return request.status().waiting_for() == "teacher \\xff"; });
@@ -92,7 +92,7 @@ TEST_F(RankLinkTest, BytesThatAreNoTextReachTheAgentAsText) {
 }
 
 TEST_F(RankLinkTest, AwaitReturnsTheAssignmentOnceItIsReady) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   const auto has_store = [](const GangAssignment& assignment) { return !assignment.store_address().empty(); };
   EXPECT_THAT(link->Await(has_store, AtOnce()).status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   GangAssignment given = start_;
@@ -104,7 +104,7 @@ TEST_F(RankLinkTest, AwaitReturnsTheAssignmentOnceItIsReady) {
 }
 
 TEST_F(RankLinkTest, AStopEndsEveryWait) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   GangAssignment stop = start_;
   stop.set_stop(STOP_AFTER_CHECKPOINT);
   agent_.Give(stop);
@@ -113,7 +113,7 @@ TEST_F(RankLinkTest, AStopEndsEveryWait) {
 }
 
 TEST_F(RankLinkTest, FinishReturnsOnceTheAgentHasIt) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   link->Update([](RankStatus* status) { status->set_waiting_for("teacher frozen"); });
   link->Finish(RANK_PHASE_FAILED, absl::DataLossError("101 bad samples"));
   server_->Shutdown(absl::ZeroDuration());  // nothing can arrive any more
@@ -126,12 +126,12 @@ TEST_F(RankLinkTest, FinishReturnsOnceTheAgentHasIt) {
 
 TEST_F(RankLinkTest, ARankThatTheAgentDoesNotKnowCannotConnect) {
   agent_.Answer(absl::NotFoundError("no such rank"));
-  EXPECT_THAT(RankLink::Connect(address_, start_, &progress_).status(),
+  EXPECT_THAT(RankLink::Connect(ChannelOptions(), address_, start_, &progress_).status(),
               StatusIs(absl::StatusCode::kNotFound, address_));
 }
 
 TEST_F(RankLinkTest, ARankThatIsForgottenStops) {
-  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(address_, start_, &progress_));
+  ASSERT_OK_AND_ASSIGN(const auto link, RankLink::Connect(ChannelOptions(), address_, start_, &progress_));
   agent_.Answer(absl::NotFoundError("no such rank"));
   const auto never = [](const GangAssignment&) { return false; };
   EXPECT_THAT(link->Await(never, Soon()).status(), StatusIs(absl::StatusCode::kCancelled));

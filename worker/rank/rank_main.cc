@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/address.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/progress.h"
@@ -26,6 +27,11 @@ absl::StatusOr<GangAssignment> ReadAssignment(const std::string& path) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a text proto of a GangAssignment"));
   }
   return assignment;
+}
+
+absl::Status CheckAddresses(const std::string& agent, const std::string& coordinator) {
+  RETURN_IF_ERROR(ParseAddress("--agent", agent, AddressUse::kCallOrSocket).status());
+  return ParseAddress("--coordinator", coordinator, AddressUse::kCall).status();
 }
 
 // Ends the process at once: a collective in flight cannot be aborted, and its threads would be waited for.
@@ -48,15 +54,16 @@ int RunRank(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   BlockStopSignals();  // the run looks for them
   const auto assignment = ReadAssignment(assignment_path);
-  if (!assignment.ok()) {
-    std::fprintf(stderr, "worker rank: %s\n", assignment.status().ToString().c_str());
+  const absl::Status addresses = CheckAddresses(agent_address, options.coordinator_address);
+  if (!assignment.ok() || !addresses.ok()) {
+    std::fprintf(stderr, "worker rank: %s\n", (addresses.ok() ? assignment.status() : addresses).ToString().c_str());
     return 2;
   }
   StartLogging(absl::StrCat("rank", assignment->rank()));
   // Never destroyed, as the run is not.
   Progress* const progress = new Progress;
   progress->Do("starts");
-  auto agent = RankLink::Connect(agent_address, *assignment, progress);
+  auto agent = RankLink::Connect(options.channels, agent_address, *assignment, progress);
   if (!agent.ok()) {
     spdlog::error("no agent at {}: {}", agent_address, agent.status().ToString());
     return 1;

@@ -132,6 +132,7 @@ class RankRun {
       const std::string& name = request.teacher;
       TeacherClientOptions client;
       client.request = request;
+      client.channels = options_.channels;
       client.pins = &pins_;
       client.mask_key = [mask = spec_.mask()](const RandomKey& row, int view) {
         return ViewMaker::MaskKey(mask, row, view);
@@ -183,8 +184,8 @@ class RankRun {
     status_.SetWaiting("coordinator", true);
     ASSIGN_OR_RETURN(
         const std::string stream,
-        DownloadCheckpoint(options_.coordinator_address, assignment_.job_id(), assignment_.resume_step(),
-                           Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
+        DownloadCheckpoint(options_.channels, options_.coordinator_address, assignment_.job_id(),
+                           assignment_.resume_step(), Clock::Real()->Now() + kDownloadTimeout, [this](int64_t bytes) {
                              progress_->Do(absl::StrCat("loads the checkpoint of step ", assignment_.resume_step(),
                                                         " (", bytes >> 20, " MiB so far)"));
                            }));
@@ -211,8 +212,8 @@ class RankRun {
   absl::StatusOr<TrainEnd> Train() {
     RETURN_IF_ERROR(run_->OpenBatches(dataset_.get(), TotalSteps(spec_, dataset_->size()), position_.next));
     if (assignment_.rank() == 0) {
-      coordinator_ =
-          CoordinatorLink::Open(options_.coordinator_address, assignment_.job_id(), assignment_.generation());
+      coordinator_ = CoordinatorLink::Open(options_.channels, options_.coordinator_address, assignment_.job_id(),
+                                           assignment_.generation());
     }
     agent_->Update([&](RankStatus* status) {
       status->set_phase(RANK_PHASE_TRAINING);

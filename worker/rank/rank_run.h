@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/progress.h"
+#include "base/rpc/channel_options.h"
 #include "proto/coordinator.pb.h"
 #include "worker/rank/rank_link.h"
 #include "worker/training/trainer.h"
@@ -13,6 +14,7 @@ namespace mimeo {
 
 struct RankOptions {
   std::string coordinator_address;
+  ChannelOptions channels;
   std::string host = "127.0.0.1";  // the interface that the gang's other ranks reach
 };
 

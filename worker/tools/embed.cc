@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/json_text.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "data/dataset.h"
@@ -30,8 +31,7 @@ struct Flags {
   int threads = 0;
 };
 
-// A JSON list of names, as text: a byte that is not UTF-8 is written out (base/text.h). Not cut: each is below the
-// limits of a path.
+// A JSON list of names on one line each. Not cut: each is below the limits of a path.
 std::string NamesJson(const Dataset& dataset, const std::vector<int64_t>& samples) {
   nlohmann::ordered_json names = nlohmann::ordered_json::array();
   for (const int64_t sample : samples) {

@@ -1,7 +1,6 @@
 #include "worker/tools/verb.h"
 
 #include <ATen/Parallel.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <iostream>
@@ -9,6 +8,9 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "base/json_text.h"
+#include "base/print.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "model/catch_torch.h"
@@ -34,20 +36,16 @@ int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std:
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) || absl::IsPermissionDenied(status) ? 2 : 1;
 }
 
-std::string JsonText(const nlohmann::ordered_json& value) {
-  return value.dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
-}
-
-void PrintResult(const nlohmann::ordered_json& result) { std::printf("%s\n", JsonText(result).c_str()); }
+void PrintResult(const nlohmann::ordered_json& result) { Print(stdout, JsonText(result) + "\n"); }
 
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what) {
-  const bool terminal = isatty(STDERR_FILENO) != 0;
+  auto line = std::make_shared<ProgressLine>(stderr);
   auto said = std::make_shared<int64_t>(-1);  // images, or on no terminal tenths
-  return [what, terminal, said](int64_t done, int64_t of) {
-    const int64_t tenth = of > 0 ? done * 10 / of : 10;
-    if (std::exchange(*said, terminal ? done : tenth) == (terminal ? done : tenth)) return;
-    std::fprintf(stderr, "%s%s: %ld of %ld images%s", terminal ? "\r" : "", what.c_str(), static_cast<long>(done),
-                 static_cast<long>(of), terminal && done < of ? "" : "\n");
+  return [what, line, said](int64_t done, int64_t of) {
+    const int64_t now = line->terminal() ? done : of > 0 ? done * 10 / of : 10;
+    if (std::exchange(*said, now) == now) return;
+    line->Show(absl::StrCat(what, ": ", done, " of ", of, " images"));
+    if (done >= of) line->End();
   };
 }
 

@@ -16,9 +16,6 @@ namespace mimeo {
 // InvalidArgument or NotFound).
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body);
 
-// The one way to make JSON of a value here: never throws, whatever its strings hold.
-std::string JsonText(const nlohmann::ordered_json& value);
-
 // On stdout, one line.
 void PrintResult(const nlohmann::ordered_json& result);
 

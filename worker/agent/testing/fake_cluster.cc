@@ -10,7 +10,7 @@ namespace mimeo::testing {
 std::string FakeCluster::address() const { return absl::StrCat("127.0.0.1:", port_); }
 
 void FakeCluster::Start() {
-  auto server = RpcServer::Start(address(), {this});
+  auto server = RpcServer::Start(ChannelOptions(), address(), {this});
   ASSERT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
   port_ = server_->port();

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/wait.h"
 #include "google/protobuf/text_format.h"
 #include "worker/rank/rank_link.h"
 
@@ -45,10 +46,7 @@ void Train(RankLink* link, int64_t last, absl::Duration checkpoint) {
     const auto stop =
         link->Await([](const GangAssignment&) { return false; }, Clock::Real()->Now() + absl::Milliseconds(5));
     if (absl::IsCancelled(stop.status()) && checkpoint < absl::InfiniteDuration()) {
-      absl::Mutex mu;
-      const bool never = false;
-      absl::MutexLock lock(&mu);
-      Clock::Real()->Await(&mu, absl::Condition(&never), Clock::Real()->Now() + checkpoint);
+      WaitFor(checkpoint);
       return link->Finish(RANK_PHASE_STOPPED, absl::OkStatus());
     }
   }
@@ -73,7 +71,7 @@ int Run(int argc, char** argv) {
     raise(SIGKILL);
   }
   Progress progress;
-  auto link = RankLink::Connect(FlagValue(argc, argv, "agent"), assignment, &progress);
+  auto link = RankLink::Connect(ChannelOptions(), FlagValue(argc, argv, "agent"), assignment, &progress);
   if (!link.ok()) {
     std::fprintf(stderr, "%s\n", link.status().ToString().c_str());
     return 65;

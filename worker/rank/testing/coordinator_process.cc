@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/find_binary.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 
@@ -51,8 +52,8 @@ void CoordinatorProcess::Start() {
   const auto announced = ReadAnnouncement(announcement);
   ASSERT_TRUE(announced.ok()) << announced.status();
   address_ = announced->at("address");
-  coordinator_ = Coordinator::NewStub(OpenChannel(address_));
-  cluster_ = Cluster::NewStub(OpenChannel(address_));
+  coordinator_ = Coordinator::NewStub(OpenChannel(ChannelOptions(), address_));
+  cluster_ = Cluster::NewStub(OpenChannel(ChannelOptions(), address_));
 }
 
 void CoordinatorProcess::Kill() {

@@ -1,0 +1,75 @@
+#include "base/print.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/text.h"
+
+namespace mimeo {
+namespace {
+
+constexpr size_t kPlainWidth = 400;
+
+bool StartsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
+
+// Of the terminal behind `out`, as it is now: a line that wraps cannot be redrawn in place.
+size_t Columns(std::FILE* out) {
+  winsize size{};
+  return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - size_t{1} : 79;
+}
+
+}  // namespace
+
+std::string WholeText(absl::string_view bytes) { return ToLines(bytes, std::numeric_limits<size_t>::max()); }
+
+std::string OneLine(absl::string_view bytes, size_t width) {
+  constexpr absl::string_view kCut = "...";
+  const std::string text = ToText(absl::StrReplaceAll(bytes, {{"\n", " "}, {"\t", " "}}));
+  const auto characters = static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
+  const bool cut = characters > width;
+  const size_t kept = !cut ? width : width > kCut.size() ? width - kCut.size() : 0;
+  std::string line;
+  size_t taken = 0;
+  for (const char byte : text) {
+    if (StartsCharacter(byte) && ++taken > kept) break;
+    line.push_back(byte);
+  }
+  return cut ? absl::StrCat(line, kCut.substr(0, std::min(width, kCut.size()))) : line;
+}
+
+void Print(std::FILE* out, absl::string_view bytes) {
+  const std::string text = WholeText(bytes);
+  std::fwrite(text.data(), 1, text.size(), out);
+  std::fflush(out);
+}
+
+ProgressLine::ProgressLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
+
+void ProgressLine::Show(absl::string_view bytes) {
+  const std::string text = OneLine(bytes, terminal_ ? Columns(out_) : kPlainWidth);
+  if (!terminal_) return Print(out_, absl::StrCat(text, "\n"));
+  Clear();
+  Print(out_, text);
+  shown_ = true;
+}
+
+void ProgressLine::Say(absl::string_view line) {
+  if (shown_) Clear();
+  Print(out_, absl::StrCat(line, "\n"));
+  shown_ = false;
+}
+
+void ProgressLine::End() {
+  if (shown_) Print(out_, "\n");
+  shown_ = false;
+}
+
+// The only control characters that reach a terminal: to the line's beginning, and away with what stands there.
+void ProgressLine::Clear() { std::fputs("\r\033[K", out_); }
+
+}  // namespace mimeo

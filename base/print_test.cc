@@ -1,0 +1,77 @@
+#include "base/print.h"
+
+#include <pty.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace mimeo {
+namespace {
+
+// What `write` wrote into a file.
+template <typename Write>
+std::string Written(const Write& write) {
+  std::FILE* const file = std::tmpfile();
+  write(file);
+  std::rewind(file);
+  std::string text(4096, '\0');
+  text.resize(std::fread(&text[0], 1, text.size(), file));
+  std::fclose(file);
+  return text;
+}
+
+TEST(OneLineTest, CutsAtACharacterAndKeepsControlCodesOut) {
+  EXPECT_EQ(OneLine("a\nb\tc\x1b[31md", 100), "a b c\\x1b[31md");
+  EXPECT_EQ(OneLine("caf\xe9 \xe2\x80\xae", 100), "caf\\xe9 \\u{202e}");
+  EXPECT_EQ(OneLine("abcdef", 6), "abcdef");
+  EXPECT_EQ(OneLine("abcdefg", 6), "abc...");
+  EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 5), "\xc3\xa9\xc3\xa9...");
+  EXPECT_EQ(OneLine("\xc3\xa9\xc3\xa9", 2), "\xc3\xa9\xc3\xa9");
+  EXPECT_EQ(OneLine("abcd", 2), "..");
+  EXPECT_EQ(OneLine("", 5), "");
+}
+
+TEST(PrintTest, BytesAreMadeTextAndLinesStay) {
+  EXPECT_EQ(Written([](std::FILE* out) { Print(out, "caf\xe9\x1b[31m\n\tnext\n"); }), "caf\\xe9\\x1b[31m\n\tnext\n");
+}
+
+TEST(ProgressLineTest, WithoutATerminalEachIsALineOfItsOwn) {
+  const std::string written = Written([](std::FILE* out) {
+    ProgressLine line(out);
+    EXPECT_FALSE(line.terminal());
+    line.Show("1 of 2\nimages");
+    line.Say("hello");
+    line.Show("2 of 2\x1b");
+    line.End();
+  });
+  EXPECT_EQ(written, "1 of 2 images\nhello\n2 of 2\\x1b\n");
+}
+
+// A terminal of 20 columns, as a person has it.
+TEST(ProgressLineTest, OnATerminalItIsRedrawnInPlaceAndNeverWraps) {
+  int controller = -1, terminal = -1;
+  winsize size{};
+  size.ws_col = 20;
+  size.ws_row = 10;
+  ASSERT_EQ(openpty(&controller, &terminal, nullptr, nullptr, &size), 0);
+  std::FILE* const out = fdopen(terminal, "w");
+  ProgressLine line(out);
+  EXPECT_TRUE(line.terminal());
+  line.Show("a text of more than 20 columns");
+  line.Show("1 of 2");
+  line.Say("hello");
+  line.Show("2 of 2");
+  line.End();
+  line.End();
+  std::string text(4096, '\0');
+  text.resize(static_cast<size_t>(std::max<ssize_t>(0, read(controller, &text[0], text.size()))));
+  std::fclose(out);
+  close(controller);
+  EXPECT_EQ(text, "\r\033[Ka text of more t...\r\033[K1 of 2\r\033[Khello\r\n\r\033[K2 of 2\r\n");
+}
+
+}  // namespace
+}  // namespace mimeo
