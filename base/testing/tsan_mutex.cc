@@ -1,8 +1,9 @@
-// What the thread sanitizer must be told of absl's locks: which thread gave a lock up, and which one took it after that.
+// What the thread sanitizer must be told of absl's locks: which thread gave a lock up, and which one took it after
+// that.
 //
-// The system's absl is not instrumented, so without this file every access under an absl::Mutex looks like a race. The linker puts these functions in
-// the place of absl's (--wrap, in .bazelrc's tsan configuration, which alone links this file). The names are those of Debian's absl, which has a
-// namespace of its own.
+// The system's absl is not instrumented, so without this file every access under an absl::Mutex looks like a race. The
+// linker puts these functions in the place of absl's (--wrap, in .bazelrc's tsan configuration, which alone links this
+// file). The names are those of Debian's absl, which has a namespace of its own.
 //
 // A condition of Await is evaluated by whichever thread holds the lock, inside of absl; those reads are left out.
 #include <sanitizer/tsan_interface.h>
@@ -22,7 +23,7 @@ void __real__ZN4absl7debian35Mutex12ReaderUnlockEv(void* mutex);
 void __real__ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE(void* mutex, const void* condition);
 void __real__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(void* mutex, const void* condition);
 bool __real__ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE(void* mutex, const void* condition,
-                                                                                    absl::Duration timeout);
+                                                                                     absl::Duration timeout);
 void __real__ZN4absl7debian312Notification6NotifyEv(void* notification);
 void __real__ZNK4absl7debian312Notification19WaitForNotificationEv(void* notification);
 
@@ -72,7 +73,7 @@ void __wrap__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(void* mutex, const vo
 }
 
 bool __wrap__ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE(void* mutex, const void* condition,
-                                                                                    absl::Duration timeout) {
+                                                                                     absl::Duration timeout) {
   __tsan_release(mutex);
   AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
   const bool holds =
