@@ -1,5 +1,5 @@
-// The one place where `mimeo` writes to a terminal, a pipe or a log: whatever it says is made text first (base/text.h),
-// for names of files, words of a coordinator of any version and what a child process writes are bytes from outside.
+// The only place where `mimeo` writes to a terminal, a pipe or a log. Names of files, messages of a coordinator and the
+// output of a child process are bytes from outside, so everything is made text before it is written (base/text.h).
 #pragma once
 
 #include <cstdio>
@@ -16,21 +16,21 @@ std::string WholeText(absl::string_view bytes);
 // Writes WholeText(bytes) to `out`, and flushes it.
 void Print(std::FILE* out, absl::string_view bytes);
 
-// "mimeo: <line>" to stderr for each line of the message: at most limits::kReasonBytes of each, and of very many lines
-// the first.
+// Writes "mimeo: <line>" to stderr for each line of the message. A line is cut at limits::kReasonBytes, and of very
+// many lines only the first ones are written.
 void PrintError(const absl::Status& status);
 
-// What a child process writes, line by line as it comes. Thread-compatible.
+// Prints what a child process writes, one line at a time, as it arrives. Thread-compatible.
 class PrintedLines {
  public:
   explicit PrintedLines(std::FILE* out) : out_(out) {}
-  ~PrintedLines();  // prints a last line that has no end
+  ~PrintedLines();  // Prints a last line that has no line break.
 
   void Add(absl::string_view piece);
 
  private:
   std::FILE* const out_;
-  std::string held_;  // of the line that has not ended
+  std::string held_;  // The beginning of a line that has not ended yet.
 };
 
 }  // namespace mimeo
