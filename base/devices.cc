@@ -47,7 +47,8 @@ DeviceInfo CpuDevice() {
   return cpu;
 }
 
-absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device) {
+absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device,
+                                                    const std::function<absl::Status()>& cuda_loads) {
   if (device != "auto" && device != "cpu" && device != "cuda") {
     return absl::InvalidArgumentError(absl::StrCat("--device=", device, ": one of auto, cpu, cuda"));
   }
@@ -58,7 +59,7 @@ absl::StatusOr<std::vector<DeviceInfo>> FindDevices(const std::string& device) {
         "--device=cuda: this host has no CUDA device (NVIDIA's driver finds none; see nvidia-smi)");
   }
   if (devices.empty()) return std::vector<DeviceInfo>{CpuDevice()};
-  const absl::Status loaded = CudaLibrary::Load().status();
+  const absl::Status loaded = cuda_loads != nullptr ? cuda_loads() : CudaLibrary::Load().status();
   if (loaded.ok()) return devices;
   if (device == "cuda") return loaded;
   spdlog::warn("{} CUDA devices are here and not used: {}", devices.size(), std::string(loaded.message()));

@@ -19,8 +19,8 @@ std::string EnvironmentValue(const char* name) {
 
 // Where Bazel puts the binary: <package>/<name>.
 std::string BazelPath(const std::string& name) {
-  static const auto* const packages =
-      new std::map<std::string, std::string>{{"mimeo", "client"}, {"libmimeo_cuda.so", "worker/cuda"}};
+  static const auto* const packages = new std::map<std::string, std::string>{
+      {"mimeo", "client"}, {"worker_compute", "worker"}, {"libmimeo_cuda.so", "worker/cuda"}};
   const auto it = packages->find(name);
   return absl::StrCat(it == packages->end() ? name : it->second, "/", name);
 }

@@ -88,6 +88,8 @@ constexpr absl::Duration kLease = absl::Seconds(60);
 constexpr absl::Duration kRestartPause = absl::Seconds(8);
 constexpr absl::Duration kRestartPauseMax = absl::Minutes(5);  // up to this
 constexpr absl::Duration kBlameHalfLife = absl::Minutes(10);   // of a worker's record of failed gangs
+// For data that a host has lost, before the gang moves to another.
+constexpr absl::Duration kDataPatience = absl::Seconds(60);
 constexpr absl::Duration kRpcDeadline = absl::Seconds(10);
 constexpr absl::Duration kKeepAlivePeriod = absl::Seconds(10);   // a silent connection is probed after this,
 constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(10);  // and given up after this

@@ -6,10 +6,20 @@
 
 namespace mimeo {
 
+namespace {
+
+bool IsChosen() { return std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr; }
+
+bool Choose() { return setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0) == 0; }
+
+}  // namespace
+
 void SpinShortly(char** argv) {
-  if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  if (setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0) != 0) return;
-  execv("/proc/self/exe", argv);
+  if (!IsChosen() && Choose()) execv("/proc/self/exe", argv);
+}
+
+void LetChildrenSpinShortly() {
+  if (!IsChosen()) Choose();
 }
 
 }  // namespace mimeo

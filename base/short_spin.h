@@ -11,4 +11,7 @@ namespace mimeo {
 // files.
 void SpinShortly(char** argv);
 
+// The same for the programs that this process starts from now on; for one that has no OpenMP threads itself.
+void LetChildrenSpinShortly();
+
 }  // namespace mimeo

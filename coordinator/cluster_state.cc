@@ -392,12 +392,12 @@ void ClusterState::End(const GangEnded& ended) {
   job.placement.clear();
   job.reason = ended.reason();
   SetState(&job, ended.end() == GANG_END_COMPLETED ? JOB_STATE_SUCCEEDED : IdleState(job.want));
+  for (const WorkerFailure& failure : ended.failures()) Remember(failure, &job.failures);
   if (ended.end() != GANG_END_FAILED) return;
   ++job.failures_in_a_row;
   job.status_code = ended.status_code();
   job.failed_for_good = ended.permanent();
   job.needs_person = ended.needs_person();
-  for (const WorkerFailure& failure : ended.failures()) Remember(failure, &job.failures);
 }
 
 void ClusterState::Register(const WorkerIdentity& worker) {

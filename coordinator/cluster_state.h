@@ -29,7 +29,8 @@ struct JobInfo {
   bool failed_for_good = false;  // no other generation would help
   bool needs_person = false;     // nor before a person has mended something
   bool paused_itself = false;    // by JobPaused: nobody asked
-  // Where those generations failed: the newest failure of each worker, the newest last, at most limits::kFailuresNamed.
+  // Where those generations failed, or moved away from because the data were not seen: the newest failure of each
+  // worker, the newest last, at most limits::kFailuresNamed.
   std::vector<WorkerFailure> failures;
   std::string dataset_digest;
   int64_t num_samples = 0;

@@ -141,6 +141,7 @@ void CoordinatorCore::Tick() {
   {
     absl::MutexLock lock(&mu_);
     DecideAndCommit();
+    MoveGangs();
   }
   CleanUploads();
   const absl::StatusOr<int64_t> bytes = store_->ApproximateBytes();

@@ -123,6 +123,8 @@ class CoordinatorCore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells the gangs on a worker that leaves or is drained to stop after a checkpoint.
   void EmptyWorker(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Likewise the gangs that have waited for their data too long and have a place elsewhere.
+  void MoveGangs() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteOrders(const std::string& worker_id, HeartbeatReply* reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddOrder(const JobInfo& job, const std::string& worker_id, HeartbeatReply* reply)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -128,6 +128,18 @@ void CoordinatorCore::EmptyWorker(const std::string& id) {
   }
 }
 
+void CoordinatorCore::MoveGangs() {
+  for (Scheduler::Move& move : scheduler_.DecideMoves(clock_->Now())) {
+    const JobInfo& job = state_.jobs().at(move.job_id);
+    GangReport& gang = reports_.Of(job);
+    gang.told_to_stop = true;
+    gang.moves_from = std::move(move.from);
+    spdlog::info("gang is told to move job={} generation={} because=\"{} {}\"", job.id, job.generation,
+                 gang.moves_from.front().worker_id(), gang.moves_from.front().message());
+    Touch(job.id);
+  }
+}
+
 Worker CoordinatorCore::DescribeWorker(const std::string& id) const {
   const absl::Time now = clock_->Now();
   Worker described;
@@ -199,6 +211,7 @@ void CoordinatorCore::HearRanks(const std::string& worker_id,
          events = EventsOf(job, reports_.Of(job), now)) {
       if (!Commit(events.front()).ok()) break;
     }
+    scheduler_.HearDataWait(job, DataWaitOf(job, reports_.Of(job)));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
 #include "base/rpc/rpc.h"
@@ -33,7 +34,8 @@ struct Flags {
   std::string data_dir;
   std::string metrics_listen = "127.0.0.1:0";
   std::string announce;
-  std::string lease = "60s";
+  std::string lease = absl::FormatDuration(limits::kLease);
+  std::string data_patience = absl::FormatDuration(limits::kDataPatience);
   bool repair = false;
 };
 
@@ -46,11 +48,11 @@ absl::StatusOr<std::pair<std::string, int>> ParseHostPort(const std::string& fla
   return std::make_pair(address.substr(0, colon), port);
 }
 
-absl::StatusOr<SchedulerOptions> ParseLease(const std::string& text) {
-  SchedulerOptions options;
-  if (absl::ParseDuration(text, &options.lease) && options.lease >= absl::Seconds(1)) return options;
+absl::StatusOr<absl::Duration> ParseDuration(const std::string& flag, const std::string& text) {
+  absl::Duration duration;
+  if (absl::ParseDuration(text, &duration) && duration >= absl::Seconds(1)) return duration;
   return absl::InvalidArgumentError(
-      absl::StrCat("--lease: \"", text, "\" is not a duration of 1s or more, such as 60s"));
+      absl::StrCat("--", flag, ": \"", text, "\" is not a duration of 1s or more, such as 60s"));
 }
 
 // What a person can do about a store that cannot be read.
@@ -65,7 +67,9 @@ absl::Status WithAdvice(const absl::Status& status, const std::string& data_dir)
 absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const auto listen, ParseHostPort("listen", flags.listen));
   ASSIGN_OR_RETURN(const auto metrics_listen, ParseHostPort("metrics_listen", flags.metrics_listen));
-  ASSIGN_OR_RETURN(const SchedulerOptions options, ParseLease(flags.lease));
+  SchedulerOptions options;
+  ASSIGN_OR_RETURN(options.lease, ParseDuration("lease", flags.lease));
+  ASSIGN_OR_RETURN(options.data_patience, ParseDuration("data_patience", flags.data_patience));
   RETURN_IF_ERROR(MakeDirs(flags.data_dir));
   const absl::StatusOr<std::unique_ptr<KeyValueStore>> store = OpenRocksDbStore({flags.data_dir});
   if (!store.ok()) return WithAdvice(store.status(), flags.data_dir);
@@ -108,6 +112,9 @@ int Main(int argc, char** argv) {
   app.add_option("--metrics_listen", flags.metrics_listen, "HOST:PORT of /metrics")->capture_default_str();
   app.add_option("--announce", flags.announce, "file to write the bound addresses to, as JSON");
   app.add_option("--lease", flags.lease, "silence of a worker after which its gang may be replaced")
+      ->capture_default_str();
+  app.add_option("--data_patience", flags.data_patience,
+                 "how long a gang waits for data that its host does not see, before it moves to one that has room")
       ->capture_default_str();
   app.add_flag(
       "--repair", flags.repair,

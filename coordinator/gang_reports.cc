@@ -92,6 +92,18 @@ Event Ended(const JobInfo& job, GangEnd end, absl::string_view reason) {
   return event;
 }
 
+Event Moved(const JobInfo& job, const std::vector<WorkerFailure>& from) {
+  const size_t named = std::min(from.size(), kReasonsNamed);
+  std::string reason =
+      absl::StrJoin(from.begin(), from.begin() + named, "; ", [](std::string* out, const WorkerFailure& worker) {
+        absl::StrAppend(out, worker.worker_id(), " ", worker.message());
+      });
+  if (named < from.size()) absl::StrAppend(&reason, "; and ", from.size() - named, " more workers");
+  Event event = Ended(job, GANG_END_STOPPED, absl::StrCat("moves: ", reason));
+  event.mutable_gang_ended()->mutable_failures()->Add(from.begin(), from.end());
+  return event;
+}
+
 // `failures` are those that count, the first is why the gang ends. Names the workers that may be to blame.
 Event Failed(const JobInfo& job, std::vector<Failure> failures, bool blames) {
   const auto rank_of = [](const Failure& f) { return f.permanent ? 0 : f.needs_person ? 1 : f.lost_a_peer ? 3 : 2; };
@@ -195,6 +207,11 @@ bool GangReports::Hear(const JobInfo& job, const std::string& worker_id, const R
   before = status;
   gang.step = std::max(gang.step, status.step());
   if (status.phase() == RANK_PHASE_FAILED) gang.failed_at = std::min(gang.failed_at, now);
+  if (status.waits_for_data() && !HasEnded(status.phase())) {
+    gang.data_missed_at.emplace(rank, now);
+  } else {
+    gang.data_missed_at.erase(rank);
+  }
   return changed;
 }
 
@@ -202,6 +219,19 @@ void GangReports::HearStep(const JobInfo& job, int64_t generation, int64_t step)
   if (generation != job.generation) return;
   GangReport& gang = Of(job);
   gang.step = std::max(gang.step, step);
+}
+
+DataWait DataWaitOf(const JobInfo& job, const GangReport& gang) {
+  DataWait wait;
+  if (job.placement.empty()) return wait;
+  std::set<std::string> named;
+  for (const auto& [rank, since] : gang.data_missed_at) {
+    wait.since = std::min(wait.since, since);
+    if (wait.workers.size() >= limits::kFailuresNamed || !named.insert(job.placement[rank]).second) continue;
+    const std::string text = absl::StrCat("does not see what it waits for: ", gang.ranks.at(rank).waiting_for());
+    wait.workers.push_back(MakeFailure(job, rank, absl::StatusCode::kUnavailable, text).what);
+  }
+  return wait;
 }
 
 std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Time now) {
@@ -232,10 +262,13 @@ std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Ti
   if (!failures.empty()) return {};
   if (completed == job.placement.size()) return {Ended(job, GANG_END_COMPLETED, "every step is done")};
   if (!all_ended) return {};
-  if (job.want != WANT_RUN || gang.emptied.empty()) return {Ended(job, GANG_END_STOPPED, "stopped as a person asked")};
-  const std::string& worker = *gang.emptied.begin();
-  return {Ended(job, GANG_END_STOPPED,
-                absl::StrCat("moves: ", worker, gang.leaving.count(worker) > 0 ? " leaves" : " is drained"))};
+  if (job.want == WANT_RUN && !gang.emptied.empty()) {
+    const std::string& worker = *gang.emptied.begin();
+    return {Ended(job, GANG_END_STOPPED,
+                  absl::StrCat("moves: ", worker, gang.leaving.count(worker) > 0 ? " leaves" : " is drained"))};
+  }
+  if (job.want == WANT_RUN && !gang.moves_from.empty()) return {Moved(job, gang.moves_from)};
+  return {Ended(job, GANG_END_STOPPED, "stopped as a person asked")};
 }
 
 }  // namespace mimeo

@@ -22,8 +22,18 @@ struct GangReport {
       emptied;  // those of its workers that leave or are drained: why it was told to stop, if no person asked
   std::set<std::string> leaving;                  // those of them that leave: what their ranks end with is no failure
   absl::Time failed_at = absl::InfiniteFuture();  // when the first rank's failure was heard
+  std::map<int, absl::Time> data_missed_at;       // by rank: since when those that wait for their data have done so
+  std::vector<WorkerFailure>
+      moves_from;  // its workers that did not see the data: why it was told to stop, if nobody asked
 
   bool Progressed(const JobInfo& job) const { return step > job.resume_step; }
+};
+
+// Where ranks of a gang wait for their data, which another host may see. (For a teacher all hosts wait alike.)
+struct DataWait {
+  absl::Time since = absl::InfiniteFuture();  // of the rank that has waited longest
+  std::vector<WorkerFailure>
+      workers;  // in the words of a rank of each, at most limits::kFailuresNamed; empty: nobody waits
 };
 
 class GangReports {
@@ -48,11 +58,14 @@ class GangReports {
 //     FailedPrecondition and the gang had got on; its worker is named. Or its data is not the job's, or it stopped and
 //     was not told to;
 //   ranks failed only because they lost another one, and whom they lost was not heard to say why within
-//   kLostPeerPatience; or all have ended: COMPLETED when all completed, else STOPPED. Of a worker that leaves, a rank
-//   that was cut off has ended too.
+//   kLostPeerPatience; or all have ended: COMPLETED when all completed, else STOPPED; that names the workers that did
+//   not see the data, if the gang moves for
+//     it. Of a worker that leaves, a rank that was cut off has ended too.
 std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Time now);
 
 constexpr absl::Duration kLostPeerPatience = absl::Seconds(3);
+
+DataWait DataWaitOf(const JobInfo& job, const GangReport& gang);
 
 // What ranks of a running gang do or wait for, in words, the ones that stand still first; a few of them.
 std::vector<std::string> RankReasons(const GangReport& gang);

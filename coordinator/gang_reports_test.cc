@@ -68,6 +68,50 @@ TEST_F(GangReportsTest, OnlyWhoShouldRunIsHeard) {
   EXPECT_EQ(reports_.Of(job_).ranks.size(), 1u);
 }
 
+RankStatus Misses(int rank) {
+  RankStatus status = Says(rank, RANK_PHASE_TRAINING, 31);
+  status.set_waiting_for("data /photos: no such file or folder");
+  status.set_waits_for_data(true);
+  return status;
+}
+
+TEST_F(GangReportsTest, WhereDataAreMissedIsKnownSinceTheRankThatHasWaitedLongest) {
+  RankStatus teacher = Says(2, RANK_PHASE_TRAINING, 31);
+  teacher.set_waiting_for("teacher clip");
+  EXPECT_TRUE(Heard({teacher}).empty());
+  EXPECT_TRUE(DataWaitOf(job_, reports_.Of(job_)).workers.empty()) << "it is away for all hosts";
+  const absl::Time first = now_;
+  EXPECT_TRUE(Heard({Misses(1)}).empty());
+  now_ += absl::Seconds(5);
+  EXPECT_TRUE(Heard({Misses(1), Misses(0), Misses(2)}).empty());
+  DataWait wait = DataWaitOf(job_, reports_.Of(job_));
+  EXPECT_EQ(wait.since, first);
+  ASSERT_EQ(wait.workers.size(), 2u);
+  EXPECT_EQ(wait.workers[0].worker_id(), "w0");
+  EXPECT_EQ(wait.workers[0].message(), "does not see what it waits for: data /photos: no such file or folder");
+  EXPECT_EQ(wait.workers[1].worker_id(), "w1");
+  EXPECT_TRUE(Heard({Says(0, RANK_PHASE_TRAINING, 32), Says(1, RANK_PHASE_TRAINING, 32)}).empty());
+  wait = DataWaitOf(job_, reports_.Of(job_));
+  EXPECT_EQ(wait.since, now_);
+  EXPECT_EQ(wait.workers.size(), 1u);
+}
+
+TEST_F(GangReportsTest, AGangThatMovesForItsDataNamesTheWorkersAndIsNoFailure) {
+  EXPECT_TRUE(Heard({Misses(2)}).empty());
+  GangReport& gang = reports_.Of(job_);
+  gang.told_to_stop = true;
+  gang.moves_from = DataWaitOf(job_, gang).workers;
+  const std::vector<Event> events =
+      Heard({Says(0, RANK_PHASE_STOPPED, 31), Says(1, RANK_PHASE_STOPPED, 31), Says(2, RANK_PHASE_STOPPED, 31)});
+  ASSERT_EQ(events.size(), 1u);
+  const GangEnded& ended = events[0].gang_ended();
+  EXPECT_EQ(ended.end(), GANG_END_STOPPED);
+  EXPECT_EQ(ended.reason(), "moves: w1 does not see what it waits for: data /photos: no such file or folder");
+  ASSERT_EQ(ended.failures_size(), 1);
+  EXPECT_EQ(ended.failures(0).worker_id(), "w1");
+  EXPECT_TRUE(DataWaitOf(job_, gang).workers.empty()) << "they have ended";
+}
+
 TEST_F(GangReportsTest, SpeedAndProgressAreNoNews) {
   RankStatus status = Says(0, RANK_PHASE_TRAINING, 31);
   EXPECT_TRUE(Hear("w0", status));

@@ -64,6 +64,21 @@ SlotIndex::Without::~Without() {
   for (const SlotOffer& offer : removed_) index_->Set(offer);
 }
 
+SlotIndex::Lent::Lent(SlotIndex* index, const std::map<std::string, int>& slots) : index_(index) {
+  for (const auto& [id, more] : slots) {
+    const SlotOffer* const offer = index->Find(id);
+    if (offer == nullptr) continue;
+    before_.push_back(*offer);
+    SlotOffer lent = *offer;
+    lent.free += more;
+    index->Set(lent);
+  }
+}
+
+SlotIndex::Lent::~Lent() {
+  for (const SlotOffer& offer : before_) index_->Set(offer);
+}
+
 // Those that suit, of the sides that are asked for.
 SlotIndex::Kinds SlotIndex::KindsThat(const ResourceSpec& resources, bool cuda, bool no_cuda) {
   Kinds kinds = {};

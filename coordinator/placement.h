@@ -70,6 +70,19 @@ class SlotIndex {
     std::vector<SlotOffer> removed_;
   };
 
+  // While it lives, these workers have so many more free slots (or fewer: below 0), those that are in the index.
+  class Lent {
+   public:
+    Lent(SlotIndex* index, const std::map<std::string, int>& slots);
+    ~Lent();
+    Lent(const Lent&) = delete;
+    Lent& operator=(const Lent&) = delete;
+
+   private:
+    SlotIndex* const index_;
+    std::vector<SlotOffer> before_;
+  };
+
  private:
   // Workers that no job tells apart.
   struct Group {

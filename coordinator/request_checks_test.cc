@@ -160,6 +160,12 @@ TEST(RequestChecksTest, AStatusAtItsBounds) {
       for (int i = 0; i < count; ++i) s->mutable_teachers(0)->add_mean(0.5f);
     };
   };
+  const auto deviations = [](int count) {
+    return [count](RankStatus* s) {
+      s->add_teachers()->set_name("clip");
+      for (int i = 0; i < count; ++i) s->mutable_teachers(0)->add_std(0.5f);
+    };
+  };
   struct Case {
     Change at, over;
     const char* says;
@@ -182,6 +188,29 @@ TEST(RequestChecksTest, AStatusAtItsBounds) {
       {channels(16), channels(17), "teachers.mean: 17 is not in [0, 16]"},
       {[](auto* s) { s->add_teachers()->set_name(Text(64)); }, [](auto* s) { s->add_teachers()->set_name(Text(65)); },
        "teachers.name: 65 bytes"},
+      {[](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_weights_digest(std::string(64, '0'));
+       },
+       [](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_weights_digest("\x1b");
+       },
+       "teachers.weights_digest: \"\\x1b\""},
+      {[](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_family(Text(64));
+       },
+       [](auto* s) {
+         s->add_teachers()->set_name("c");
+         s->mutable_teachers(0)->set_family(Text(65));
+       },
+       "teachers.family: 65 bytes"},
+      {deviations(16), deviations(17), "teachers.std: 17 is not in [0, 16]"},
+      {[](auto* s) { s->set_generation(0); }, [](auto* s) { s->set_generation(-1); }, "generation: -1"},
+      {[](auto* s) { s->set_num_samples(0); }, [](auto* s) { s->set_num_samples(-2); }, "num_samples: -2"},
+      {[](auto* s) { s->set_total_steps(0); }, [](auto* s) { s->set_total_steps(-3); }, "total_steps: -3"},
+      {[](auto* s) { s->set_progress(0); }, [](auto* s) { s->set_progress(-4); }, "progress: -4"},
       {[](auto* s) { s->set_bad_samples(5); }, [](auto* s) { s->set_bad_samples(-5); }, "bad_samples: -5"}};
   std::vector<RankStatus> taken;
   for (const Case& c : cases) {
@@ -206,6 +235,27 @@ TEST(RequestChecksTest, MessagesAreMadeTextAndCut) {
   EXPECT_EQ(taken[1].message(), "line\n\\x1b[2J\\xff");
   EXPECT_EQ(taken[1].doing(), "caf\\xc3");
   EXPECT_EQ(taken[1].waiting_for().size(), static_cast<size_t>(limits::kReasonBytes));
+}
+
+TEST(RequestChecksTest, OnlyRankZeroNamesTheGangsStore) {
+  HeartbeatRequest request;
+  for (const int rank : {0, 1}) {
+    *request.add_ranks() = Status(rank);
+    request.mutable_ranks(rank)->set_store_address("h:1");
+  }
+  EXPECT_EQ(TakeStatuses(request.mutable_ranks()).count, 0);
+  EXPECT_EQ(request.ranks(0).store_address(), "h:1");
+  EXPECT_EQ(request.ranks(1).store_address(), "");
+}
+
+TEST(RequestChecksTest, OfManyRefusedTheFirstIsNamed) {
+  HeartbeatRequest request;
+  for (const int rank : {5000, 2, 6000}) *request.add_ranks() = Status(rank);
+  const RefusedStatuses refused = TakeStatuses(request.mutable_ranks());
+  EXPECT_EQ(refused.count, 2);
+  EXPECT_THAT(refused.first, StatusIs(kInvalid, "rank 5000 of j1"));
+  ASSERT_EQ(request.ranks_size(), 1);
+  EXPECT_EQ(request.ranks(0).rank(), 2);
 }
 
 TEST(RequestChecksTest, OneStatusOfARankAndNoMoreThanThereAreRanks) {

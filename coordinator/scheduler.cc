@@ -80,7 +80,7 @@ void Scheduler::Begin(absl::Time now) {
   for (const auto& [id, job] : state_.jobs()) {
     if (!job.placement.empty()) gangs_[id] = {job.placement.begin(), job.placement.end()};
     if (KeepsTooMany(job)) keeps_too_many_.insert(id);
-    if (job.failures_in_a_row == 0 || IsFinal(job.state)) continue;
+    if ((job.failures_in_a_row == 0 && job.failures.empty()) || IsFinal(job.state)) continue;
     Trouble& trouble = troubles_[id];
     trouble.failed_at = now;
     for (const WorkerFailure& failure : job.failures) {
@@ -138,7 +138,11 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
     }
     case Event::kGangEnded: {
       const JobInfo& job = state_.jobs().at(event.gang_ended().job_id());
+      ForgetDataWait(job.id);
       if (event.gang_ended().end() == GANG_END_FAILED) NoteFailure(event.gang_ended(), now, progressed);
+      if (event.gang_ended().end() == GANG_END_STOPPED && event.gang_ended().failures_size() > 0) {
+        NoteMove(event.gang_ended(), now);
+      }
       for (const std::string& id : gangs_[job.id]) RefreshWorker(id, now);
       gangs_.erase(job.id);
       return Refile(job, now);
@@ -267,10 +271,13 @@ const std::set<std::string>& Scheduler::Avoided(const JobInfo& job) const {
   return trouble == troubles_.end() ? *nothing : trouble->second.avoided;
 }
 
+bool Scheduler::FitsWithout(const JobInfo& job, const std::set<std::string>& workers) const {
+  const SlotIndex::Without without(&slots_, workers);
+  return slots_.Capacity(job.spec.resources(), kAnyTier) >= job.spec.resources().num_ranks();
+}
+
 bool Scheduler::FitsElsewhere(const JobInfo& job) const {
-  const std::set<std::string>& avoided = Avoided(job);
-  const SlotIndex::Without without(&slots_, avoided);
-  return !avoided.empty() && slots_.Capacity(job.spec.resources(), kAnyTier) >= job.spec.resources().num_ranks();
+  return !Avoided(job).empty() && FitsWithout(job, Avoided(job));
 }
 
 void Scheduler::RefileSoon(absl::Time now) {
@@ -379,7 +386,8 @@ void Scheduler::DecidePlacement(std::vector<Event>* events) const {
   }
   if (first == nullptr) return;
   const JobInfo& job = state_.jobs().at(first->job_id);
-  const std::vector<std::string> placement = FindPlace(job);
+  const SlotIndex::Lent room(&slots_, RoomOf(job));
+  const std::vector<std::string> placement = FindPlace(job, Avoided(job));
   if (!placement.empty()) events->push_back(Placed(job, placement, "placed"));
 }
 
@@ -387,17 +395,8 @@ void Scheduler::DecidePlacement(std::vector<Event>* events) const {
 // workers that are alive count as room.
 bool Scheduler::Replace(const JobInfo& job, std::vector<Event>* events) const {
   if (job.want != WANT_RUN || !MissingTeacher(job).empty()) return false;
-  std::vector<SlotOffer> before;
-  for (const std::string& id : gangs_.at(job.id)) {
-    const SlotOffer* const offer = slots_.Find(id);
-    if (offer == nullptr) continue;
-    before.push_back(*offer);
-    SlotOffer emptied = *offer;
-    emptied.free += static_cast<int>(absl::c_count(job.placement, id));
-    slots_.Set(emptied);
-  }
-  const std::vector<std::string> placement = FindPlace(job);
-  for (const SlotOffer& offer : before) slots_.Set(offer);
+  const SlotIndex::Lent room(&slots_, RoomOf(job));
+  const std::vector<std::string> placement = FindPlace(job, Avoided(job));
   if (placement.empty()) return false;
   const std::string lapse = Lapse(job);
   events->push_back(Ended(job, GANG_END_REPLACED, lapse));
@@ -407,10 +406,10 @@ bool Scheduler::Replace(const JobInfo& job, std::vector<Event>* events) const {
 
 // Workers that failed this very job are taken only where the others that are alive would not do even when all are idle,
 // and those that rest only where those that do not would not.
-std::vector<std::string> Scheduler::FindPlace(const JobInfo& job) const {
+std::vector<std::string> Scheduler::FindPlace(const JobInfo& job, const std::set<std::string>& avoided) const {
   const ResourceSpec& resources = job.spec.resources();
   {
-    const SlotIndex::Without without(&slots_, Avoided(job));
+    const SlotIndex::Without without(&slots_, avoided);
     std::vector<std::string> placement = slots_.Place(resources, Tier::kBlamed);
     if (!placement.empty()) return placement;
     if (slots_.Capacity(resources, Tier::kBlamed) < resources.num_ranks()) {

@@ -26,6 +26,7 @@
 #include "base/limits.h"
 #include "coordinator/blame.h"
 #include "coordinator/cluster_state.h"
+#include "coordinator/gang_reports.h"
 #include "coordinator/job_queue.h"
 #include "coordinator/placement.h"
 
@@ -33,6 +34,7 @@ namespace mimeo {
 
 struct SchedulerOptions {
   absl::Duration lease = limits::kLease;
+  absl::Duration data_patience = limits::kDataPatience;
   // A worker without ranks, or a teacher that no unfinished job needs, is forgotten after this many silent leases.
   int forget_after_leases = 10;
 };
@@ -51,6 +53,19 @@ class Scheduler {
   // Somebody was heard. True: there may be something new to decide. REQUIRES: it is registered.
   bool HearWorker(const std::string& id, absl::Time now, bool leaving = false);
   bool HearTeacher(const std::string& name, absl::Time now);
+
+  // Where the job's newest gang waits for its data, as its ranks say.
+  void HearDataWait(const JobInfo& job, const DataWait& wait);
+
+  // Gangs that have waited for their data longer than the patience and that other workers have room for now: whoever is
+  // told of one makes it stop after a checkpoint (GangEnded with these workers), and its slots elsewhere are kept for
+  // it until then. Each gang is named once. The patience grows with each move in a row by the pause that follows a
+  // failure.
+  struct Move {
+    std::string job_id;
+    std::vector<WorkerFailure> from;
+  };
+  std::vector<Move> DecideMoves(absl::Time now);
 
   // What to commit next, in order, each legal after those before it. Some decisions follow from others (a gang ends,
   // then its job fails): callers commit these, and decide again until no events come.
@@ -71,6 +86,8 @@ class Scheduler {
   bool MustEmpty(const std::string& worker_id) const { return IsLeaving(worker_id) || state_.IsDrained(worker_id); }
   int num_silent() const { return num_expired_; }  // workers whose lease has expired
   const Blame& blame() const { return blame_; }
+  // Workers that the next decision looks at though nobody said anything of them.
+  size_t WorkersDueForTest(absl::Time now) const;
 
  private:
   struct Heard {
@@ -90,7 +107,13 @@ class Scheduler {
     bool progressed = false;  // the newest gang
     bool trained = false;     // any of them
     std::set<std::string>
-        avoided;  // workers where it failed without getting on, until a new checkpoint or a person forgives
+        avoided;    // workers where it failed without getting on, until a new checkpoint or a person forgives
+    int moves = 0;  // in a row, away from where its data were not seen
+  };
+  struct DataWatch {
+    DataWait wait;
+    absl::Time look = absl::InfiniteFuture();  // when to look for room elsewhere
+    std::map<std::string, int> kept;           // slots that it is about to move to, by worker
   };
   enum class Turn { kQueue, kLater, kFail, kPause };
   struct Verdict {
@@ -106,9 +129,18 @@ class Scheduler {
   Verdict Judge(const JobInfo& job, absl::Time now) const;
   bool AsksAnotherHost(const JobInfo& job) const;
   bool FitsElsewhere(const JobInfo& job) const;  // without the workers that it avoids, if the others were idle
+  bool FitsWithout(const JobInfo& job, const std::set<std::string>& workers) const;
   const std::set<std::string>& Avoided(const JobInfo& job) const;
+  std::set<std::string> AvoidedAfterMove(const JobInfo& job, const std::vector<WorkerFailure>& from) const;
   void NoteFailure(const GangEnded& ended, absl::Time now, bool progressed);
+  void NoteMove(const GangEnded& ended, absl::Time now);
   void ForgetBlame(const JobInfo& job, absl::Time now);
+  void ForgetDataWait(const std::string& job_id);
+  absl::Time MovesAt(const JobInfo& job, const DataWait& wait) const;
+  bool MayMove(const JobInfo& job, const DataWait& wait, absl::Time now) const;
+  std::vector<std::string> PlaceToMoveTo(const JobInfo& job, const DataWait& wait) const;
+  // The gang's own slots, and none that are kept for others.
+  std::map<std::string, int> RoomOf(const JobInfo& job) const;
 
   // What a worker or a teacher is worth, after something about it, or the time, has changed.
   void RefreshWorker(const std::string& id, absl::Time now);
@@ -127,12 +159,13 @@ class Scheduler {
   void DecidePlacement(std::vector<Event>* events) const;
   void Settle(const JobInfo& job, absl::Time now, std::vector<Event>* events) const;
   bool Replace(const JobInfo& job, std::vector<Event>* events) const;
-  std::vector<std::string> FindPlace(const JobInfo& job) const;
+  std::vector<std::string> FindPlace(const JobInfo& job, const std::set<std::string>& avoided) const;
   std::string Lapse(const JobInfo& job) const;  // which of its workers' leases have expired; empty when none has
   bool KeepsTooMany(const JobInfo& job) const;
 
   std::string ReasonOf(const JobInfo& job, absl::Time now) const;
   std::string QueueReason(const JobInfo& job, absl::Time now) const;
+  std::string DataReason(const JobInfo& job, const DataWatch& watch, absl::Time now) const;
   std::string MissingTeacher(const JobInfo& job) const;
   std::string SlotsReason(const JobInfo& job, absl::Time now) const;
   void ExplainWorkers(const JobInfo& job, absl::Time now, std::vector<std::string>* reasons) const;
@@ -145,7 +178,10 @@ class Scheduler {
   Alarms worker_alarms_;
   Alarms teacher_alarms_;
   Blame blame_;
-  std::map<std::string, Trouble> troubles_;  // by job
+  std::map<std::string, Trouble> troubles_;      // by job
+  std::map<std::string, DataWatch> data_waits_;  // by job, of gangs that wait for their data
+  Alarms data_looks_;                            // jobs
+  std::set<std::string> moving_;                 // jobs whose gang was told to
 
   mutable SlotIndex slots_;  // of workers that are alive and need not be empty; const methods leave it as it was
   int num_expired_ = 0;

@@ -73,7 +73,8 @@ std::string Scheduler::ReasonOf(const JobInfo& job, absl::Time now) const {
         return absl::StrCat(where, ", until its checkpoint: ", id, IsLeaving(id) ? " leaves" : " is drained");
       }
     }
-    return where;
+    const auto watch = data_waits_.find(job.id);
+    return watch == data_waits_.end() ? where : absl::StrCat(where, DataReason(job, watch->second, now));
   }
   if (job.want == WANT_CANCEL) return "a person cancelled it";
   if (job.state == JOB_STATE_PAUSED) return job.paused_itself ? job.reason : "paused by a person, until it is resumed";
@@ -85,6 +86,20 @@ std::string Scheduler::ReasonOf(const JobInfo& job, absl::Time now) const {
   if (unsettled_.count(job.id) > 0) return job.reason;
   const std::string teacher = MissingTeacher(job);
   return teacher.empty() ? QueueReason(job, now) : teacher;
+}
+
+std::string Scheduler::DataReason(const JobInfo& job, const DataWatch& watch, absl::Time now) const {
+  std::set<std::string> workers;
+  for (const WorkerFailure& worker : watch.wait.workers) workers.insert(worker.worker_id());
+  const bool moves = moving_.count(job.id) > 0;
+  const std::string missed =
+      absl::StrCat(moves ? ", until its checkpoint: it moves, for " : "; ", WorkersText(workers),
+                   workers.size() == 1 ? " has" : " have", " not seen its data for ", Since(now - watch.wait.since));
+  if (moves) return missed;
+  const absl::Time due = MovesAt(job, watch.wait);
+  if (now < due) return absl::StrCat(missed, "; it moves in ", Seconds(due - now), " if others have room");
+  const std::string teacher = MissingTeacher(job);
+  return absl::StrCat(missed, "; it stays: ", teacher.empty() ? QueueReason(job, now) : teacher);
 }
 
 std::string Scheduler::MissingTeacher(const JobInfo& job) const {
@@ -118,6 +133,10 @@ std::string Scheduler::SlotsReason(const JobInfo& job, absl::Time now) const {
       continue;
     }
     std::vector<std::string> notes = Holders(state_, id);
+    for (const std::string& moving : moving_) {
+      const auto& kept = data_waits_.at(moving).kept;
+      if (kept.count(id) > 0) notes.push_back(absl::StrCat(kept.at(id), " kept for ", moving));
+    }
     if (avoided.count(id) > 0) notes.push_back("it failed there");
     if (!IsOffered(id, now)) notes.push_back("given nothing now");
     free.push_back(absl::StrCat(id, " ", offer.free, " of ", offer.total,

@@ -49,6 +49,29 @@ TEST(SchedulerTest, SilenceIsMeasuredFromWhenThisCoordinatorBeganToListen) {
   EXPECT_EQ(after_a_restart.WorkerSilence("nobody", now), absl::ZeroDuration());
 }
 
+// Ten thousand workers whose alarms ring at once would hold up the call that happens to decide next.
+TEST(SchedulerTest, WorkersThatBeatAreNeverLookedAtForTheirSilence) {
+  for (const absl::Duration period : {absl::Milliseconds(700), absl::Seconds(1), absl::Milliseconds(1499)}) {
+    Simulation cluster;
+    for (const char* id : {"w0", "w1", "w2"}) cluster.AddWorker(id, 1);
+    for (int beat = 0; beat < 100; ++beat) {
+      cluster.Advance(period);
+      EXPECT_EQ(cluster.scheduler().WorkersDueForTest(cluster.now()), 0u) << beat << " of " << period;
+      for (const char* id : {"w0", "w1", "w2"}) cluster.Hear(id);
+    }
+    cluster.Advance(absl::Seconds(2));
+    cluster.Hear("w1");
+    cluster.Advance(absl::Milliseconds(1001));
+    EXPECT_EQ(cluster.scheduler().WorkersDueForTest(cluster.now()), 2u) << "those that missed three beats";
+    EXPECT_TRUE(cluster.DecideNow().empty());
+    EXPECT_FALSE(cluster.scheduler().IsOffered("w0", cluster.now()));
+    EXPECT_TRUE(cluster.scheduler().IsOffered("w1", cluster.now()));
+    cluster.Submit(1);
+    cluster.Settle();
+    EXPECT_EQ(cluster.state().SlotsBusy("w1"), 1);
+  }
+}
+
 // The lease is a minute: at exactly a minute nobody is silent yet.
 TEST(SchedulerTest, AGangIsReplacedOnlyAfterTheLeaseAndOnlyElsewhere) {
   Simulation cluster;

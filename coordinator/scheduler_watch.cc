@@ -1,5 +1,6 @@
 // Scheduler: who was heard when, and what that makes of its slots.
 #include <algorithm>
+#include <iterator>
 
 #include "absl/algorithm/container.h"
 #include "coordinator/scheduler.h"
@@ -9,6 +10,9 @@ namespace {
 
 // Durations are compared with "longer than": this much after they have passed, they are.
 constexpr absl::Duration kJustAfter = absl::Nanoseconds(1);
+
+// An alarm that might ring before the next heartbeat, which may be late by half.
+constexpr double kRingsSoonBeats = 1.5;
 
 SlotOffer OfferOf(const WorkerIdentity& worker, int slots_busy, Tier tier) {
   SlotOffer offer;
@@ -31,7 +35,13 @@ bool Scheduler::HearWorker(const std::string& id, absl::Time now, bool leaving) 
   heard.at = now;
   heard.ever = true;
   heard.leaving = leaving;
-  if (news) RefreshWorker(id, now);
+  if (news) {
+    RefreshWorker(id, now);
+  } else if (heard.wake > now && heard.wake < now + kRingsSoonBeats * limits::kHeartbeatPeriod) {
+    // So that who goes on beating is never due: the alarms of ten thousand workers that were heard at once would ring
+    // at once, in one call.
+    SetAlarm(id, NextChange(id, heard, now), &heard, &worker_alarms_);
+  }
   return news;
 }
 
@@ -172,6 +182,10 @@ absl::Duration Scheduler::TeacherSilence(const std::string& name, absl::Time now
 bool Scheduler::WasHeard(const std::string& worker_id) const {
   const auto heard = workers_.find(worker_id);
   return heard != workers_.end() && heard->second.ever;
+}
+
+size_t Scheduler::WorkersDueForTest(absl::Time now) const {
+  return static_cast<size_t>(std::distance(worker_alarms_.begin(), worker_alarms_.lower_bound({now + kJustAfter, ""})));
 }
 
 bool Scheduler::IsLeaving(const std::string& worker_id) const {

@@ -20,7 +20,9 @@
 namespace mimeo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using testing::Says;
 using testing::ScriptJob;
 using testing::StatusIs;
@@ -59,6 +61,15 @@ class ServicesBoundsTest : public testing::ServicesTest {
           return ids;
         },
         pages);
+  }
+
+  absl::Status Leave(const std::string& id, const std::vector<RankStatus>& ranks,
+                     const std::string& incarnation = "1") {
+    LeaveClusterRequest request;
+    request.set_worker_id(id);
+    request.set_incarnation(incarnation);
+    for (const RankStatus& rank : ranks) *request.add_ranks() = rank;
+    return Call(cluster_.get(), &Cluster::Stub::LeaveCluster, request).status();
   }
 
   absl::Status Report(const ReportStepsRequest& report) {
@@ -292,7 +303,7 @@ TEST_F(ServicesBoundsTest, NamesOfMetricsHaveABoundOverAJobsLife) {
   EXPECT_OK(report(0, limits::kMetricNamesPerJob));
   EXPECT_THAT(report(limits::kMetricNamesPerJob, limits::kMetricNamesPerJob + 1), StatusIs(kInvalid, "at most 1024"));
   EXPECT_OK(report(5, 6)) << "known ones go on";
-  EXPECT_THAT(exported_.Text(), ::testing::Not(HasSubstr("stat/1024"))) << "a refused name is no label";
+  EXPECT_THAT(exported_.Text(), Not(HasSubstr("stat/1024"))) << "a refused name is no label";
 }
 
 TEST_F(ServicesBoundsTest, MetricsWithTheLongestNamesComeBackInMessagesOfTheirBound) {
@@ -340,6 +351,68 @@ TEST_F(ServicesBoundsTest, AStatusThatCannotBeTakenHidesNoOther) {
   ASSERT_EQ(job.ranks_size(), 1);
   EXPECT_EQ(job.ranks(0).rank(), 1);
   EXPECT_THAT(exported_.Text(), HasSubstr("mimeo_coordinator_rank_statuses_refused_total 1"));
+}
+
+// A goodbye's statuses are checked as a heartbeat's are. None that is refused, or of a gang that is not this worker's,
+// ends a job.
+TEST_F(ServicesBoundsTest, AGoodbyesOddStatusesChangeNothingAndKeepNobody) {
+  const std::string id = RunJob();
+  RankStatus odd = Says(id, RANK_PHASE_COMPLETED, 5);
+  odd.set_dataset_digest("\x1b[2J");
+  RankStatus fenced = Says(id, RANK_PHASE_COMPLETED, 5);
+  fenced.set_generation(7);
+  RankStatus negative = Says(id, RANK_PHASE_COMPLETED, 5);
+  negative.set_generation(-1);
+  const RankStatus unknown = Says("j99", RANK_PHASE_COMPLETED, 5);
+  ASSERT_OK(Leave("w0", {odd, fenced, negative, unknown, unknown}));
+  ASSERT_OK_AND_ASSIGN(const Job job, Get(id));
+  EXPECT_EQ(job.state(), JOB_STATE_PENDING);
+  EXPECT_EQ(job.reason(), "moves: w0 left");
+  EXPECT_THAT(core_.StateForTest(), AllOf(HasSubstr(" data= "), Not(HasSubstr("worker "))))
+      << "no digest was pinned, and the worker is gone";
+  EXPECT_THAT(exported_.Text(), HasSubstr("mimeo_coordinator_rank_statuses_refused_total 3"))
+      << "the odd, the negative and the second";
+}
+
+TEST_F(ServicesBoundsTest, AGoodbyeTakesNoMoreStatusesThanThereAreRanks) {
+  const std::string id = RunJob();
+  std::vector<RankStatus> statuses;
+  for (int rank = 0; rank < limits::kRanksPerJob; ++rank) {
+    statuses.push_back(Says("j99", RANK_PHASE_COMPLETED, 5)), statuses.back().set_rank(rank);
+  }
+  statuses.push_back(Says(id, RANK_PHASE_COMPLETED, 5));
+  ASSERT_OK(Leave("w0", statuses));
+  ASSERT_OK_AND_ASSIGN(const Job job, Get(id));
+  EXPECT_EQ(job.state(), JOB_STATE_PENDING);
+  EXPECT_THAT(exported_.Text(), HasSubstr("mimeo_coordinator_rank_statuses_refused_total 1"));
+}
+
+TEST_F(ServicesBoundsTest, AGoodbyeSpeaksForNoOtherWorkersRanks) {
+  const std::string id = RunJob();
+  ASSERT_OK(Register("w1", 1));
+  ASSERT_OK(Leave("w1", {Says(id, RANK_PHASE_COMPLETED, 5)}));
+  ASSERT_OK(Heartbeat("w0"));
+  ASSERT_OK_AND_ASSIGN(const Job job, Get(id));
+  EXPECT_EQ(job.state(), JOB_STATE_RUNNING);
+  EXPECT_EQ(job.ranks_size(), 0);
+  EXPECT_EQ(job.step(), 0);
+}
+
+// Bytes that are no text cannot be read as a message. Its agent leaves them out (worker/coordinator_session.h) and says
+// goodbye all the same.
+TEST_F(ServicesBoundsTest, AGoodbyeThatIsNotUtf8OrOfAnotherIncarnationChangesNothing) {
+  const std::string id = RunJob();
+  const std::string before = core_.StateForTest();
+  RankStatus odd = Says(id, RANK_PHASE_COMPLETED, 5);
+  odd.set_message("caf\xe9");
+  EXPECT_FALSE(Leave("w0", {odd}).ok());
+  EXPECT_THAT(Leave("w0", {Says(id, RANK_PHASE_COMPLETED, 5)}, "0"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "a newer incarnation of w0"));
+  EXPECT_EQ(core_.StateForTest(), before);
+  EXPECT_OK(Heartbeat("w0"));
+  ASSERT_OK(Leave("w0", {Says(id, RANK_PHASE_COMPLETED, 5)}));
+  ASSERT_OK_AND_ASSIGN(const Job job, Get(id));
+  EXPECT_EQ(job.state(), JOB_STATE_SUCCEEDED) << "what it says of its own rank counts";
 }
 
 // The first contract that a rank reports is the job's, whatever comes later and over a restart.

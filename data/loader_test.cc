@@ -387,6 +387,22 @@ TEST_F(LoaderTest, ARowForWhichTooManyAreBadHasNoSample) {
   }
 }
 
+// Others would be good, but each attempt is one bad sample more than the job tolerates.
+TEST_F(LoaderTest, ARowTriesNoMoreSamplesThanTheJobTolerates) {
+  WriteImages(16);
+  OpenDataset();
+  const std::vector<int64_t> order = EpochOrder(3, 0, 16);
+  Write(Name(order[2]), "text");
+  OpenDataset();
+  for (const int64_t limit : {0, 1}) {
+    spec_.mutable_data()->set_max_bad_samples(limit);
+    const Batch batch = All(Rank(0, 1, 8, 1))[0];
+    EXPECT_EQ(batch.complete, limit == 1);
+    EXPECT_EQ(batch.sample_ids[2], limit == 1 ? order[2 + 8] : -1);
+    EXPECT_EQ(batch.bad_samples, std::vector<int64_t>{order[2]});
+  }
+}
+
 TEST_F(LoaderTest, AFileThatIsAwayIsNoBadSampleAndEndsTheLoader) {
   WriteImages(16);
   OpenDataset();

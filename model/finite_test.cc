@@ -5,7 +5,9 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
+#include <vector>
 
 namespace mimeo {
 namespace {
@@ -25,6 +27,24 @@ TEST(NotFiniteTest, CountsAndNamesTheFirst) {
     EXPECT_EQ(NotFinite(tensor.t()), "3 of 12 values that are not finite, the first of them inf at 0");
     EXPECT_EQ(NotFinite(tensor.t()[3]), "1 of 3 values that are not finite, the first of them -inf at 1");
   }
+}
+
+TEST(AllFiniteTest, OneValueOfManyTensorsIsFound) {
+  for (const at::ScalarType type : {at::kFloat, at::kDouble, at::kHalf, at::kBFloat16}) {
+    std::vector<at::Tensor> tensors = {at::zeros({0, 4}, type), at::zeros({5}, at::kLong), at::full({3, 4}, 6e4, type),
+                                       at::zeros({}, type)};
+    EXPECT_TRUE(AllFinite(tensors));
+    for (const double value : {kInfinity, -kInfinity, std::nan("")}) {
+      tensors[2][1][2] = value;
+      EXPECT_FALSE(AllFinite(tensors)) << value;
+      EXPECT_FALSE(AllFinite({tensors[2].t()})) << value;
+      tensors[2][1][2] = 1;
+      tensors[3].fill_(value);
+      EXPECT_FALSE(AllFinite(tensors)) << value;
+      tensors[3].zero_();
+    }
+  }
+  EXPECT_TRUE(AllFinite({}));
 }
 
 TEST(NotFiniteTest, LargeIsFiniteAndWholeNumbersAlwaysAre) {

@@ -60,8 +60,8 @@ std::string ContractText(const TeacherContract& contract) {
                       contract.image_height_px(), "x", contract.image_width_px(), ", patch_px ", contract.patch_px(),
                       ", feature_width ", contract.feature_width(), ", projected_width ", contract.projected_width(),
                       ", blocks ", contract.num_blocks(), " of width ", contract.block_width(), ", class token ",
-                      Text(contract.has_class_token()), ", mean ", absl::StrJoin(contract.mean(), "/"), ", std ",
-                      absl::StrJoin(contract.std(), "/"), "}");
+                      Text(contract.has_class_token()), ", ", Precision_Name(contract.precision()), ", mean ",
+                      absl::StrJoin(contract.mean(), "/"), ", std ", absl::StrJoin(contract.std(), "/"), "}");
 }
 
 std::string NeedsText(const TeacherClientOptions& options) {

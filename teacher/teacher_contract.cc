@@ -22,6 +22,11 @@ bool OnlyLimits(int field) {
          field == TeacherContract::kMaxRequestBytesFieldNumber;
 }
 
+// Jobs of an earlier version pinned contracts that did not say it.
+bool NotPinnedThen(const TeacherContract& pinned, int field) {
+  return field == TeacherContract::kPrecisionFieldNumber && pinned.precision() == PRECISION_UNSPECIFIED;
+}
+
 // As text, whose numbers read back equal: NaN is then equal to itself.
 std::string ValueOf(const TeacherContract& contract, const google::protobuf::FieldDescriptor* field) {
   using google::protobuf::TextFormat;
@@ -44,7 +49,7 @@ absl::Status SameTeacher(const TeacherContract& pinned, const TeacherContract& n
   const google::protobuf::Descriptor* const type = TeacherContract::descriptor();
   for (int i = 0; i < type->field_count(); ++i) {
     const google::protobuf::FieldDescriptor* const field = type->field(i);
-    if (OnlyLimits(field->number())) continue;
+    if (OnlyLimits(field->number()) || NotPinnedThen(pinned, field->number())) continue;
     const std::string was = ValueOf(pinned, field), is = ValueOf(now, field);
     if (was != is) {
       differences.push_back(

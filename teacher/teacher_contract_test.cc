@@ -35,6 +35,7 @@ TeacherContract Clip() {
   contract.set_block_width(768);
   contract.set_has_class_token(true);
   contract.set_feature_type(TENSOR_TYPE_FLOAT32);
+  contract.set_precision(PRECISION_FP32);
   contract.set_max_requests_in_flight(4);
   contract.set_max_images_per_request(4096);
   contract.set_max_request_bytes(1 << 28);
@@ -55,7 +56,7 @@ void Change(TeacherContract* contract, const google::protobuf::FieldDescriptor* 
     case Field::CPPTYPE_BOOL:
       return reflection->SetBool(contract, field, !reflection->GetBool(*contract, field));
     case Field::CPPTYPE_ENUM:
-      return reflection->SetEnumValue(contract, field, TENSOR_TYPE_UNSPECIFIED);
+      return reflection->SetEnumValue(contract, field, 0);
     case Field::CPPTYPE_FLOAT:
       return reflection->SetRepeatedFloat(contract, field, 1, 0.5f);
     default:
@@ -79,7 +80,7 @@ TEST(TeacherContractTest, EveryFieldCountsButTheLimitsOfServing) {
     ++counted;
     EXPECT_THAT(same, StatusIs(absl::StatusCode::kFailedPrecondition, name + " is "));
   }
-  EXPECT_EQ(counted, 15);
+  EXPECT_EQ(counted, 16);
 }
 
 TEST(TeacherContractTest, EachDifferenceIsNamedWithBothValues) {
@@ -92,6 +93,20 @@ TEST(TeacherContractTest, EachDifferenceIsNamedWithBothValues) {
               AllOf(HasSubstr("teacher clip"), HasSubstr("weights_digest is \"bbb"), HasSubstr("and was \"aaa"),
                     HasSubstr("std is [0.268, 0.261, 0.25] and was [0.268, 0.261, 0.275]"),
                     HasSubstr("mean is [0.481, 0.457, 0.408, 0]"), Not(HasSubstr("patch_px"))));
+}
+
+// A server's --precision changes the features. Jobs that began before the contract said it know of none.
+TEST(TeacherContractTest, AnotherPrecisionIsRefusedButNotWhereNoneWasPinned) {
+  TeacherContract other = Clip();
+  other.set_precision(PRECISION_BF16);
+  EXPECT_THAT(SameTeacher(Clip(), other),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "precision is PRECISION_BF16 and was PRECISION_FP32"));
+  TeacherContract earlier = Clip();
+  earlier.clear_precision();
+  EXPECT_OK(SameTeacher(earlier, Clip()));
+  EXPECT_OK(SameTeacher(earlier, other));
+  EXPECT_THAT(SameTeacher(Clip(), earlier),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "precision is PRECISION_UNSPECIFIED"));
 }
 
 TEST(TeacherContractTest, OddContentIsText) {

@@ -127,6 +127,7 @@ FrozenTeacher::FrozenTeacher(const std::string& name, LoadedEncoder encoder, Gri
   contract_.set_block_width(own.encoder->width());
   contract_.set_has_class_token(own.encoder->has_class_token());
   contract_.set_feature_type(TENSOR_TYPE_FLOAT32);
+  contract_.set_precision(own.parameters->products() == Products::kBFloat16 ? PRECISION_BF16 : PRECISION_FP32);
 }
 
 absl::StatusOr<std::vector<std::string>> FrozenTeacher::Compute(absl::Span<const FeatureTask> tasks) {

@@ -165,6 +165,7 @@ TEST_F(FrozenTeacherTest, ContractSaysWhatTheWeightsAre) {
   ASSERT_EQ(contract.mean_size(), 3);
   EXPECT_FLOAT_EQ(contract.mean(0), 0.485f);
   EXPECT_FLOAT_EQ(contract.std(2), 0.225f);
+  EXPECT_EQ(contract.precision(), PRECISION_FP32);
 }
 
 TEST_F(FrozenTeacherTest, Bfloat16ProductsGiveTheSameFeaturesRounded) {
@@ -176,6 +177,7 @@ TEST_F(FrozenTeacherTest, Bfloat16ProductsGiveTheSameFeaturesRounded) {
   const at::Tensor expected = FloatsOf((*(*exact)->Compute(tasks))[0], {2, kPatches, kWidth});
   const at::Tensor got = FloatsOf((*(*rounded)->Compute(tasks))[0], {2, kPatches, kWidth});
   EXPECT_FALSE(at::equal(got, expected));
+  EXPECT_EQ((*rounded)->contract().precision(), PRECISION_BF16) << "other features: another teacher";
   EXPECT_LT((got - expected).norm().item<float>(), 0.02 * expected.norm().item<float>());
 }
 

@@ -1,12 +1,15 @@
-// The worker binary: an agent, a rank process, and the tools of one machine, by the first argument.
+// The worker binary: the agent of a host, by its first argument; any other verb is worker_compute's, which takes this
+// process over. No libtorch is linked here, so an agent starts in milliseconds and is as small as what it does.
+#include <unistd.h>
+
 #include <cstdio>
-#include <map>
+#include <cstring>
 #include <string>
+#include <vector>
 
 #include "base/short_spin.h"
+#include "base/subprocess.h"
 #include "worker/agent/agent_main.h"
-#include "worker/rank/rank_main.h"
-#include "worker/tools/tools.h"
 
 namespace {
 
@@ -22,22 +25,34 @@ Example:
   worker agent --coordinator=127.0.0.1:7070 --id=w0 --slots=2 --dir=/tmp/w0
 )";
 
-using Verb = int (*)(int argc, char** argv);
+bool IsComputed(const std::string& verb) {
+  for (const char* const known : {"rank", "embed", "reconstruct", "export", "knn", "linear"}) {
+    if (verb == known) return true;
+  }
+  return false;
+}
+
+// Returns only where it fails.
+int Compute(char** argv) {
+  const auto binary = mimeo::FindBinary("worker_compute");
+  if (!binary.ok()) {
+    std::fprintf(stderr, "worker: %s\n", std::string(binary.status().message()).c_str());
+    return 1;
+  }
+  execv(binary->c_str(), argv);
+  std::fprintf(stderr, "worker: %s cannot be started: %s\n", binary->c_str(), std::strerror(errno));
+  return 1;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  mimeo::SpinShortly(argv);  // an agent's ranks inherit it
-  const std::map<std::string, Verb> verbs = {
-      {"agent", mimeo::RunAgent},   {"rank", mimeo::RunRank}, {"embed", mimeo::RunEmbed},
-      {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},   {"reconstruct", mimeo::RunReconstruct},
-      {"linear", mimeo::RunLinear},
-  };
-  const std::string name = argc > 1 ? argv[1] : "";
-  const auto verb = verbs.find(name);
-  if (verb != verbs.end()) return verb->second(argc - 1, argv + 1);
-  const bool asked = name == "--help" || name == "-h";
-  if (!asked && !name.empty()) std::fprintf(stderr, "worker: no such verb: %s\n", name.c_str());
+  mimeo::LetChildrenSpinShortly();
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (verb == "agent") return mimeo::RunAgent(argc - 1, argv + 1);
+  if (IsComputed(verb)) return Compute(argv);
+  const bool asked = verb == "--help" || verb == "-h";
+  if (!asked && !verb.empty()) std::fprintf(stderr, "worker: no such verb: %s\n", verb.c_str());
   std::fputs(kUsage, asked ? stdout : stderr);
   return asked ? 0 : 2;
 }

@@ -288,7 +288,8 @@ std::string ClusterScript::Rank(const Command& command) {
   status.set_dataset_digest(command.Option("digest", status.dataset_digest()));
   status.set_total_steps(100);
   status.set_store_address(command.Option("store", status.store_address()));
-  status.set_waiting_for(command.Option("waiting"));
+  status.set_waiting_for(absl::StrReplaceAll(command.Option("waiting", command.Option("misses")), {{"_", " "}}));
+  status.set_waits_for_data(!command.Option("misses").empty());
   status.set_doing(absl::StrReplaceAll(command.Option("doing"), {{"_", " "}}));
   status.mutable_quiet()->set_seconds(command.Number("quiet"));
   status.mutable_patience()->set_seconds(command.Number("patience"));

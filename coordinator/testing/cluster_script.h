@@ -7,7 +7,8 @@
 //   pause J · resume J · cancel J · explain J
 //   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's
 //   next heartbeat says so, and comes now;
-//                                                  in WORDS an underscore is a space
+//                                                  in WORDS an underscore is a space; also waiting=WORDS, misses=WORDS
+//                                                  (its data)
 //   heartbeat W [leaving=1]                        answers what W should run; leaving: its agent was told to stop
 //   leave W                                        its agent says goodbye
 //   drain W · undrain W · workers                  lists who is given nothing, is blamed or is silent

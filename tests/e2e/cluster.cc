@@ -109,11 +109,14 @@ void LocalCluster::Start(const std::string& name, std::vector<std::string> argv,
   if (announced->count("address") > 0) process.address = announced->at("address");
 }
 
-void LocalCluster::StartCoordinator() {
+void LocalCluster::StartCoordinator(const std::vector<std::string>& flags) {
   const auto before = processes_.find("coordinator");
   const std::string listen = before == processes_.end() ? "127.0.0.1:0" : before->second.address;
-  Start("coordinator", {"coordinator", absl::StrCat("--listen=", listen), absl::StrCat("--data_dir=", dir(), "/state"),
-                        absl::StrCat("--lease=", absl::FormatDuration(lease_))});
+  std::vector<std::string> argv = {"coordinator", absl::StrCat("--listen=", listen),
+                                   absl::StrCat("--data_dir=", dir(), "/state"),
+                                   absl::StrCat("--lease=", absl::FormatDuration(lease_))};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  Start("coordinator", argv);
 }
 
 std::vector<std::string> LocalCluster::WorkerCommand(const std::string& id, int slots) const {

@@ -36,7 +36,7 @@ class LocalCluster {
 
   // Each Start waits until the process has announced itself, and fails the test when it does not. A coordinator that is
   // started again takes its first one's port and directory; so does a teacher.
-  void StartCoordinator();
+  void StartCoordinator(const std::vector<std::string>& flags = {});
   void StartWorker(const std::string& id, int slots = 1, const std::vector<std::string>& flags = {});
   // As on another host: this worker and its ranks find nothing in `folder`. REQUIRES: CanHideFolders().
   void StartWorkerThatDoesNotSee(const std::string& folder, const std::string& id, int slots = 1);

@@ -40,7 +40,9 @@ class TeacherPinTest : public ::testing::Test {
     JobSpec spec = TinyJob(1, kSteps);
     AddMimic("frozen", &spec);
     job_ = cluster_.Submit(spec);
-    cluster_.Await(job_, "the fifth step", [](const Job& job) { return job.step() >= 5; });
+    const Job begun = cluster_.Await(job_, "the fifth step", [](const Job& job) { return job.step() >= 5; });
+    ASSERT_EQ(begun.teachers_size(), 1);
+    EXPECT_EQ(begun.teachers(0).precision(), PRECISION_FP32) << "pinned with the rest";
   }
   // Under the same name, at the same address.
   void Serve(int which) {

@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import junit  # tests/junit.py
 
 MOST_BYTES = 64 << 20
-PROGRAMS = ["mimeo", "coordinator", "worker", "teacher_server", "train_step_benchmark", "device_check"]
+PROGRAMS = ["mimeo", "coordinator", "worker", "worker_compute", "teacher_server", "train_step_benchmark", "device_check"]
 # What every Linux has.
 OF_THE_SYSTEM = re.compile(r"^(linux-vdso|ld-linux.*|lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s))\.so")
 

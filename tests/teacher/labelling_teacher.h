@@ -48,6 +48,7 @@ inline TeacherContract Contract(const std::string& digest, int max_images = 4) {
   contract.set_block_width(kWidth);
   contract.set_has_class_token(true);
   contract.set_feature_type(TENSOR_TYPE_FLOAT32);
+  contract.set_precision(PRECISION_FP32);
   SetServingLimits(max_images, &contract);
   return contract;
 }

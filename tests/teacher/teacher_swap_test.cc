@@ -74,6 +74,29 @@ TEST_F(TeacherSwapTest, AtAReconnectionItIsRefusedAndTheRightOneIsTakenAgain) {
   EXPECT_THAT(digests_taken(), ElementsAre("a1"));
 }
 
+// The same weights, served with another --precision, give other features. A job of an earlier version pinned none and
+// takes any.
+TEST_F(TeacherSwapTest, AnotherPrecisionIsRefusedUnlessNoneWasPinned) {
+  TeacherContract bfloat16 = Contract("a1"), earlier = Contract("a1");
+  bfloat16.set_precision(PRECISION_BF16);
+  earlier.clear_precision();
+  Serve(Contract("a1"));
+  const auto source = Connect();
+  ASSERT_NE(source, nullptr);
+  ASSERT_TRUE(PollUntilAnswered(source.get()).ok());
+  Serve(bfloat16);
+  const absl::Status refused = PollUntilAnswered(source.get());
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("precision is PRECISION_BF16 and was PRECISION_FP32"));
+
+  TeacherPins of_an_earlier_job([&] { return std::vector<TeacherContract>{earlier}; }, [](const TeacherContract&) {});
+  TeacherClientOptions options = Options();
+  options.pins = &of_an_earlier_job;
+  const auto resumed = Connect(options);
+  ASSERT_NE(resumed, nullptr);
+  EXPECT_TRUE(PollUntilAnswered(resumed.get()).ok());
+}
+
 TEST_F(TeacherSwapTest, AfterPollsThatFoundNobodyItIsRefused) {
   Serve(Contract("a1"));
   const auto source = Connect();

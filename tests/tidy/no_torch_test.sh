@@ -1,5 +1,5 @@
 #!/bin/sh
-# The coordinator and the client are small: none of the libraries that they would load is torch's. ARGS: binaries.
+# The coordinator, the client and the agent are small: none of the libraries that they would load is torch's. ARGS: binaries.
 [ $# -gt 0 ] || { echo "which binaries?"; exit 1; }
 status=0
 for binary in "$@"; do

@@ -175,7 +175,7 @@ def wide_visibility():
 
 
 def forbidden_links():
-    rules = [("//coordinator:coordinator + //client:mimeo", "@libtorch//...", "torch"),
+    rules = [("//coordinator:coordinator + //client:mimeo + //worker/agent/...", "@libtorch//...", "torch"),
              ("deps(//store/...) + //job/...", "@libtorch//...", "torch")]
     for users, what, word in rules:
         found = bazel("query", f"deps({users}) intersect {what}").split()

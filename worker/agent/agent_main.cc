@@ -1,13 +1,11 @@
 #include "worker/agent/agent_main.h"
 
-#include <limits.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -16,12 +14,17 @@
 #include "base/metrics_server.h"
 #include "base/process.h"
 #include "base/status_macros.h"
+#include "base/subprocess.h"
 #include "base/text.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent/agent.h"
 
 namespace mimeo {
 namespace {
+
+constexpr char kRankBinary[] = "worker_compute";
+// libtorch and NVIDIA's libraries are gigabytes, and a cold disk reads them all.
+constexpr absl::Duration kCudaPatience = absl::Minutes(2);
 
 struct AgentFlags {
   std::string coordinator;
@@ -64,12 +67,19 @@ void AddFlags(CLI::App* app, AgentFlags* flags) {
       "--dir=/var/lib/mimeo/worker");
 }
 
-// A rank is this very binary, called anew: no other version of it can slip in between.
-absl::StatusOr<std::string> OwnPath() {
-  char path[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", path, sizeof(path));
-  if (length <= 0 || length == sizeof(path)) return absl::InternalError("/proc/self/exe cannot be read");
-  return std::string(path, static_cast<size_t>(length));
+// No libtorch is here to try it with, so the ranks' own binary does.
+absl::Status CudaLoads() {
+  ASSIGN_OR_RETURN(const std::string rank_binary, FindBinary(kRankBinary));
+  std::string why;
+  Subprocess::Options child;
+  child.argv = {rank_binary, "try_cuda"};
+  child.on_stderr = [&why](absl::string_view piece) { why.append(piece.data(), piece.size()); };
+  ASSIGN_OR_RETURN(const std::unique_ptr<Subprocess> process, Subprocess::Start(child));
+  ASSIGN_OR_RETURN(const ExitStatus end, process->Wait(Clock::Real()->Now() + kCudaPatience));
+  if (end.ok()) return absl::OkStatus();
+  why = ToLines(absl::StripAsciiWhitespace(why));
+  return absl::FailedPreconditionError(
+      why.empty() ? absl::StrCat("CUDA cannot be tried: ", rank_binary, " ", end.ToString()) : why);
 }
 
 absl::StatusOr<absl::Duration> DurationOf(absl::string_view flag, const std::string& text, absl::Duration least) {
@@ -97,13 +107,12 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   options.identity.set_id(flags.id);
   options.identity.set_slots(flags.slots);
   options.identity.set_host(flags.host);
-  ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
+  ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device, CudaLoads));
   for (DeviceInfo device : devices) {
     device.set_name(ToText(device.name(), limits::kNameBytes));
     *options.identity.add_devices() = device;
   }
   options.dir = flags.dir;
-  ASSIGN_OR_RETURN(options.rank_binary, OwnPath());
   return options;
 }
 
@@ -119,9 +128,10 @@ absl::StatusOr<std::string> ServeMetrics(const std::string& address, Metrics* me
 }
 
 absl::Status Run(const AgentFlags& flags) {
-  ASSIGN_OR_RETURN(const AgentOptions options, OptionsOf(flags));
+  ASSIGN_OR_RETURN(AgentOptions options, OptionsOf(flags));
   Metrics metrics(MetricOwner::kWorker);
   ASSIGN_OR_RETURN(const std::string metrics_address, ServeMetrics(flags.metrics_listen, &metrics));
+  ASSIGN_OR_RETURN(options.rank_binary, FindBinary(kRankBinary));
   ASSIGN_OR_RETURN(const std::unique_ptr<WorkerAgent> agent, WorkerAgent::Start(options, &metrics));
   spdlog::info("agent started worker={} slots={} coordinator={} metrics={}", flags.id, flags.slots, flags.coordinator,
                metrics_address);

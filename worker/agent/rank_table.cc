@@ -31,6 +31,7 @@ void SetEnd(RankPhase phase, const absl::Status& error, RankStatus* status) {
   status->set_status_code(static_cast<int>(error.code()));
   status->set_message(ToLines(error.message()));
   status->clear_waiting_for();
+  status->clear_waits_for_data();
   status->clear_doing();
 }
 

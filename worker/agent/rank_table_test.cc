@@ -406,6 +406,7 @@ TEST_F(RankTableTest, AProcessThatOutlivesSigkillFailsAllTheSameAndKeepsItsSlot)
   EXPECT_EQ(one.Statuses(now_)[0].phase(), RANK_PHASE_FAILED);
   EXPECT_NE(one.Statuses(now_)[0].message().find("does not die of SIGKILL"), std::string::npos)
       << one.Statuses(now_)[0].message();
+  EXPECT_FALSE(one.Reported(report, now_)) << "it was given up, and speaks no more";
   EXPECT_TRUE(one.Idle()) << "an agent that is told to stop does not wait for it";
   one.Assign({Assigned("j1", 1), Assigned("j2", 1)});
   EXPECT_EQ(watch(61), "");
@@ -467,6 +468,35 @@ TEST_F(RankTableTest, AProcessThatFallsSilentIsHungInAnyPhase) {
   EXPECT_TRUE(Reports(Says("j1", 1, 0, RANK_PHASE_STARTING, 0)));
   EXPECT_EQ(Watch(absl::Seconds(60)), "");
   EXPECT_EQ(Watch(absl::Seconds(1)), "kill j1-g1-r0\n");
+}
+
+// A machine that swaps: what was silent for long and spoke again may be so again.
+TEST_F(RankTableTest, SilenceThatWasMeasuredBuysPatienceToo) {
+  StartTraining(5);
+  EXPECT_EQ(Watch(absl::Seconds(40)), "");
+  EXPECT_TRUE(Reports(Says("j1", 1, 0, RANK_PHASE_TRAINING, 6)));
+  EXPECT_EQ(Watch(absl::Seconds(160)), "");
+  EXPECT_EQ(Watch(absl::Seconds(1)), "kill j1-g1-r0\n");
+}
+
+TEST_F(RankTableTest, WhatTheCoordinatorShouldHearAtOnceIsNews) {
+  StartTraining(5);
+  RankStatus status = Says("j1", 1, 0, RANK_PHASE_TRAINING, 5);
+  const auto is_news = [&] {
+    const int64_t before = table_.news();
+    EXPECT_TRUE(Reports(status));
+    return table_.news() > before;
+  };
+  status.set_step(6);
+  status.set_progress(7);
+  EXPECT_FALSE(is_news()) << "a step can wait for the next heartbeat";
+  status.set_store_address("127.0.0.1:4242");
+  EXPECT_TRUE(is_news());
+  status.add_teachers()->set_name("clip");
+  EXPECT_TRUE(is_news());
+  EXPECT_FALSE(is_news());
+  status.set_phase(RANK_PHASE_JOINING);
+  EXPECT_TRUE(is_news());
 }
 
 TEST_F(RankTableTest, LoadingTheProgramMayTakeThreeTimesAsLong) {

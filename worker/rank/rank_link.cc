@@ -94,6 +94,7 @@ class GrpcRankLink : public RankLink {
     status_.set_status_code(static_cast<int>(error.code()));
     status_.set_message(ToLines(error.message()));
     status_.clear_waiting_for();
+    status_.clear_waits_for_data();
     const int64_t mine = ++urgent_;
     const auto heard = [this, mine]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return acknowledged_ >= mine || unknown_; };
     const absl::Time deadline = Clock::Real()->Now() + limits::kRpcDeadline;

@@ -50,26 +50,36 @@ std::vector<TeacherContract> PinnedBy(const GangAssignment& assignment) {
   return {assignment.pinned_teachers().begin(), assignment.pinned_teachers().end()};
 }
 
-// What a rank stands still for: several threads of it may, for reasons of their own. Thread-safe.
+// What a rank stands still for: several threads of it may, for reasons of their own. Data may be there on another host;
+// a teacher and the coordinator are away for all. Thread-safe.
 class Waiting {
  public:
   explicit Waiting(RankLink* agent) : agent_(agent) {}
-  void Set(const std::string& reason, bool waiting) {
-    absl::MutexLock lock(&mu_);
-    const auto found = reasons_.find(reason);
-    if (waiting) {
-      reasons_.insert(reason);
-    } else if (found != reasons_.end()) {
-      reasons_.erase(found);
-    }
-    const std::string text = absl::StrJoin(std::set<std::string>(reasons_.begin(), reasons_.end()), ", ");
-    agent_->Update([&](RankStatus* status) { status->set_waiting_for(text); });
-  }
+  void Set(const std::string& reason, bool waiting) { Change(reason, waiting, false); }
+  void SetData(const std::string& reason, bool waiting) { Change(reason, waiting, true); }
 
  private:
+  void Change(const std::string& reason, bool waiting, bool for_data) {
+    absl::MutexLock lock(&mu_);
+    std::multiset<std::string>& reasons = for_data ? data_reasons_ : reasons_;
+    const auto found = reasons.find(reason);
+    if (waiting) {
+      reasons.insert(reason);
+    } else if (found != reasons.end()) {
+      reasons.erase(found);
+    }
+    std::set<std::string> all(data_reasons_.begin(), data_reasons_.end());
+    all.insert(reasons_.begin(), reasons_.end());
+    agent_->Update([&](RankStatus* status) {
+      status->set_waiting_for(absl::StrJoin(all, ", "));
+      status->set_waits_for_data(!data_reasons_.empty());
+    });
+  }
+
   RankLink* const agent_;
   absl::Mutex mu_;
   std::multiset<std::string> reasons_ ABSL_GUARDED_BY(mu_);
+  std::multiset<std::string> data_reasons_ ABSL_GUARDED_BY(mu_);
 };
 
 // Turns the agent's word, and a signal to stop, into a flag that the loop and the pipeline look at. Lives as long as
@@ -183,7 +193,7 @@ class Run {
   Patience DataPatience() {
     Patience patience;
     patience.stop_wanted = [this] { return stop_.wanted().load(); };
-    patience.on_waiting = [this](const std::string& reason, bool waiting) { waiting_.Set(reason, waiting); };
+    patience.on_waiting = [this](const std::string& reason, bool waiting) { waiting_.SetData(reason, waiting); };
     return patience;
   }
 

@@ -95,24 +95,33 @@ absl::Status CheckShapes(const std::map<std::string, at::Tensor>& wanted, const 
       absl::StrCat("the checkpoint is of another model: ", absl::StrJoin(problems, "; ")));
 }
 
-// A step with gradients that are not finite is skipped, so no training of ours has such numbers; from here none would
-// get well again.
-absl::Status CheckFinite(const NamedTensors& tensors) {
-  for (const auto& [name, tensor] : tensors) {
+// "encoder.norm.weight holds 3 of 64 values that are not finite, ..." of the first such tensor; empty: there is none.
+template <typename Named>
+std::string FirstNotFinite(const Named& named) {
+  std::vector<at::Tensor> tensors;
+  for (const auto& [name, tensor] : named) tensors.push_back(tensor);
+  if (AllFinite(tensors)) return "";
+  for (const auto& [name, tensor] : named) {
     const std::string not_finite = NotFinite(tensor);
-    if (!not_finite.empty()) {
-      return absl::DataLossError(absl::StrCat("the checkpoint is broken: ", name, " holds ", not_finite));
-    }
+    if (!not_finite.empty()) return absl::StrCat(name, " holds ", not_finite);
   }
-  return absl::OkStatus();
+  return "";
 }
 
 }  // namespace
 
-std::shared_ptr<const TrainSnapshot> TrainSnapshot::Take(const TrainState& state, const JobSpec& spec,
-                                                         const TrainPosition& position) {
+absl::StatusOr<std::shared_ptr<const TrainSnapshot>> TrainSnapshot::Take(const TrainState& state, const JobSpec& spec,
+                                                                         const TrainPosition& position) {
+  const std::map<std::string, at::Tensor> named = NamedState(state);
+  // Steps whose gradient is not finite are skipped, but a rate or a decay can carry a weight beyond the largest number.
+  const std::string not_finite = FirstNotFinite(named);
+  if (!not_finite.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("step ", position.step, ": no checkpoint is taken, because ", not_finite,
+                     ". A lower optimizer.adamw.base_rate or weight_decay, or a longer warm-up may help"));
+  }
   const std::shared_ptr<TrainSnapshot> snapshot(new TrainSnapshot());
-  for (const auto& [name, tensor] : NamedState(state)) {
+  for (const auto& [name, tensor] : named) {
     snapshot->device_ = tensor.device();
     snapshot->tensors_[name] = tensor.detach().clone(at::MemoryFormat::Contiguous);
   }
@@ -165,7 +174,8 @@ absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const 
   SplitSharedCount(*state.optimizer, &tensors);
   const std::map<std::string, at::Tensor> named = NamedState(state);
   RETURN_IF_ERROR(CheckShapes(named, tensors));
-  RETURN_IF_ERROR(CheckFinite(tensors));
+  const std::string not_finite = FirstNotFinite(tensors);
+  if (!not_finite.empty()) return absl::DataLossError(absl::StrCat("the checkpoint is broken: ", not_finite));
   const at::NoGradGuard no_grad;
   for (const auto& [name, tensor] : named) tensor.copy_(tensors.at(name));
   return position;

@@ -36,9 +36,11 @@ struct TrainState {
 class TrainSnapshot {
  public:
   // Copies everything, where it is (a GPU's stays on the GPU: its memory must hold it twice for a while); from then on
-  // training may go on. That is the pause that training makes.
-  static std::shared_ptr<const TrainSnapshot> Take(const TrainState& state, const JobSpec& spec,
-                                                   const TrainPosition& position);
+  // training may go on. That is the pause that training makes. May throw (libtorch). FailedPrecondition: a value is not
+  // finite (the first such tensor is named). No step makes such a state well again, so there is no snapshot of it that
+  // could be committed over a good one.
+  static absl::StatusOr<std::shared_ptr<const TrainSnapshot>> Take(const TrainState& state, const JobSpec& spec,
+                                                                   const TrainPosition& position);
 
   // The stream. Any thread, beside training: a GPU's copy comes to the host on a stream of its own. May throw
   // (libtorch).

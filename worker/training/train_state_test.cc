@@ -6,6 +6,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -40,7 +42,7 @@ class TrainStateTest : public ::testing::Test {
     position_.step = 2;
     position_.next.set_epoch(1);
     position_.next.set_batch(5);
-    stream_ = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_)->Serialize();
+    stream_ = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_).value()->Serialize();
   }
 
   const JobSpec spec_ = TinySpec();
@@ -65,7 +67,7 @@ TEST_F(TrainStateTest, ComesBackToTheLastBit) {
   for (size_t i = 0; i < state.size(); ++i) {
     EXPECT_TRUE(at::equal(state[i].second, expected[i].second)) << state[i].first;
   }
-  EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position)->Serialize(),
+  EXPECT_EQ(TrainSnapshot::Take({&restored.parameters, restored.optimizer.get()}, spec_, position).value()->Serialize(),
             stream_);
 }
 
@@ -73,7 +75,7 @@ TEST_F(TrainStateTest, BadSamplesComeBackAndAnOlderCheckpointSaysOfNone) {
   const TrainState state = {&model_.parameters, model_.optimizer.get()};
   TrainPosition position = position_;
   position.bad_samples = {17, 3, 1200000};
-  const std::string stream = TrainSnapshot::Take(state, spec_, position)->Serialize();
+  const std::string stream = TrainSnapshot::Take(state, spec_, position).value()->Serialize();
   EXPECT_EQ(RestoreTrainState(stream, state)->bad_samples, position.bad_samples);
   // Without bad samples a checkpoint is to the byte what it was before they were kept.
   ASSERT_OK_AND_ASSIGN(const SafetensorsView view, SafetensorsView::Parse(stream_));
@@ -89,11 +91,41 @@ TEST_F(TrainStateTest, BadSamplesComeBackAndAnOlderCheckpointSaysOfNone) {
 }
 
 TEST_F(TrainStateTest, ASnapshotIsOfItsMomentHoweverLateItIsWritten) {
-  const auto snapshot = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_);
+  const auto snapshot = TrainSnapshot::Take({&model_.parameters, model_.optimizer.get()}, spec_, position_).value();
   for (const auto& [name, tensor] : model_.parameters.all()) tensor.mutable_grad() = tensor.detach().clone();
   model_.optimizer->Step(at::zeros({}, at::kFloat));
   EXPECT_EQ(snapshot->Serialize(), stream_);
   EXPECT_GT(snapshot->bytes(), 3 * FlatParameters(model_.parameters).numel() * 4 - 1);
+}
+
+// What no step mends is not kept over a good checkpoint: parameters, both moments and the average alike.
+TEST_F(TrainStateTest, ThereIsNoSnapshotOfAStateThatIsNotFinite) {
+  JobSpec spec = spec_;
+  spec.mutable_ema()->set_decay(0.5), spec.mutable_ema()->set_final_decay(0.5);
+  ModelAverage average(spec, Products::kAsStored);
+  average.Start(model_.parameters);
+  const TrainState state = {&model_.parameters, model_.optimizer.get(), &average};
+  std::map<std::string, at::Tensor> named(model_.parameters.all().begin(), model_.parameters.all().end());
+  for (const auto& [name, tensor] : model_.optimizer->State()) named["optimizer." + name] = tensor;
+  for (const auto& [name, tensor] : average.State()) named[name] = tensor;
+  const at::NoGradGuard no_grad;
+  int tried = 0;
+  for (const std::string name : {"encoder.norm.weight", "optimizer.exp_avg.encoder.norm.bias",
+                                 "optimizer.exp_avg_sq.encoder.norm.weight", "ema.encoder.norm.bias"}) {
+    ASSERT_EQ(named.count(name), 1u) << name;
+    for (const double value : {std::numeric_limits<double>::infinity(), std::nan("")}) {
+      at::Tensor place = named.at(name)[1];
+      const double before = place.item<double>();
+      place.fill_(value);
+      EXPECT_THAT(TrainSnapshot::Take(state, spec, position_),
+                  StatusIs(absl::StatusCode::kFailedPrecondition,
+                           absl::StrCat("step 2: no checkpoint is taken, because ", name, " holds 1 of ")));
+      place.fill_(before);
+      EXPECT_OK(TrainSnapshot::Take(state, spec, position_).status());
+      ++tried;
+    }
+  }
+  EXPECT_EQ(tried, 8);
 }
 
 TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
@@ -105,6 +137,7 @@ TEST_F(TrainStateTest, AveragedHeadsAndRunningMeansComeBackToo) {
   model.average->Update(at::zeros({}), {{"objective.dino.center", mean}});
   const std::string stream =
       TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())
+          .value()
           ->Serialize();
   ASSERT_OK(RestoreTrainState(stream, {&fresh.parameters, fresh.optimizer.get(), fresh.average.get()}).status());
   EXPECT_TRUE(at::equal(testing::FlatAverage(*fresh.average), testing::FlatAverage(*model.average)));
@@ -123,7 +156,7 @@ TEST_F(TrainStateTest, TheEncodersAverageComesBackToo) {
   average.SetSchedule(0);
   average.Update(at::zeros({}), {});
   const TrainState state = {&model_.parameters, model_.optimizer.get(), &average};
-  const std::string stream = TrainSnapshot::Take(state, spec, position_)->Serialize();
+  const std::string stream = TrainSnapshot::Take(state, spec, position_).value()->Serialize();
   const TinyModel fresh(spec);
   ModelAverage restored(spec, Products::kAsStored);
   restored.Start(fresh.parameters);
@@ -157,6 +190,7 @@ std::string StreamWithOneCount(const JobSpec& spec, int live, bool with_own_coun
   }
   const std::string stream =
       TrainSnapshot::Take({&model.parameters, model.optimizer.get(), model.average.get()}, spec, TrainPosition())
+          .value()
           ->Serialize();
   if (with_own_counts) return stream;
   const SafetensorsView view = SafetensorsView::Parse(stream).value();

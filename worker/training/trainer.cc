@@ -152,10 +152,10 @@ absl::Status Trainer::Checkpoint() {
   parts_.progress->Do(absl::StrCat("takes a snapshot of step ", position_.step));
   const absl::Time began = clock_->Now();
   position_.bad_samples = bad_samples_.all();
-  std::shared_ptr<const TrainSnapshot> snapshot;
-  RETURN_IF_ERROR(CatchTorch([&] {
-    snapshot = TrainSnapshot::Take({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
-  }));
+  ASSIGN_OR_RETURN(
+      const std::shared_ptr<const TrainSnapshot> snapshot, CatchTorch([&] {
+        return TrainSnapshot::Take({parts_.parameters, parts_.optimizer, parts_.average}, spec_, position_);
+      }));
   const double pause = absl::ToDoubleSeconds(clock_->Now() - began);
   parts_.agent->SetMetric("mimeo_worker_checkpoint_pause_seconds", pause);
   parts_.agent->SetMetric("mimeo_worker_checkpoint_bytes", static_cast<double>(snapshot->bytes()));

@@ -55,9 +55,10 @@ class Trainer {
 
   // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The
   // ranks agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An
-  // evaluation that was stopped is made again after the resume. FailedPrecondition: the generation is fenced, or the
-  // loss was not finite too many steps in a row (names the samples). InvalidArgument, on every rank before the same
-  // step: too many samples of the job are bad (names the first).
+  // evaluation that was stopped is made again after the resume. FailedPrecondition: the generation is fenced, the loss
+  // was not finite too many steps in a row (names the samples), or the state is not finite where a checkpoint is due
+  // (names the tensor; the checkpoint before it stays the newest). InvalidArgument, on every rank before the same step:
+  // too many samples of the job are bad (names the first).
   absl::StatusOr<TrainEnd> Run();
 
  private:
