@@ -1,4 +1,4 @@
-// A committed checkpoint from the coordinator's chunk store into a file.
+// Downloads a committed checkpoint from the coordinator into a file.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -10,8 +10,9 @@
 
 namespace mimeo {
 
-// `step` 0: the newest. Every chunk is verified against the manifest; `path` appears when all of them are there.
-// NotFound: no such checkpoint. DataLoss names the chunk.
+// Downloads the checkpoint of `step`; 0 means the newest. Each chunk is verified against the manifest, and `path`
+// appears only when all of them are there. NotFound: there is no such checkpoint. DataLoss: a chunk is damaged; names
+// it.
 absl::Status DownloadCheckpointFile(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
                                     int64_t step, const std::string& path);
 

@@ -1,4 +1,4 @@
-// JSON as `mimeo -o json`, metrics.jsonl and the summary of a run have it. Pure.
+// JSON for `mimeo -o json`, for metrics.jsonl and for the summary of a run. Pure functions.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -10,12 +10,12 @@
 
 namespace mimeo {
 
-// On one line. Every name and string in it is made text (base/text.h), so that neither JSON's reader nor a terminal
-// behind it meets a byte that is none. What is not finite is null: JSON has no other way.
+// The value on one line. Every name and string in it is made text (base/text.h), so that neither a reader of JSON nor a
+// terminal meets a byte that is no text. A number that is not finite becomes null, because JSON has none for it.
 std::string JsonText(const nlohmann::ordered_json& json);
 
-// `message` as JsonText, fields under their proto names, those without a value too. DataLoss: it holds what JSON has no
-// form for, such as a date after the year 9999.
+// `message` as JSON on one line, made text as in JsonText. Fields have their proto names, and fields without a value
+// are there too. DataLoss: it holds something that JSON has no form for, such as a date after the year 9999.
 absl::StatusOr<std::string> JsonLine(const google::protobuf::Message& message);
 
 }  // namespace mimeo
