@@ -12,7 +12,7 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/teacher_pins.h"
+#include "coordinator/teachers_to_pin.h"
 #include "job/job_shape.h"
 
 namespace mimeo {
@@ -204,7 +204,7 @@ void CoordinatorCore::HearRanks(const std::string& worker_id,
     const JobInfo& job = state_.jobs().at(job_id);
     if (job.want == WANT_PAUSE) reports_.Of(job).told_to_stop = true;
     // Before the gang's end: the ranks that end it may be the ones that met the teacher.
-    for (const Event& pin : TeacherPins(job, reports_.Of(job))) {
+    for (const Event& pin : TeachersToPin(job, reports_.Of(job))) {
       if (!Commit(pin).ok()) break;
     }
     for (std::vector<Event> events = EventsOf(job, reports_.Of(job), now); !events.empty();

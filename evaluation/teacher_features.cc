@@ -33,7 +33,7 @@ absl::StatusOr<Embeddings> EmbedByTeacher(const Dataset& dataset, const JobSpec&
                                           FeatureSource* teacher) {
   return CatchTorch([&]() -> absl::StatusOr<Embeddings> {
     const std::string& objective = teacher->request().objectives.front();
-    const int64_t first_patch = teacher->request().class_token ? 1 : 0;
+    const int64_t first_patch = teacher->request().wish.class_token() ? 1 : 0;
     const auto stop_wanted = [&options] { return options.stop_wanted && options.stop_wanted(); };
     const std::vector<int64_t> samples = options.samples.has_value() ? *options.samples : AllSamples(dataset);
     const auto all = static_cast<int64_t>(samples.size());

@@ -64,52 +64,11 @@ int64_t AccumulationSteps(const JobSpec& spec) {
 
 std::vector<std::string> TeacherNames(const JobSpec& spec) {
   std::set<std::string> names;
-  for (const TeacherRequest& request : TeacherRequests(spec)) names.insert(request.teacher);
-  return {names.begin(), names.end()};
-}
-
-std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec) {
-  const std::string drawing = spec.mask().has_focused() ? spec.mask().focused().teacher() : "";
-  std::vector<TeacherRequest> requests;
   for (const ObjectiveSpec& objective : spec.objective()) {
-    if (!objective.has_mimic()) continue;
-    const MimicSpec& mimic = objective.mimic();
-    const auto same = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& request) {
-      return request.teacher == mimic.teacher() && request.layer == mimic.teacher_layer() &&
-             request.projected == mimic.projected() && request.class_token == mimic.class_token() &&
-             request.tokens == mimic.tokens();
-    });
-    if (same != requests.end()) {
-      same->objectives.push_back(objective.name());
-    } else {
-      requests.push_back({mimic.teacher(),
-                          mimic.teacher_layer(),
-                          mimic.projected(),
-                          mimic.class_token(),
-                          mimic.tokens(),
-                          {objective.name()}});
-    }
+    if (objective.has_mimic()) names.insert(objective.mimic().teacher());
   }
-  if (drawing.empty()) return requests;
-  // Masks come back with the features of what they leave visible.
-  auto first = std::find_if(requests.begin(), requests.end(), [&](const TeacherRequest& request) {
-    return request.teacher == drawing && request.tokens == MIMIC_TOKENS_VISIBLE;
-  });
-  if (first == requests.end()) {
-    first = requests.insert(requests.begin(), TeacherRequest());
-    first->teacher = drawing;
-  }
-  first->draws_masks = true;
-  std::rotate(requests.begin(), first, first + 1);
-  return requests;
-}
-
-int NumTokens(const TeacherRequest& request, const JobSpec& spec) {
-  const int visible = NumVisible(spec), all = NumPatches(spec);
-  const int patches = request.tokens == MIMIC_TOKENS_ALL      ? all
-                      : request.tokens == MIMIC_TOKENS_HIDDEN ? all - visible
-                                                              : visible;
-  return patches + (request.class_token ? 1 : 0);
+  if (spec.mask().has_focused()) names.insert(spec.mask().focused().teacher());
+  return {names.begin(), names.end()};
 }
 
 }  // namespace mimeo

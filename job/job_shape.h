@@ -1,4 +1,4 @@
-// What follows from a resolved job: its grid of patches, counts, and what it wants of teachers. Pure; no torch.
+// What follows from a resolved job: its grid of patches, counts, and the names of its teachers. Pure; no torch.
 #pragma once
 
 #include <cstdint>
@@ -37,19 +37,5 @@ int64_t AccumulationSteps(const JobSpec& spec);  // micro-batches of a rank per 
 
 // Names of the teachers that the objectives and the mask need, sorted, without repeats.
 std::vector<std::string> TeacherNames(const JobSpec& spec);
-
-// One kind of feature that a job wants of a teacher, and the objectives (by name) that mimic it.
-struct TeacherRequest {
-  std::string teacher;
-  int layer = 0;  // as MimicSpec.teacher_layer
-  bool projected = false;
-  bool class_token = false;
-  MimicTokens tokens = MIMIC_TOKENS_VISIBLE;  // of which patches
-  std::vector<std::string> objectives = {};   // none: only its attention is wanted, to draw masks
-  bool draws_masks = false;                   // focused: at most one, the first
-};
-std::vector<TeacherRequest> TeacherRequests(const JobSpec& spec);
-// Tokens that come back for each view and mask, the class token's among them.
-int NumTokens(const TeacherRequest& request, const JobSpec& spec);
 
 }  // namespace mimeo

@@ -63,47 +63,14 @@ TEST(PatchesTest, OfRectanglesAndOfMcmae) {
       16);
 }
 
-TEST(TeacherRequestsTest, EqualWishesAreOneAndTheDrawingOneIsFirst) {
-  const JobSpec spec = Resolved(std::string(kVit) + R"(
+TEST(TeacherNamesTest, OfObjectivesAndOfTheMaskEachOnceInOrder) {
+  EXPECT_THAT(TeacherNames(Resolved(std::string(kVit) + R"(
       mask { focused { teacher: "dino" } }
-      objective { name: "a" mimic { teacher: "clip" } }
-      objective { name: "b" mimic { teacher: "clip" teacher_layer: 3 } }
-      objective { name: "c" mimic { teacher: "clip" distance: MIMIC_DISTANCE_COSINE } }
-      objective { name: "d" mimic { teacher: "dino" class_token: true } })");
-  const std::vector<TeacherRequest> requests = TeacherRequests(spec);
-  ASSERT_EQ(requests.size(), 3u);
-  EXPECT_EQ(requests[0].teacher, "dino");
-  EXPECT_TRUE(requests[0].draws_masks && requests[0].class_token);
-  EXPECT_THAT(requests[0].objectives, ElementsAre("d"));
-  EXPECT_THAT(requests[1].objectives, ElementsAre("a", "c"));
-  EXPECT_EQ(requests[2].layer, 3);
-  EXPECT_FALSE(requests[1].draws_masks || requests[2].draws_masks);
-  EXPECT_THAT(TeacherNames(spec), ElementsAre("clip", "dino"));
-}
-
-TEST(TeacherRequestsTest, HiddenTokensAreAWishOfTheirOwnAndDrawNoMask) {
-  const JobSpec spec = Resolved(std::string(kVit) + R"(
-      mask { hidden_fraction: 0.75 focused { teacher: "dino" } }
-      objective { name: "a" mimic { teacher: "dino" tokens: MIMIC_TOKENS_HIDDEN } }
-      objective { name: "b" mimic { teacher: "clip" class_token: true } }
-      objective { name: "c" mimic { teacher: "clip" class_token: true tokens: MIMIC_TOKENS_ALL } })");
-  const std::vector<TeacherRequest> requests = TeacherRequests(spec);
-  ASSERT_EQ(requests.size(), 4u);
-  EXPECT_TRUE(requests[0].draws_masks);
-  EXPECT_THAT(requests[0].objectives, ElementsAre());
-  EXPECT_THAT(requests[1].objectives, ElementsAre("a"));
-  EXPECT_FALSE(requests[1].draws_masks);
-  EXPECT_EQ(NumTokens(requests[1], spec), 147);
-  EXPECT_EQ(NumTokens(requests[2], spec), 50);
-  EXPECT_EQ(NumTokens(requests[3], spec), 197);
-}
-
-TEST(TeacherRequestsTest, AMaskAloneWantsNoFeatures) {
-  const std::vector<TeacherRequest> requests =
-      TeacherRequests(Resolved(std::string(kVit) + "mask { focused { teacher: \"dino\" } }"));
-  ASSERT_EQ(requests.size(), 1u);
-  EXPECT_TRUE(requests[0].draws_masks);
-  EXPECT_THAT(requests[0].objectives, ElementsAre());
+      objective { name: "a" mimic { teacher: "sam" } }
+      objective { name: "b" mimic { teacher: "clip" } }
+      objective { name: "c" mimic { teacher: "clip" teacher_layer: 3 } })")),
+              ElementsAre("clip", "dino", "sam"));
+  EXPECT_THAT(TeacherNames(Resolved(kVit)), ElementsAre());
 }
 
 TEST(ContrastGroupTest, IsTheGlobalBatchAndOneMicroStep) {

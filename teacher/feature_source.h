@@ -1,21 +1,16 @@
 // Teacher tokens for the patches of a batch that are mimicked, and the patches themselves where the teacher chooses
-// them. Blocking; the batch pipeline calls it one step ahead. One thread. Implementations: TeacherClient (gRPC stream)
-// and, in tests, a fake.
+// them. Blocking; the batch pipeline calls it one step ahead. One thread. Implementations: what ConnectTeacher gives
+// (teacher/teacher_client.h) and, in tests of recipes, a teacher in the same process.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/random_key.h"
 #include "data/loader.h"
-#include "job/job_shape.h"
-#include "model/shapes.h"
 #include "objective/objective.h"
+#include "teacher/teacher_request.h"
 
 namespace mimeo {
 
@@ -33,27 +28,5 @@ class FeatureSource {
   virtual const TeacherRequest& request() const = 0;
   virtual int width() const = 0;  // T
 };
-
-class TeacherPins;
-
-struct TeacherClientOptions {
-  TeacherRequest request;
-  // Of the job; asked at each connection, and before features are handed out. Outlives the client.
-  TeacherPins* pins = nullptr;
-  std::function<std::string()> address;          // the newest known; may change when the teacher restarts
-  std::function<void(bool waiting)> on_waiting;  // true when the teacher does not answer, false once it does
-  ImageShape image;                              // of the student's crops
-  PatchGrid grid;                                // of theirs; the teacher's own may differ
-  // With request.draws_masks:
-  int num_visible = 0;             // K
-  bool most_attended = false;      // as FocusedMask
-  bool same_in_all_views = false;  // as MaskSpec: all views have the first one's plan
-  std::function<RandomKey(const RandomKey& row, int view)> mask_key;  // what a view's masks are drawn with
-};
-// Waits for the teacher, asks Describe and refuses one that does not fit or is not the job's.
-// FailedPrecondition: `pins` refuse it; or it has another name, fewer blocks, no projection or no class token where
-// that is wanted, other channels, or takes no such images; why, and both contracts, are in the message.
-// DeadlineExceeded: it may be tried again; on_waiting stays true until one succeeds.
-absl::StatusOr<std::unique_ptr<FeatureSource>> ConnectTeacher(const TeacherClientOptions& options, absl::Time deadline);
 
 }  // namespace mimeo

@@ -6,30 +6,35 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/random_key.h"
 #include "data/loader.h"
 #include "objective/objective.h"
 #include "proto/teacher.pb.h"
-#include "teacher/feature_source.h"
 #include "teacher/teacher_frames.h"
+#include "teacher/teacher_request.h"
 #include "teacher/teacher_stream.h"
 
 namespace mimeo {
 
-// What a client with these options asks for one image: for all its patches, or for masks that the teacher draws.
-FeatureRequestHeader HeaderOf(const TeacherClientOptions& options);
+// What is asked for one image: for all its patches, or for a mask that the teacher draws.
+FeatureRequestHeader HeaderOf(const TeacherRequest& request);
 
 class TeacherBatch {
  public:
+  // With what key the mask of a view is drawn, from that of its row.
+  using MaskKey = std::function<RandomKey(const RandomKey& row, int view)>;
+
   // Each crop is sent once: with the patches to mimic of the one view that is made of it; for all patches, where those
   // are to be mimicked, where several views are (complementary masks) or where its plan is another's that is not drawn
-  // yet; with keys, where the teacher is to draw its plan. `options` outlives it. InvalidArgument: a crop that is not
-  // of the options' image, a view of no crop, a view without a plan that the teacher is not to draw.
-  static absl::StatusOr<std::unique_ptr<TeacherBatch>> Create(const TeacherClientOptions& options,
+  // yet; with keys, where the teacher is to draw its plan. `request` and `mask_key` outlive it. InvalidArgument: a crop
+  // that is not of the request's image, a view of no crop, a view without a plan that the teacher is not to draw.
+  static absl::StatusOr<std::unique_ptr<TeacherBatch>> Create(const TeacherRequest& request, const MaskKey& mask_key,
                                                               const FeatureGeometry& geometry, const Batch& batch,
                                                               const std::vector<ViewInput>& views);
 
@@ -42,8 +47,8 @@ class TeacherBatch {
   // The first of what was not answered now is.
   void Answered(int64_t num_images) { num_answered_ += num_images; }
 
-  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, and plans, on
-  // the views' device. DataLoss: drawn patches that are no plan.
+  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, float32, and
+  // plans, on the views' device. DataLoss: drawn patches that are no plan.
   absl::Status HandOut(std::vector<ViewInput>* views) const;
 
  private:
@@ -53,11 +58,11 @@ class TeacherBatch {
     FeatureRequestHeader header;
     at::Tensor choice_BX;       // indices (int32, N) or keys (int64, 2 words); undefined: all patches are asked for
     at::Tensor drawn_BK;        // int32; undefined: nothing is drawn
-    at::Tensor features_BNT;    // float32; undefined: none are wanted
+    at::Tensor features_BNT;    // of the contract's type; undefined: none are wanted
     std::vector<size_t> views;  // that are made of it
   };
 
-  explicit TeacherBatch(const TeacherClientOptions& options) : options_(options) {}
+  TeacherBatch(const TeacherRequest& request, const MaskKey& mask_key) : request_(request), mask_key_(mask_key) {}
   // The inputs that are made of a crop, once all fit.
   absl::StatusOr<std::vector<size_t>> InputsOf(const Batch& batch, const std::vector<ViewInput>& views, int view) const;
   absl::Status AddCrop(const FeatureGeometry& geometry, const Batch& batch, const std::vector<ViewInput>& views,
@@ -67,7 +72,8 @@ class TeacherBatch {
   // (B, [1 +] N, T) of a view.
   at::Tensor FeaturesOf(const Crop& crop, const ViewInput& view) const;
 
-  const TeacherClientOptions& options_;
+  const TeacherRequest& request_;
+  const MaskKey& mask_key_;
   std::vector<at::Tensor> given_;  // crops, then visible patches, as the caller has them: they tell batches apart
   std::vector<Crop> crops_;
   int64_t num_answered_ = 0;  // images, over all crops in turn

@@ -1,3 +1,5 @@
+#include "teacher/teacher_client.h"
+
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -14,10 +16,8 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "proto/teacher.grpc.pb.h"
-#include "teacher/feature_source.h"
 #include "teacher/teacher_batch.h"
 #include "teacher/teacher_frames.h"
-#include "teacher/teacher_pins.h"
 #include "teacher/teacher_stream.h"
 
 namespace mimeo {
@@ -64,18 +64,17 @@ std::string ContractText(const TeacherContract& contract) {
                       absl::StrJoin(contract.mean(), "/"), ", std ", absl::StrJoin(contract.std(), "/"), "}");
 }
 
-std::string NeedsText(const TeacherClientOptions& options) {
-  return absl::StrCat("{name ", options.request.teacher, ", images ", options.image.channels, "x",
-                      options.image.height_px, "x", options.image.width_px, ", grid ", options.grid.rows, "x",
-                      options.grid.cols, ", layer ", options.request.layer, ", projected ",
-                      Text(options.request.projected), ", class token ", Text(options.request.class_token),
-                      ", draws masks ", Text(options.request.draws_masks), "}");
+std::string NeedsText(const TeacherRequest& request) {
+  const FeatureWish& wish = request.wish;
+  return absl::StrCat("{name ", request.teacher, ", images ", request.image.channels, "x", request.image.height_px, "x",
+                      request.image.width_px, ", grid ", wish.rows(), "x", wish.cols(), ", layer ", wish.layer(),
+                      ", projected ", Text(wish.projected()), ", class token ", Text(wish.class_token()),
+                      ", draws masks ", Text(request.draws_masks()), "}");
 }
 
 // Why a teacher cannot do what is wanted; OK: it can.
-absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geometry,
-                  const TeacherClientOptions& options) {
-  if (contract.name() != options.request.teacher) return absl::InvalidArgumentError("it has another name");
+absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geometry, const TeacherRequest& request) {
+  if (contract.name() != request.teacher) return absl::InvalidArgumentError("it has another name");
   if (contract.ByteSizeLong() > kContractBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("its contract has ", contract.ByteSizeLong(), " bytes, more than ", kContractBytes));
@@ -83,7 +82,7 @@ absl::Status Fits(const TeacherContract& contract, const FeatureGeometry& geomet
   for (const std::string& text : {contract.weights_digest(), contract.family()}) {
     if (ToText(text) != text) return absl::InvalidArgumentError("its contract has control characters");
   }
-  return SizeOf(HeaderOf(options), geometry).status();
+  return SizeOf(HeaderOf(request), geometry).status();
 }
 
 class TeacherClient : public FeatureSource {
@@ -96,7 +95,7 @@ class TeacherClient : public FeatureSource {
 
   absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) override;
   const TeacherRequest& request() const override { return options_.request; }
-  int width() const override { return FeatureWidth(HeaderOf(options_), geometry_); }
+  int width() const override { return FeatureWidth(options_.request.wish, geometry_); }
 
  private:
   // Asks who is there. Only who may serve this job becomes stub_.
@@ -173,11 +172,11 @@ absl::Status TeacherClient::Meet(const std::string& address, absl::Time deadline
 absl::StatusOr<FeatureGeometry> TeacherClient::Accept(const TeacherContract& contract) {
   RETURN_IF_ERROR(AtAddress(options_.pins->Check(contract)));
   ASSIGN_OR_RETURN(const FeatureGeometry geometry, GeometryOf(contract));
-  const absl::Status fits = Fits(contract, geometry, options_);
+  const absl::Status fits = Fits(contract, geometry, options_.request);
   if (!fits.ok()) {
     return absl::FailedPreconditionError(
         absl::StrCat("the teacher at ", address_, " does not fit the job: ", fits.message(), "; the job needs ",
-                     NeedsText(options_), ", the teacher is ", ContractText(contract)));
+                     NeedsText(options_.request), ", the teacher is ", ContractText(contract)));
   }
   RETURN_IF_ERROR(AtAddress(options_.pins->Take(contract)));  // only now: the job never pins one that it cannot use
   return geometry;
@@ -211,7 +210,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     if (exchange_open_) stream_.reset();  // nobody wants that answer any more
     exchange_open_ = false;
     pending_.reset();
-    ASSIGN_OR_RETURN(pending_, TeacherBatch::Create(options_, geometry_, batch, *views));
+    ASSIGN_OR_RETURN(pending_, TeacherBatch::Create(options_.request, options_.mask_key, geometry_, batch, *views));
   }
   while (true) {
     if (stub_ == nullptr) RETURN_IF_ERROR(Reach(deadline));

@@ -8,17 +8,20 @@
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "teacher/feature_type.h"
+#include "teacher/feature_wish.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel in the host's byte order");
 
 namespace mimeo {
 namespace {
 
+constexpr int64_t kIndexBytes = sizeof(int32_t);
 constexpr int64_t kKeyBytes = sizeof(std::array<uint64_t, 2>);
 
 // REQUIRES: CheckPatches takes it.
 absl::Status CheckImages(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
-  const int most = geometry.max_images_of(header.rows() * header.cols());
+  const int most = geometry.max_images_of(NumPatches(header.wish()));
   if (header.num_images() < 1 || header.num_images() > most) {
     return absl::InvalidArgumentError(
         absl::StrCat("num_images is ", header.num_images(), ", must be in [1, ", most, "]"));
@@ -38,57 +41,61 @@ absl::Status CheckImages(const FeatureRequestHeader& header, const FeatureGeomet
 }
 
 absl::Status CheckPatches(const FeatureRequestHeader& header) {
-  const int64_t num_patches = int64_t{header.rows()} * header.cols();
-  if (header.rows() < 1 || header.cols() < 1 || num_patches > limits::kTeacherPatches) {
-    return absl::InvalidArgumentError(absl::StrCat("the grid is ", header.rows(), "x", header.cols(),
-                                                   ", must have 1 to ", limits::kTeacherPatches, " patches"));
+  const FeatureWish& wish = header.wish();
+  const int64_t num_patches = int64_t{wish.rows()} * wish.cols();
+  if (wish.rows() < 1 || wish.cols() < 1 || num_patches > limits::kTeacherPatches) {
+    return absl::InvalidArgumentError(absl::StrCat("the grid is ", wish.rows(), "x", wish.cols(), ", must have 1 to ",
+                                                   limits::kTeacherPatches, " patches"));
   }
-  const int fewest = header.has_focused() ? 1 : 0;
-  if (header.num_visible() < fewest || header.num_visible() > num_patches) {
+  if (wish.has_focused() && (wish.focused().num_visible() < 1 || wish.focused().num_visible() > num_patches)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("num_visible is ", header.num_visible(), ", must be in [", fewest, ", ", num_patches, "]"));
+        absl::StrCat("focused.num_visible is ", wish.focused().num_visible(), ", must be in [1, ", num_patches, "]"));
+  }
+  const int64_t most_indices = wish.has_focused() ? 0 : num_patches;  // who draws is sent none
+  if (header.num_indices() < 0 || header.num_indices() > most_indices) {
+    return absl::InvalidArgumentError(absl::StrCat("num_indices is ", header.num_indices(), ", must be in [0, ",
+                                                   most_indices, "]", wish.has_focused() ? " of a focused draw" : ""));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckFeatures(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
-  if (header.layer() < 0 || header.layer() > geometry.num_blocks) {
+absl::Status CheckWish(const FeatureWish& wish, const FeatureGeometry& geometry) {
+  if (wish.layer() < 0 || wish.layer() > geometry.num_blocks) {
     return absl::InvalidArgumentError(
-        absl::StrCat("layer is ", header.layer(), ", must be in [0, ", geometry.num_blocks, "]"));
+        absl::StrCat("layer is ", wish.layer(), ", must be in [0, ", geometry.num_blocks, "]"));
   }
-  if (header.projected() && header.layer() != 0) {
+  if (wish.projected() && wish.layer() != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("layer is ", header.layer(), ", and only the last tokens (layer 0) can be projected"));
+        absl::StrCat("layer is ", wish.layer(), ", and only the last tokens (layer 0) can be projected"));
   }
-  if (header.projected() && geometry.projected_width == 0) {
+  if (wish.projected() && geometry.projected_width == 0) {
     return absl::InvalidArgumentError("projected tokens are asked for, and the teacher has no projection");
   }
-  if (header.class_token() && !geometry.has_class_token) {
+  if (wish.class_token() && !geometry.has_class_token) {
     return absl::InvalidArgumentError("class tokens are asked for, and the teacher has none");
   }
-  if (header.has_focused() && !geometry.has_class_token) {
+  if (wish.has_focused() && !geometry.has_class_token) {
     return absl::InvalidArgumentError(
         "focused masks are asked for, and the teacher has no class token to draw them by");
   }
-  if (header.no_features() && !header.has_focused()) {
+  if (wish.no_features() && !wish.has_focused()) {
     return absl::InvalidArgumentError("neither features nor focused masks are asked for");
   }
   return absl::OkStatus();
 }
 
+// REQUIRES: CheckPatches takes it.
+int NumChosen(const FeatureRequestHeader& header) {
+  if (header.wish().has_focused()) return header.wish().focused().num_visible();
+  return header.num_indices() > 0 ? header.num_indices() : NumPatches(header.wish());
+}
+
 FeatureTask TaskOf(uint64_t request_id, const FeatureRequestHeader& header) {
   FeatureTask task;
   task.request_id = request_id;
-  task.wish.rows = header.rows();
-  task.wish.cols = header.cols();
-  task.wish.layer = header.layer();
-  task.wish.projected = header.projected();
-  task.wish.class_token = header.class_token();
-  task.wish.features = !header.no_features();
-  task.wish.focused = header.has_focused();
-  task.wish.most_attended = header.focused().most_attended();
+  task.wish = header.wish();
   task.num_images = header.num_images();
-  task.num_visible = header.num_visible() == 0 ? task.wish.num_patches() : header.num_visible();
+  task.num_chosen = NumChosen(header);
   task.channels = header.channels();
   task.height_px = header.height_px();
   task.width_px = header.width_px();
@@ -129,38 +136,49 @@ absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
           absl::StrCat("teacher contract: patch_px ", contract.patch_px(), " does not divide ", field, " ", side));
     }
   }
-  if (contract.feature_type() != TENSOR_TYPE_FLOAT32) {
-    return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ", contract.feature_type(),
-                                                      ", only TENSOR_TYPE_FLOAT32 is known"));
+  if (ValueBytes(contract.feature_type()) == 0) {
+    return absl::FailedPreconditionError(absl::StrCat("teacher contract: feature_type is ",
+                                                      TypeName(contract.feature_type()), ", known are ", KnownTypes()));
   }
-  return FeatureGeometry{
-      contract.channels(),        contract.image_height_px(),        contract.image_width_px(),   contract.patch_px(),
-      contract.feature_width(),   contract.projected_width(),        contract.block_width(),      contract.num_blocks(),
-      contract.has_class_token(), contract.max_images_per_request(), contract.max_request_bytes()};
+  FeatureGeometry geometry;
+  geometry.channels = contract.channels();
+  geometry.image_height_px = contract.image_height_px();
+  geometry.image_width_px = contract.image_width_px();
+  geometry.patch_px = contract.patch_px();
+  geometry.feature_width = contract.feature_width();
+  geometry.projected_width = contract.projected_width();
+  geometry.block_width = contract.block_width();
+  geometry.num_blocks = contract.num_blocks();
+  geometry.has_class_token = contract.has_class_token();
+  geometry.feature_type = contract.feature_type();
+  geometry.max_images = contract.max_images_per_request();
+  geometry.max_request_bytes = contract.max_request_bytes();
+  return geometry;
 }
 
-int FeatureWidth(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
-  if (header.projected()) return geometry.projected_width;
-  return header.layer() > 0 ? geometry.block_width : geometry.feature_width;
+int FeatureWidth(const FeatureWish& wish, const FeatureGeometry& geometry) {
+  if (wish.projected()) return geometry.projected_width;
+  return wish.layer() > 0 ? geometry.block_width : geometry.feature_width;
 }
 
 absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, const FeatureGeometry& geometry) {
   RETURN_IF_ERROR(CheckPatches(header));
   RETURN_IF_ERROR(CheckImages(header, geometry));
-  RETURN_IF_ERROR(CheckFeatures(header, geometry));
+  RETURN_IF_ERROR(CheckWish(header.wish(), geometry));
   const int64_t num_images = header.num_images();
-  const int64_t num_visible = header.num_visible() == 0 ? header.rows() * header.cols() : header.num_visible();
+  const int64_t num_chosen = NumChosen(header);
+  const FeatureWish& wish = header.wish();
   FeatureRequestSize size;
   size.image_bytes = num_images * header.channels() * header.height_px() * header.width_px();
-  if (header.has_focused()) {
+  if (wish.has_focused()) {
     size.key_bytes = num_images * kKeyBytes;
-    size.drawn_bytes = int64_t{4} * num_images * num_visible;
+    size.drawn_bytes = kIndexBytes * num_images * num_chosen;
   } else {
-    size.index_bytes = int64_t{4} * num_images * header.num_visible();
+    size.index_bytes = kIndexBytes * num_images * header.num_indices();
   }
-  if (!header.no_features()) {
-    size.feature_bytes =
-        int64_t{4} * num_images * ((header.class_token() ? 1 : 0) + num_visible) * FeatureWidth(header, geometry);
+  if (!wish.no_features()) {
+    size.feature_bytes = int64_t{ValueBytes(geometry.feature_type)} * num_images *
+                         ((wish.class_token() ? 1 : 0) + num_chosen) * FeatureWidth(wish, geometry);
   }
   if (size.total() > geometry.max_request_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(num_images, " images and their answer are ", size.total(),
@@ -172,8 +190,8 @@ absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, co
 absl::StatusOr<int> MostImages(FeatureRequestHeader header, const FeatureGeometry& geometry) {
   header.set_num_images(1);
   ASSIGN_OR_RETURN(const FeatureRequestSize size, SizeOf(header, geometry));
-  return static_cast<int>(std::min<int64_t>(geometry.max_images_of(header.rows() * header.cols()),
-                                            geometry.max_request_bytes / size.total()));
+  return static_cast<int>(
+      std::min<int64_t>(geometry.max_images_of(NumPatches(header.wish())), geometry.max_request_bytes / size.total()));
 }
 
 absl::StatusOr<bool> FeatureRequestAssembler::Add(const FeatureRequest& frame) {
@@ -234,7 +252,7 @@ absl::Status FeatureRequestAssembler::Append(absl::string_view payload) {
 }
 
 absl::Status FeatureRequestAssembler::Finish() {
-  if (task_.wish.focused) {
+  if (task_.wish.has_focused()) {
     for (int64_t i = 0; i < task_.num_images; ++i) {
       std::array<uint64_t, 2> words;
       std::memcpy(words.data(), choice_bytes_.data() + i * kKeyBytes, kKeyBytes);
@@ -242,13 +260,13 @@ absl::Status FeatureRequestAssembler::Finish() {
     }
     return absl::OkStatus();
   }
-  const int num_patches = task_.wish.num_patches();
+  const int num_patches = NumPatches(task_.wish);
   task_.indices.resize(choice_bytes_.size() / sizeof(int32_t));
   if (!task_.indices.empty()) std::memcpy(task_.indices.data(), choice_bytes_.data(), choice_bytes_.size());
   for (size_t i = 0; i < task_.indices.size(); ++i) {
     if (task_.indices[i] < 0 || task_.indices[i] >= num_patches) {
       return absl::InvalidArgumentError(absl::StrCat("request ", task_.request_id, ": patch index ", task_.indices[i],
-                                                     " of image ", i / task_.num_visible, " is outside [0, ",
+                                                     " of image ", i / task_.num_chosen, " is outside [0, ",
                                                      num_patches, ")"));
     }
   }
@@ -295,7 +313,10 @@ bool FeatureReplyFrames::Next(FeatureReply* frame) {
   if (sent_ == answer_.size()) return false;
   frame->Clear();
   frame->set_request_id(request_id_);
-  if (sent_ == 0) frame->set_total_bytes(answer_.size());
+  if (sent_ == 0) {
+    frame->set_total_bytes(answer_.size());
+    frame->set_type(type_);
+  }
   const absl::string_view part = answer_.substr(sent_, limits::kChunkBytes);
   frame->set_payload(part.data(), part.size());
   sent_ += part.size();
@@ -306,6 +327,10 @@ absl::StatusOr<bool> FeatureReplyAssembler::Add(const FeatureReply& frame) {
   if (frame.request_id() != request_id_) {
     return absl::DataLossError(
         absl::StrCat("the teacher answered request ", frame.request_id(), " where ", request_id_, " is next"));
+  }
+  if (received_ == 0 && frame.type() != type_) {
+    return absl::DataLossError(absl::StrCat("the teacher's answer to request ", request_id_, " is of ",
+                                            TypeName(frame.type()), ", its contract says ", TypeName(type_)));
   }
   const size_t bytes = drawn_.size() + features_.size();
   if (received_ == 0 && frame.total_bytes() != static_cast<int64_t>(bytes)) {

@@ -2,7 +2,8 @@
 // that a mistaken or hostile peer makes necessary. Both ends of the stream use it; no RPC inside. Value types, one
 // thread each.
 //
-// Hosts are little-endian, as the wire is. T: width of the features, K: visible patches, L: all patches of an image.
+// Hosts are little-endian, as the wire is. T: width of the features, K: patches that are drawn, N: patches that are
+// asked for by their indices, L: all patches of an image.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +34,8 @@ struct FeatureGeometry {
   int block_width = 0;
   int num_blocks = 0;
   bool has_class_token = false;
-  int max_images = 0;  // of one request, and of one forward pass, at the teacher's own grid
+  TensorType feature_type = TENSOR_TYPE_FLOAT32;  // that features travel as
+  int max_images = 0;                             // of one request, and of one forward pass, at the teacher's own grid
   int64_t max_request_bytes = 0;
   int rows() const { return image_height_px / patch_px; }
   int cols() const { return image_width_px / patch_px; }
@@ -42,44 +44,26 @@ struct FeatureGeometry {
   // bounded.
   int max_images_of(int patches) const;
 };
-// FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that is
-// not float32; names the field.
+// FailedPrecondition: a size that is not positive, a patch that does not divide the image, or a feature type that this
+// version does not know (feature_type.h); names the field.
 absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract);
-
-// What is asked of the teacher, whatever the images: requests with equal wishes may share a forward pass.
-struct FeatureWish {
-  int rows = 0;
-  int cols = 0;
-  int layer = 0;  // 0: after the last norm; n: as block n leaves them
-  bool projected = false;
-  bool class_token = false;
-  bool features = true;
-  bool focused = false;  // the teacher draws the visible patches
-  bool most_attended = false;
-  int num_patches() const { return rows * cols; }
-  friend bool operator==(const FeatureWish& a, const FeatureWish& b) {
-    return a.rows == b.rows && a.cols == b.cols && a.layer == b.layer && a.projected == b.projected &&
-           a.class_token == b.class_token && a.features == b.features && a.focused == b.focused &&
-           a.most_attended == b.most_attended;
-  }
-};
 
 // A whole request.
 struct FeatureTask {
   uint64_t request_id = 0;
   FeatureWish wish;
-  int num_images = 0;   // B
-  int num_visible = 0;  // K; L when all patches were asked for
-  int channels = 0;     // of the images: the teacher's or 1
+  int num_images = 0;  // B
+  int num_chosen = 0;  // patches of each image that the answer is of: N by their indices, K that are drawn, or all L
+  int channels = 0;    // of the images: the teacher's or 1
   int height_px = 0;
   int width_px = 0;
   std::string images;            // uint8 (B, C, H, W)
-  std::vector<int32_t> indices;  // (B, K), each in [0, L); empty: all L patches in their order, or a focused draw
+  std::vector<int32_t> indices;  // (B, N), each in [0, L); empty: all L patches in their order, or a focused draw
   std::vector<RandomKey> keys;   // B of a focused draw
 };
 
-// The width of the features that `header` asks for: T. REQUIRES: SizeOf takes it.
-int FeatureWidth(const FeatureRequestHeader& header, const FeatureGeometry& geometry);
+// The width of the features that are wished: T. REQUIRES: SizeOf takes it.
+int FeatureWidth(const FeatureWish& wish, const FeatureGeometry& geometry);
 
 // The bytes that one request costs: what arrives, and the answer.
 struct FeatureRequestSize {
@@ -93,8 +77,8 @@ struct FeatureRequestSize {
   int64_t total() const { return sent() + reply_bytes(); }
 };
 // InvalidArgument: number of images outside [1, max_images_of(L)]; channels, sides or a grid that are not positive or
-// over their limit; number of visible patches outside [0, L]; a layer, projection, class token or draw that the teacher
-// has not; more than max_request_bytes in total. All in proportion to the number of images.
+// over their limit; a number of indices, or of patches to draw, that the grid has not; a layer, projection, class token
+// or draw that the teacher has not; more than max_request_bytes in total. All in proportion to the number of images.
 absl::StatusOr<FeatureRequestSize> SizeOf(const FeatureRequestHeader& header, const FeatureGeometry& geometry);
 
 // The most images that a request like `header`, whatever its own number of them, may have. InvalidArgument: not even
@@ -155,11 +139,14 @@ std::string KeyBytes(absl::Span<const RandomKey> keys);
 // The server's side: one answer, drawn indices and features, -> frames. `answer` must outlive it.
 class FeatureReplyFrames {
  public:
-  FeatureReplyFrames(uint64_t request_id, absl::string_view answer) : request_id_(request_id), answer_(answer) {}
+  // `type`: of the features, as the contract says.
+  FeatureReplyFrames(uint64_t request_id, TensorType type, absl::string_view answer)
+      : request_id_(request_id), type_(type), answer_(answer) {}
   bool Next(FeatureReply* frame);  // false: there is no further frame
 
  private:
   const uint64_t request_id_;
+  const TensorType type_;
   const absl::string_view answer_;
   size_t sent_ = 0;
 };
@@ -167,16 +154,17 @@ class FeatureReplyFrames {
 // The client's side: frames -> the answer to one request, written to the caller's memory.
 class FeatureReplyAssembler {
  public:
-  // The answer's bytes go to `drawn` first, then to `features`; both outlive this.
-  FeatureReplyAssembler(uint64_t request_id, absl::Span<char> drawn, absl::Span<char> features)
-      : request_id_(request_id), drawn_(drawn), features_(features) {}
+  // The answer's bytes go to `drawn` first, then to `features`, whose memory is of `type`; both outlive this.
+  FeatureReplyAssembler(uint64_t request_id, TensorType type, absl::Span<char> drawn, absl::Span<char> features)
+      : request_id_(request_id), type_(type), drawn_(drawn), features_(features) {}
 
-  // True: the answer is whole. DataLoss: another request's frame, another size than asked for, an empty payload or one
-  // too many bytes.
+  // True: the answer is whole. DataLoss: another request's frame, values of another type, another size than asked for,
+  // an empty payload or one too many bytes.
   absl::StatusOr<bool> Add(const FeatureReply& frame);
 
  private:
   uint64_t request_id_;
+  TensorType type_;
   absl::Span<char> drawn_;
   absl::Span<char> features_;
   size_t received_ = 0;

@@ -5,10 +5,12 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/limits.h"
+#include "teacher/feature_wish.h"
 
 namespace mimeo {
 namespace {
@@ -35,17 +37,25 @@ absl::string_view AsBytes(const std::vector<int32_t>& values) {
 }
 
 // What a student with the teacher's own image size and grid asks.
-FeatureRequestHeader Header(int num_images, int num_visible) {
+FeatureRequestHeader Header(int num_images, int num_indices) {
   FeatureRequestHeader header;
-  header.set_num_images(num_images), header.set_num_visible(num_visible);
-  header.set_channels(3), header.set_height_px(32), header.set_width_px(32), header.set_rows(4), header.set_cols(4);
+  header.set_num_images(num_images), header.set_num_indices(num_indices);
+  header.set_channels(3), header.set_height_px(32), header.set_width_px(32);
+  header.mutable_wish()->set_rows(4), header.mutable_wish()->set_cols(4);
   return header;
 }
 
-FeatureRequest First(uint64_t id, int num_images, int num_visible, const std::string& payload = "") {
+// The same, where the teacher draws the patches.
+FeatureRequestHeader DrawingHeader(int num_images, int num_visible) {
+  FeatureRequestHeader header = Header(num_images, 0);
+  header.mutable_wish()->mutable_focused()->set_num_visible(num_visible);
+  return header;
+}
+
+FeatureRequest First(uint64_t id, int num_images, int num_indices, const std::string& payload = "") {
   FeatureRequest frame;
   frame.set_request_id(id);
-  *frame.mutable_header() = Header(num_images, num_visible);
+  *frame.mutable_header() = Header(num_images, num_indices);
   frame.set_payload(payload);
   return frame;
 }
@@ -60,11 +70,11 @@ FeatureRequest Later(uint64_t id, const std::string& payload) {
 TEST(FeatureFramesTest, RequestSurvivesFraming) {
   // 1,075,200 image bytes: a frame's boundary lies inside the images, another inside the indices.
   const int num_images = 350;
-  for (const int num_visible : {0, 1, 15, 16}) {
-    const std::string images = Bytes(num_images * 3072, num_visible);
+  for (const int num_indices : {0, 1, 15, 16}) {
+    const std::string images = Bytes(num_images * 3072, num_indices);
     std::vector<int32_t> indices;
-    for (int i = 0; i < num_images * num_visible; ++i) indices.push_back((i * 7) % 16);
-    FeatureRequestFrames frames(9, Header(num_images, num_visible), images, AsBytes(indices));
+    for (int i = 0; i < num_images * num_indices; ++i) indices.push_back((i * 7) % 16);
+    FeatureRequestFrames frames(9, Header(num_images, num_indices), images, AsBytes(indices));
     FeatureRequestAssembler assembler(Geometry());
     FeatureRequest frame;
     int num_frames = 0;
@@ -82,7 +92,7 @@ TEST(FeatureFramesTest, RequestSurvivesFraming) {
     const FeatureTask task = assembler.Take();
     EXPECT_EQ(task.request_id, 9u);
     EXPECT_EQ(task.num_images, num_images);
-    EXPECT_EQ(task.num_visible, num_visible == 0 ? 16 : num_visible);
+    EXPECT_EQ(task.num_chosen, num_indices == 0 ? 16 : num_indices);
     EXPECT_EQ(task.images, images);
     EXPECT_TRUE(task.keys.empty());
     EXPECT_EQ(task.indices, indices);
@@ -91,9 +101,11 @@ TEST(FeatureFramesTest, RequestSurvivesFraming) {
 }
 
 TEST(FeatureFramesTest, WishesAndKeysSurviveFraming) {
-  FeatureRequestHeader header = Header(3, 2);
-  header.set_channels(1), header.set_height_px(24), header.set_width_px(40), header.set_rows(3), header.set_cols(5);
-  header.set_layer(2), header.set_class_token(true), header.mutable_focused()->set_most_attended(true);
+  FeatureRequestHeader header = DrawingHeader(3, 2);
+  header.set_channels(1), header.set_height_px(24), header.set_width_px(40);
+  FeatureWish* const wish = header.mutable_wish();
+  wish->set_rows(3), wish->set_cols(5), wish->set_layer(2), wish->set_class_token(true);
+  wish->mutable_focused()->set_most_attended(true);
   const std::string images = Bytes(3 * 24 * 40, 1);
   const std::vector<RandomKey> keys = {RandomKey(4), RandomKey(5).Fold("mask"), RandomKey(6).Fold(7)};
   const std::string key_bytes = KeyBytes(keys);
@@ -110,23 +122,11 @@ TEST(FeatureFramesTest, WishesAndKeysSurviveFraming) {
   EXPECT_EQ(task.images, images);
   EXPECT_EQ(task.keys, keys);
   EXPECT_TRUE(task.indices.empty());
-  EXPECT_EQ(task.num_visible, 2);
+  EXPECT_EQ(task.num_chosen, 2);
   EXPECT_EQ(task.channels, 1);
   EXPECT_EQ(task.height_px, 24);
   EXPECT_EQ(task.width_px, 40);
-  FeatureWish wish;
-  wish.rows = 3, wish.cols = 5, wish.layer = 2, wish.class_token = true, wish.focused = true, wish.most_attended = true;
-  EXPECT_TRUE(task.wish == wish);
-  // Whatever differs tells two wishes apart.
-  for (void (*change)(FeatureWish*) :
-       {+[](FeatureWish* w) { w->rows = 2; }, +[](FeatureWish* w) { w->cols = 2; },
-        +[](FeatureWish* w) { w->layer = 0; }, +[](FeatureWish* w) { w->projected = true; },
-        +[](FeatureWish* w) { w->class_token = false; }, +[](FeatureWish* w) { w->features = false; },
-        +[](FeatureWish* w) { w->focused = false; }, +[](FeatureWish* w) { w->most_attended = false; }}) {
-    FeatureWish other = wish;
-    change(&other);
-    EXPECT_FALSE(other == wish);
-  }
+  EXPECT_EQ(WishKey(task.wish), WishKey(header.wish()));
 }
 
 TEST(FeatureFramesTest, ReplySurvivesFraming) {
@@ -136,13 +136,14 @@ TEST(FeatureFramesTest, ReplySurvivesFraming) {
     for (const int64_t drawn_bytes : {int64_t{0}, size / 4, size - 4, size}) {
       SCOPED_TRACE(::testing::Message() << drawn_bytes << " of " << size);
       std::string received(size, '\0');
-      FeatureReplyFrames frames(4, features);
-      FeatureReplyAssembler assembler(4, {received.data(), static_cast<size_t>(drawn_bytes)},
+      FeatureReplyFrames frames(4, TENSOR_TYPE_FLOAT32, features);
+      FeatureReplyAssembler assembler(4, TENSOR_TYPE_FLOAT32, {received.data(), static_cast<size_t>(drawn_bytes)},
                                       {received.data() + drawn_bytes, static_cast<size_t>(size - drawn_bytes)});
       FeatureReply frame;
-      bool whole = false;
+      bool whole = false, first = true;
       while (frames.Next(&frame)) {
         ASSERT_LE(static_cast<int64_t>(frame.payload().size()), limits::kChunkBytes);
+        EXPECT_EQ(frame.type(), std::exchange(first, false) ? TENSOR_TYPE_FLOAT32 : TENSOR_TYPE_UNSPECIFIED);
         auto added = assembler.Add(frame);
         ASSERT_TRUE(added.ok()) << added.status();
         whole = *added;
@@ -167,8 +168,8 @@ TEST(FeatureFramesTest, EveryMalformedRequestIsRefusedWithItsNumber) {
       {"no images", {First(7, 0, 1)}, "num_images is 0, must be in [1, 400]"},
       {"negative", {First(7, -3, 1)}, "num_images is -3"},
       {"too many images", {First(7, 401, 1)}, "num_images is 401, must be in [1, 400]"},
-      {"too many visible", {First(7, 1, 17)}, "num_visible is 17, must be in [0, 16]"},
-      {"negative visible", {First(7, 1, -1)}, "num_visible is -1"},
+      {"too many indices", {First(7, 1, 17)}, "num_indices is 17, must be in [0, 16]"},
+      {"negative indices", {First(7, 1, -1)}, "num_indices is -1"},
       {"second header", {First(7, 1, 1, "x"), First(7, 1, 1)}, "request 7: a second header"},
       {"another request", {First(7, 1, 1), Later(8, "x")}, "a frame of request 8 inside request 7"},
       {"empty", {First(7, 1, 1), Later(7, "")}, "without payload"},
@@ -200,23 +201,27 @@ TEST(FeatureFramesTest, EveryWishThatTheTeacherCannotGrantIsRefused) {
     const char* message;
     std::function<void(FeatureRequestHeader*)> spoil;
   } cases[] = {
-      {"the grid is 0x4, must have 1 to 4096 patches", [](auto* h) { h->set_rows(0); }},
-      {"the grid is 4x-1, must", [](auto* h) { h->set_cols(-1); }},
-      {"the grid is -4x-4, must", [](auto* h) { h->set_rows(-4), h->set_cols(-4); }},
-      {"the grid is 64x65, must", [](auto* h) { h->set_rows(64), h->set_cols(65); }},
-      {"the grid is 65536x65536, must", [](auto* h) { h->set_rows(65536), h->set_cols(65536); }},
+      {"the grid is 0x4, must have 1 to 4096 patches", [](auto* h) { h->mutable_wish()->set_rows(0); }},
+      {"the grid is 4x-1, must", [](auto* h) { h->mutable_wish()->set_cols(-1); }},
+      {"the grid is -4x-4, must", [](auto* h) { h->mutable_wish()->set_rows(-4), h->mutable_wish()->set_cols(-4); }},
+      {"the grid is 64x65, must", [](auto* h) { h->mutable_wish()->set_rows(64), h->mutable_wish()->set_cols(65); }},
+      {"the grid is 65536x65536, must",
+       [](auto* h) { h->mutable_wish()->set_rows(65536), h->mutable_wish()->set_cols(65536); }},
       {"channels is 2, must be 1 or the teacher's 3", [](auto* h) { h->set_channels(2); }},
       {"height_px is 0, must be in [1, 8192]", [](auto* h) { h->set_height_px(0); }},
       {"height_px is 8193, must be in [1, 8192]", [](auto* h) { h->set_height_px(8193); }},
       {"width_px is -1, must be in [1, 8192]", [](auto* h) { h->set_width_px(-1); }},
-      {"layer is 4, must be in [0, 3]", [](auto* h) { h->set_layer(4); }},
-      {"layer is -1, must be in [0, 3]", [](auto* h) { h->set_layer(-1); }},
-      {"layer is 1, and only the last tokens", [](auto* h) { h->set_layer(1), h->set_projected(true); }},
-      {"num_visible is 0, must be in [1, 16]", [](auto* h) { h->set_num_visible(0), h->mutable_focused(); }},
-      {"num_visible is 17, must be in [1, 16]", [](auto* h) { h->set_num_visible(17), h->mutable_focused(); }},
-      {"neither features nor focused masks", [](auto* h) { h->set_no_features(true); }},
+      {"layer is 4, must be in [0, 3]", [](auto* h) { h->mutable_wish()->set_layer(4); }},
+      {"layer is -1, must be in [0, 3]", [](auto* h) { h->mutable_wish()->set_layer(-1); }},
+      {"layer is 1, and only the last tokens",
+       [](auto* h) { h->mutable_wish()->set_layer(1), h->mutable_wish()->set_projected(true); }},
+      {"focused.num_visible is 0, must be in [1, 16]", [](auto* h) { *h = DrawingHeader(1, 0); }},
+      {"focused.num_visible is 17, must be in [1, 16]", [](auto* h) { *h = DrawingHeader(1, 17); }},
+      {"num_indices is 2, must be in [0, 0] of a focused draw",
+       [](auto* h) { h->mutable_wish()->mutable_focused()->set_num_visible(2); }},
+      {"neither features nor focused masks", [](auto* h) { h->mutable_wish()->set_no_features(true); }},
       {"8405312 bytes, must be at most 8388608",
-       [](auto* h) { h->set_height_px(8192), h->set_width_px(342), h->set_num_visible(0); }},
+       [](auto* h) { h->set_height_px(8192), h->set_width_px(342), h->set_num_indices(0); }},
   };
   ASSERT_TRUE(SizeOf(Header(1, 2), Geometry()).ok());
   for (const auto& test : cases) {
@@ -230,8 +235,8 @@ TEST(FeatureFramesTest, EveryWishThatTheTeacherCannotGrantIsRefused) {
   }
   FeatureGeometry plain = Geometry();
   plain.has_class_token = false, plain.projected_width = 0;
-  FeatureRequestHeader projected = Header(1, 2), class_token = Header(1, 2), focused = Header(1, 2);
-  projected.set_projected(true), class_token.set_class_token(true), focused.mutable_focused();
+  FeatureRequestHeader projected = Header(1, 2), class_token = Header(1, 2), focused = DrawingHeader(1, 2);
+  projected.mutable_wish()->set_projected(true), class_token.mutable_wish()->set_class_token(true);
   for (const auto& [header, message] : {std::pair<FeatureRequestHeader, const char*>{projected, "no projection"},
                                         {class_token, "the teacher has none"},
                                         {focused, "no class token to draw them by"}}) {
@@ -243,7 +248,7 @@ TEST(FeatureFramesTest, EveryWishThatTheTeacherCannotGrantIsRefused) {
 
 TEST(FeatureFramesTest, WishesAtTheirLimitsAreTaken) {
   FeatureRequestHeader header = Header(1, 1);
-  header.set_rows(64), header.set_cols(64), header.set_layer(3);
+  header.mutable_wish()->set_rows(64), header.mutable_wish()->set_cols(64), header.mutable_wish()->set_layer(3);
   EXPECT_TRUE(SizeOf(header, Geometry()).ok()) << SizeOf(header, Geometry()).status();
   header = Header(1, 1);
   header.set_height_px(8192), header.set_width_px(1);
@@ -255,7 +260,7 @@ TEST(FeatureFramesTest, WishesAtTheirLimitsAreTaken) {
 // In place of indices come keys: neither the one nor the other fits where both are sent.
 TEST(FeatureFramesTest, AFocusedRequestBringsOneKeyPerImageAndNoIndices) {
   FeatureRequest frame = First(7, 1, 2);
-  frame.mutable_header()->mutable_focused();
+  *frame.mutable_header() = DrawingHeader(1, 2);
   const std::vector<RandomKey> keys = {RandomKey(1), RandomKey(2)};
   const std::vector<int32_t> indices = {3, 5};
   for (const auto& [choice, message] :
@@ -279,19 +284,24 @@ TEST(FeatureFramesTest, EveryMalformedReplyIsDataLoss) {
     frame.set_request_id(id);
     frame.set_total_bytes(total);
     frame.set_payload(payload);
+    if (total > 0) frame.set_type(TENSOR_TYPE_FLOAT32);
     return frame;
   };
+  FeatureReply untyped = reply(1, 8, "1234"), newer = untyped;
+  untyped.clear_type(), newer.set_type(static_cast<TensorType>(77));
   const struct {
     std::vector<FeatureReply> frames;
     const char* message;
   } cases[] = {
       {{reply(2, 8, "1234")}, "answered request 2 where 1 is next"},
       {{reply(1, 12, "1234")}, "has 12 bytes, 8 were asked for"},
+      {{untyped}, "request 1 is of TENSOR_TYPE_UNSPECIFIED, its contract says TENSOR_TYPE_FLOAT32"},
+      {{newer}, "request 1 is of TENSOR_TYPE number 77, its contract says TENSOR_TYPE_FLOAT32"},
       {{reply(1, 8, "")}, "a frame of 0 bytes"},
       {{reply(1, 8, "1234"), reply(1, 0, "12345")}, "a frame of 5 bytes after 4 of 8"},
   };
   for (const auto& test : cases) {
-    FeatureReplyAssembler assembler(1, {memory.data(), 4}, {memory.data() + 4, 4});
+    FeatureReplyAssembler assembler(1, TENSOR_TYPE_FLOAT32, {memory.data(), 4}, {memory.data() + 4, 4});
     for (size_t i = 0; i + 1 < test.frames.size(); ++i) ASSERT_TRUE(assembler.Add(test.frames[i]).ok());
     auto refused = assembler.Add(test.frames.back());
     EXPECT_EQ(refused.status().code(), absl::StatusCode::kDataLoss);
@@ -307,21 +317,22 @@ TEST(FeatureFramesTest, SizesCountTheAnswerToo) {
   EXPECT_EQ(size->index_bytes, 2 * 3 * 4);
   EXPECT_EQ(size->reply_bytes(), 2 * 3 * 5 * 4);
   EXPECT_EQ(size->total(), size->image_bytes + size->index_bytes + size->reply_bytes());
-  header.set_num_visible(0);
+  header.set_num_indices(0);
   EXPECT_EQ(SizeOf(header, Geometry())->reply_bytes(), 2 * 16 * 5 * 4);
   EXPECT_EQ(SizeOf(header, Geometry())->index_bytes, 0);
   header = Header(2, 3);
-  header.set_layer(1);
+  header.mutable_wish()->set_layer(1);
   EXPECT_EQ(SizeOf(header, Geometry())->feature_bytes, 2 * 3 * 6 * 4);
-  header.set_layer(0), header.set_projected(true), header.set_class_token(true);
+  header.mutable_wish()->set_layer(0), header.mutable_wish()->set_projected(true);
+  header.mutable_wish()->set_class_token(true);
   EXPECT_EQ(SizeOf(header, Geometry())->feature_bytes, 2 * (1 + 3) * 2 * 4);
-  header.mutable_focused();
+  header.set_num_indices(0), header.mutable_wish()->mutable_focused()->set_num_visible(3);
   size = SizeOf(header, Geometry());
   EXPECT_EQ(size->index_bytes, 0);
   EXPECT_EQ(size->key_bytes, 2 * 16);
   EXPECT_EQ(size->drawn_bytes, 2 * 3 * 4);
   EXPECT_EQ(size->total(), 2 * 3072 + 2 * 16 + 2 * 3 * 4 + 2 * (1 + 3) * 2 * 4);
-  header.set_no_features(true), header.set_channels(1);
+  header.mutable_wish()->set_no_features(true), header.set_channels(1);
   size = SizeOf(header, Geometry());
   EXPECT_EQ(size->image_bytes, 2 * 32 * 32);
   EXPECT_EQ(size->reply_bytes(), 2 * 3 * 4);
@@ -346,7 +357,7 @@ TEST(FeatureFramesTest, FinerGridsHaveFewerImages) {
   EXPECT_EQ(geometry.max_images_of(4096), 1);
   EXPECT_EQ(geometry.max_images_of(1 << 30), 1);
   FeatureRequestHeader header = Header(100, 1);
-  header.set_rows(8), header.set_cols(8);
+  header.mutable_wish()->set_rows(8), header.mutable_wish()->set_cols(8);
   EXPECT_TRUE(SizeOf(header, geometry).ok());
   EXPECT_EQ(MostImages(header, geometry).value(), 100);
   header.set_num_images(101);
@@ -371,6 +382,7 @@ TEST(FeatureFramesTest, ContractsThatMakeNoSenseAreRefusedByField) {
   ASSERT_TRUE(GeometryOf(good).ok());
   EXPECT_EQ(GeometryOf(good)->num_patches(), 20);
   EXPECT_EQ(GeometryOf(good)->projected_width, 0);
+  EXPECT_EQ(GeometryOf(good)->feature_type, TENSOR_TYPE_FLOAT32);
   const std::pair<const char*, std::function<void(TeacherContract*)>> cases[] = {
       {"feature_width", [](TeacherContract* c) { c->set_feature_width(0); }},
       {"image_height_px", [](TeacherContract* c) { c->set_image_height_px(-1); }},
@@ -385,7 +397,10 @@ TEST(FeatureFramesTest, ContractsThatMakeNoSenseAreRefusedByField) {
       {"patch_px 8 does not divide image_width_px 36", [](TeacherContract* c) { c->set_image_width_px(36); }},
       {"max_images_per_request", [](TeacherContract* c) { c->set_max_images_per_request(0); }},
       {"max_requests_in_flight", [](TeacherContract* c) { c->set_max_requests_in_flight(0); }},
-      {"feature_type", [](TeacherContract* c) { c->set_feature_type(TENSOR_TYPE_UNSPECIFIED); }},
+      {"feature_type is TENSOR_TYPE_UNSPECIFIED, known are TENSOR_TYPE_FLOAT32",
+       [](TeacherContract* c) { c->set_feature_type(TENSOR_TYPE_UNSPECIFIED); }},
+      {"feature_type is TENSOR_TYPE number 77, known are TENSOR_TYPE_FLOAT32",
+       [](TeacherContract* c) { c->set_feature_type(static_cast<TensorType>(77)); }},
   };
   for (const auto& [message, spoil] : cases) {
     TeacherContract bad = good;

@@ -82,7 +82,7 @@ void TeacherStream::ExpectNext() {
   receiving_.reset();
   if (num_answered_ == slices_.size()) return;
   const Slice& slice = slices_[num_answered_];
-  receiving_.emplace(first_id_ + num_answered_, slice.drawn, slice.features);
+  receiving_.emplace(first_id_ + num_answered_, slice.type, slice.drawn, slice.features);
 }
 
 void TeacherStream::OnWriteDone(bool ok) {

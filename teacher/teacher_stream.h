@@ -30,6 +30,7 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
     absl::string_view choice;  // indices or keys, as FeatureRequestFrames
     absl::Span<char> drawn;    // of the answer: indices
     absl::Span<char> features;
+    TensorType type = TENSOR_TYPE_UNSPECIFIED;  // of the features, as the contract says
   };
 
   // `instance`: what the server process that is meant said of itself (kTeacherInstanceKey). Nothing that another one

@@ -25,13 +25,14 @@ Batcher::~Batcher() { Stop(); }
 
 absl::Status Batcher::Submit(uint64_t stream, FeatureTask task, Done done) {
   const int num_images = task.num_images;
-  ABSL_RAW_CHECK(num_images >= 1 && num_images <= geometry_.max_images_of(task.wish.num_patches()),
+  ABSL_RAW_CHECK(num_images >= 1 && num_images <= geometry_.max_images_of(NumPatches(task.wish)),
                  "a request must fit a batch");
+  WishKey wish(task.wish);
   absl::MutexLock lock(&mu_);
   if (stopped_) return absl::UnavailableError("the teacher stops");
   queued_images_ += num_images;
   queued_bytes_ += RequestBytes(task);
-  queues_[stream].push_back({std::move(task), std::move(done)});
+  queues_[stream].push_back({std::move(task), std::move(wish), std::move(done)});
   ShowQueue();
   return absl::OkStatus();
 }
@@ -87,12 +88,12 @@ std::vector<Batcher::Waiting> Batcher::TakeBatch() {
     if (turn->first == passed_over) break;  // once around: nobody else wishes the same
     Waiting& next = turn->second.front();
     last = turn->first;
-    if (!batch.empty() && !(next.task.wish == batch.front().task.wish)) {
+    if (!batch.empty() && next.wish != batch.front().wish) {
       if (!passed_over.has_value()) passed_over = last;
       continue;
     }
     // Taking smaller requests instead of one that does not fit would starve it.
-    if (num_images + next.task.num_images > geometry_.max_images_of(next.task.wish.num_patches())) {
+    if (num_images + next.task.num_images > geometry_.max_images_of(NumPatches(next.task.wish))) {
       if (!passed_over.has_value()) passed_over = last;
       break;
     }

@@ -1,7 +1,7 @@
 // Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_images_of its
 // grid, as soon as it is free: a lone request is never delayed, and under load batches fill up by themselves. A batch's
-// requests wish the same. Streams take turns, one request each, so a busy stream cannot starve another, nor can one
-// wish another; within a stream answers keep the order of requests. Thread-safe.
+// requests wish the same (WishKey). Streams take turns, one request each, so a busy stream cannot starve another, nor
+// can one wish another; within a stream answers keep the order of requests. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +18,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "base/metrics_server.h"
+#include "teacher/feature_wish.h"
 #include "teacher/teacher_frames.h"
 
 namespace mimeo {
@@ -47,6 +48,7 @@ class Batcher {
  private:
   struct Waiting {
     FeatureTask task;
+    WishKey wish;
     Done done;
   };
 

@@ -24,10 +24,10 @@ FeatureGeometry OfImages(int max_images) {
 
 FeatureTask Task(uint64_t id, int num_images) {
   FeatureTask task;
-  task.wish.rows = 1, task.wish.cols = 1;
+  task.wish.set_rows(1), task.wish.set_cols(1);
   task.request_id = id;
   task.num_images = num_images;
-  task.num_visible = 1;
+  task.num_chosen = 1;
   task.images = std::string(num_images * 3, 'x');
   return task;
 }
@@ -122,7 +122,7 @@ TEST(BatcherTest, ARequestThatDoesNotFitKeepsItsTurn) {
 }
 
 FeatureTask OfLayer(FeatureTask task, int layer) {
-  task.wish.layer = layer;
+  task.wish.set_layer(layer);
   return task;
 }
 
@@ -155,7 +155,7 @@ TEST(BatcherTest, ABatchOfAFinerGridHasFewerImages) {
   compute.WaitUntilBusy();
   for (uint64_t id = 11; id <= 13; ++id) {
     FeatureTask finer = Task(id, 2);
-    finer.wish.cols = 2;  // 4 images at a time
+    finer.wish.set_cols(2);  // 4 images at a time
     ASSERT_TRUE(batcher.Submit(1, std::move(finer), answers.Next()).ok());
   }
   compute.Open();

@@ -108,7 +108,7 @@ void FeatureStream::OnAnswer(absl::StatusOr<std::string> answer) {
 void FeatureStream::WriteNext() {
   if (finished_ || writing_.has_value() || num_answered_ == 0) return;
   last_progress_ = shared_.clock->Now();
-  writing_.emplace(in_flight_.front().request_id, in_flight_.front().answer);
+  writing_.emplace(in_flight_.front().request_id, shared_.geometry.feature_type, in_flight_.front().answer);
   writing_->Next(&reply_frame_);
   StartWrite(&reply_frame_);
 }

@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "teacher/feature_type.h"
 #include "teacher/teacher_frames.h"
 
 namespace mimeo {
@@ -17,7 +18,8 @@ void SetServingLimits(int max_batch_images, TeacherContract* contract) {
   const int64_t patches = contract->image_height_px() / patch_px * (contract->image_width_px() / patch_px);
   const int64_t width = std::max({contract->feature_width(), contract->projected_width(), contract->block_width()});
   const int64_t image_bytes = int64_t{contract->channels()} * contract->image_height_px() * contract->image_width_px() +
-                              4 * (patches + (patches + 1) * width);  // pixels, indices, answer
+                              int64_t{sizeof(int32_t)} * patches +
+                              ValueBytes(contract->feature_type()) * (patches + 1) * width;  // pixels, indices, answer
   const int64_t by_memory = contract->max_request_bytes() / std::max<int64_t>(1, image_bytes);
   contract->set_max_requests_in_flight(limits::kTeacherRequestsInFlight);
   contract->set_max_images_per_request(static_cast<int>(

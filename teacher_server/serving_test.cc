@@ -39,10 +39,11 @@ TeacherContract Contract(int feature_width) {
 }
 
 // What is asked of one image of the teacher's own size.
-FeatureRequestHeader Header(int num_visible) {
+FeatureRequestHeader Header(int num_indices) {
   FeatureRequestHeader header;
-  header.set_num_images(1), header.set_num_visible(num_visible), header.set_channels(3);
-  header.set_height_px(kImagePx), header.set_width_px(kImagePx), header.set_rows(2), header.set_cols(2);
+  header.set_num_images(1), header.set_num_indices(num_indices), header.set_channels(3);
+  header.set_height_px(kImagePx), header.set_width_px(kImagePx);
+  header.mutable_wish()->set_rows(2), header.mutable_wish()->set_cols(2);
   return header;
 }
 
@@ -52,8 +53,8 @@ absl::StatusOr<std::vector<std::string>> Label(absl::Span<const FeatureTask> tas
   for (const FeatureTask& task : tasks) {
     std::vector<float> features;
     for (int b = 0; b < task.num_images; ++b) {
-      for (int k = 0; k < task.num_visible; ++k) {
-        const int patch = task.indices.empty() ? k : task.indices[b * task.num_visible + k];
+      for (int k = 0; k < task.num_chosen; ++k) {
+        const int patch = task.indices.empty() ? k : task.indices[b * task.num_chosen + k];
         const int image = static_cast<unsigned char>(task.images[b * kImageBytes]);
         features.insert(features.end(), feature_width, static_cast<float>(image + 1000 * patch));
       }
@@ -122,7 +123,8 @@ class Client {
   }
   std::vector<float> Receive(uint64_t id, int count) {
     std::vector<float> features(count);
-    FeatureReplyAssembler assembler(id, {}, {reinterpret_cast<char*>(features.data()), count * sizeof(float)});
+    FeatureReplyAssembler assembler(id, TENSOR_TYPE_FLOAT32, {},
+                                    {reinterpret_cast<char*>(features.data()), count * sizeof(float)});
     FeatureReply frame;
     while (stream_->Read(&frame)) {
       auto whole = assembler.Add(frame);
@@ -206,12 +208,12 @@ TEST_F(ServingTest, RequestsOfOneStreamMayWishDifferently) {
   auto server = Serve([&](absl::Span<const FeatureTask> tasks) -> absl::StatusOr<std::vector<std::string>> {
     absl::MutexLock lock(&mu);
     batches.emplace_back();
-    for (const FeatureTask& task : tasks) batches.back().push_back(task.wish.layer);
+    for (const FeatureTask& task : tasks) batches.back().push_back(task.wish.layer());
     mu.Await(absl::Condition(&open));
     // Layer n at its only visible patch: (n, n).
     std::vector<std::string> answers;
     for (const FeatureTask& task : tasks) {
-      const float values[] = {static_cast<float>(task.wish.layer), static_cast<float>(task.wish.layer)};
+      const float values[] = {static_cast<float>(task.wish.layer()), static_cast<float>(task.wish.layer())};
       answers.emplace_back(reinterpret_cast<const char*>(values), sizeof(values));
     }
     return answers;
@@ -221,7 +223,7 @@ TEST_F(ServingTest, RequestsOfOneStreamMayWishDifferently) {
   const absl::string_view choice(reinterpret_cast<const char*>(&index), sizeof(index));
   const auto ask = [&](Client* client, uint64_t id, int layer) {
     FeatureRequestHeader header = Header(1);
-    header.set_layer(layer);
+    header.mutable_wish()->set_layer(layer);
     ASSERT_TRUE(client->Ask(id, header, image, choice));
   };
   Client one(server->port()), two(server->port());
@@ -257,8 +259,8 @@ TEST_F(ServingTest, MalformedFramesEndTheStreamWithTheNumber) {
   *too_long.mutable_header() = Header(0);
   too_long.set_payload(std::string(kImageBytes + 1, 'x'));
   FeatureRequest no_grid = too_long, deep = too_long;
-  no_grid.mutable_header()->set_rows(0);
-  deep.mutable_header()->set_layer(3);
+  no_grid.mutable_header()->mutable_wish()->set_rows(0);
+  deep.mutable_header()->mutable_wish()->set_layer(3);
   const std::pair<FeatureRequest, const char*> cases[] = {
       {no_grid, "request 3: the grid is 0x2, must have 1 to 4096 patches"},
       {deep, "request 3: layer is 3, must be in [0, 2]"},
@@ -392,18 +394,19 @@ TEST(ServingLimitsTest, RequestsFitTheMemoryBound) {
   large.set_feature_width(768);
   large.set_num_blocks(12);
   large.set_block_width(768);
+  large.set_feature_type(TENSOR_TYPE_FLOAT32);
   SetServingLimits(4096, &large);
   FeatureRequestHeader header = Header(196);
   header.set_num_images(large.max_images_per_request());
-  header.set_height_px(224), header.set_width_px(224), header.set_rows(14), header.set_cols(14);
-  large.set_feature_type(TENSOR_TYPE_FLOAT32);
+  header.set_height_px(224), header.set_width_px(224);
+  header.mutable_wish()->set_rows(14), header.mutable_wish()->set_cols(14);
   auto size = SizeOf(header, GeometryOf(large).value());
   ASSERT_TRUE(size.ok()) << size.status();
   EXPECT_LE(size->total(), limits::kTeacherQueueBytes / 16);
   EXPECT_GT(size->total(), limits::kTeacherQueueBytes / 20);
   EXPECT_EQ(large.max_request_bytes(), limits::kTeacherQueueBytes / 16);
   // At a finer grid fewer fit.
-  header.set_rows(28), header.set_cols(28), header.set_num_visible(0);
+  header.mutable_wish()->set_rows(28), header.mutable_wish()->set_cols(28), header.set_num_indices(0);
   EXPECT_EQ(SizeOf(header, GeometryOf(large).value()).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_LT(MostImages(header, GeometryOf(large).value()).value(), large.max_images_per_request());
 }

@@ -16,6 +16,7 @@
 #include "model/catch_torch.h"
 #include "model/mask_plan.h"
 #include "model/patches.h"
+#include "teacher/feature_wish.h"
 
 namespace mimeo {
 namespace {
@@ -36,13 +37,13 @@ at::Tensor ImagesOf(absl::Span<const FeatureTask> tasks, const ImageShape& image
 
 // (B, [1 +] L, T): what is wished, at all patches.
 at::Tensor TokensOf(const Encoding& encoding, const FeatureWish& wish, const LoadedEncoder& loaded) {
-  if (wish.layer > 0) {
-    const at::Tensor& block_BND = encoding.blocks_BND.at(wish.layer);
-    return loaded.encoder->has_class_token() && !wish.class_token ? block_BND.slice(1, 1) : block_BND;
+  if (wish.layer() > 0) {
+    const at::Tensor& block_BND = encoding.blocks_BND.at(wish.layer());
+    return loaded.encoder->has_class_token() && !wish.class_token() ? block_BND.slice(1, 1) : block_BND;
   }
   at::Tensor tokens = encoding.visible_BKD;
-  if (wish.class_token) tokens = at::cat({encoding.class_BD.unsqueeze(1), tokens}, 1);
-  return wish.projected ? at::matmul(tokens, loaded.projection_DE.to(tokens.scalar_type())) : tokens;
+  if (wish.class_token()) tokens = at::cat({encoding.class_BD.unsqueeze(1), tokens}, 1);
+  return wish.projected() ? at::matmul(tokens, loaded.projection_DE.to(tokens.scalar_type())) : tokens;
 }
 
 void AppendBytes(const at::Tensor& tensor, std::string* bytes) {
@@ -53,20 +54,21 @@ void AppendBytes(const at::Tensor& tensor, std::string* bytes) {
 // `tokens_BNT` and `attention_BL` are the task's own rows; undefined where they are not wished.
 std::string AnswerTo(const FeatureTask& task, const at::Tensor& tokens_BNT, const at::Tensor& attention_BL) {
   std::string answer;
-  at::Tensor index_BK;  // undefined: all patches
-  if (task.wish.focused) {
-    index_BK = FocusedMaskPlan(task.keys, attention_BL.cpu(), task.num_visible, task.wish.most_attended).visible_BK;
-    AppendBytes(index_BK.to(at::kInt), &answer);
+  at::Tensor index_BN;  // undefined: all patches
+  if (task.wish.has_focused()) {
+    const bool most_attended = task.wish.focused().most_attended();
+    index_BN = FocusedMaskPlan(task.keys, attention_BL.cpu(), task.num_chosen, most_attended).visible_BK;
+    AppendBytes(index_BN.to(at::kInt), &answer);
   } else if (!task.indices.empty()) {
-    index_BK = at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_visible}, at::kInt)
+    index_BN = at::from_blob(const_cast<int32_t*>(task.indices.data()), {task.num_images, task.num_chosen}, at::kInt)
                    .to(at::kLong);
   }
-  if (!task.wish.features) return answer;
+  if (task.wish.no_features()) return answer;
   at::Tensor tokens = tokens_BNT;
-  if (index_BK.defined() && task.wish.class_token) {
-    index_BK = at::cat({at::zeros({task.num_images, 1}, index_BK.options()), index_BK + 1}, 1);
+  if (index_BN.defined() && task.wish.class_token()) {
+    index_BN = at::cat({at::zeros({task.num_images, 1}, index_BN.options()), index_BN + 1}, 1);
   }
-  if (index_BK.defined()) tokens = TakePatches(tokens, index_BK.to(tokens.device()));
+  if (index_BN.defined()) tokens = TakePatches(tokens, index_BN.to(tokens.device()));
   AppendBytes(tokens.to(at::kFloat), &answer);
   return answer;
 }
@@ -76,11 +78,11 @@ std::vector<std::string> Answer(absl::Span<const FeatureTask> tasks, const Loade
   const c10::InferenceMode no_gradients;
   const at::Tensor images_BCHW = NormalizePixels(ImagesOf(tasks, loaded.image).to(loaded.device()), loaded.statistics);
   EncodeOptions options;
-  if (wish.features && wish.layer > 0) options.blocks = {wish.layer};
-  options.class_attention = wish.focused;
-  const MaskPlan all = AllVisible(images_BCHW.size(0), wish.num_patches(), images_BCHW.device());
+  if (!wish.no_features() && wish.layer() > 0) options.blocks = {wish.layer()};
+  options.class_attention = wish.has_focused();
+  const MaskPlan all = AllVisible(images_BCHW.size(0), NumPatches(wish), images_BCHW.device());
   const Encoding encoding = loaded.encoder->Encode(images_BCHW, all, options);
-  const at::Tensor tokens_BNT = wish.features ? TokensOf(encoding, wish, loaded) : at::Tensor();
+  const at::Tensor tokens_BNT = wish.no_features() ? at::Tensor() : TokensOf(encoding, wish, loaded);
   std::vector<std::string> answers;
   int64_t first = 0;
   for (const FeatureTask& task : tasks) {
@@ -134,7 +136,7 @@ absl::StatusOr<std::vector<std::string>> FrozenTeacher::Compute(absl::Span<const
   const auto answers = CatchTorch([&]() -> absl::StatusOr<std::vector<std::string>> {
     at::init_num_threads();  // OpenMP counts threads per calling thread: give this one what main has set
     const FeatureWish& wish = tasks.front().wish;
-    ASSIGN_OR_RETURN(const LoadedEncoder* const loaded, encoders_.At(wish.rows, wish.cols));
+    ASSIGN_OR_RETURN(const LoadedEncoder* const loaded, encoders_.At(wish.rows(), wish.cols()));
     return Answer(tasks, *loaded);
   });
   if (answers.ok()) return answers;

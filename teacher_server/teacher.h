@@ -32,7 +32,7 @@ class FrozenTeacher {
   const std::vector<std::string>& notes() const { return encoders_.own().notes; }
 
   // One forward pass over the images of all tasks, whose wishes are equal and fit the contract; number and size of
-  // images and number of visible patches may differ. Images of another size than the wish's grid are resized to it
+  // images and the patches that were chosen may differ. Images of another size than the wish's grid are resized to it
   // (bicubic, antialiased); one channel is repeated. Each answer is a FeatureReply's, whole. Internal: what the tensor
   // library reports. FailedPrecondition: as GridEncoders.
   absl::StatusOr<std::vector<std::string>> Compute(absl::Span<const FeatureTask> tasks);

@@ -39,7 +39,7 @@ constexpr int kPx = 8;  // of a patch
 
 FeatureWish Wish(int rows = 4, int cols = 4) {
   FeatureWish wish;
-  wish.rows = rows, wish.cols = cols;
+  wish.set_rows(rows), wish.set_cols(cols);
   return wish;
 }
 
@@ -83,12 +83,12 @@ class FrozenTeacherTest : public ::testing::Test {
     return images;
   }
 
-  FeatureTask Task(const at::Tensor& images, int num_visible, std::vector<int32_t> indices,
+  FeatureTask Task(const at::Tensor& images, int num_chosen, std::vector<int32_t> indices,
                    const FeatureWish& wish = Wish()) const {
     FeatureTask task;
     task.wish = wish;
     task.num_images = static_cast<int>(images.size(0));
-    task.num_visible = num_visible;
+    task.num_chosen = num_chosen;
     task.channels = static_cast<int>(images.size(1));
     task.height_px = static_cast<int>(images.size(2));
     task.width_px = static_cast<int>(images.size(3));
@@ -97,7 +97,7 @@ class FrozenTeacherTest : public ::testing::Test {
     return task;
   }
   FeatureTask Drawing(const at::Tensor& images, int num_visible, FeatureWish wish) const {
-    wish.focused = true;
+    wish.mutable_focused()->set_num_visible(num_visible);
     FeatureTask task = Task(images, num_visible, {}, wish);
     for (int b = 0; b < task.num_images; ++b) task.keys.push_back(RandomKey(9).Fold(b));
     return task;
@@ -193,13 +193,12 @@ TEST_F(FrozenTeacherTest, GivesTheEncodersTokensAtVisiblePatches) {
   ASSERT_EQ(features->size(), 3u);
   for (size_t i = 0; i < tasks.size(); ++i) {
     const FeatureTask& task = tasks[i];
-    ASSERT_EQ((*features)[i].size(), sizeof(float) * task.num_images * task.num_visible * kWidth);
-    const at::Tensor got =
-        at::from_blob((*features)[i].data(), {task.num_images, task.num_visible, kWidth}, at::kFloat);
+    ASSERT_EQ((*features)[i].size(), sizeof(float) * task.num_images * task.num_chosen * kWidth);
+    const at::Tensor got = at::from_blob((*features)[i].data(), {task.num_images, task.num_chosen, kWidth}, at::kFloat);
     const at::Tensor expected = Direct(images[i]);
     for (int b = 0; b < task.num_images; ++b) {
-      for (int k = 0; k < task.num_visible; ++k) {
-        const int patch = task.indices.empty() ? k : task.indices[b * task.num_visible + k];
+      for (int k = 0; k < task.num_chosen; ++k) {
+        const int patch = task.indices.empty() ? k : task.indices[b * task.num_chosen + k];
         EXPECT_TRUE(at::allclose(got[b][k], expected[b][patch], 1e-5, 1e-5)) << i << " " << b << " " << k;
       }
     }
@@ -214,13 +213,13 @@ TEST_F(FrozenTeacherTest, TapsABlockAsItLeavesIt) {
   const Encoding direct = Direct(images, options);
   for (const int layer : {1, 2}) {
     FeatureWish wish = Wish();
-    wish.layer = layer;
+    wish.set_layer(layer);
     const auto patches = teacher->Compute({Task(images, 2, {3, 7, 0, 15}, wish)});
     ASSERT_TRUE(patches.ok()) << patches.status();
     const at::Tensor block_BND = direct.blocks_BND.at(layer);
     const at::Tensor index = at::tensor({3, 7, 0, 15}, at::kLong).reshape({2, 2});
     ExpectClose(FloatsOf(patches->front(), {2, 2, kWidth}), TakePatches(block_BND.slice(1, 1), index));
-    wish.class_token = true;
+    wish.set_class_token(true);
     const auto with_class = teacher->Compute({Task(images, kPatches, {}, wish)});
     ASSERT_TRUE(with_class.ok()) << with_class.status();
     ExpectClose(FloatsOf(with_class->front(), {2, 1 + kPatches, kWidth}), block_BND);
@@ -234,12 +233,12 @@ TEST_F(FrozenTeacherTest, TheClassTokenComesFirstAndProjectionsAreOfTheLastToken
   const at::Tensor all = at::cat({direct.class_BD.unsqueeze(1), direct.visible_BKD}, 1);
   const at::Tensor rows = at::tensor({0, 4, 8, 0, 1, 16}, at::kLong).reshape({2, 3});
   FeatureWish wish = Wish();
-  wish.class_token = true;
+  wish.set_class_token(true);
   const auto tokens = teacher->Compute({Task(images, 2, {3, 7, 0, 15}, wish)});
   ASSERT_TRUE(tokens.ok()) << tokens.status();
   ExpectClose(FloatsOf(tokens->front(), {2, 3, kWidth}), TakePatches(all, rows));
   const at::Tensor projection = Loader()({})->projection_DE;
-  wish.projected = true;
+  wish.set_projected(true);
   const auto projected = teacher->Compute({Task(images, 2, {3, 7, 0, 15}, wish)});
   ASSERT_TRUE(projected.ok()) << projected.status();
   ExpectClose(FloatsOf(projected->front(), {2, 3, 3}), at::matmul(TakePatches(all, rows), projection));
@@ -254,14 +253,14 @@ TEST_F(FrozenTeacherTest, DrawsByTheClassTokensAttentionWithTheKeysThatCame) {
   const at::Tensor all = at::cat({direct.class_BD.unsqueeze(1), direct.visible_BKD}, 1);
   for (const bool most_attended : {false, true}) {
     FeatureWish wish = Wish();
-    wish.most_attended = most_attended, wish.class_token = true;
+    wish.mutable_focused()->set_most_attended(most_attended), wish.set_class_token(true);
     // Two requests in one pass: the second draws by its own rows.
     const std::vector<FeatureTask> tasks = {Drawing(images.slice(0, 0, 2).clone(), 6, wish),
-                                            Drawing(images.slice(0, 2).clone(), 3, wish)};
+                                            Drawing(images.slice(0, 2).clone(), 6, wish)};
     const auto answers = teacher->Compute(tasks);
     ASSERT_TRUE(answers.ok()) << answers.status();
     for (int64_t i = 0, first = 0; i < 2; first += tasks[i].num_images, ++i) {
-      const int num_images = tasks[i].num_images, num_visible = tasks[i].num_visible;
+      const int num_images = tasks[i].num_images, num_visible = tasks[i].num_chosen;
       const at::Tensor attention = direct.class_attention_BK.narrow(0, first, num_images);
       const at::Tensor expected = FocusedMaskPlan(tasks[i].keys, attention, num_visible, most_attended).visible_BK;
       EXPECT_TRUE(at::equal(IndicesOf((*answers)[i], num_images, num_visible), expected));
@@ -272,7 +271,7 @@ TEST_F(FrozenTeacherTest, DrawsByTheClassTokensAttentionWithTheKeysThatCame) {
     }
   }
   FeatureWish wish = Wish();
-  wish.features = false;
+  wish.set_no_features(true);
   const FeatureTask only_indices = Drawing(images, 4, wish);
   const auto answer = teacher->Compute({only_indices});
   ASSERT_TRUE(answer.ok()) << answer.status();

@@ -4,7 +4,6 @@
 
 #include <memory>
 
-#include "job/job_shape.h"
 #include "model/encoder.h"
 #include "model/parameters.h"
 #include "teacher/feature_source.h"
@@ -15,7 +14,7 @@ class RandomTeacher final : public FeatureSource {
  public:
   static constexpr int kWidth = 48, kBlocks = 2;
 
-  // REQUIRES: a resolved spec; request.layer is at most kBlocks.
+  // REQUIRES: a resolved spec; request.wish.layer is at most kBlocks.
   RandomTeacher(const JobSpec& spec, const TeacherRequest& request);
 
   absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) override;

@@ -11,6 +11,7 @@
 #include "data/loader.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
+#include "teacher/teacher_request.h"
 #include "tests/recipes/random_teacher.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/gang.h"

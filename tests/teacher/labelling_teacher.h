@@ -22,7 +22,8 @@
 #include "base/random_key.h"
 #include "model/mask_plan.h"
 #include "objective/mimic.h"
-#include "teacher/feature_source.h"
+#include "teacher/feature_wish.h"
+#include "teacher/teacher_client.h"
 #include "teacher/teacher_pins.h"
 #include "teacher_server/serving.h"
 
@@ -67,27 +68,29 @@ inline MaskPlan Draw(const std::vector<RandomKey>& keys, int num_patches, int nu
 
 inline std::string Label(const FeatureTask& task) {
   std::vector<int32_t> indices = task.indices;
-  if (task.wish.focused) {
+  if (task.wish.has_focused()) {
     const at::Tensor drawn =
-        Draw(task.keys, task.wish.num_patches(), task.num_visible, task.wish.most_attended).visible_BK.to(at::kInt);
+        Draw(task.keys, NumPatches(task.wish), task.num_chosen, task.wish.focused().most_attended())
+            .visible_BK.to(at::kInt);
     indices.assign(drawn.data_ptr<int32_t>(), drawn.data_ptr<int32_t>() + drawn.numel());
   } else if (indices.empty()) {
-    for (int i = 0; i < task.num_images * task.num_visible; ++i) indices.push_back(i % task.num_visible);
+    for (int i = 0; i < task.num_images * task.num_chosen; ++i) indices.push_back(i % task.num_chosen);
   }
   std::vector<float> features;
   const int image_bytes = task.channels * task.height_px * task.width_px;
   for (int b = 0; b < task.num_images; ++b) {
     const int image = static_cast<unsigned char>(task.images[b * image_bytes]);
-    for (int k = task.wish.class_token ? -1 : 0; k < task.num_visible; ++k) {
-      const int patch = k < 0 ? -1 : indices[b * task.num_visible + k];
-      for (int t = 0; t < (task.wish.projected ? kProjectedWidth : kWidth); ++t) {
-        features.push_back(Feature(image, patch, t, task.wish.layer));
+    for (int k = task.wish.class_token() ? -1 : 0; k < task.num_chosen; ++k) {
+      const int patch = k < 0 ? -1 : indices[b * task.num_chosen + k];
+      for (int t = 0; t < (task.wish.projected() ? kProjectedWidth : kWidth); ++t) {
+        features.push_back(Feature(image, patch, t, task.wish.layer()));
       }
     }
   }
   std::string answer;
-  if (task.wish.focused) answer.append(reinterpret_cast<const char*>(indices.data()), indices.size() * sizeof(int32_t));
-  if (task.wish.features) {
+  if (task.wish.has_focused())
+    answer.append(reinterpret_cast<const char*>(indices.data()), indices.size() * sizeof(int32_t));
+  if (!task.wish.no_features()) {
     answer.append(reinterpret_cast<const char*>(features.data()), features.size() * sizeof(float));
   }
   return answer;
@@ -142,17 +145,25 @@ class TeacherClientFixture : public ::testing::Test {
       absl::MutexLock lock(&mu_);
       waits_.push_back(waiting);
     };
-    options.image = {3, kImagePx, kImagePx};
-    options.grid = GridOf(options.image, kPatchPx);
+    SetCrops({3, kImagePx, kImagePx}, &options);
     return options;
   }
   // Of a job whose masks the teacher draws, K = 2.
   TeacherClientOptions DrawingOptions() {
     TeacherClientOptions options = Options();
-    options.request.draws_masks = true;
-    options.num_visible = 2;
+    options.request.wish.mutable_focused()->set_num_visible(2);
     options.mask_key = [](const RandomKey& row, int view) { return row.Fold("mask").Fold(view); };
     return options;
+  }
+  static void SetCrops(const ImageShape& image, TeacherClientOptions* options) {
+    options->request.image = image;
+    const PatchGrid grid = GridOf(image, kPatchPx);
+    options->request.wish.set_rows(grid.rows), options->request.wish.set_cols(grid.cols);
+  }
+  // Nobody mimics: only masks are wanted.
+  static void WantNoFeatures(TeacherClientOptions* options) {
+    options->request.objectives.clear();
+    options->request.wish.set_no_features(true);
   }
   void SetAddress(const std::string& address) {
     absl::MutexLock lock(&mu_);
@@ -236,8 +247,8 @@ inline void ExpectFeatures(const Sent& sent, const TeacherRequest& request) {
   for (size_t i = 0; i < sent.views.size(); ++i) {
     const ViewInput& view = sent.views[i];
     const at::Tensor wanted = MimickedPatches(view.plan, request.tokens);
-    const int first = request.class_token ? -1 : 0;
-    const int64_t width = request.projected ? kProjectedWidth : kWidth;
+    const int first = request.wish.class_token() ? -1 : 0;
+    const int64_t width = request.wish.projected() ? kProjectedWidth : kWidth;
     ASSERT_EQ(view.teacher_BNT.size(), request.objectives.size());
     for (const std::string& objective : request.objectives) {
       const auto found = view.teacher_BNT.find(objective);
@@ -249,7 +260,8 @@ inline void ExpectFeatures(const Sent& sent, const TeacherRequest& request) {
         for (int64_t k = first; k < wanted.size(1); ++k) {
           const int patch = k < 0 ? -1 : wanted[b][k].item<int>();
           for (int t = 0; t < width; ++t) {
-            ASSERT_EQ(features[b][k - first][t].item<float>(), Feature(10 * view.view + b, patch, t, request.layer))
+            ASSERT_EQ(features[b][k - first][t].item<float>(),
+                      Feature(10 * view.view + b, patch, t, request.wish.layer()))
                 << i << " " << b << " " << k;
           }
         }

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {
@@ -199,6 +199,7 @@ class BrokenTeacher : public Teacher::Service {
       FeatureReply reply;
       reply.set_request_id(request.request_id());
       reply.set_total_bytes(2);
+      reply.set_type(TENSOR_TYPE_FLOAT32);
       reply.set_payload("ab");
       stream->Write(reply);
     }

@@ -31,7 +31,7 @@
 #include "model/patches.h"
 #include "model/testing/vit_spec.h"
 #include "model/weights.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "teacher/teacher_pins.h"
 
 namespace mimeo {
@@ -98,8 +98,8 @@ class TeacherProcessTest : public ::testing::Test {
       absl::MutexLock lock(&mu_);
       waited_ = waited_ || waiting;
     };
-    options.image = {3, kImagePx, kImagePx};
-    options.grid = GridOf(options.image, kPatchPx);
+    options.request.image = {3, kImagePx, kImagePx};
+    options.request.wish.set_rows(kImagePx / kPatchPx), options.request.wish.set_cols(kImagePx / kPatchPx);
     return options;
   }
 
@@ -170,10 +170,9 @@ TEST_F(TeacherProcessTest, ServesItsEncodersTokensAndSurvivesBeingKilled) {
 TEST_F(TeacherProcessTest, DrawsMasksAndTapsABlockForLargerCrops) {
   auto process = StartServing();
   TeacherClientOptions options = Options();
-  options.request.layer = 1, options.request.class_token = true, options.request.draws_masks = true;
-  options.image = {3, 2 * kImagePx, 2 * kImagePx};
-  options.grid = GridOf(options.image, 2 * kPatchPx);
-  options.num_visible = 5;
+  options.request.wish.set_layer(1), options.request.wish.set_class_token(true);
+  options.request.wish.mutable_focused()->set_num_visible(5);
+  options.request.image = {3, 2 * kImagePx, 2 * kImagePx};  // the same grid, of larger patches
   options.mask_key = [](const RandomKey& row, int view) { return row.Fold("mask").Fold(view); };
   auto source = ConnectTeacher(options, Soon());
   ASSERT_TRUE(source.ok()) << source.status();

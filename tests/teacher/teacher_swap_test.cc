@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "proto/teacher.grpc.pb.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {
@@ -219,7 +219,7 @@ class HesitantTeacher : public Teacher::Service {
       if (!*whole) continue;
       const FeatureTask task = assembler.Take();
       const std::string answer(size_t(task.num_images) * task.num_visible * kWidth * sizeof(float), '\0');
-      FeatureReplyFrames frames(task.request_id, answer);
+      FeatureReplyFrames frames(task.request_id, TENSOR_TYPE_FLOAT32, answer);
       for (FeatureReply reply; frames.Next(&reply);) stream->Write(reply);
     }
     return grpc::Status::OK;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "model/mask_plan.h"
-#include "teacher/feature_source.h"
+#include "teacher/teacher_client.h"
 #include "tests/teacher/labelling_teacher.h"
 
 namespace mimeo::testing {
@@ -28,12 +28,13 @@ TEST_F(TeacherWishesTest, AsksForTheTokensThatTheRequestNames) {
   TinyTeacher teacher(Contract("a"));
   SetAddress(teacher.address());
   TeacherClientOptions of_block = Options(), projected = Options();
-  of_block.request.layer = 2, of_block.request.class_token = true, of_block.request.objectives = {"early", "late"};
-  projected.request.projected = true;
+  of_block.request.wish.set_layer(2), of_block.request.wish.set_class_token(true),
+      of_block.request.objectives = {"early", "late"};
+  projected.request.wish.set_projected(true);
   for (const TeacherClientOptions& options : {of_block, projected}) {
     const auto source = Connect(options);
     ASSERT_NE(source, nullptr);
-    EXPECT_EQ(source->width(), options.request.projected ? kProjectedWidth : kWidth);
+    EXPECT_EQ(source->width(), options.request.wish.projected() ? kProjectedWidth : kWidth);
     Sent sent = MakeBatch(5, 3, 2);
     const absl::Status attached = source->Attach(sent.batch, Soon(), &sent.views);
     ASSERT_TRUE(attached.ok()) << attached;
@@ -47,7 +48,7 @@ TEST_F(TeacherWishesTest, AsksForTheTokensOfHiddenPatchesAndOfAll) {
   for (const MimicTokens tokens : {MIMIC_TOKENS_HIDDEN, MIMIC_TOKENS_ALL}) {
     for (const bool complementary : {false, true}) {
       TeacherClientOptions options = Options();
-      options.request.tokens = tokens, options.request.class_token = tokens == MIMIC_TOKENS_ALL;
+      options.request.tokens = tokens, options.request.wish.set_class_token(tokens == MIMIC_TOKENS_ALL);
       const auto source = Connect(options);
       ASSERT_NE(source, nullptr);
       Sent sent = MakeBatch(5, 1, 2);
@@ -66,7 +67,7 @@ TEST_F(TeacherWishesTest, HiddenPatchesOfDrawnPlansAreAskedForAfterThem) {
   TinyTeacher teacher(Contract("a"));
   SetAddress(teacher.address());
   TeacherClientOptions drawing = DrawingOptions(), hidden = Options();
-  drawing.request.objectives.clear();
+  WantNoFeatures(&drawing);
   hidden.request.tokens = MIMIC_TOKENS_HIDDEN;
   const auto first = Connect(drawing), second = Connect(hidden);
   ASSERT_TRUE(first != nullptr && second != nullptr);
@@ -83,8 +84,9 @@ TEST_F(TeacherWishesTest, TheTeacherDrawsPlansAndLaterSourcesUseThem) {
     TinyTeacher teacher(Contract("a"));
     SetAddress(teacher.address());
     TeacherClientOptions drawing = DrawingOptions(), later = Options();
-    drawing.most_attended = most_attended, drawing.request.class_token = true;
-    later.request.layer = 1, later.request.objectives = {"other"};
+    drawing.request.wish.mutable_focused()->set_most_attended(most_attended);
+    drawing.request.wish.set_class_token(true);
+    later.request.wish.set_layer(1), later.request.objectives = {"other"};
     const auto first = Connect(drawing), second = Connect(later);  // two sources, one teacher
     ASSERT_TRUE(first != nullptr && second != nullptr);
     Sent sent = MakeBatch(5, 2, 2);  // 5 images: two requests a view
@@ -106,8 +108,8 @@ TEST_F(TeacherWishesTest, OnePlanServesAllViewsWhereTheJobSaysSo) {
   SetAddress(teacher.address());
   for (const bool mimics : {true, false}) {
     TeacherClientOptions options = DrawingOptions();
-    options.same_in_all_views = true, options.request.class_token = true;
-    if (!mimics) options.request.objectives.clear();
+    options.request.same_in_all_views = true, options.request.wish.set_class_token(true);
+    if (!mimics) WantNoFeatures(&options);
     const auto source = Connect(options);
     ASSERT_NE(source, nullptr);
     Sent sent = MakeBatch(5, 2, 3);
@@ -138,7 +140,7 @@ TEST_F(TeacherWishesTest, OnlyMasksAreDrawnWhereNobodyMimics) {
   TinyTeacher teacher(Contract("a"));
   SetAddress(teacher.address());
   TeacherClientOptions options = DrawingOptions();
-  options.request.objectives.clear();
+  WantNoFeatures(&options);
   const auto source = Connect(options);
   ASSERT_NE(source, nullptr);
   Sent sent = MakeBatch(3, 2, 1);
@@ -156,7 +158,7 @@ TEST_F(TeacherWishesTest, ComplementaryMasksOfACropAskOnce) {
   SetAddress(teacher.address());
   for (const bool class_token : {false, true}) {
     TeacherClientOptions options = Options();
-    options.request.class_token = class_token;
+    options.request.wish.set_class_token(class_token);
     const auto source = Connect(options);
     ASSERT_NE(source, nullptr);
     Sent sent = MakeBatch(3, 2, 2);
@@ -178,8 +180,7 @@ TEST_F(TeacherWishesTest, SendsItsOwnCropsWhateverTheTeachersImagesAre) {
   TinyTeacher teacher(Contract("a"));
   SetAddress(teacher.address());
   TeacherClientOptions options = DrawingOptions();
-  options.image = {1, 12, 20};
-  options.grid = GridOf(options.image, 4);
+  SetCrops({1, 12, 20}, &options);
   const auto source = Connect(options);
   ASSERT_NE(source, nullptr);
   Sent sent = MakeBatch(3, 2, 1);
@@ -203,16 +204,14 @@ TEST_F(TeacherWishesTest, ATeacherThatDoesNotFitIsRefusedWithBothContracts) {
     std::function<void(TeacherClientOptions*)> spoil;
   } cases[] = {
       {"it has another name", [](auto* o) { o->request.teacher = "clip"; }},
-      {"layer is 3, must be in [0, 2]", [](auto* o) { o->request.layer = 3; }},
-      {"the teacher has no projection", [](auto* o) { o->request.projected = true; }},
-      {"class tokens are asked for, and the teacher has none", [](auto* o) { o->request.class_token = true; }},
-      {"no class token to draw them by", [](auto* o) { o->request.draws_masks = true, o->num_visible = 2; }},
-      {"channels is 4, must be 1 or the teacher's 3", [](auto* o) { o->image.channels = 4; }},
+      {"layer is 3, must be in [0, 2]", [](auto* o) { o->request.wish.set_layer(3); }},
+      {"the teacher has no projection", [](auto* o) { o->request.wish.set_projected(true); }},
+      {"class tokens are asked for, and the teacher has none", [](auto* o) { o->request.wish.set_class_token(true); }},
+      {"no class token to draw them by", [](auto* o) { o->request.wish.mutable_focused()->set_num_visible(2); }},
+      {"channels is 4, must be 1 or the teacher's 3", [](auto* o) { o->request.image.channels = 4; }},
       {"the grid is 65x64, must have 1 to 4096 patches",
-       [](auto* o) {
-         o->grid = {65, 64, 4};
-       }},
-      {"height_px is 8193", [](auto* o) { o->image.height_px = 8193; }},
+       [](auto* o) { o->request.wish.set_rows(65), o->request.wish.set_cols(64); }},
+      {"height_px is 8193", [](auto* o) { o->request.image.height_px = 8193; }},
   };
   for (const auto& test : cases) {
     SCOPED_TRACE(test.why);

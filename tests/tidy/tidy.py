@@ -211,7 +211,8 @@ def invariants_without_a_test():
 
 
 # The pages that lead through the tree name files of today's.
-PAGES_OF_THE_TREE = ["architecture.md", "debugging.md", "glossary.md", "invariants.md", "life_of_a_job.md", "life_of_a_batch.md"]
+PAGES_OF_THE_TREE = ["architecture.md", "debugging.md", "glossary.md", "invariants.md", "life_of_a_job.md", "life_of_a_batch.md",
+                     "life_of_a_feature.md"]
 
 
 def stale_paths():

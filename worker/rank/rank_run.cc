@@ -26,6 +26,7 @@
 #include "model/mask_plan.h"
 #include "model/torch_device.h"
 #include "model/weights.h"
+#include "teacher/teacher_client.h"
 #include "teacher/teacher_pins.h"
 #include "worker/rank/job_data.h"
 #include "worker/training/model_parts.h"
@@ -203,11 +204,6 @@ class Run {
       TeacherClientOptions client;
       client.request = request;
       client.pins = &pins_;
-      client.image = ImageShapeOf(spec_.data());
-      client.grid = {PatchRows(spec_), PatchCols(spec_), PatchPx(spec_)};
-      client.num_visible = NumVisible(spec_);
-      client.most_attended = spec_.mask().focused().most_attended();
-      client.same_in_all_views = spec_.mask().same_in_all_views();
       client.mask_key = [mask = spec_.mask()](const RandomKey& row, int view) {
         return ViewMaker::MaskKey(mask, row, view);
       };

@@ -211,7 +211,7 @@ absl::StatusOr<Evaluation::Features> Evaluation::Embed(const Set& set, const Enc
 absl::Status Evaluation::AddTeacher(FeatureSource* teacher, Gang* gang, std::map<std::string, double>* values) const {
   const TeacherRequest& request = teacher->request();
   // One that draws masks would draw here too.
-  if (request.objectives.empty() || request.draws_masks) return absl::OkStatus();
+  if (request.objectives.empty() || request.draws_masks()) return absl::OkStatus();
   const auto features_of = [&](const Set& set) {
     return Gather(set, EmbedByTeacher(*set.dataset, spec_, ShareOptions(set, *gang), teacher), gang);
   };

@@ -26,6 +26,7 @@
 #include "model/device_peaks.h"
 #include "model/flops.h"
 #include "model/torch_device.h"
+#include "teacher/teacher_request.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/schedule.h"
 #include "worker/training/side_stream.h"

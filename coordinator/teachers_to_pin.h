@@ -11,6 +11,6 @@ namespace mimeo {
 // TeacherPinned for each teacher that the job's spec names, that a rank of the running generation spoke to, and that is
 // not pinned yet: by the lowest rank's word. What is pinned stays: a rank that meets another contract under the name
 // refuses it.
-std::vector<Event> TeacherPins(const JobInfo& job, const GangReport& gang);
+std::vector<Event> TeachersToPin(const JobInfo& job, const GangReport& gang);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-#include "coordinator/teacher_pins.h"
+#include "coordinator/teachers_to_pin.h"
 
 #include <gtest/gtest.h>
 
@@ -32,30 +32,30 @@ GangReport Said(int64_t generation, int rank, const TeacherContract& contract) {
   return gang;
 }
 
-TEST(TeacherPinsTest, EachTeacherOnceByTheLowestRanksWord) {
+TEST(TeachersToPinTest, EachTeacherOnceByTheLowestRanksWord) {
   GangReport gang = Said(2, 1, Contract("clip", "other"));
   *gang.ranks[0].add_teachers() = Contract("clip", "first");
   *gang.ranks[1].add_teachers() = Contract("dino", "eyes");
-  const std::vector<Event> pins = TeacherPins(Running(), gang);
+  const std::vector<Event> pins = TeachersToPin(Running(), gang);
   ASSERT_EQ(pins.size(), 2u);
   EXPECT_EQ(pins[0].teacher_pinned().job_id(), "j1");
   EXPECT_EQ(pins[0].teacher_pinned().contract().weights_digest(), "first");
   EXPECT_EQ(pins[1].teacher_pinned().contract().name(), "dino");
 }
 
-TEST(TeacherPinsTest, WhatIsPinnedStays) {
+TEST(TeachersToPinTest, WhatIsPinnedStays) {
   JobInfo job = Running();
   job.teachers["clip"] = Contract("clip", "first");
-  EXPECT_TRUE(TeacherPins(job, Said(2, 0, Contract("clip", "other"))).empty());
-  EXPECT_EQ(TeacherPins(job, Said(2, 0, Contract("dino", "eyes"))).size(), 1u);
+  EXPECT_TRUE(TeachersToPin(job, Said(2, 0, Contract("clip", "other"))).empty());
+  EXPECT_EQ(TeachersToPin(job, Said(2, 0, Contract("dino", "eyes"))).size(), 1u);
 }
 
-TEST(TeacherPinsTest, OnlyTeachersOfTheSpecAndOfTheRunningGeneration) {
-  EXPECT_TRUE(TeacherPins(Running(), Said(2, 0, Contract("stranger", "x"))).empty());
-  EXPECT_TRUE(TeacherPins(Running(), Said(1, 0, Contract("clip", "x"))).empty());
+TEST(TeachersToPinTest, OnlyTeachersOfTheSpecAndOfTheRunningGeneration) {
+  EXPECT_TRUE(TeachersToPin(Running(), Said(2, 0, Contract("stranger", "x"))).empty());
+  EXPECT_TRUE(TeachersToPin(Running(), Said(1, 0, Contract("clip", "x"))).empty());
   JobInfo idle = Running();
   idle.placement.clear();
-  EXPECT_TRUE(TeacherPins(idle, Said(2, 0, Contract("clip", "x"))).empty());
+  EXPECT_TRUE(TeachersToPin(idle, Said(2, 0, Contract("clip", "x"))).empty());
 }
 
 }  // namespace

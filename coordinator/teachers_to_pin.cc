@@ -1,4 +1,4 @@
-#include "coordinator/teacher_pins.h"
+#include "coordinator/teachers_to_pin.h"
 
 #include <set>
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace mimeo {
 
-std::vector<Event> TeacherPins(const JobInfo& job, const GangReport& gang) {
+std::vector<Event> TeachersToPin(const JobInfo& job, const GangReport& gang) {
   if (job.placement.empty() || gang.generation != job.generation) return {};
   std::vector<Event> pins;
   std::set<std::string> open;
