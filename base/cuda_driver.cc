@@ -86,6 +86,7 @@ std::vector<DeviceInfo> CudaDevices() {
   const Functions nvml("libnvidia-ml.so.1");
   nvml.Call("nvmlInit_v2");
   std::vector<DeviceInfo> devices;
+  devices.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) devices.push_back(Describe(driver, nvml, i));
   return devices;
 }

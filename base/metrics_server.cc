@@ -178,15 +178,15 @@ void Metrics::Observe(const std::string& name, double value, const Labels& label
   impl_->histograms[name].At(LabelTexts(labels), metric.buckets).Observe(value);
 }
 
-void Metrics::Forget(const std::string& label, const std::string& outside) {
-  const std::string value = LabelText(outside);
+void Metrics::Forget(const std::string& label, const std::string& value) {
+  const std::string text = LabelText(value);
   absl::MutexLock lock(&impl_->mu);
-  for (auto& entry : impl_->counters) entry.second.Forget(label, value);
-  for (auto& entry : impl_->gauges) entry.second.Forget(label, value);
-  for (auto& entry : impl_->histograms) entry.second.Forget(label, value);
+  for (auto& entry : impl_->counters) entry.second.Forget(label, text);
+  for (auto& entry : impl_->gauges) entry.second.Forget(label, text);
+  for (auto& entry : impl_->histograms) entry.second.Forget(label, text);
   for (auto it = impl_->totals.begin(); it != impl_->totals.end();) {
     const auto found = it->first.second.find(label);
-    const bool gone = found != it->first.second.end() && found->second == value;
+    const bool gone = found != it->first.second.end() && found->second == text;
     it = gone ? impl_->totals.erase(it) : std::next(it);
   }
 }

@@ -1,4 +1,4 @@
-// A committed checkpoint from the coordinator's chunk store into a file.
+// Downloads a committed checkpoint from the coordinator into a file.
 #pragma once
 
 #include <cstdint>

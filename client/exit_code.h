@@ -1,4 +1,4 @@
-// How a command ends, for scripts and for people. Pure.
+// The exit codes of `mimeo`. Pure functions.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,13 +6,13 @@
 namespace mimeo {
 
 enum ExitCode {
-  kDone = 0,
-  kFailed = 1,         // the job or operation failed, or the job is paused until somebody mends what the reason says
-  kWrongRequest = 2,   // every error is on stderr, with its field and what would be right
-  kNobodyAnswers = 3,  // at that address
+  kDone = 0,    // The command did what it was asked to do.
+  kFailed = 1,  // The job or the operation failed, or the job is paused until a person mends what its reason says.
+  kWrongRequest = 2,   // The request was wrong. Each mistake is on stderr, with its field and what would be right.
+  kNobodyAnswers = 3,  // Nobody answers at the coordinator's address.
 };
 
-// Of a command whose last word is `status`.
+// The exit code of a command that ends with `status`.
 ExitCode ExitCodeOf(const absl::Status& status);
 
 }  // namespace mimeo

@@ -22,15 +22,18 @@ struct Followed {
   std::vector<EvaluationResult> evaluations;  // by step
 };
 
-// The functions are called a few times a second by the thread that follows, and while the coordinator is away too.
+// The functions are called a few times a second by the thread that follows, also while the coordinator is away.
 struct FollowOptions {
-  std::function<bool()> interrupted = [] { return false; };               // true: the job is asked to pause, once
-  std::function<absl::Status()> check = [] { return absl::OkStatus(); };  // not OK: following ends with it
-  absl::Duration patience = absl::Minutes(1);  // with a coordinator that has answered once and does no more
+  // Returns true when a person wants the job to pause. The coordinator is asked for that once.
+  std::function<bool()> interrupted = [] { return false; };
+  // When it returns an error, following ends with that error.
+  std::function<absl::Status()> check = [] { return absl::OkStatus(); };
+  // How long a coordinator that has answered before may be away.
+  absl::Duration patience = absl::Minutes(1);
 };
 
-// Until the job is final or paused, by a person or because a person must mend something. NotFound: no such job.
-// Unavailable: nobody answers, or nobody has for `patience`.
+// Follows the job until it has ended or is paused, by a person or because a person must mend something. NotFound: there
+// is no such job. Unavailable: nobody answers, or nobody has answered for `patience`.
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
                                    Progress* progress, const FollowOptions& options);
 

@@ -13,17 +13,17 @@ namespace mimeo {
 // the first.
 void PrintError(const absl::Status& status);
 
-// What a child process writes, line by line as it comes. Thread-compatible.
+// Prints what a child process writes, one line at a time, as it arrives. Thread-compatible.
 class PrintedLines {
  public:
   explicit PrintedLines(std::FILE* out) : out_(out) {}
-  ~PrintedLines();  // prints a last line that has no end
+  ~PrintedLines();  // Prints a last line that has no line break.
 
   void Add(absl::string_view piece);
 
  private:
   std::FILE* const out_;
-  std::string held_;  // of the line that has not ended
+  std::string held_;  // The beginning of a line that has not ended yet.
 };
 
 }  // namespace mimeo

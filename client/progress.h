@@ -1,5 +1,6 @@
-// What a person sees of a job that is followed: a bar redrawn in place on a terminal, cut to its width, else a plain
-// line now and then, and one whenever it has begun to wait for something. Thread-compatible.
+// What a person sees while a job is followed. On a terminal it is a bar that is redrawn in place and cut to the
+// terminal's width. Elsewhere it is a plain line from time to time, and a line when the job begins to wait for
+// something. Thread-compatible.
 #pragma once
 
 #include <cstdio>
@@ -14,22 +15,22 @@
 
 namespace mimeo {
 
-// What keeps a job from training: "waits: <reason>" for a place or for its next try, "waits for teacher clip", or what
-// it does before its first step. Empty while it trains, and when it is over.
+// What keeps a job from training. "waits: <reason>" when it waits for slots or for its next try; "waits for teacher
+// clip" when a rank waits; before its first step, what it does. Empty while it trains and after its end.
 std::string WaitText(const Job& job);
 
-// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left", and what it waits for. `newest` may be null.
-// `width` of the bar in characters.
+// "[#########-----------] 120/400  loss 0.7312  512 images/s  1:23 left", followed by what the job waits for. `newest`
+// may be null. `width` is that of the bar, in characters.
 std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width);
 
 class Progress {
  public:
   explicit Progress(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
 
-  // `newest`: the newest step's numbers, or null.
+  // Shows the job as it is now. `newest` has the numbers of its newest step, or is null.
   void Show(const Job& job, const StepMetrics* newest);
-  void Say(absl::string_view line) { line_.Say(line); }  // a line of its own, above the bar
-  void Done() { line_.End(); }                           // ends the bar's line
+  void Say(absl::string_view line) { line_.Say(line); }  // Writes a line of its own above the bar.
+  void Done() { line_.End(); }                           // Ends the line of the bar.
 
  private:
   absl::Duration Left(const Job& job);
@@ -41,12 +42,13 @@ class Progress {
   int64_t last_step_ = -1;
   std::string last_text_;
   JobState last_state_ = JOB_STATE_UNSPECIFIED;
-  // What it waits for, without the numbers in it, which change; since when; and what was told of it.
+  // What the job waits for, without the numbers in that text, which change; since when it waits; and what was already
+  // said about it.
   std::string wait_;
   absl::Time wait_since_ = absl::InfinitePast();
   std::string told_wait_;
-  // Where the present generation was first seen, and when it first moved: what is left is judged by its pace from there
-  // on, for before its first step it starts and evaluates.
+  // The step at which the present generation was first seen, and the time of its first move from there. The time that
+  // is left is computed from the pace since then, because before its first step a generation starts and evaluates.
   int64_t generation_ = -1;
   int64_t first_step_ = 0;
   absl::Time first_seen_ = absl::InfiniteFuture();

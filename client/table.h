@@ -1,4 +1,4 @@
-// Rows as aligned columns for people. Thread-compatible.
+// Tables with aligned columns, for people to read. Thread-compatible.
 #pragma once
 
 #include <string>
@@ -6,14 +6,14 @@
 
 namespace mimeo {
 
-// Columns of text, two spaces apart; the last one is not padded. A table may come in parts, as a long list does: a
-// column is as wide as the widest cell so far, and at most 60. Cells are made text (base/text.h), one line each.
+// Columns stand two spaces apart, and the last one is not padded. A long table may be printed in parts: a column is
+// then as wide as its widest cell so far, and at most 60 characters. Each cell is made text of one line (base/text.h).
 class Table {
  public:
   explicit Table(std::vector<std::string> header) { Add(std::move(header)); }
 
   void Add(std::vector<std::string> row);
-  // The rows since the last call, each on a line.
+  // Returns the rows that were added since the last call, one in each line.
   std::string Take();
 
  private:
@@ -21,7 +21,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// All of a table at once.
+// A whole table; the first row is the header.
 std::string TableText(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace mimeo

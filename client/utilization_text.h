@@ -1,4 +1,4 @@
-// What ranks make of their devices, for people. Pure.
+// How well ranks use their devices, in words for people. Pure functions.
 #pragma once
 
 #include <string>
@@ -7,10 +7,11 @@
 
 namespace mimeo {
 
-// Share of the vendor's peak (MFU: arXiv 2204.02311, section B), or 0 where the peak is unknown.
+// The part of the device's peak that is used (MFU, arXiv 2204.02311, section B), from 0 to 1. 0 where the peak is
+// unknown.
 double ModelFlopsUtilization(const Utilization& utilization);
 
-// What is left of a step beside its waits; not below 0.
+// The seconds of a step without its waits. Never below 0.
 double ComputeSeconds(const Utilization& utilization);
 
 // "step 0.912s: compute 0.800s, communication 0.010s, images 0.102s, teacher 0.000s; 34.2 GFLOP/s, MFU unknown; 735 MB

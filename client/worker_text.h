@@ -1,4 +1,4 @@
-// A worker as a row and as a sentence for people. Pure.
+// A worker as a row of a table and as a sentence, for people. Pure functions.
 #pragma once
 
 #include <string>
@@ -11,14 +11,15 @@ namespace mimeo {
 
 std::vector<std::string> WorkerHeader();
 
-// Its slots, free and busy, how long it has been silent, and a word for its state:
-//   gone      silent for longer than its lease: its gangs may be placed elsewhere
-//   silent    it missed so many beats that it is offered nothing new
+// The row of a worker: its slots, those that are busy, how long it has been silent, and one word for its state:
+//   gone      it has been silent for longer than its lease, so its gangs may be placed elsewhere
+//   silent    it missed three heartbeats, so it is offered nothing new
 //   leaving   its agent was told to stop
-//   draining  a person drained it, and gangs are still there; `drained`: none are
-//   avoided   gangs failed there lately
-//   ready
-// and last what the coordinator says of that: until when, and which failure it was.
+//   draining  a person drained it, and gangs are still there
+//   drained   a person drained it, and no gang is there
+//   avoided   gangs failed there lately, so other workers are preferred
+//   ready     gangs may be placed there
+// The last cell is what the coordinator says about that state: how long it lasts, and which failure it was.
 std::vector<std::string> WorkerRow(const Worker& worker);
 
 // "12.5s".

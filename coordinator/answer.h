@@ -1,4 +1,5 @@
-// How the services end a call: the status goes out, and an error is counted. Thread-safe.
+// The last line of each method of the coordinator's services: it turns a status into gRPC's, and counts an error in the
+// metrics. Thread-safe functions.
 #pragma once
 
 #include <utility>

@@ -1,4 +1,4 @@
-// The job that an event is about. Pure.
+// Which job an event is about. A pure function.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace mimeo {
 
-// Empty when it is about none.
+// The job's id. Empty when the event is about a worker or a teacher.
 std::string JobOf(const Event& event);
 
 }  // namespace mimeo

@@ -1,6 +1,6 @@
-// Lists in pages, as proto/coordinator.proto says. A token names the last item of the page before, so that what comes
-// and goes in between neither repeats an item nor hides one, and it outlives a restart of the coordinator. Values;
-// pure.
+// Lists that are sent in pages, as proto/coordinator.proto describes. The token of the next page names the last item of
+// the page before. So an item that comes or goes between two pages makes no other item appear twice or not at all, and
+// a token stays valid when the coordinator starts anew. Value types; pure.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ class Page {
   // Of the list of this name. InvalidArgument: a token that no reply to this list gave.
   static absl::StatusOr<Page> Open(absl::string_view list, int page_size, const std::string& page_token);
 
-  // The last item of the page before; empty: this is the first page.
+  // The last item of the page before. Empty when this is the first page.
   const std::string& after() const { return after_; }
-  // Whether the next item, of so many bytes, is on this page. After false there is a next page. The first item always
-  // is, or the list would never end.
+  // Says whether the next item, which has so many bytes, still fits on this page. Once it returned false, there is a
+  // next page. The first item always fits, because a list with an empty page would never end.
   bool Takes(absl::string_view item, int64_t bytes);
-  // For the reply; empty: there is no more.
+  // The token for the reply. Empty when there are no more items.
   std::string next_page_token() const;
 
  private:

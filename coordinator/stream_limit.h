@@ -1,5 +1,5 @@
-// At most so many streams of a service at once: each holds a thread of the server, and heartbeats need some too.
-// Thread-safe.
+// Limits how many streams of a service are open at once. Each stream holds a thread of the server, and heartbeats need
+// threads too. Thread-safe.
 #pragma once
 
 #include <atomic>

@@ -150,7 +150,7 @@ class PrefetchingLoader : public Loader {
       const int64_t position =
           ReplacementPosition(work->first_position + row, attempt, spec_.data().global_batch(), size);
       const int64_t sample = (*work->order)[position];
-      const absl::Status read = reader_.Read(work->epoch, sample, views, shared);
+      absl::Status read = reader_.Read(work->epoch, sample, views, shared);
       if (options_.progress != nullptr) options_.progress->Move();
       if (read.ok()) {
         work->batch.sample_ids[row] = sample;

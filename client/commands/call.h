@@ -1,4 +1,4 @@
-// Calls to the coordinator and what a command says of them.
+// What the verbs of `mimeo` share: calls to the coordinator, and how their replies and errors are printed. One thread.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -21,37 +21,41 @@
 
 namespace mimeo {
 
-// "nobody answers at HOST:PORT ..." where the call did not get through, or nobody there knows it; else the status as it
+// The status in words that tell a person what to do. "nobody answers at HOST:PORT ..." where the call did not get
+// through; "does not know this command" where the coordinator is of an earlier version; every other status stays as it
 // is.
 absl::Status Explained(const absl::Status& status, const std::string& server);
 
-// Prints the error, if it is one; the exit code.
+// Prints `status` if it is an error. Returns the command's exit code.
 int Ended(const absl::Status& status);
 
 template <typename Request, typename Reply>
 using CoordinatorMethod = grpc::Status (Coordinator::Stub::*)(grpc::ClientContext*, const Request&, Reply*);
 
-// One call, of at most ten seconds.
+// Makes one call, which takes at most ten seconds.
 template <typename Request, typename Reply>
 absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
                   Reply* reply);
 
-// Calls, then prints the reply: as JSON, or as `text` makes it. Returns the exit code.
+// Makes a call and prints its reply: as JSON, or as the text that `text` makes of it. Returns the exit code.
 template <typename Request, typename Reply>
 int CallAndPrint(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
                  const std::function<std::string(const Reply&)>& text);
 
+// Prints a reply that has arrived. Returns the exit code.
 int PrintReply(const Invocation& invocation, const google::protobuf::Message& reply,
                const std::function<std::string()>& text);
 
-// A list that comes in pages, printed as they come: as the rows of one table, or as one JSON object with the list under
-// `name`. An object of JSON that was begun and not ended is no JSON: nobody takes a part of a list for the whole.
+// A list that arrives in pages and is printed page by page: as the rows of one table, or as one JSON object with the
+// list under `name`. When a page fails, the JSON object stays unfinished, so that nobody takes a part of a list for all
+// of it.
 class PrintedList {
  public:
   PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header);
   absl::Status Add(const google::protobuf::Message& item, const std::function<std::vector<std::string>()>& row);
   void Flush();
-  void End(bool all);  // else it says that there are more
+  // `all`: the list is complete. Otherwise a line on stderr says that there is more.
+  void End(bool all);
 
  private:
   const bool json_;
@@ -61,17 +65,17 @@ class PrintedList {
   Table table_;
 };
 
-// What a list of the coordinator's is made of. `limit`: of items.
+// One of the coordinator's lists: how to ask for a page, and how to print an item.
 template <typename Request, typename Reply, typename Item>
 struct Listing {
-  std::string name;  // of `items`
+  std::string name;  // The name of the list in JSON, such as "jobs".
   CoordinatorMethod<Request, Reply> method;
   const google::protobuf::RepeatedPtrField<Item>& (Reply::*items)() const;
   std::vector<std::string> header;
   std::function<std::vector<std::string>(const Item&)> row;
-  int64_t limit = 0;  // 0: all
+  int64_t limit = 0;  // At most so many items; 0 means all.
 };
-// Reads the pages one after the other and prints them. Returns the exit code.
+// Reads the pages one after another and prints them. Returns the exit code.
 template <typename Request, typename Reply, typename Item>
 int ListAndPrint(const Invocation& invocation, const Listing<Request, Reply, Item>& listing, Request request);
 

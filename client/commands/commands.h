@@ -1,4 +1,5 @@
-// The verbs of `mimeo`, each added to the command line with its flags, help and example. One thread.
+// The verbs of `mimeo`. Each function adds some of them to the command line, with flags, help and an example. One
+// thread.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -10,7 +11,7 @@
 
 namespace mimeo {
 
-// What all verbs share, and which one was asked for.
+// What all verbs share, and the verb that was asked for.
 struct Invocation {
   std::string server = "127.0.0.1:7070";
   std::string output = "table";
@@ -25,14 +26,15 @@ void AddJobVerbs(CLI::App* app, Invocation* invocation);      // list, show, exp
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
 void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate
 
-// A verb with an example under its --help.
+// Adds a verb whose --help ends with `example`.
 CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& does, const std::string& example);
 
-// A name or an address, which goes to the coordinator or to libraries that log it: one that is not UTF-8, or that has a
-// control character, is refused.
+// Adds an option whose value is a name or an address. It goes to the coordinator and into logs, so a value that is not
+// UTF-8, or that has a control character, is refused.
 CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help);
 
-// A verb with one required argument: `run` gets it, and returns the exit code. `example` of the argument.
+// Adds a verb with one required argument. `run` gets the argument and returns the exit code. `example` is an example of
+// the argument.
 CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does,
                     const std::string& argument, const std::string& help, const std::string& example,
                     const std::function<int(const Invocation&, const std::string&)>& run);

@@ -1,4 +1,4 @@
-// Line charts as inline SVG. Pure.
+// Line charts as SVG that stands inside an HTML page. Pure functions.
 #pragma once
 
 #include <string>
@@ -14,11 +14,11 @@ struct Series {
   std::vector<std::pair<double, double>> points;  // x ascending; not finite ones are left out
 };
 
-// As text (base/text.h), with `&`, `<`, `>` and quotes as entities.
+// `bytes` as text (base/text.h) for HTML: `&`, `<`, `>` and quotes become entities.
 std::string EscapeHtml(absl::string_view bytes);
 
-// A chart with axis labels at its ends and a legend where there is more than one series. About 500 points of each
-// series are drawn, the last one among them. Empty when there is nothing to draw.
+// A chart with numbers at the ends of its axes, and a legend where there is more than one series. At most about 500
+// points of each series are drawn, and the last one always is. Empty when there is nothing to draw.
 std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series);
 
 }  // namespace mimeo

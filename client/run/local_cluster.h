@@ -13,7 +13,7 @@
 
 namespace mimeo {
 
-// How the machine's cores are shared out.
+// How many of the machine's cores each process gets.
 struct CoreShares {
   int cores = 1;
   int workers = 1;
@@ -22,27 +22,27 @@ struct CoreShares {
   int threads_per_teacher = 1;
   std::string ToString() const;  // "2 cores: 2 workers with 1 thread each, 1 teacher with 1 thread"
 };
-// Ranks get all cores, evenly; a teacher computes while ranks wait for data or each other, with as many threads as a
-// rank.
+// The ranks get all cores, in equal parts. A teacher gets as many threads as a rank, because it computes while ranks
+// wait.
 CoreShares ShareCores(int cores, int workers, int teachers);
 
 struct LocalClusterOptions {
-  std::string dir;  // state, sockets and logs go below it: cluster/, logs/
+  std::string dir;  // State and sockets go into cluster/ below it, logs into logs/.
   CoreShares shares;
   std::vector<std::pair<std::string, std::string>> teachers;  // name, weights
 };
 
 class LocalCluster {
  public:
-  // Everything has announced itself when OK. The status names the process that did not, with its log's last lines; then
-  // nothing runs.
+  // Starts all processes and waits until each has announced itself. An error names the process that did not, with the
+  // last lines of its log, and then nothing runs.
   static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const LocalClusterOptions& options);
   ~LocalCluster();  // Stop()
 
   const std::string& address() const { return address_; }  // the coordinator's
-  // Not OK when a child has ended: says which, how, and its log's last lines.
+  // Internal when a process has ended: names it, says how it ended, and has the last lines of its log.
   absl::Status CheckAlive();
-  // SIGTERM, workers first; SIGKILL for those that do not go within ten seconds.
+  // Sends SIGTERM to each process, the workers first, and SIGKILL to those that have not ended within ten seconds.
   void Stop();
 
  private:

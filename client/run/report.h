@@ -1,4 +1,4 @@
-// The report of a run as one self-contained HTML page: no script, no file beside it. Pure.
+// The report of a run as one HTML page that needs no script and no other file. Pure.
 #pragma once
 
 #include <string>

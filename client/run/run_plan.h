@@ -1,4 +1,4 @@
-// What `mimeo run` is going to do, from its flags: everything is read and checked before anything starts.
+// What `mimeo run` is going to do. It is made of the flags, and everything is read and checked before anything starts.
 // Thread-compatible.
 #pragma once
 
@@ -20,8 +20,8 @@ struct RunPlan {
   LocalClusterOptions cluster;
 };
 
-// InvalidArgument: every problem of recipe, --set, paths and teachers at once, one a line. AlreadyExists: OUT holds
-// another job.
+// InvalidArgument: all problems of the recipe, of --set, of paths and of teachers at once, one in each line.
+// AlreadyExists: the folder OUT holds another job.
 absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores);
 
 }  // namespace mimeo

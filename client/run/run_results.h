@@ -22,7 +22,8 @@ struct RunResults {
 // file, with the optimizer's state. An error names the file or the child process that failed.
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
 
-// Before and after, for people, a line a number: k-NN beside its baselines, held-out losses. Empty without evaluations.
+// The evaluations before and after training, for people, one number in each line: k-NN beside its baselines, and losses
+// on held-out images. Empty without evaluations.
 std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations);
 
 }  // namespace mimeo

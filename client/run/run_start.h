@@ -1,4 +1,4 @@
-// How `mimeo run` begins, from what its folder holds. Pure.
+// Decides how `mimeo run` begins, from what its folder holds. Pure.
 #pragma once
 
 #include <string>
@@ -12,16 +12,17 @@ namespace mimeo {
 struct RunStart {
   enum Kind {
     kSubmit,  // a new job
-    kFollow,  // the folder's newest job as it is
-    kResume,  // it goes on from its newest checkpoint, or from the beginning
+    kFollow,  // the folder's newest job runs, and is followed
+    kResume,  // the folder's newest job goes on from its newest checkpoint, or from the beginning
   };
   Kind kind = kSubmit;
-  std::string note;  // for the person; empty: nothing to say
+  std::string note;  // a sentence for the person, or empty
 };
 
-// `newest`: the folder's newest job, or null. A job that a crash, a Ctrl-C, a pause or a failure has ended goes on,
-// wherever it has come to: what made it fail may have been mended. It begins anew only when it had failed before its
-// first checkpoint, or was cancelled. AlreadyExists: it is another job than the plan's.
+// `newest` is the folder's newest job, or null. A job that was ended by a crash, a Ctrl-C, a pause or a failure goes on
+// from where it was, because the cause of the failure may have been removed. A job begins anew only when it was
+// cancelled, or when it failed before its first checkpoint. AlreadyExists: the folder holds another job than the
+// plan's.
 absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan);
 
 }  // namespace mimeo

@@ -234,8 +234,24 @@ def invariants_without_a_test():
             yield f"docs/invariants.md: no test is called {name}"
 
 
+# The pages that lead through the tree name files of today's.
+PAGES_OF_THE_TREE = ["architecture.md", "debugging.md", "glossary.md", "invariants.md", "life_of_a_job.md", "life_of_a_batch.md",
+                     "life_of_a_feature.md"]
+
+
+def stale_paths():
+    folders = "|".join(sorted({path.split("/")[0] for path in tracked("BUILD") if "/" in path}))
+    for page in PAGES_OF_THE_TREE:
+        text = pathlib.Path("docs", page).read_text()
+        for path in re.findall(rf"(?<![\w/.-])((?:{folders})/[\w/-]+\.(?:h|cc|py|proto|md))\b", text):
+            if not pathlib.Path(path).exists():
+                yield f"docs/{page}: there is no {path}"
+
+
 RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, foreign_internals,
-         foreign_channels, banned_names, crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test]
+         foreign_channels, banned_names,
+         crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test,
+         stale_paths]
 
 
 if __name__ == "__main__":
