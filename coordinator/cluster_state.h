@@ -51,10 +51,13 @@ struct TeacherRecord {
 
 class ClusterState {
  public:
-  // Would Apply be legal? FailedPrecondition or InvalidArgument names the field; NotFound names the job or worker;
-  // AlreadyExists: the request id was used.
+  // May this new event happen: would Apply be legal, and is the event within today's limits? FailedPrecondition or
+  // InvalidArgument names the field; NotFound names the job or worker; AlreadyExists: the request id was used.
   absl::Status Check(const Event& event) const;
-  void Apply(const Event& event);  // REQUIRES: Check(event).ok()
+  // Likewise for an event of the journal: only whether it contradicts those before it. It was within the limits of its
+  // day, and they may have been wider.
+  absl::Status CheckReplayed(const Event& event) const;
+  void Apply(const Event& event);  // REQUIRES: CheckReplayed(event).ok()
 
   const absl::btree_map<std::string, JobInfo>& jobs() const { return jobs_; }
   const absl::btree_map<std::string, WorkerInfo>& workers() const { return workers_; }

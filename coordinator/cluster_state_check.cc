@@ -1,4 +1,6 @@
-// Which events are legal in which state.
+// Which events are legal in which state, and which are within today's limits. The two are apart because the second may
+// change from one version to the next: CheckLimits asks for what a new event must be, CheckKind only for what the
+// events before it make impossible.
 #include <map>
 #include <string>
 
@@ -11,15 +13,6 @@
 
 namespace mimeo {
 namespace {
-
-absl::Status CheckName(absl::string_view field, absl::string_view name) {
-  const bool legal = !name.empty() && name.size() <= limits::kNameBytes && absl::c_all_of(name, [](char c) {
-    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
-  });
-  if (legal) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": \"", name.substr(0, 80), "\" is not [A-Za-z0-9_.-]{1,", limits::kNameBytes, "}"));
-}
 
 absl::Status FindJob(const ClusterState& state, const std::string& id, const JobInfo** job) {
   const auto found = state.jobs().find(id);
@@ -40,12 +33,6 @@ absl::Status CheckKind(const ClusterState& state, const JobSubmitted& event) {
   if (event.job_id() != state.NextJobId()) {
     return absl::InvalidArgumentError(
         absl::StrCat("job_submitted.job_id: ", event.job_id(), " is not the next one, ", state.NextJobId()));
-  }
-  RETURN_IF_ERROR(CheckName("request_id", event.request_id()));
-  const int ranks = event.spec().resources().num_ranks();
-  if (ranks < 1 || ranks > limits::kRanksPerJob) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("resources.num_ranks: ", ranks, " is not in [1, ", limits::kRanksPerJob, "]"));
   }
   const auto before = state.requests().find(event.request_id());
   if (before == state.requests().end()) return absl::OkStatus();
@@ -129,11 +116,8 @@ absl::Status CheckKind(const ClusterState& state, const CheckpointCommitted& eve
     return absl::FailedPreconditionError(
         absl::StrCat(job->id, " generation ", manifest.generation(), " has ended and is fenced: ", job->reason));
   }
-  if (manifest.step() < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("manifest.step: ", manifest.step(), " is not positive"));
-  }
-  if (job->checkpoint_steps.size() < limits::kCheckpointsPerJob) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(job->id, " has ", limits::kCheckpointsPerJob, " checkpoints"));
+  if (manifest.step() >= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("manifest.step: ", manifest.step(), " is not positive"));
 }
 
 absl::Status CheckKind(const ClusterState& state, const CheckpointDeleted& event) {
@@ -167,17 +151,8 @@ absl::Status CheckKind(const ClusterState& state, const JobFinished& event) {
 
 absl::Status CheckKind(const ClusterState& state, const WorkerRegistered& event) {
   const WorkerIdentity& worker = event.worker();
-  RETURN_IF_ERROR(CheckName("worker.id", worker.id()));
-  RETURN_IF_ERROR(CheckName("worker.incarnation", worker.incarnation()));
-  if (worker.slots() < 1 || worker.slots() > limits::kSlotsPerWorker) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("worker.slots: ", worker.slots(), " is not in [1, ", limits::kSlotsPerWorker, "]"));
-  }
   const auto before = state.workers().find(worker.id());
-  if (before == state.workers().end()) {
-    if (state.workers().size() < limits::kWorkers) return absl::OkStatus();
-    return absl::ResourceExhaustedError(absl::StrCat(limits::kWorkers, " workers are registered"));
-  }
+  if (before == state.workers().end()) return absl::OkStatus();
   const int busy = state.SlotsBusy(worker.id());
   if (busy > 0 && before->second.identity.incarnation() != worker.incarnation()) {
     return absl::FailedPreconditionError(
@@ -196,15 +171,7 @@ absl::Status CheckKind(const ClusterState& state, const WorkerForgotten& event) 
   return absl::FailedPreconditionError(absl::StrCat(event.worker_id(), " runs ranks"));
 }
 
-absl::Status CheckKind(const ClusterState& state, const TeacherRegistered& event) {
-  RETURN_IF_ERROR(CheckName("teacher.name", event.name()));
-  RETURN_IF_ERROR(CheckName("teacher.incarnation", event.incarnation()));
-  if (event.address().empty() || event.address().size() > limits::kReasonBytes) {
-    return absl::InvalidArgumentError("teacher.address: not a host:port");
-  }
-  if (state.teachers().count(event.name()) > 0 || state.teachers().size() < limits::kWorkers) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(limits::kWorkers, " teachers are registered"));
-}
+absl::Status CheckKind(const ClusterState&, const TeacherRegistered&) { return absl::OkStatus(); }
 
 absl::Status CheckKind(const ClusterState& state, const TeacherForgotten& event) {
   if (state.teachers().count(event.name()) > 0) return absl::OkStatus();
@@ -221,7 +188,6 @@ absl::Status CheckKind(const ClusterState& state, const JobPaused& event) {
 absl::Status CheckKind(const ClusterState& state, const TeacherPinned& event) {
   const JobInfo* job = nullptr;
   RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
-  RETURN_IF_ERROR(CheckName("contract.name", event.contract().name()));
   const auto pinned = job->teachers.find(event.contract().name());
   if (pinned == job->teachers.end()) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -234,9 +200,82 @@ absl::Status CheckKind(const ClusterState& state, const WorkerDrained& event) {
   return absl::NotFoundError(absl::StrCat("no worker \"", event.worker_id(), "\""));
 }
 
+absl::Status CheckName(absl::string_view field, absl::string_view name) {
+  const bool legal = !name.empty() && name.size() <= limits::kNameBytes && absl::c_all_of(name, [](char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-';
+  });
+  if (legal) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": \"", name.substr(0, 80), "\" is not [A-Za-z0-9_.-]{1,", limits::kNameBytes, "}"));
+}
+
+absl::Status CheckLimits(const ClusterState&, const JobSubmitted& event) {
+  RETURN_IF_ERROR(CheckName("request_id", event.request_id()));
+  const int ranks = event.spec().resources().num_ranks();
+  if (ranks >= 1 && ranks <= limits::kRanksPerJob) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("resources.num_ranks: ", ranks, " is not in [1, ", limits::kRanksPerJob, "]"));
+}
+
+absl::Status CheckLimits(const ClusterState& state, const CheckpointCommitted& event) {
+  const auto job = state.jobs().find(event.manifest().job_id());
+  // A fenced generation hears of its fence.
+  if (job == state.jobs().end() || job->second.generation != event.manifest().generation() ||
+      job->second.checkpoint_steps.size() < limits::kCheckpointsPerJob) {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(absl::StrCat(job->first, " has ", limits::kCheckpointsPerJob, " checkpoints"));
+}
+
+absl::Status CheckLimits(const ClusterState& state, const WorkerRegistered& event) {
+  const WorkerIdentity& worker = event.worker();
+  RETURN_IF_ERROR(CheckName("worker.id", worker.id()));
+  RETURN_IF_ERROR(CheckName("worker.incarnation", worker.incarnation()));
+  if (worker.slots() < 1 || worker.slots() > limits::kSlotsPerWorker) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("worker.slots: ", worker.slots(), " is not in [1, ", limits::kSlotsPerWorker, "]"));
+  }
+  if (state.workers().count(worker.id()) > 0 || state.workers().size() < limits::kWorkers) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(limits::kWorkers, " workers are registered"));
+}
+
+absl::Status CheckLimits(const ClusterState& state, const TeacherRegistered& event) {
+  RETURN_IF_ERROR(CheckName("teacher.name", event.name()));
+  RETURN_IF_ERROR(CheckName("teacher.incarnation", event.incarnation()));
+  if (event.address().empty() || event.address().size() > limits::kReasonBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("teacher.address: ", event.address().size(),
+                                                   " bytes; must be HOST:PORT of at most ", limits::kReasonBytes));
+  }
+  if (state.teachers().count(event.name()) > 0 || state.teachers().size() < limits::kWorkers) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(limits::kWorkers, " teachers are registered"));
+}
+
 }  // namespace
 
 absl::Status ClusterState::Check(const Event& event) const {
+  switch (event.kind_case()) {
+    case Event::kJobSubmitted:
+      RETURN_IF_ERROR(CheckLimits(*this, event.job_submitted()));
+      break;
+    case Event::kCheckpointCommitted:
+      RETURN_IF_ERROR(CheckLimits(*this, event.checkpoint_committed()));
+      break;
+    case Event::kWorkerRegistered:
+      RETURN_IF_ERROR(CheckLimits(*this, event.worker_registered()));
+      break;
+    case Event::kTeacherRegistered:
+      RETURN_IF_ERROR(CheckLimits(*this, event.teacher_registered()));
+      break;
+    case Event::kTeacherPinned:
+      RETURN_IF_ERROR(CheckName("contract.name", event.teacher_pinned().contract().name()));
+      break;
+    default:
+      break;
+  }
+  return CheckReplayed(event);
+}
+
+absl::Status ClusterState::CheckReplayed(const Event& event) const {
   switch (event.kind_case()) {
     case Event::kJobSubmitted:
       return CheckKind(*this, event.job_submitted());

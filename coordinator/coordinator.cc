@@ -40,7 +40,7 @@ absl::Status CoordinatorCore::Recover() {
   absl::MutexLock lock(&mu_);
   int64_t number = 0;
   RETURN_IF_ERROR(journal_.Replay([&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    const absl::Status legal = state_.Check(event);
+    const absl::Status legal = state_.CheckReplayed(event);
     if (!legal.ok()) {
       return absl::DataLossError(
           absl::StrCat("journal entry ", number, " contradicts those before it: ", legal.message()));

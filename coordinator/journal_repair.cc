@@ -74,7 +74,7 @@ class Mender {
       finished.mutable_job_finished()->set_state(JOB_STATE_CANCELLED);
       finished.mutable_job_finished()->set_reason(
           "its submission could not be read when the store was repaired: submit it again");
-      if (!mended_.state.Check(submitted).ok()) return;
+      if (!mended_.state.CheckReplayed(submitted).ok()) return;
       Append(submitted, submitted.SerializeAsString());
       Append(finished, finished.SerializeAsString());
       mended_.changes.push_back(absl::StrCat(id, ": its submission is lost; it is listed as cancelled"));
@@ -93,7 +93,7 @@ class Mender {
       placed->set_resume_step(before);
       bytes = event.SerializeAsString();
     }
-    const absl::Status legal = mended_.state.Check(event);
+    const absl::Status legal = mended_.state.CheckReplayed(event);
     if (legal.ok()) {
       Append(event, std::move(bytes));
     } else {

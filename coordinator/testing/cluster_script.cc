@@ -210,7 +210,7 @@ std::vector<Job> ClusterScript::Jobs() const {
 std::string ClusterScript::Replayed() const {
   ClusterState state;
   const absl::Status read = Journal(store_).Replay([&](const Event& event) {
-    const absl::Status legal = state.Check(event);
+    const absl::Status legal = state.CheckReplayed(event);
     if (legal.ok()) state.Apply(event);
     return legal;
   });
