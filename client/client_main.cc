@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   mimeo::AddRun(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
   mimeo::AddJobVerbs(&app, &invocation);
+  mimeo::AddDelete(&app, &invocation);
   mimeo::AddClusterVerbs(&app, &invocation);
   mimeo::AddToolVerbs(&app, &invocation);
   try {

@@ -95,11 +95,13 @@ void ClusterState::Submit(const Event& event) {
   JobInfo& job = jobs_[submitted.job_id()];
   job.id = submitted.job_id();
   job.sequence = next_sequence_++;
+  job.request_id = submitted.request_id();
   job.spec = submitted.spec();
   job.reason = "submitted";
   job.submitted_unix_ms = event.time().seconds() * 1000 + event.time().nanos() / 1000000;
   ++jobs_in_state_[job.state];
-  requests_[submitted.request_id()] = job.id;
+  requests_[job.request_id] = job.id;
+  order_[job.sequence] = job.id;
 }
 
 void ClusterState::Control(const JobControlled& controlled) {
@@ -167,11 +169,11 @@ void ClusterState::Pause(const JobPaused& paused) {
 }
 
 void ClusterState::Delete(const std::string& job_id) {
-  --jobs_in_state_[jobs_.at(job_id).state];
-  jobs_.erase(job_id);
-  for (auto request = requests_.begin(); request != requests_.end();) {
-    request = request->second == job_id ? requests_.erase(request) : std::next(request);
-  }
+  const auto job = jobs_.find(job_id);
+  --jobs_in_state_[job->second.state];
+  requests_.erase(job->second.request_id);
+  order_.erase(job->second.sequence);
+  jobs_.erase(job);
 }
 
 void ClusterState::Apply(const Event& event) {

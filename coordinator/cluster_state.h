@@ -16,8 +16,9 @@ namespace mimeo {
 
 struct JobInfo {
   std::string id;
-  int64_t sequence = 0;  // order of submission
-  JobSpec spec;          // resolved
+  int64_t sequence = 0;    // order of submission
+  std::string request_id;  // of its submission
+  JobSpec spec;            // resolved
   JobState state = JOB_STATE_PENDING;
   Want want = WANT_RUN;
   std::string reason;                  // of the newest change
@@ -63,6 +64,7 @@ class ClusterState {
   const absl::btree_map<std::string, WorkerInfo>& workers() const { return workers_; }
   const absl::btree_map<std::string, TeacherRecord>& teachers() const { return teachers_; }
   const std::map<std::string, std::string>& requests() const { return requests_; }  // request id -> job id
+  const absl::btree_map<int64_t, std::string>& order() const { return order_; }     // sequence -> job id
 
   // Counts, kept because they are asked for with every event.
   int NumJobs(JobState state) const { return jobs_in_state_[state]; }
@@ -96,6 +98,7 @@ class ClusterState {
   absl::btree_map<std::string, WorkerInfo> workers_;
   absl::btree_map<std::string, TeacherRecord> teachers_;
   std::map<std::string, std::string> requests_;
+  absl::btree_map<int64_t, std::string> order_;
   // Worker -> job -> slots. Follows from the placements; kept because it is asked for with every heartbeat.
   std::map<std::string, std::map<std::string, int>> slots_held_;
   std::set<std::string> drained_;  // workers, registered or not

@@ -15,6 +15,7 @@
 #include "coordinator/event_job.h"
 #include "coordinator/page.h"
 #include "job/job_spec.h"
+#include "store/job_bytes.h"
 
 namespace mimeo {
 namespace {
@@ -53,6 +54,8 @@ absl::Status CoordinatorCore::Recover() {
     ++number;
     return absl::OkStatus();
   }));
+  ASSIGN_OR_RETURN(const std::vector<std::string> deleted, UnfinishedRemovals(*store_));
+  deleted_.insert(deleted.begin(), deleted.end());
   scheduler_.Begin(clock_->Now());
   spdlog::info("recovered events={} jobs={} workers={}", number, state_.jobs().size(), state_.workers().size());
   CountState();
@@ -85,6 +88,7 @@ void CoordinatorCore::Notice(const Event& event) {
   spdlog::info("event {{{}}}", Line(event));
   const std::string job_id = JobOf(event);
   if (job_id.empty()) return;
+  if (event.has_job_deleted()) return ForgetJob(job_id);
   Touch(job_id);
   const JobInfo& job = state_.jobs().at(job_id);
   if (event.has_gang_placed()) {
@@ -111,6 +115,15 @@ void CoordinatorCore::Notice(const Event& event) {
   metrics_->JobEnded(job_id);
   uploads_.erase(job_id);
   uploads_to_clean_.insert(job_id);
+}
+
+void CoordinatorCore::ForgetJob(const std::string& job_id) {
+  metrics_->JobDeleted(job_id);
+  versions_.erase(job_id);
+  reports_.Forget(job_id);
+  uploads_.erase(job_id);
+  uploads_to_clean_.erase(job_id);
+  deleted_.insert(job_id);
 }
 
 void CoordinatorCore::DecideAndCommit() {
@@ -143,6 +156,7 @@ void CoordinatorCore::Tick() {
     DecideAndCommit();
   }
   CleanUploads();
+  RemoveDeleted();
   const absl::StatusOr<int64_t> bytes = store_->ApproximateBytes();
   if (bytes.ok()) metrics_->StoreBytes(*bytes);
 }
@@ -175,6 +189,21 @@ absl::Status CoordinatorCore::CleanUploadsOf(const std::string& job_id) {
     RETURN_IF_ERROR(checkpoints_.DeleteUpload(job_id, upload));
   }
   return absl::OkStatus();
+}
+
+void CoordinatorCore::RemoveDeleted() {
+  std::set<std::string> jobs;
+  {
+    absl::MutexLock lock(&mu_);
+    jobs.swap(deleted_);
+  }
+  for (const std::string& job : jobs) {
+    const absl::Status removed = RemoveJob(store_, job);
+    if (removed.ok()) continue;
+    spdlog::warn("bytes of a deleted job stay for now job={} error=\"{}\"", job, removed.ToString());
+    absl::MutexLock lock(&mu_);
+    deleted_.insert(job);
+  }
 }
 
 void CoordinatorCore::Close() {
@@ -255,6 +284,31 @@ absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want wan
   return Describe(*job);
 }
 
+absl::StatusOr<DeleteJobReply> CoordinatorCore::DeleteJob(const std::string& job_id) {
+  Event event;
+  event.mutable_job_deleted()->set_job_id(job_id);
+  std::vector<int64_t> steps;
+  {
+    absl::MutexLock lock(&mu_);
+    ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
+    RETURN_IF_ERROR(state_.Check(event));
+    steps = job->checkpoint_steps;
+  }
+  DeleteJobReply reply;
+  for (const int64_t step : steps) {  // without the lock: there may be many, and long ones
+    const absl::StatusOr<CheckpointManifest> manifest = checkpoints_.GetManifest(job_id, step);
+    if (manifest.ok()) reply.set_checkpoint_bytes(reply.checkpoint_bytes() + manifest->total_bytes());
+  }
+  {
+    absl::MutexLock writes(&writes_mu_);
+    absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(Commit(event, BeginRemoval(checkpoints_, job_id, steps.empty() ? 0 : steps.back())));
+    CountState();
+  }
+  RemoveDeleted();
+  return reply;
+}
+
 absl::StatusOr<ExplainReply> CoordinatorCore::ExplainJob(const std::string& job_id) const {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
@@ -288,10 +342,13 @@ absl::StatusOr<CoordinatorCore::Sighting> CoordinatorCore::AwaitJob(const std::s
     const auto found = versions_.find(job_id);
     return found == versions_.end() ? int64_t{1} : found->second + 1;
   };
-  const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return closed_ || version() != seen; };
+  const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return closed_ || version() != seen || state_.jobs().count(job_id) == 0;
+  };
   clock_->Await(&mu_, absl::Condition(&ready), deadline);
   if (closed_) return absl::UnavailableError("the coordinator shuts down");
-  return Sighting{Describe(state_.jobs().at(job_id)), version()};
+  ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
+  return Sighting{Describe(*job), version()};
 }
 
 std::string CoordinatorCore::StateForTest() const {

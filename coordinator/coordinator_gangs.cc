@@ -302,6 +302,7 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
     return absl::InvalidArgumentError(absl::StrCat("steps: ", request.steps_size(), " and evaluations: ",
                                                    request.evaluations_size(), "; at most ", limits::kStepsPerReport));
   }
+  absl::ReaderMutexLock writes(&writes_mu_);
   {
     absl::MutexLock lock(&mu_);
     ASSIGN_OR_RETURN(const JobInfo* job, FindJob(request.job_id()));
@@ -329,6 +330,12 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status CoordinatorCore::PutChunk(const ChunkKey& key, absl::string_view sha256, absl::string_view bytes) {
+  absl::ReaderMutexLock writes(&writes_mu_);
+  RETURN_IF_ERROR(AdmitChunk(key.job_id, {key.step, key.content_id}));
+  return checkpoints_.PutChunk(key, sha256, bytes);
+}
+
 absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const Upload& upload) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
@@ -354,6 +361,10 @@ absl::Status CoordinatorCore::CheckCommit(const CheckpointManifest& manifest) co
 
 absl::Status CoordinatorCore::CommitCheckpoint(const CheckpointManifest& manifest) {
   if (manifest.content_id().empty()) return absl::InvalidArgumentError("manifest.content_id: required");
+  {
+    absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(FindJob(manifest.job_id()).status());
+  }
   const absl::StatusOr<CheckpointManifest> before = checkpoints_.GetManifest(manifest.job_id(), manifest.step());
   if (before.ok() && before->content_id() == manifest.content_id()) return absl::OkStatus();
   const absl::Status legal = CheckCommit(manifest);

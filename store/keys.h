@@ -1,6 +1,7 @@
 // The keys of the families: job ids are length-prefixed, so that no id is the prefix of another's. Pure functions.
 //
 //   manifests  job . 'c' . step                       checkpoint manifests
+//              '\0' . job                             a deleted job whose bytes are not all removed yet
 //   chunks     job . step . content id . index        (the content id is length-prefixed too)
 //   metrics    job . 's' . step, job . 'e' . step     step metrics, evaluations
 //              job . 'n' . name                       each name of a metric that the job ever reported

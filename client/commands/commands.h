@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace mimeo {
 
@@ -17,8 +18,9 @@ struct Invocation {
 };
 
 void AddRun(CLI::App* app, Invocation* invocation);
-void AddSubmit(CLI::App* app, Invocation* invocation);        // submit, watch
-void AddJobVerbs(CLI::App* app, Invocation* invocation);      // list, show, explain, cancel, pause, resume, metrics
+void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
+void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
+void AddDelete(CLI::App* app, Invocation* invocation);
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
 void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate
 
@@ -28,6 +30,10 @@ CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& doe
 // A name or an address, which goes to the coordinator or to libraries that log it: one that is not UTF-8, or that has a
 // control character, is refused.
 CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help);
+
+// Likewise for one value or more.
+CLI::Option* AddTexts(CLI::App* verb, const std::string& name, std::vector<std::string>* values,
+                      const std::string& help);
 
 // A verb with one required argument: `run` gets it, and returns the exit code. `example` of the argument.
 CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does,

@@ -66,7 +66,7 @@ std::string EventText(const Event& event) {
       return absl::StrCat(event.teacher_pinned().job_id(), ": teacher ", event.teacher_pinned().contract().name(),
                           " pinned to ", event.teacher_pinned().contract().weights_digest());
     case Event::kJobDeleted:
-      return absl::StrCat("JobDeleted ", event.job_deleted().job_id());
+      return absl::StrCat(event.job_deleted().job_id(), ": deleted");
     case Event::kWorkerDrained:
       return absl::StrCat(event.worker_drained().worker_id(),
                           event.worker_drained().drained() ? ": drained" : ": undrained");
@@ -169,6 +169,7 @@ std::string ClusterScript::Execute(const Command& command) {
   if (words[0] == "pause") return Control(words[1], WANT_PAUSE);
   if (words[0] == "resume") return Control(words[1], WANT_RUN);
   if (words[0] == "cancel") return Control(words[1], WANT_CANCEL);
+  if (words[0] == "delete") return StatusText(core_->DeleteJob(words[1]).status());
   if (words[0] == "explain") return ExplainJob(words[1]);
   if (words[0] == "rank" && words.size() == 4) return Rank(command);
   if (words[0] == "heartbeat") return Heartbeat(words[1], command.Number("leaving") > 0);
@@ -377,10 +378,8 @@ CheckpointManifest ClusterScript::Manifest(const Command& command) const {
 
 std::string ClusterScript::Upload(const Command& command) {
   const CheckpointManifest manifest = Manifest(command);
-  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), {manifest.step(), manifest.content_id()});
-  if (!admitted.ok()) return StatusText(admitted);
-  return StatusText(core_->checkpoints().PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
-                                                  manifest.chunk_sha256(0), ChunkBytes(manifest.step())));
+  return StatusText(core_->PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
+                                    manifest.chunk_sha256(0), ChunkBytes(manifest.step())));
 }
 
 std::string ClusterScript::CommitCheckpoint(const Command& command) {

@@ -4,7 +4,7 @@
 //   worker W slots=N [cuda=1 [bf16=1] [nvlink=1]] [incarnation=I]      registers
 //   teacher T [incarnation=I] [address=A]          heartbeats
 //   submit J ranks=N [priority=P] [device=cuda|cpu] [precision=bf16] [teacher=T] [restarts=N] [keep=N]
-//   pause J · resume J · cancel J · explain J
+//   pause J · resume J · cancel J · delete J · explain J
 //   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's
 //   next heartbeat says so, and comes now;
 //                                                  in WORDS an underscore is a space
