@@ -9,11 +9,14 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "proto/event.pb.h"
+#include "proto/snapshot.pb.h"
 
 namespace mimeo {
 
+// Every field is in JobRecord of proto/snapshot.proto too.
 struct JobInfo {
   std::string id;
   int64_t sequence = 0;    // order of submission
@@ -60,6 +63,12 @@ class ClusterState {
   absl::Status CheckReplayed(const Event& event) const;
   void Apply(const Event& event);  // REQUIRES: CheckReplayed(event).ok()
 
+  // The whole state in records, always in the same order: an empty ClusterState that restores them one by one equals
+  // this one.
+  void Snapshot(absl::FunctionRef<void(const SnapshotRecord&)> visit) const;
+  // InvalidArgument: the record contradicts those before it, or is of a newer version.
+  absl::Status Restore(const SnapshotRecord& record);
+
   const absl::btree_map<std::string, JobInfo>& jobs() const { return jobs_; }
   const absl::btree_map<std::string, WorkerInfo>& workers() const { return workers_; }
   const absl::btree_map<std::string, TeacherRecord>& teachers() const { return teachers_; }
@@ -93,6 +102,7 @@ class ClusterState {
   void Register(const WorkerIdentity& worker);
   void Forget(const std::string& worker_id);
   void SetState(JobInfo* job, JobState state);
+  absl::Status RestoreJob(const JobRecord& record);
 
   absl::btree_map<std::string, JobInfo> jobs_;
   absl::btree_map<std::string, WorkerInfo> workers_;

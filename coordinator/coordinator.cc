@@ -39,27 +39,57 @@ std::string Line(const Event& event) {
 
 absl::Status CoordinatorCore::Recover() {
   absl::MutexLock lock(&mu_);
-  int64_t number = 0;
-  RETURN_IF_ERROR(journal_.Replay([&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  int64_t restored = 0;
+  const auto load = [&](const JournalSnapshot& snapshot) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    restored = snapshot.entries;
+    for (size_t i = 0; i < snapshot.records.size(); ++i) {
+      SnapshotRecord record;
+      const bool read = record.ParseFromString(snapshot.records[i]);
+      if (record.has_job()) *record.mutable_job()->mutable_spec() = InThisVersion(record.job().spec());
+      const absl::Status legal = read ? state_.Restore(record) : absl::DataLossError("it cannot be read");
+      if (!legal.ok()) return absl::DataLossError(absl::StrCat("record ", i + 1, ": ", legal.message()));
+    }
+    return absl::OkStatus();
+  };
+  const auto apply = [&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     const absl::Status legal = state_.CheckReplayed(event);
     if (!legal.ok()) {
       return absl::DataLossError(
-          absl::StrCat("journal entry ", number, " contradicts those before it: ", legal.message()));
+          absl::StrCat("journal entry ", journal_.size(), " contradicts those before it: ", legal.message()));
     }
     Event current = event;
     if (current.has_job_submitted()) {
       *current.mutable_job_submitted()->mutable_spec() = InThisVersion(event.job_submitted().spec());
     }
     state_.Apply(current);
-    ++number;
     return absl::OkStatus();
-  }));
+  };
+  RETURN_IF_ERROR(journal_.Replay(apply, load));
   ASSIGN_OR_RETURN(const std::vector<std::string> deleted, UnfinishedRemovals(*store_));
   deleted_.insert(deleted.begin(), deleted.end());
   scheduler_.Begin(clock_->Now());
-  spdlog::info("recovered events={} jobs={} workers={}", number, state_.jobs().size(), state_.workers().size());
+  spdlog::info("recovered events={} in_snapshot={} jobs={} workers={}", journal_.size(), restored, state_.jobs().size(),
+               state_.workers().size());
   CountState();
   return absl::OkStatus();
+}
+
+void CoordinatorCore::CutJournal() {
+  std::vector<std::string> records;
+  bool readable = true;
+  state_.Snapshot([&](const SnapshotRecord& record) {
+    records.push_back(record.SerializeAsString());
+    readable = readable && SnapshotRecord().ParseFromString(records.back());
+  });
+  const size_t count = records.size();
+  const absl::Status cut = readable ? journal_.Cut(std::move(records))
+                                    : absl::InternalError("a record of the snapshot would not be read back");
+  if (cut.ok()) {
+    spdlog::info("journal cut events={} snapshot_records={}", journal_.size(), count);
+    return;
+  }
+  metrics_->StoreFailed();
+  spdlog::warn("journal not cut events={} error=\"{}\"", journal_.size(), cut.ToString());
 }
 
 absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
@@ -154,6 +184,7 @@ void CoordinatorCore::Tick() {
   {
     absl::MutexLock lock(&mu_);
     DecideAndCommit();
+    if (journal_.IsLong()) CutJournal();
   }
   CleanUploads();
   RemoveDeleted();

@@ -34,21 +34,22 @@ namespace mimeo {
 class CoordinatorCore {
  public:
   // All outlive it.
-  CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options)
+  CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options,
+                  const JournalBounds& bounds = {})
       : options_(options),
         clock_(clock),
         metrics_(metrics),
         store_(store),
         checkpoints_(store),
         step_metrics_(store),
-        journal_(store),
+        journal_(store, bounds),
         scheduler_(&state_, options) {}
 
-  // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its
-  // number).
+  // Loads the journal's snapshot and replays the events behind it; call once, first. DataLoss: an event cannot be read,
+  // or contradicts those before it (its number); or the snapshot is damaged.
   absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Decides with the time that has passed. Call about once a second.
+  // Decides with the time that has passed, and cuts the journal when it has become long. Call about once a second.
   void Tick() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
 
   // Wakes everybody in AwaitJob, for good.
@@ -101,6 +102,8 @@ class CoordinatorCore {
  private:
   // The one door: check, journal (durable, together with `extra`), apply. In that order.
   absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts a snapshot in the place of the journal's events.
+  void CutJournal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get
   // the lock.
   void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

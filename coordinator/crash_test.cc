@@ -32,6 +32,9 @@ namespace {
 using testing::ClusterScript;
 using testing::FaultyStore;
 
+// So short that the journal is cut while the scripts run.
+constexpr JournalBounds kBounds = {/*entries=*/4, /*bytes=*/1 << 20};
+
 // Two jobs through every kind of event but forgetting. May be run again from its start at any point: that is how the
 // agents, who outlive the coordinator, tell it everything again.
 const std::vector<std::string>& Script() {
@@ -40,11 +43,13 @@ const std::vector<std::string>& Script() {
       "worker w1 slots=1",
       "submit j1 ranks=2 keep=1",
       "submit j2 ranks=2 teacher=clip",
+      "advance 1s heard=w0,w1",
       "rank j1 0 training step=5 digest=d1 store=127.0.0.1:4000",
       "rank j1 1 training step=5 digest=d1",
       "upload j1 step=10",
       "commit j1 generation=1 step=10",
       "report j1 generation=1 step=12",
+      "advance 1s heard=w0,w1",
       "upload j1 step=20",
       "commit j1 generation=1 step=20",
       "teacher clip",
@@ -53,6 +58,7 @@ const std::vector<std::string>& Script() {
       "rank j1 1 stopped step=20",
       "rank j2 0 training step=1 digest=d1",
       "cancel j2",
+      "advance 1s heard=w0,w1",
       "resume j1",
       "rank j1 0 completed step=100",
       "rank j1 1 completed step=100",
@@ -75,6 +81,7 @@ const std::vector<std::string>& DeletingScript() {
       "rank j1 0 completed step=100",
       "submit j2 ranks=1",
       "cancel j2",
+      "advance 1s heard=w0",
       "delete j1",
       "delete j2",
       "advance 1s",
@@ -112,7 +119,7 @@ int RunChild(const std::string& dir, int64_t at) {
   auto store = OpenRocksDbStore({dir + "/state"});
   if (!store.ok()) return 3;
   KillingStore killing(*std::move(store), at);
-  ClusterScript script(&killing, absl::Seconds(60));
+  ClusterScript script(&killing, absl::Seconds(60), kBounds);
   std::ofstream acknowledged(dir + "/acknowledged");
   for (const std::string& command : FileExists(dir + "/deletes") ? DeletingScript() : Script()) {
     script.Run(command);
@@ -162,7 +169,7 @@ void ExpectKept(const std::vector<std::string>& acknowledged, ClusterScript* scr
 
 // Recovers from `store`, checks what was promised, then lets the cluster go on.
 void ExpectRecovery(KeyValueStore* store, const std::vector<std::string>& acknowledged, const std::string& outcome) {
-  ClusterScript script(store, absl::Seconds(60));
+  ClusterScript script(store, absl::Seconds(60), kBounds);
   ExpectKept(acknowledged, &script);
   for (const std::string& command : Script()) {
     script.Run(command);
@@ -178,7 +185,7 @@ struct Undisturbed {
 
 Undisturbed RunUndisturbed() {
   FaultyStore store;
-  ClusterScript script(&store, absl::Seconds(60));
+  ClusterScript script(&store, absl::Seconds(60), kBounds);
   for (const std::string& command : Script()) {
     const std::string answer = script.Run(command);
     EXPECT_FALSE(absl::StrContains(answer, "FAILED_PRECONDITION")) << command << ": " << answer;
@@ -205,6 +212,12 @@ TEST(CrashTest, TheScriptEndsWell) {
   const Undisturbed run = RunUndisturbed();
   EXPECT_EQ(run.outcome, "j2 JOB_STATE_CANCELLED checkpoint=0\nj1 JOB_STATE_SUCCEEDED checkpoint=20\n");
   EXPECT_GE(run.writes, 20);
+  FaultyStore store;
+  ClusterScript script(&store, absl::Seconds(60), kBounds);
+  for (const std::string& command : Script()) script.Run(command);
+  const auto snapshot = ReadSnapshot(store);
+  ASSERT_OK(snapshot);
+  EXPECT_GT(snapshot->entries, 0) << "the journal was cut on the way";
 }
 
 TEST(CrashTest, KilledAtEveryWriteNothingAcknowledgedIsLost) {
@@ -228,7 +241,7 @@ TEST(CrashTest, WithoutPowerAtEveryWriteNothingAcknowledgedIsLost) {
       store.FailWrites(at, int64_t{1} << 30, absl::UnavailableError("no power"));
       std::vector<std::string> acknowledged;
       {
-        ClusterScript script(&store, absl::Seconds(60));
+        ClusterScript script(&store, absl::Seconds(60), kBounds);
         for (const std::string& command : Script()) {
           if (absl::StrContains(script.Run(command), "no power")) break;
           acknowledged.push_back(command);
@@ -263,7 +276,7 @@ void ExpectWholeOrGone(const std::string& id, bool deleted, ClusterScript* scrip
 }
 
 void ExpectDeletionGoesOn(KeyValueStore* store, const std::vector<std::string>& acknowledged) {
-  ClusterScript script(store, absl::Seconds(60));
+  ClusterScript script(store, absl::Seconds(60), kBounds);
   script.Run("advance 1s");
   EXPECT_EQ(script.Replayed(), script.core().StateForTest());
   const std::string said = absl::StrJoin(acknowledged, ",") + ",";
@@ -284,7 +297,7 @@ void ExpectDeletionGoesOn(KeyValueStore* store, const std::vector<std::string>& 
 
 int64_t WritesOfDeletion() {
   FaultyStore store;
-  ClusterScript script(&store, absl::Seconds(60));
+  ClusterScript script(&store, absl::Seconds(60), kBounds);
   for (const std::string& command : DeletingScript()) {
     const std::string answer = script.Run(command);
     EXPECT_FALSE(absl::StrContains(answer, "FAILED_PRECONDITION")) << command << ": " << answer;
@@ -316,7 +329,7 @@ TEST(CrashTest, WithoutPowerAtEveryWriteADeletedJobLeavesNothing) {
       store.FailWrites(at, int64_t{1} << 30, absl::UnavailableError("no power"));
       std::vector<std::string> acknowledged;
       {
-        ClusterScript script(&store, absl::Seconds(60));
+        ClusterScript script(&store, absl::Seconds(60), kBounds);
         for (const std::string& command : DeletingScript()) {
           if (absl::StrContains(script.Run(command), "no power")) break;
           acknowledged.push_back(command);
@@ -335,7 +348,7 @@ TEST(CrashTest, AFullDiskIsSaidAndSurvivedAtEveryWrite) {
     SCOPED_TRACE(absl::StrCat("disk full at write ", at));
     FaultyStore store;
     store.FailWrites(at, 2, absl::ResourceExhaustedError("disk full"));
-    ClusterScript script(&store, absl::Seconds(60));
+    ClusterScript script(&store, absl::Seconds(60), kBounds);
     for (int round = 0; round < 2; ++round) {
       for (const std::string& command : Script()) {
         // Who is refused comes again, as agents and clients do.

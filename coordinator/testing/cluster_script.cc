@@ -112,8 +112,8 @@ JobSpec ScriptJob(int num_ranks) {
   return spec;
 }
 
-ClusterScript::ClusterScript(KeyValueStore* store, absl::Duration lease)
-    : store_(store), exported_(MetricOwner::kCoordinator), metrics_(&exported_) {
+ClusterScript::ClusterScript(KeyValueStore* store, absl::Duration lease, const JournalBounds& bounds)
+    : store_(store), bounds_(bounds), exported_(MetricOwner::kCoordinator), metrics_(&exported_) {
   options_.lease = lease;
   const std::string recovered = Restart();
   ABSL_RAW_CHECK(recovered.empty(), recovered.c_str());
@@ -184,15 +184,15 @@ std::string ClusterScript::Execute(const Command& command) {
 }
 
 std::string ClusterScript::NewEvents() {
-  std::vector<std::string> lines;
-  const absl::Status read = Journal(store_).Replay([&](const Event& event) {
-    lines.push_back(EventText(event));
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return StatusText(read);
   std::string text;
-  for (size_t i = events_seen_; i < lines.size(); ++i) absl::StrAppend(&text, lines[i], "\n");
-  events_seen_ = lines.size();
+  Journal journal(store_);
+  const auto apply = [&](const Event& event) {
+    if (journal.size() >= events_seen_) absl::StrAppend(&text, EventText(event), "\n");
+    return absl::OkStatus();
+  };
+  const absl::Status read = journal.Replay(apply, [](const JournalSnapshot&) { return absl::OkStatus(); });
+  if (!read.ok()) return StatusText(read);
+  events_seen_ = journal.size();
   return text;
 }
 
@@ -210,11 +210,21 @@ std::vector<Job> ClusterScript::Jobs() const {
 
 std::string ClusterScript::Replayed() const {
   ClusterState state;
-  const absl::Status read = Journal(store_).Replay([&](const Event& event) {
+  const auto load = [&](const JournalSnapshot& snapshot) {
+    for (const std::string& bytes : snapshot.records) {
+      SnapshotRecord record;
+      record.ParseFromString(bytes);
+      const absl::Status legal = state.Restore(record);
+      if (!legal.ok()) return legal;
+    }
+    return absl::OkStatus();
+  };
+  const auto apply = [&](const Event& event) {
     const absl::Status legal = state.CheckReplayed(event);
     if (legal.ok()) state.Apply(event);
     return legal;
-  });
+  };
+  const absl::Status read = Journal(store_).Replay(apply, load);
   return read.ok() ? state.DebugString() : StatusText(read);
 }
 
@@ -410,7 +420,7 @@ std::string ClusterScript::Advance(const Command& command) {
 }
 
 std::string ClusterScript::Restart() {
-  core_ = std::make_unique<CoordinatorCore>(store_, &clock_, &metrics_, options_);
+  core_ = std::make_unique<CoordinatorCore>(store_, &clock_, &metrics_, options_, bounds_);
   const absl::Status recovered = core_->Recover();
   if (recovered.ok()) core_->Tick();
   return StatusText(recovered);

@@ -39,7 +39,7 @@ JobSpec ScriptJob(int num_ranks);
 class ClusterScript {
  public:
   // `store` outlives it. Recovers from what is there.
-  ClusterScript(KeyValueStore* store, absl::Duration lease);
+  ClusterScript(KeyValueStore* store, absl::Duration lease, const JournalBounds& bounds = {});
 
   std::string Run(const std::string& command);
   CoordinatorCore& core() { return *core_; }
@@ -47,7 +47,7 @@ class ClusterScript {
   // All of them, newest first.
   std::vector<Job> Jobs() const;
 
-  // The state that a fresh replay of the journal gives. REQUIRES: the journal can be read.
+  // The state that the journal gives to who reads it afresh. REQUIRES: the journal can be read.
   std::string Replayed() const;
 
  private:
@@ -82,11 +82,12 @@ class ClusterScript {
 
   KeyValueStore* const store_;
   SchedulerOptions options_;
+  const JournalBounds bounds_;
   FakeClock clock_;
   Metrics exported_;
   CoordinatorMetrics metrics_;
   std::unique_ptr<CoordinatorCore> core_;
-  size_t events_seen_ = 0;
+  int64_t events_seen_ = 0;
   std::map<std::string, std::string> incarnations_;          // by worker
   std::map<std::string, TeacherHeartbeatRequest> teachers_;  // by name
   // What each agent says of its ranks, by worker and (job, generation, rank), until the coordinator names the gang no
