@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "base/version.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
 #include "client/print.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
       "Example:\n  mimeo run recipes/quickstart_mae.textproto --out out/mae\n\n"
       "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong; 3 nobody answers at the server's "
       "address.");
+  app.set_version_flag("--version", mimeo::VersionText());
   app.require_subcommand(1);
   app.fallthrough();  // --server and -o may stand behind the verb
   // Its messages repeat the command line: one line, whatever stands there.

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
@@ -144,6 +145,30 @@ TEST(RecoverTest, MoreCheckpointsJobsAndWorkersThanTodaysLimitsAreReplayed) {
   EXPECT_EQ(job.checkpoint_step(), limits::kCheckpointsPerJob + 1);
 }
 
+// Its agent lives on while the coordinator is upgraded: it is refused with its next word, not only when it starts anew.
+TEST(RecoverTest, AWorkerThatRegisteredBeforeBuildsWereNamedIsThereAndIsRefusedWhenItSpeaks) {
+  const std::unique_ptr<KeyValueStore> store = *OpenRocksDbStore({"worker", true});
+  Journal journal(store.get());
+  ASSERT_OK(journal.Replay([](const Event&) { return absl::OkStatus(); }));
+  Event event;
+  event.mutable_worker_registered()->mutable_worker()->set_id("w0");
+  event.mutable_worker_registered()->mutable_worker()->set_incarnation("1");
+  event.mutable_worker_registered()->mutable_worker()->set_slots(1);
+  ASSERT_OK(journal.Append(event));
+  Metrics exported(MetricOwner::kCoordinator);
+  CoordinatorMetrics metrics(&exported);
+  CoordinatorCore core(store.get(), Clock::Real(), &metrics, SchedulerOptions());
+  ASSERT_OK(core.Recover());
+  ASSERT_OK_AND_ASSIGN(const ListWorkersReply workers, core.ListWorkers(ListWorkersRequest()));
+  EXPECT_EQ(workers.workers_size(), 1);
+  HeartbeatRequest request;
+  request.set_worker_id("w0");
+  request.set_incarnation("1");
+  EXPECT_THAT(core.Heartbeat(request),
+              testing::StatusIs(absl::StatusCode::kFailedPrecondition, "worker w0 is mimeo of an earlier build"));
+  core.Close();
+}
+
 // Once, specs had no bound: together they may be larger than a message. The jobs that fit run; the others end, and say
 // why.
 TEST(RecoverTest, SpecsThatDoNotFitIntoAnOrderDoNotSilenceTheirWorker) {
@@ -167,6 +192,7 @@ TEST(RecoverTest, SpecsThatDoNotFitIntoAnOrderDoNotSilenceTheirWorker) {
   worker.set_id("w0");
   worker.set_incarnation("1");
   worker.set_slots(7);
+  *worker.mutable_build() = ThisBuild();
   ASSERT_OK(core.RegisterWorker(worker));
   HeartbeatRequest request;
   request.set_worker_id("w0");

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/build_info.h"
 #include "base/digest.h"
 
 namespace mimeo::testing {
@@ -234,6 +235,7 @@ std::string ClusterScript::RegisterWorker(const Command& command) {
   worker.set_incarnation(command.Option("incarnation", "1"));
   worker.set_slots(static_cast<int>(command.Number("slots")));
   worker.set_host("127.0.0.1");
+  *worker.mutable_build() = ThisBuild();
   if (command.Number("cuda") > 0) {
     DeviceInfo* device = worker.add_devices();
     device->set_device(DEVICE_CUDA);

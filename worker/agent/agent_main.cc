@@ -10,6 +10,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/devices.h"
 #include "base/limits.h"
@@ -17,6 +18,7 @@
 #include "base/process.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent/agent.h"
 
@@ -88,7 +90,7 @@ absl::Status CheckTexts(const AgentFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
+absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags, const std::string& libtorch) {
   RETURN_IF_ERROR(CheckTexts(flags));
   AgentOptions options;
   ASSIGN_OR_RETURN(options.ranks.patience, DurationOf("--patience", flags.patience, absl::Seconds(1)));
@@ -97,6 +99,7 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   options.identity.set_id(flags.id);
   options.identity.set_slots(flags.slots);
   options.identity.set_host(flags.host);
+  *options.identity.mutable_build() = ThisBuild(libtorch);
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
   for (DeviceInfo device : devices) {
     device.set_name(ToText(device.name(), limits::kNameBytes));
@@ -118,8 +121,8 @@ absl::StatusOr<std::string> ServeMetrics(const std::string& address, Metrics* me
   return absl::StrCat(host, ":", port);
 }
 
-absl::Status Run(const AgentFlags& flags) {
-  ASSIGN_OR_RETURN(const AgentOptions options, OptionsOf(flags));
+absl::Status Run(const AgentFlags& flags, const std::string& libtorch) {
+  ASSIGN_OR_RETURN(const AgentOptions options, OptionsOf(flags, libtorch));
   Metrics metrics(MetricOwner::kWorker);
   ASSIGN_OR_RETURN(const std::string metrics_address, ServeMetrics(flags.metrics_listen, &metrics));
   ASSIGN_OR_RETURN(const std::unique_ptr<WorkerAgent> agent, WorkerAgent::Start(options, &metrics));
@@ -140,10 +143,11 @@ absl::Status Run(const AgentFlags& flags) {
 
 }  // namespace
 
-int RunAgent(int argc, char** argv) {
+int RunAgent(int argc, char** argv, const std::string& libtorch) {
   AgentFlags flags;
   CLI::App app("Runs the rank processes that the coordinator assigns to this host.", "worker agent");
   AddFlags(&app, &flags);
+  app.set_version_flag("--version", VersionText(libtorch));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -151,7 +155,8 @@ int RunAgent(int argc, char** argv) {
   }
   BlockStopSignals();
   StartLogging(absl::StrCat("worker.", flags.id));
-  const absl::Status status = Run(flags);
+  spdlog::info("{}", VersionText(libtorch));
+  const absl::Status status = Run(flags, libtorch);
   if (status.ok()) return 0;
   spdlog::error("agent failed error=\"{}\"", status.ToString());
   return absl::IsInvalidArgument(status) ? 2 : 1;
