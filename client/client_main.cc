@@ -5,6 +5,7 @@
 #include "base/address.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
 
@@ -15,6 +16,7 @@ int main(int argc, char** argv) {
       "Example:\n  mimeo run recipes/quickstart_mae.textproto --out out/mae\n\n"
       "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong; 3 nobody answers at the server's "
       "address.");
+  app.set_version_flag("--version", mimeo::VersionText());
   app.require_subcommand(1);
   app.fallthrough();  // --server and -o may stand behind the verb
   // Its messages repeat the command line: one line, whatever stands there.
@@ -32,6 +34,7 @@ int main(int argc, char** argv) {
   mimeo::AddRun(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
   mimeo::AddJobVerbs(&app, &invocation);
+  mimeo::AddDelete(&app, &invocation);
   mimeo::AddClusterVerbs(&app, &invocation);
   mimeo::AddToolVerbs(&app, &invocation);
   try {

@@ -27,10 +27,9 @@ absl::Status CheckKey(const PutChunksRequest& request) {
 
 absl::Status ChunkService::Put(const PutChunksRequest& request) {
   RETURN_IF_ERROR(CheckKey(request));
-  // With every chunk: a gang that ends during its upload is stopped here, not at the commit a gigabyte later.
-  RETURN_IF_ERROR(core_->AdmitChunk(request.job_id(), {request.step(), request.content_id()}));
+  // Admitted with every chunk: a gang that ends during its upload is stopped here, not at the commit a gigabyte later.
   const ChunkKey key = {request.job_id(), request.step(), request.content_id(), request.index()};
-  const absl::Status written = core_->checkpoints().PutChunk(key, request.sha256(), request.bytes());
+  const absl::Status written = core_->PutChunk(key, request.sha256(), request.bytes());
   if (absl::IsResourceExhausted(written) || absl::IsUnavailable(written)) core_->metrics().StoreFailed();
   RETURN_IF_ERROR(written);
   core_->metrics().ChunkReceived(static_cast<int64_t>(request.bytes().size()));

@@ -5,17 +5,34 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "base/build_info.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "base/text.h"
 #include "coordinator/answer.h"
 #include "coordinator/request_checks.h"
 
 namespace mimeo {
 
+// The protocol version first: what else is wrong may only be what this build does not know.
+absl::Status ClusterService::Register(const WorkerIdentity& worker) {
+  RETURN_IF_ERROR(CheckProtocol(absl::StrCat("worker ", ToText(worker.id(), limits::kNameBytes)), worker.build()));
+  RETURN_IF_ERROR(CheckWorker(worker));
+  return core_->RegisterWorker(worker);
+}
+
+absl::Status ClusterService::Hear(const TeacherHeartbeatRequest& teacher) {
+  RETURN_IF_ERROR(CheckProtocol(absl::StrCat("teacher ", ToText(teacher.name(), limits::kNameBytes)), teacher.build()));
+  RETURN_IF_ERROR(CheckTeacher(teacher));
+  return core_->TeacherHeartbeat(teacher);
+}
+
 grpc::Status ClusterService::RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request,
                                             RegisterWorkerReply* reply) {
   *reply->mutable_lease() =
       google::protobuf::util::TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(core_->lease()));
-  const absl::Status legal = CheckWorker(request->worker());
-  return Answer(core_, legal.ok() ? core_->RegisterWorker(request->worker()) : legal);
+  return Answer(core_, Register(request->worker()));
 }
 
 grpc::Status ClusterService::Heartbeat(grpc::ServerContext*, const HeartbeatRequest* request, HeartbeatReply* reply) {
@@ -61,8 +78,7 @@ grpc::Status ClusterService::CommitCheckpoint(grpc::ServerContext*, const Commit
 
 grpc::Status ClusterService::TeacherHeartbeat(grpc::ServerContext*, const TeacherHeartbeatRequest* request,
                                               TeacherHeartbeatReply*) {
-  const absl::Status legal = CheckTeacher(*request);
-  return Answer(core_, legal.ok() ? core_->TeacherHeartbeat(*request) : legal);
+  return Answer(core_, Hear(*request));
 }
 
 }  // namespace mimeo

@@ -28,6 +28,8 @@ class ClusterService final : public Cluster::Service {
                                 TeacherHeartbeatReply*) override;
 
  private:
+  absl::Status Register(const WorkerIdentity& worker);
+  absl::Status Hear(const TeacherHeartbeatRequest& teacher);
   // Counts the statuses that a heartbeat lost, and logs why where that is new.
   void NoteRefused(const std::string& worker_id, const RefusedStatuses& refused) ABSL_LOCKS_EXCLUDED(mu_);
 

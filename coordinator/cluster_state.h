@@ -9,15 +9,19 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "proto/event.pb.h"
+#include "proto/snapshot.pb.h"
 
 namespace mimeo {
 
+// Every field is in JobRecord of proto/snapshot.proto too.
 struct JobInfo {
   std::string id;
-  int64_t sequence = 0;  // order of submission
-  JobSpec spec;          // resolved
+  int64_t sequence = 0;    // order of submission
+  std::string request_id;  // of its submission
+  JobSpec spec;            // resolved
   JobState state = JOB_STATE_PENDING;
   Want want = WANT_RUN;
   std::string reason;                  // of the newest change
@@ -52,15 +56,25 @@ struct TeacherRecord {
 
 class ClusterState {
  public:
-  // Would Apply be legal? FailedPrecondition or InvalidArgument names the field; NotFound names the job or worker;
-  // AlreadyExists: the request id was used.
+  // May this new event happen: would Apply be legal, and is the event within today's limits? FailedPrecondition or
+  // InvalidArgument names the field; NotFound names the job or worker; AlreadyExists: the request id was used.
   absl::Status Check(const Event& event) const;
-  void Apply(const Event& event);  // REQUIRES: Check(event).ok()
+  // Likewise for an event of the journal: only whether it contradicts those before it. It was within the limits of its
+  // day, and they may have been wider.
+  absl::Status CheckReplayed(const Event& event) const;
+  void Apply(const Event& event);  // REQUIRES: CheckReplayed(event).ok()
+
+  // The whole state in records, always in the same order: an empty ClusterState that restores them one by one equals
+  // this one.
+  void Snapshot(absl::FunctionRef<void(const SnapshotRecord&)> visit) const;
+  // InvalidArgument: the record contradicts those before it, or is of a newer version.
+  absl::Status Restore(const SnapshotRecord& record);
 
   const absl::btree_map<std::string, JobInfo>& jobs() const { return jobs_; }
   const absl::btree_map<std::string, WorkerInfo>& workers() const { return workers_; }
   const absl::btree_map<std::string, TeacherRecord>& teachers() const { return teachers_; }
   const std::map<std::string, std::string>& requests() const { return requests_; }  // request id -> job id
+  const absl::btree_map<int64_t, std::string>& order() const { return order_; }     // sequence -> job id
 
   // Counts, kept because they are asked for with every event.
   int NumJobs(JobState state) const { return jobs_in_state_[state]; }
@@ -89,11 +103,13 @@ class ClusterState {
   void Register(const WorkerIdentity& worker);
   void Forget(const std::string& worker_id);
   void SetState(JobInfo* job, JobState state);
+  absl::Status RestoreJob(const JobRecord& record);
 
   absl::btree_map<std::string, JobInfo> jobs_;
   absl::btree_map<std::string, WorkerInfo> workers_;
   absl::btree_map<std::string, TeacherRecord> teachers_;
   std::map<std::string, std::string> requests_;
+  absl::btree_map<int64_t, std::string> order_;
   // Worker -> job -> slots. Follows from the placements; kept because it is asked for with every heartbeat.
   std::map<std::string, std::map<std::string, int>> slots_held_;
   std::set<std::string> drained_;  // workers, registered or not

@@ -15,6 +15,7 @@
 #include "coordinator/event_job.h"
 #include "coordinator/page.h"
 #include "job/job_spec.h"
+#include "store/job_bytes.h"
 
 namespace mimeo {
 namespace {
@@ -38,25 +39,57 @@ std::string Line(const Event& event) {
 
 absl::Status CoordinatorCore::Recover() {
   absl::MutexLock lock(&mu_);
-  int64_t number = 0;
-  RETURN_IF_ERROR(journal_.Replay([&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    const absl::Status legal = state_.Check(event);
+  int64_t restored = 0;
+  const auto load = [&](const JournalSnapshot& snapshot) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    restored = snapshot.entries;
+    for (size_t i = 0; i < snapshot.records.size(); ++i) {
+      SnapshotRecord record;
+      const bool read = record.ParseFromString(snapshot.records[i]);
+      if (record.has_job()) *record.mutable_job()->mutable_spec() = InThisVersion(record.job().spec());
+      const absl::Status legal = read ? state_.Restore(record) : absl::DataLossError("it cannot be read");
+      if (!legal.ok()) return absl::DataLossError(absl::StrCat("record ", i + 1, ": ", legal.message()));
+    }
+    return absl::OkStatus();
+  };
+  const auto apply = [&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    const absl::Status legal = state_.CheckReplayed(event);
     if (!legal.ok()) {
       return absl::DataLossError(
-          absl::StrCat("journal entry ", number, " contradicts those before it: ", legal.message()));
+          absl::StrCat("journal entry ", journal_.size(), " contradicts those before it: ", legal.message()));
     }
     Event current = event;
     if (current.has_job_submitted()) {
       *current.mutable_job_submitted()->mutable_spec() = InThisVersion(event.job_submitted().spec());
     }
     state_.Apply(current);
-    ++number;
     return absl::OkStatus();
-  }));
+  };
+  RETURN_IF_ERROR(journal_.Replay(apply, load));
+  ASSIGN_OR_RETURN(const std::vector<std::string> deleted, UnfinishedRemovals(*store_));
+  deleted_.insert(deleted.begin(), deleted.end());
   scheduler_.Begin(clock_->Now());
-  spdlog::info("recovered events={} jobs={} workers={}", number, state_.jobs().size(), state_.workers().size());
+  spdlog::info("recovered events={} in_snapshot={} jobs={} workers={}", journal_.size(), restored, state_.jobs().size(),
+               state_.workers().size());
   CountState();
   return absl::OkStatus();
+}
+
+void CoordinatorCore::CutJournal() {
+  std::vector<std::string> records;
+  bool readable = true;
+  state_.Snapshot([&](const SnapshotRecord& record) {
+    records.push_back(record.SerializeAsString());
+    readable = readable && SnapshotRecord().ParseFromString(records.back());
+  });
+  const size_t count = records.size();
+  const absl::Status cut = readable ? journal_.Cut(std::move(records))
+                                    : absl::InternalError("a record of the snapshot would not be read back");
+  if (cut.ok()) {
+    spdlog::info("journal cut events={} snapshot_records={}", journal_.size(), count);
+    return;
+  }
+  metrics_->StoreFailed();
+  spdlog::warn("journal not cut events={} error=\"{}\"", journal_.size(), cut.ToString());
 }
 
 absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
@@ -85,6 +118,7 @@ void CoordinatorCore::Notice(const Event& event) {
   spdlog::info("event {{{}}}", Line(event));
   const std::string job_id = JobOf(event);
   if (job_id.empty()) return;
+  if (event.has_job_deleted()) return ForgetJob(job_id);
   Touch(job_id);
   const JobInfo& job = state_.jobs().at(job_id);
   if (event.has_gang_placed()) {
@@ -111,6 +145,15 @@ void CoordinatorCore::Notice(const Event& event) {
   metrics_->JobEnded(job_id);
   uploads_.erase(job_id);
   uploads_to_clean_.insert(job_id);
+}
+
+void CoordinatorCore::ForgetJob(const std::string& job_id) {
+  metrics_->JobDeleted(job_id);
+  versions_.erase(job_id);
+  reports_.Forget(job_id);
+  uploads_.erase(job_id);
+  uploads_to_clean_.erase(job_id);
+  deleted_.insert(job_id);
 }
 
 void CoordinatorCore::DecideAndCommit() {
@@ -142,8 +185,10 @@ void CoordinatorCore::Tick() {
     absl::MutexLock lock(&mu_);
     DecideAndCommit();
     MoveGangs();
+    if (journal_.IsLong()) CutJournal();
   }
   CleanUploads();
+  RemoveDeleted();
   const absl::StatusOr<int64_t> bytes = store_->ApproximateBytes();
   if (bytes.ok()) metrics_->StoreBytes(*bytes);
 }
@@ -176,6 +221,21 @@ absl::Status CoordinatorCore::CleanUploadsOf(const std::string& job_id) {
     RETURN_IF_ERROR(checkpoints_.DeleteUpload(job_id, upload));
   }
   return absl::OkStatus();
+}
+
+void CoordinatorCore::RemoveDeleted() {
+  std::set<std::string> jobs;
+  {
+    absl::MutexLock lock(&mu_);
+    jobs.swap(deleted_);
+  }
+  for (const std::string& job : jobs) {
+    const absl::Status removed = RemoveJob(store_, job);
+    if (removed.ok()) continue;
+    spdlog::warn("bytes of a deleted job stay for now job={} error=\"{}\"", job, removed.ToString());
+    absl::MutexLock lock(&mu_);
+    deleted_.insert(job);
+  }
 }
 
 void CoordinatorCore::Close() {
@@ -256,6 +316,31 @@ absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want wan
   return Describe(*job);
 }
 
+absl::StatusOr<DeleteJobReply> CoordinatorCore::DeleteJob(const std::string& job_id) {
+  Event event;
+  event.mutable_job_deleted()->set_job_id(job_id);
+  std::vector<int64_t> steps;
+  {
+    absl::MutexLock lock(&mu_);
+    ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
+    RETURN_IF_ERROR(state_.Check(event));
+    steps = job->checkpoint_steps;
+  }
+  DeleteJobReply reply;
+  for (const int64_t step : steps) {  // without the lock: there may be many, and long ones
+    const absl::StatusOr<CheckpointManifest> manifest = checkpoints_.GetManifest(job_id, step);
+    if (manifest.ok()) reply.set_checkpoint_bytes(reply.checkpoint_bytes() + manifest->total_bytes());
+  }
+  {
+    absl::MutexLock writes(&writes_mu_);
+    absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(Commit(event, BeginRemoval(checkpoints_, job_id, steps.empty() ? 0 : steps.back())));
+    CountState();
+  }
+  RemoveDeleted();
+  return reply;
+}
+
 absl::StatusOr<ExplainReply> CoordinatorCore::ExplainJob(const std::string& job_id) const {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
@@ -289,10 +374,13 @@ absl::StatusOr<CoordinatorCore::Sighting> CoordinatorCore::AwaitJob(const std::s
     const auto found = versions_.find(job_id);
     return found == versions_.end() ? int64_t{1} : found->second + 1;
   };
-  const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return closed_ || version() != seen; };
+  const auto ready = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return closed_ || version() != seen || state_.jobs().count(job_id) == 0;
+  };
   clock_->Await(&mu_, absl::Condition(&ready), deadline);
   if (closed_) return absl::UnavailableError("the coordinator shuts down");
-  return Sighting{Describe(state_.jobs().at(job_id)), version()};
+  ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
+  return Sighting{Describe(*job), version()};
 }
 
 std::string CoordinatorCore::StateForTest() const {

@@ -34,21 +34,22 @@ namespace mimeo {
 class CoordinatorCore {
  public:
   // All outlive it.
-  CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options)
+  CoordinatorCore(KeyValueStore* store, Clock* clock, CoordinatorMetrics* metrics, const SchedulerOptions& options,
+                  const JournalBounds& bounds = {})
       : options_(options),
         clock_(clock),
         metrics_(metrics),
         store_(store),
         checkpoints_(store),
         step_metrics_(store),
-        journal_(store),
+        journal_(store, bounds),
         scheduler_(&state_, options) {}
 
-  // Replays the journal; call once, first. DataLoss: an event cannot be read, or contradicts those before it (its
-  // number).
+  // Loads the journal's snapshot and replays the events behind it; call once, first. DataLoss: an event cannot be read,
+  // or contradicts those before it (its number); or the snapshot is damaged.
   absl::Status Recover() ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Decides with the time that has passed. Call about once a second.
+  // Decides with the time that has passed, and cuts the journal when it has become long. Call about once a second.
   void Tick() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
 
   // Wakes everybody in AwaitJob, for good.
@@ -59,6 +60,8 @@ class CoordinatorCore {
   absl::StatusOr<Job> GetJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListJobsReply> ListJobs(const ListJobsRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<Job> Control(const std::string& job_id, Want want) ABSL_LOCKS_EXCLUDED(mu_);
+  // Its bytes are gone too when it returns, or, where the store cannot be written just now, some tick later.
+  absl::StatusOr<DeleteJobReply> DeleteJob(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_, writes_mu_);
   absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListWorkersReply> ListWorkers(const ListWorkersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListTeachersReply> ListTeachers(const ListTeachersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
@@ -67,7 +70,7 @@ class CoordinatorCore {
   absl::StatusOr<DrainWorkerReply> DrainWorker(const DrainWorkerRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The job once its version is not `seen` (versions grow with each change; 0 is none), or at the deadline whatever it
-  // is. Unavailable: closed.
+  // is. Unavailable: closed. NotFound: it is deleted, also while somebody waits.
   struct Sighting {
     Job job;
     int64_t version = 0;
@@ -80,10 +83,12 @@ class CoordinatorCore {
   absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status LeaveCluster(const LeaveClusterRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_, writes_mu_);
   absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
-  // May a chunk of this upload come in? NotFound; FailedPrecondition: the job has no gang, so nobody could commit it.
-  absl::Status AdmitChunk(const std::string& job_id, const Upload& upload) ABSL_LOCKS_EXCLUDED(mu_);
+  // Stores a chunk (CheckpointStore::PutChunk). NotFound; FailedPrecondition: the job has no gang, so nobody could
+  // commit it.
+  absl::Status PutChunk(const ChunkKey& key, absl::string_view sha256, absl::string_view bytes)
+      ABSL_LOCKS_EXCLUDED(mu_, writes_mu_);
 
   // Thread-safe by themselves.
   CheckpointStore& checkpoints() { return checkpoints_; }
@@ -97,6 +102,8 @@ class CoordinatorCore {
  private:
   // The one door: check, journal (durable, together with `extra`), apply. In that order.
   absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts a snapshot in the place of the journal's events.
+  void CutJournal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get
   // the lock.
   void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -107,6 +114,10 @@ class CoordinatorCore {
   // Deletes chunks that were never committed: all of a final job, and of one that keeps beginning uploads all but those
   // of the uploads that were begun last. Not while a commit is under way: at a later tick then.
   void CleanUploads() ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
+  absl::Status AdmitChunk(const std::string& job_id, const Upload& upload) ABSL_LOCKS_EXCLUDED(mu_);
+  void ForgetJob(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // what is volatile of a deleted one
+  // Removes the bytes of deleted jobs. What cannot be removed now is tried again by the next tick.
+  void RemoveDeleted() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CleanUploadsOf(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(commits_mu_);
 
@@ -142,6 +153,9 @@ class CoordinatorCore {
 
   // Shared from a manifest's verification to its commit: no chunk that was found whole goes away in between.
   absl::Mutex commits_mu_ ABSL_ACQUIRED_BEFORE(mu_);
+  // Shared while something of a job is written that was found to be there. A job is deleted under it alone: nothing of
+  // it is written afterwards, and its bytes can be removed in peace.
+  absl::Mutex writes_mu_ ABSL_ACQUIRED_BEFORE(mu_);
   mutable absl::Mutex mu_;
   Journal journal_ ABSL_GUARDED_BY(mu_);
   ClusterState state_ ABSL_GUARDED_BY(mu_);
@@ -156,6 +170,7 @@ class CoordinatorCore {
   std::map<std::string, std::deque<Upload>> uploads_
       ABSL_GUARDED_BY(mu_);                                      // by job: begun last and not committed, in that order
   std::set<std::string> uploads_to_clean_ ABSL_GUARDED_BY(mu_);  // jobs
+  std::set<std::string> deleted_ ABSL_GUARDED_BY(mu_);           // jobs whose bytes are to be removed
 };
 
 }  // namespace mimeo

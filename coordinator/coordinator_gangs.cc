@@ -8,6 +8,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -49,9 +50,13 @@ Event LostGang(const JobInfo& job, const std::string& worker_id, bool counts) {
   return event;
 }
 
-absl::Status Superseded(absl::string_view name) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("a newer incarnation of ", ToText(name, limits::kNameBytes), " is registered"));
+std::string NewerIncarnation(absl::string_view name) {
+  return absl::StrCat("a newer incarnation of ", ToText(name, limits::kNameBytes), " is registered");
+}
+
+// Of a worker: its agent ends.
+absl::Status Superseded(absl::string_view worker_id) {
+  return absl::FailedPreconditionError(NewerIncarnation(worker_id));
 }
 
 }  // namespace
@@ -173,6 +178,9 @@ absl::Status CoordinatorCore::CheckIncarnation(const std::string& worker_id, con
 absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest& request) {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckIncarnation(request.worker_id(), request.incarnation()));
+  // It registered at a coordinator of before, whose journal this one replayed.
+  const WorkerIdentity& identity = state_.workers().at(request.worker_id()).identity;
+  RETURN_IF_ERROR(CheckProtocol(absl::StrCat("worker ", identity.id()), identity.build()));
   const int64_t events_before = journal_.size();
   const bool news = scheduler_.HearWorker(request.worker_id(), clock_->Now(), request.leaving());
   if (scheduler_.MustEmpty(request.worker_id())) EmptyWorker(request.worker_id());
@@ -288,7 +296,7 @@ absl::Status CoordinatorCore::TeacherHeartbeat(const TeacherHeartbeatRequest& re
   absl::MutexLock lock(&mu_);
   const auto superseded = superseded_teachers_.find(request.name());
   if (superseded != superseded_teachers_.end() && superseded->second == request.incarnation()) {
-    return Superseded(request.name());
+    return absl::AlreadyExistsError(NewerIncarnation(request.name()));  // it serves on those that know it
   }
   const auto before = state_.teachers().find(request.name());
   const bool known = before != state_.teachers().end();
@@ -315,6 +323,7 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
     return absl::InvalidArgumentError(absl::StrCat("steps: ", request.steps_size(), " and evaluations: ",
                                                    request.evaluations_size(), "; at most ", limits::kStepsPerReport));
   }
+  absl::ReaderMutexLock writes(&writes_mu_);
   {
     absl::MutexLock lock(&mu_);
     ASSIGN_OR_RETURN(const JobInfo* job, FindJob(request.job_id()));
@@ -342,6 +351,12 @@ absl::Status CoordinatorCore::ReportSteps(const ReportStepsRequest& request) {
   return absl::OkStatus();
 }
 
+absl::Status CoordinatorCore::PutChunk(const ChunkKey& key, absl::string_view sha256, absl::string_view bytes) {
+  absl::ReaderMutexLock writes(&writes_mu_);
+  RETURN_IF_ERROR(AdmitChunk(key.job_id, {key.step, key.content_id}));
+  return checkpoints_.PutChunk(key, sha256, bytes);
+}
+
 absl::Status CoordinatorCore::AdmitChunk(const std::string& job_id, const Upload& upload) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
@@ -367,6 +382,10 @@ absl::Status CoordinatorCore::CheckCommit(const CheckpointManifest& manifest) co
 
 absl::Status CoordinatorCore::CommitCheckpoint(const CheckpointManifest& manifest) {
   if (manifest.content_id().empty()) return absl::InvalidArgumentError("manifest.content_id: required");
+  {
+    absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(FindJob(manifest.job_id()).status());
+  }
   const absl::StatusOr<CheckpointManifest> before = checkpoints_.GetManifest(manifest.job_id(), manifest.step());
   if (before.ok() && before->content_id() == manifest.content_id()) return absl::OkStatus();
   const absl::Status legal = CheckCommit(manifest);

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -73,16 +74,16 @@ Job CoordinatorCore::Describe(const JobInfo& job) const {
 absl::StatusOr<ListJobsReply> CoordinatorCore::ListJobs(const ListJobsRequest& request) const {
   ASSIGN_OR_RETURN(Page page, Page::Open("jobs", request.page_size(), request.page_token()));
   absl::MutexLock lock(&mu_);
-  // Jobs are numbered from 1 without a gap, and none is ever removed.
-  auto number = static_cast<int64_t>(state_.jobs().size());
-  if (!page.after().empty()) {
-    ASSIGN_OR_RETURN(const JobInfo* last, FindJob(page.after()));
-    number = last->sequence - 1;
+  // The page before may end with a job that is deleted by now: its place in the order tells.
+  int64_t before = std::numeric_limits<int64_t>::max();
+  if (!page.after().empty() && !absl::SimpleAtoi(page.after(), &before)) {
+    return absl::InvalidArgumentError(absl::StrCat("page_token: \"", ToText(page.after(), limits::kNameBytes), "\""));
   }
   ListJobsReply reply;
-  for (; number > 0; --number) {
-    Job job = Outline(state_.jobs().at(absl::StrCat("j", number)));
-    if (!page.Takes(job.id(), static_cast<int64_t>(job.ByteSizeLong()))) break;
+  for (auto place = state_.order().lower_bound(before); place != state_.order().begin();) {
+    --place;
+    Job job = Outline(state_.jobs().at(place->second));
+    if (!page.Takes(absl::StrCat(place->first), static_cast<int64_t>(job.ByteSizeLong()))) break;
     *reply.add_jobs() = std::move(job);
   }
   reply.set_next_page_token(page.next_page_token());

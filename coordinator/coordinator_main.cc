@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
+#include "base/version.h"
 #include "coordinator/chunk_service.h"
 #include "coordinator/cluster_service.h"
 #include "coordinator/coordinator.h"
@@ -80,6 +81,7 @@ absl::Status Serve(const Flags& flags) {
   ASSIGN_OR_RETURN(const Address metrics_bound, exported.Serve(metrics_listen));
   const std::string address = listen.WithPort(server->port()).ToString();
   const std::string metrics_address = metrics_bound.ToString();
+  spdlog::info("{}", VersionText());
   spdlog::info("listening address={} metrics={} data_dir={}", address, metrics_address, flags.data_dir);
   if (!flags.announce.empty()) {
     RETURN_IF_ERROR(Announce(flags.announce, {{"address", address}, {"metrics_address", metrics_address}}));
@@ -98,6 +100,7 @@ int Main(int argc, char** argv) {
   CLI::App app(
       "Mimeo's coordinator: queues jobs, places gangs, keeps checkpoints and metrics.\n"
       "Example: coordinator --listen 0.0.0.0:7070 --data_dir /var/lib/mimeo");
+  app.set_version_flag("--version", VersionText());
   app.add_option("--listen", flags.listen, "HOST:PORT for clients, workers and teachers; port 0 takes a free one")
       ->capture_default_str();
   app.add_option("--data_dir", flags.data_dir, "directory of everything that it remembers; one coordinator only")

@@ -72,6 +72,11 @@ void CoordinatorMetrics::JobEnded(const std::string& job_id) {
   ended_.pop_front();
 }
 
+void CoordinatorMetrics::JobDeleted(const std::string& job_id) {
+  JobGoesOn(job_id);
+  metrics_->Forget("job", job_id);
+}
+
 void CoordinatorMetrics::JobGoesOn(const std::string& job_id) {
   absl::MutexLock lock(&mu_);
   ended_.erase(std::remove(ended_.begin(), ended_.end(), job_id), ended_.end());

@@ -46,6 +46,8 @@ class CoordinatorMetrics {
   void JobEnded(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
   // A job that had failed was resumed, say.
   void JobGoesOn(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
+  // Nothing of it is shown any more.
+  void JobDeleted(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   Metrics* const metrics_;

@@ -137,6 +137,11 @@ grpc::Status CoordinatorService::ControlJob(grpc::ServerContext*, const ControlJ
   return Answer(core_, core_->Control(request->job_id(), request->want()), reply);
 }
 
+grpc::Status CoordinatorService::DeleteJob(grpc::ServerContext*, const DeleteJobRequest* request,
+                                           DeleteJobReply* reply) {
+  return Answer(core_, core_->DeleteJob(request->job_id()), reply);
+}
+
 grpc::Status CoordinatorService::Explain(grpc::ServerContext*, const GetJobRequest* request, ExplainReply* reply) {
   const grpc::Status answer = Answer(core_, core_->ExplainJob(request->job_id()), reply);
   CutReasons(reply);
@@ -155,7 +160,9 @@ grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const Met
     if (!job.ok()) return Answer(core_, job.status());
     const absl::Status written = tail.WriteNew();
     if (!written.ok()) return Answer(core_, written);
-    if (!request->follow() || IsFinal(job->state())) return grpc::Status::OK;
+    if (request->follow() && !IsFinal(job->state())) continue;
+    // Of a job that was deleted meanwhile not all may have been there to be written.
+    return Answer(core_, core_->GetJob(request->job_id()).status());
   }
 }
 

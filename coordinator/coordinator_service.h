@@ -21,6 +21,7 @@ class CoordinatorService final : public Coordinator::Service {
   grpc::Status WatchJob(grpc::ServerContext* context, const GetJobRequest* request,
                         grpc::ServerWriter<Job>* writer) override;
   grpc::Status ControlJob(grpc::ServerContext*, const ControlJobRequest* request, Job* reply) override;
+  grpc::Status DeleteJob(grpc::ServerContext*, const DeleteJobRequest* request, DeleteJobReply* reply) override;
   grpc::Status Explain(grpc::ServerContext*, const GetJobRequest* request, ExplainReply* reply) override;
   grpc::Status Metrics(grpc::ServerContext* context, const MetricsRequest* request,
                        grpc::ServerWriter<MetricsReply>* writer) override;

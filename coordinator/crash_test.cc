@@ -22,6 +22,7 @@
 #include "base/subprocess.h"
 #include "base/testing/status_matchers.h"
 #include "coordinator/testing/cluster_script.h"
+#include "store/keys.h"
 #include "store/rocksdb_store.h"
 #include "store/testing/faulty_store.h"
 
@@ -31,6 +32,9 @@ namespace {
 using testing::ClusterScript;
 using testing::FaultyStore;
 
+// So short that the journal is cut while the scripts run.
+constexpr JournalBounds kBounds = {/*entries=*/4, /*bytes=*/1 << 20};
+
 // Two jobs through every kind of event but forgetting. May be run again from its start at any point: that is how the
 // agents, who outlive the coordinator, tell it everything again.
 const std::vector<std::string>& Script() {
@@ -39,11 +43,13 @@ const std::vector<std::string>& Script() {
       "worker w1 slots=1",
       "submit j1 ranks=2 keep=1",
       "submit j2 ranks=2 teacher=clip",
+      "advance 1s heard=w0,w1",
       "rank j1 0 training step=5 digest=d1 store=127.0.0.1:4000",
       "rank j1 1 training step=5 digest=d1",
       "upload j1 step=10",
       "commit j1 generation=1 step=10",
       "report j1 generation=1 step=12",
+      "advance 1s heard=w0,w1",
       "upload j1 step=20",
       "commit j1 generation=1 step=20",
       "teacher clip",
@@ -52,9 +58,33 @@ const std::vector<std::string>& Script() {
       "rank j1 1 stopped step=20",
       "rank j2 0 training step=1 digest=d1",
       "cancel j2",
+      "advance 1s heard=w0,w1",
       "resume j1",
       "rank j1 0 completed step=100",
       "rank j1 1 completed step=100",
+  };
+  return *script;
+}
+
+// Two jobs end and are deleted: one with checkpoints, metrics and an upload that was never committed, one with nothing.
+const std::vector<std::string>& DeletingScript() {
+  static const auto* const script = new std::vector<std::string>{
+      "worker w0 slots=1",
+      "submit j1 ranks=1 keep=3",
+      "rank j1 0 training step=5 digest=d1",
+      "upload j1 step=10",
+      "commit j1 generation=1 step=10",
+      "report j1 generation=1 step=12",
+      "upload j1 step=20",
+      "commit j1 generation=1 step=20",
+      "upload j1 step=30",
+      "rank j1 0 completed step=100",
+      "submit j2 ranks=1",
+      "cancel j2",
+      "advance 1s heard=w0",
+      "delete j1",
+      "delete j2",
+      "advance 1s",
   };
   return *script;
 }
@@ -89,9 +119,9 @@ int RunChild(const std::string& dir, int64_t at) {
   auto store = OpenRocksDbStore({dir + "/state"});
   if (!store.ok()) return 3;
   KillingStore killing(*std::move(store), at);
-  ClusterScript script(&killing, absl::Seconds(60));
+  ClusterScript script(&killing, absl::Seconds(60), kBounds);
   std::ofstream acknowledged(dir + "/acknowledged");
-  for (const std::string& command : Script()) {
+  for (const std::string& command : FileExists(dir + "/deletes") ? DeletingScript() : Script()) {
     script.Run(command);
     acknowledged << command << std::endl;
   }
@@ -139,7 +169,7 @@ void ExpectKept(const std::vector<std::string>& acknowledged, ClusterScript* scr
 
 // Recovers from `store`, checks what was promised, then lets the cluster go on.
 void ExpectRecovery(KeyValueStore* store, const std::vector<std::string>& acknowledged, const std::string& outcome) {
-  ClusterScript script(store, absl::Seconds(60));
+  ClusterScript script(store, absl::Seconds(60), kBounds);
   ExpectKept(acknowledged, &script);
   for (const std::string& command : Script()) {
     script.Run(command);
@@ -155,7 +185,7 @@ struct Undisturbed {
 
 Undisturbed RunUndisturbed() {
   FaultyStore store;
-  ClusterScript script(&store, absl::Seconds(60));
+  ClusterScript script(&store, absl::Seconds(60), kBounds);
   for (const std::string& command : Script()) {
     const std::string answer = script.Run(command);
     EXPECT_FALSE(absl::StrContains(answer, "FAILED_PRECONDITION")) << command << ": " << answer;
@@ -163,10 +193,31 @@ Undisturbed RunUndisturbed() {
   return {Outcome(&script), store.writes()};
 }
 
+// The child of RunChild on `dir`, killed after write `at`; what it had acknowledged.
+std::vector<std::string> RunKilled(const std::string& dir, int64_t at) {
+  Subprocess::Options options;
+  options.argv = {"/proc/self/exe", "--child", dir, absl::StrCat(at)};
+  options.output_path = dir + "/log";
+  const auto child = Subprocess::Start(options);
+  EXPECT_OK(child);
+  const auto exit = (*child)->Wait(Clock::Real()->Now() + absl::Minutes(1));
+  EXPECT_OK(exit);
+  EXPECT_EQ(exit->signal, SIGKILL) << exit->ToString();
+  const auto lines = ReadFile(dir + "/acknowledged");
+  EXPECT_OK(lines);
+  return absl::StrSplit(lines.value_or(""), '\n', absl::SkipEmpty());
+}
+
 TEST(CrashTest, TheScriptEndsWell) {
   const Undisturbed run = RunUndisturbed();
   EXPECT_EQ(run.outcome, "j2 JOB_STATE_CANCELLED checkpoint=0\nj1 JOB_STATE_SUCCEEDED checkpoint=20\n");
   EXPECT_GE(run.writes, 20);
+  FaultyStore store;
+  ClusterScript script(&store, absl::Seconds(60), kBounds);
+  for (const std::string& command : Script()) script.Run(command);
+  const auto snapshot = ReadSnapshot(store);
+  ASSERT_OK(snapshot);
+  EXPECT_GT(snapshot->entries, 0) << "the journal was cut on the way";
 }
 
 TEST(CrashTest, KilledAtEveryWriteNothingAcknowledgedIsLost) {
@@ -174,15 +225,9 @@ TEST(CrashTest, KilledAtEveryWriteNothingAcknowledgedIsLost) {
   for (int64_t at = 1; at <= run.writes; ++at) {
     SCOPED_TRACE(absl::StrCat("killed after write ", at, ", before anybody hears of it"));
     const TempDir dir;
-    Subprocess::Options options;
-    options.argv = {"/proc/self/exe", "--child", dir.path(), absl::StrCat(at)};
-    options.output_path = dir.path() + "/log";
-    ASSERT_OK_AND_ASSIGN(const auto child, Subprocess::Start(options));
-    ASSERT_OK_AND_ASSIGN(const ExitStatus exit, child->Wait(Clock::Real()->Now() + absl::Minutes(1)));
-    ASSERT_EQ(exit.signal, SIGKILL) << exit.ToString();
-    ASSERT_OK_AND_ASSIGN(const std::string lines, ReadFile(dir.path() + "/acknowledged"));
+    const std::vector<std::string> acknowledged = RunKilled(dir.path(), at);
     ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir.path() + "/state"}));
-    ExpectRecovery(store.get(), absl::StrSplit(lines, '\n', absl::SkipEmpty()), run.outcome);
+    ExpectRecovery(store.get(), acknowledged, run.outcome);
   }
 }
 
@@ -196,7 +241,7 @@ TEST(CrashTest, WithoutPowerAtEveryWriteNothingAcknowledgedIsLost) {
       store.FailWrites(at, int64_t{1} << 30, absl::UnavailableError("no power"));
       std::vector<std::string> acknowledged;
       {
-        ClusterScript script(&store, absl::Seconds(60));
+        ClusterScript script(&store, absl::Seconds(60), kBounds);
         for (const std::string& command : Script()) {
           if (absl::StrContains(script.Run(command), "no power")) break;
           acknowledged.push_back(command);
@@ -208,6 +253,94 @@ TEST(CrashTest, WithoutPowerAtEveryWriteNothingAcknowledgedIsLost) {
   }
 }
 
+int KeysIn(const KeyValueStore& store, Family family, const std::string& prefix) {
+  int keys = 0;
+  EXPECT_OK(store.Scan(family, prefix, "", [&](absl::string_view, absl::string_view) { return ++keys > 0; }));
+  return keys;
+}
+
+// Everything of the job, or nothing at all.
+void ExpectWholeOrGone(const std::string& id, bool deleted, ClusterScript* script, const KeyValueStore& store) {
+  const absl::StatusOr<Job> job = script->core().GetJob(id);
+  if (job.ok()) {
+    EXPECT_FALSE(deleted) << id << " was deleted, and is back";
+    if (job->checkpoint_step() == 0) return;
+    const auto newest = script->core().checkpoints().GetManifest(id, job->checkpoint_step());
+    ASSERT_OK(newest);
+    EXPECT_OK(script->core().checkpoints().GetChunk(*newest, 0));
+    return;
+  }
+  for (const Family family : {Family::kManifests, Family::kChunks, Family::kMetrics}) {
+    EXPECT_EQ(KeysIn(store, family, NameKey(id)), 0) << id << ", family " << static_cast<int>(family);
+  }
+}
+
+void ExpectDeletionGoesOn(KeyValueStore* store, const std::vector<std::string>& acknowledged) {
+  ClusterScript script(store, absl::Seconds(60), kBounds);
+  script.Run("advance 1s");
+  EXPECT_EQ(script.Replayed(), script.core().StateForTest());
+  const std::string said = absl::StrJoin(acknowledged, ",") + ",";
+  for (const char* id : {"j1", "j2"}) {
+    ExpectWholeOrGone(id, absl::StrContains(said, absl::StrCat("delete ", id, ",")), &script, *store);
+  }
+  if (!absl::StrContains(said, "submit j2")) return;
+  script.Run("cancel j1");
+  for (const char* id : {"j1", "j2"}) {
+    script.Run(absl::StrCat("cancel ", id));
+    script.Run(absl::StrCat("delete ", id));
+    EXPECT_TRUE(absl::IsNotFound(script.core().GetJob(id).status())) << id;
+    ExpectWholeOrGone(id, true, &script, *store);
+  }
+  EXPECT_EQ(KeysIn(*store, Family::kManifests, ""), 0) << "no mark of a deletion stays";
+  EXPECT_TRUE(absl::StrContains(script.Run("submit j1 ranks=1 keep=9"), "it is called j3"));
+}
+
+int64_t WritesOfDeletion() {
+  FaultyStore store;
+  ClusterScript script(&store, absl::Seconds(60), kBounds);
+  for (const std::string& command : DeletingScript()) {
+    const std::string answer = script.Run(command);
+    EXPECT_FALSE(absl::StrContains(answer, "FAILED_PRECONDITION")) << command << ": " << answer;
+  }
+  for (const Family family : {Family::kManifests, Family::kChunks, Family::kMetrics}) {
+    EXPECT_EQ(KeysIn(store, family, ""), 0) << static_cast<int>(family);
+  }
+  return store.writes();
+}
+
+TEST(CrashTest, KilledAtEveryWriteADeletedJobLeavesNothing) {
+  const int64_t writes = WritesOfDeletion();
+  for (int64_t at = 1; at <= writes; ++at) {
+    SCOPED_TRACE(absl::StrCat("killed after write ", at));
+    const TempDir dir;
+    ASSERT_OK(WriteFileAtomic(dir.path() + "/deletes", ""));
+    const std::vector<std::string> acknowledged = RunKilled(dir.path(), at);
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir.path() + "/state"}));
+    ExpectDeletionGoesOn(store.get(), acknowledged);
+  }
+}
+
+TEST(CrashTest, WithoutPowerAtEveryWriteADeletedJobLeavesNothing) {
+  const int64_t writes = WritesOfDeletion();
+  for (int64_t at = 1; at <= writes; ++at) {
+    for (const int64_t keep : {int64_t{0}, int64_t{1} << 30}) {
+      SCOPED_TRACE(absl::StrCat("no power at write ", at, ", unsynced writes kept: ", keep));
+      FaultyStore store;
+      store.FailWrites(at, int64_t{1} << 30, absl::UnavailableError("no power"));
+      std::vector<std::string> acknowledged;
+      {
+        ClusterScript script(&store, absl::Seconds(60), kBounds);
+        for (const std::string& command : DeletingScript()) {
+          if (absl::StrContains(script.Run(command), "no power")) break;
+          acknowledged.push_back(command);
+        }
+      }
+      const std::unique_ptr<KeyValueStore> disk = store.Crash(keep);
+      ExpectDeletionGoesOn(disk.get(), acknowledged);
+    }
+  }
+}
+
 // A full disk loses nothing and stops nothing: the coordinator says so, and goes on when there is room.
 TEST(CrashTest, AFullDiskIsSaidAndSurvivedAtEveryWrite) {
   const Undisturbed run = RunUndisturbed();
@@ -215,7 +348,7 @@ TEST(CrashTest, AFullDiskIsSaidAndSurvivedAtEveryWrite) {
     SCOPED_TRACE(absl::StrCat("disk full at write ", at));
     FaultyStore store;
     store.FailWrites(at, 2, absl::ResourceExhaustedError("disk full"));
-    ClusterScript script(&store, absl::Seconds(60));
+    ClusterScript script(&store, absl::Seconds(60), kBounds);
     for (int round = 0; round < 2; ++round) {
       for (const std::string& command : Script()) {
         // Who is refused comes again, as agents and clients do.

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/metrics_server.h"
 #include "base/status_macros.h"
@@ -79,6 +80,7 @@ class Cluster {
       worker.set_id(absl::StrCat("w", i));
       worker.set_incarnation("1");
       worker.set_slots(1);
+      *worker.mutable_build() = ThisBuild();
       if (i < kCudaWorkers) worker.add_devices()->set_device(DEVICE_CUDA);
       RETURN_IF_ERROR(core_.RegisterWorker(worker));
     }

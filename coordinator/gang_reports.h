@@ -47,6 +47,7 @@ class GangReports {
   // progress apart).
   bool Hear(const JobInfo& job, const std::string& worker_id, const RankStatus& status, absl::Time now);
   void HearStep(const JobInfo& job, int64_t generation, int64_t step);
+  void Forget(const std::string& job_id) { by_job_.erase(job_id); }
 
  private:
   std::map<std::string, GangReport> by_job_;

@@ -28,6 +28,28 @@ class Mender {
  public:
   explicit Mender(const std::set<CheckpointName>& lost) : lost_(lost) {}
 
+  // A job of the snapshot whose record is lost is lost itself: what says so is that the record is set aside.
+  void Restore(const FoundEntry& found) {
+    SnapshotRecord record;
+    absl::Status legal = found.bytes.status();
+    if (legal.ok() && !record.ParseFromString(*found.bytes)) legal = absl::DataLossError("it cannot be read");
+    if (record.has_job()) ForgetLostCheckpoints(record.mutable_job());
+    if (legal.ok()) legal = mended_.state.Restore(record);
+    if (legal.ok()) return;
+    mended_.set_aside.push_back({found.number, /*in_snapshot=*/true,
+                                 record.has_job() ? absl::StrCat("job ", record.job().id()) : "unreadable",
+                                 std::string(legal.message()), found.bytes.value_or("")});
+  }
+
+  // The state so far stands for the first entries.
+  void EndSnapshot(int64_t first, const std::string& problem) {
+    mended_.first = first;
+    if (!problem.empty()) mended_.changes.push_back(problem);
+    if (first == 0) return;
+    mended_.state.Snapshot(
+        [&](const SnapshotRecord& record) { mended_.snapshot.push_back(record.SerializeAsString()); });
+  }
+
   void Add(const FoundEntry& entry) {
     if (!entry.bytes.ok()) {
       const bool missing = absl::IsNotFound(entry.bytes.status());
@@ -54,6 +76,20 @@ class Mender {
   MendedJournal Take() && { return std::move(mended_); }
 
  private:
+  void ForgetLostCheckpoints(JobRecord* job) {
+    std::vector<int64_t> kept;
+    for (const int64_t step : job->checkpoint_steps()) {
+      if (lost_.count({job->id(), step}) == 0) kept.push_back(step);
+    }
+    if (static_cast<int>(kept.size()) == job->checkpoint_steps_size()) return;
+    job->mutable_checkpoint_steps()->Assign(kept.begin(), kept.end());
+    if (lost_.count({job->id(), job->resume_step()}) == 0) return;
+    const int64_t before = kept.empty() ? 0 : kept.back();
+    mended_.changes.push_back(absl::StrCat(job->id(), ": begins from step ", before, " in place of ",
+                                           job->resume_step(), ", which cannot be read"));
+    job->set_resume_step(before);
+  }
+
   // An event may name a job whose submission, or that of an earlier one, is lost: each such job is listed as cancelled.
   void GiveLostJobsTheirNumbers(const Event& event) {
     const int64_t number = NumberOf(JobOf(event));
@@ -74,7 +110,7 @@ class Mender {
       finished.mutable_job_finished()->set_state(JOB_STATE_CANCELLED);
       finished.mutable_job_finished()->set_reason(
           "its submission could not be read when the store was repaired: submit it again");
-      if (!mended_.state.Check(submitted).ok()) return;
+      if (!mended_.state.CheckReplayed(submitted).ok()) return;
       Append(submitted, submitted.SerializeAsString());
       Append(finished, finished.SerializeAsString());
       mended_.changes.push_back(absl::StrCat(id, ": its submission is lost; it is listed as cancelled"));
@@ -93,7 +129,7 @@ class Mender {
       placed->set_resume_step(before);
       bytes = event.SerializeAsString();
     }
-    const absl::Status legal = mended_.state.Check(event);
+    const absl::Status legal = mended_.state.CheckReplayed(event);
     if (legal.ok()) {
       Append(event, std::move(bytes));
     } else {
@@ -107,7 +143,8 @@ class Mender {
   }
 
   void SetAside(const FoundEntry& entry, std::string what, std::string why) {
-    mended_.set_aside.push_back({entry.number, std::move(what), std::move(why), entry.bytes.value_or("")});
+    mended_.set_aside.push_back(
+        {entry.number, /*in_snapshot=*/false, std::move(what), std::move(why), entry.bytes.value_or("")});
   }
 
   static constexpr int64_t kLostJobsMax = 100000;
@@ -117,9 +154,11 @@ class Mender {
 
 }  // namespace
 
-MendedJournal MendJournal(const std::vector<FoundEntry>& entries, const std::set<CheckpointName>& lost) {
+MendedJournal MendJournal(const FoundJournal& found, const std::set<CheckpointName>& lost) {
   Mender mender(lost);
-  for (const FoundEntry& entry : entries) mender.Add(entry);
+  for (const FoundEntry& record : found.snapshot) mender.Restore(record);
+  mender.EndSnapshot(found.first, found.snapshot_problem);
+  for (const FoundEntry& entry : found.entries) mender.Add(entry);
   return std::move(mender).Take();
 }
 

@@ -49,47 +49,59 @@ Event Committed(const std::string& job, int64_t generation, int64_t step) {
   return event;
 }
 
-std::vector<FoundEntry> Entries(const std::vector<Event>& events) {
-  std::vector<FoundEntry> entries;
+FoundJournal Entries(const std::vector<Event>& events, int64_t first = 0) {
+  FoundJournal found;
+  found.first = first;
   for (const Event& event : events) {
-    entries.push_back({static_cast<int64_t>(entries.size()), event.SerializeAsString()});
+    found.entries.push_back({first + static_cast<int64_t>(found.entries.size()), event.SerializeAsString()});
   }
-  return entries;
+  return found;
+}
+
+// The journal of `before` and `behind`, with a snapshot in the place of the first.
+FoundJournal WithSnapshot(const std::vector<Event>& before, const std::vector<Event>& behind) {
+  FoundJournal found = Entries(behind, static_cast<int64_t>(before.size()));
+  ClusterState state;
+  for (const Event& event : before) state.Apply(event);
+  state.Snapshot([&](const SnapshotRecord& record) {
+    found.snapshot.push_back({static_cast<int64_t>(found.snapshot.size()) + 1, record.SerializeAsString()});
+  });
+  return found;
 }
 
 std::vector<std::string> SetAside(const MendedJournal& journal) {
   std::vector<std::string> lines;
   for (const auto& entry : journal.set_aside) {
-    lines.push_back(absl::StrCat(entry.number, " ", entry.what, ": ", entry.why));
+    lines.push_back(absl::StrCat(entry.in_snapshot ? "record " : "", entry.number, " ", entry.what, ": ", entry.why));
   }
   return lines;
 }
 
 TEST(JournalRepairTest, AWholeJournalStaysAsItIs) {
-  const auto entries = Entries({Submitted(1), Worker(), Placed("j1", 1), Ended("j1", 1)});
-  const MendedJournal mended = MendJournal(entries, {});
-  ASSERT_EQ(mended.entries.size(), entries.size());
-  for (size_t i = 0; i < entries.size(); ++i) EXPECT_EQ(mended.entries[i], *entries[i].bytes);
+  const FoundJournal found = Entries({Submitted(1), Worker(), Placed("j1", 1), Ended("j1", 1)});
+  const MendedJournal mended = MendJournal(found, {});
+  ASSERT_EQ(mended.entries.size(), found.entries.size());
+  for (size_t i = 0; i < found.entries.size(); ++i) EXPECT_EQ(mended.entries[i], *found.entries[i].bytes);
   EXPECT_TRUE(mended.set_aside.empty());
   EXPECT_TRUE(mended.changes.empty());
   EXPECT_EQ(mended.state.jobs().at("j1").state, JOB_STATE_PENDING);
 }
 
 TEST(JournalRepairTest, WhatIsNoEventIsSetAsideWithItsBytes) {
-  auto entries = Entries({Submitted(1), Submitted(2)});
-  entries.insert(entries.begin() + 1, {1, std::string("\xff\xff\xff")});
-  entries[2].number = 2;
-  const MendedJournal mended = MendJournal(entries, {});
+  FoundJournal found = Entries({Submitted(1), Submitted(2)});
+  found.entries.insert(found.entries.begin() + 1, {1, std::string("\xff\xff\xff")});
+  found.entries[2].number = 2;
+  const MendedJournal mended = MendJournal(found, {});
   EXPECT_EQ(mended.entries.size(), 2u);
   EXPECT_THAT(SetAside(mended), ElementsAre("1 no event: 3 bytes are no event"));
   EXPECT_EQ(mended.set_aside[0].bytes, "\xff\xff\xff");
 }
 
 TEST(JournalRepairTest, WhatDependsOnALostEntryIsSetAsideWithTheReason) {
-  auto entries =
+  FoundJournal found =
       Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5), Ended("j1", 1), Placed("j1", 2)});
-  entries[2].bytes = absl::DataLossError("a checksum does not match");
-  const MendedJournal mended = MendJournal(entries, {});
+  found.entries[2].bytes = absl::DataLossError("a checksum does not match");
+  const MendedJournal mended = MendJournal(found, {});
   EXPECT_THAT(
       SetAside(mended),
       ElementsAre("2 unreadable: a checksum does not match", HasSubstr("3 checkpoint_committed of j1: it contradicts"),
@@ -99,10 +111,10 @@ TEST(JournalRepairTest, WhatDependsOnALostEntryIsSetAsideWithTheReason) {
 
 // Job ids are consecutive: a lost job must not give its id to another.
 TEST(JournalRepairTest, AJobWhoseSubmissionIsLostIsListedAsCancelled) {
-  auto entries = Entries({Submitted(1), Submitted(2), Submitted(3), Submitted(4), Worker(), Placed("j4", 1)});
-  entries[1].bytes = absl::NotFoundError("");
-  entries[3].bytes = absl::NotFoundError("");
-  const MendedJournal mended = MendJournal(entries, {});
+  FoundJournal found = Entries({Submitted(1), Submitted(2), Submitted(3), Submitted(4), Worker(), Placed("j4", 1)});
+  found.entries[1].bytes = absl::NotFoundError("");
+  found.entries[3].bytes = absl::NotFoundError("");
+  const MendedJournal mended = MendJournal(found, {});
   EXPECT_EQ(mended.state.jobs().size(), 4u);
   EXPECT_EQ(mended.state.jobs().at("j2").state, JOB_STATE_CANCELLED);
   EXPECT_THAT(mended.state.jobs().at("j2").reason, HasSubstr("could not be read"));
@@ -113,9 +125,9 @@ TEST(JournalRepairTest, AJobWhoseSubmissionIsLostIsListedAsCancelled) {
 }
 
 TEST(JournalRepairTest, WithoutALostCheckpointTheJobGoesOnFromTheOneBefore) {
-  const auto entries = Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5), Committed("j1", 1, 9),
-                                Ended("j1", 1), Placed("j1", 2, 9)});
-  const MendedJournal mended = MendJournal(entries, {{"j1", 9}});
+  const FoundJournal found = Entries({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5),
+                                      Committed("j1", 1, 9), Ended("j1", 1), Placed("j1", 2, 9)});
+  const MendedJournal mended = MendJournal(found, {{"j1", 9}});
   EXPECT_THAT(SetAside(mended), ElementsAre("4 checkpoint_committed of j1: the bytes of step 9 cannot be read"));
   EXPECT_THAT(mended.changes, ElementsAre(HasSubstr("entry 6 (gang_placed of j1): begins from step 5 in place of 9")));
   const JobInfo& job = mended.state.jobs().at("j1");
@@ -131,6 +143,44 @@ TEST(JournalRepairTest, AJobIdFromNowhereMakesNoJobs) {
   const MendedJournal mended = MendJournal(Entries({Submitted(1), controlled}), {});
   EXPECT_EQ(mended.state.jobs().size(), 1u);
   EXPECT_EQ(mended.set_aside.size(), 1u);
+}
+
+TEST(JournalRepairTest, AWholeSnapshotStaysAsItIs) {
+  const std::vector<Event> before = {Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5)};
+  const std::vector<Event> behind = {Ended("j1", 1), Placed("j1", 2, 5)};
+  const FoundJournal found = WithSnapshot(before, behind);
+  const MendedJournal mended = MendJournal(found, {});
+  EXPECT_EQ(mended.first, 4);
+  ASSERT_EQ(mended.snapshot.size(), found.snapshot.size());
+  for (size_t i = 0; i < found.snapshot.size(); ++i) EXPECT_EQ(mended.snapshot[i], *found.snapshot[i].bytes);
+  EXPECT_EQ(mended.entries.size(), 2u);
+  EXPECT_TRUE(mended.set_aside.empty());
+  EXPECT_TRUE(mended.changes.empty());
+  EXPECT_EQ(mended.state.jobs().at("j1").generation, 2);
+}
+
+TEST(JournalRepairTest, OfADamagedSnapshotTheReadableRecordsAreKeptAndTheLossIsSaid) {
+  FoundJournal found = WithSnapshot({Submitted(1), Submitted(2), Worker()}, {Placed("j1", 1), Placed("j2", 1)});
+  found.snapshot_problem = "journal: the snapshot of its first 3 entries: its records do not match their digest";
+  found.snapshot[1].bytes = absl::DataLossError("a checksum does not match");  // j1
+  const MendedJournal mended = MendJournal(found, {});
+  EXPECT_THAT(SetAside(mended), ElementsAre("record 2 unreadable: a checksum does not match",
+                                            HasSubstr("3 gang_placed of j1: it contradicts")));
+  EXPECT_THAT(mended.changes, ElementsAre(found.snapshot_problem));
+  EXPECT_EQ(mended.state.jobs().count("j1"), 0u);
+  EXPECT_EQ(mended.state.jobs().at("j2").state, JOB_STATE_RUNNING);
+  EXPECT_EQ(mended.state.NextJobId(), "j3");
+  EXPECT_EQ(mended.snapshot.size(), found.snapshot.size() - 1);
+}
+
+TEST(JournalRepairTest, ALostCheckpointOfTheSnapshotIsForgotten) {
+  const FoundJournal found = WithSnapshot({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 5),
+                                           Committed("j1", 1, 9), Ended("j1", 1), Placed("j1", 2, 9)},
+                                          {});
+  const MendedJournal mended = MendJournal(found, {{"j1", 9}});
+  EXPECT_THAT(mended.changes, ElementsAre(HasSubstr("j1: begins from step 5 in place of 9")));
+  EXPECT_THAT(mended.state.jobs().at("j1").checkpoint_steps, ElementsAre(5));
+  EXPECT_EQ(mended.state.jobs().at("j1").resume_step, 5);
 }
 
 }  // namespace

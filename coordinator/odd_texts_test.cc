@@ -19,6 +19,7 @@
 #include "base/rpc/rpc.h"
 #include "base/testing/status_matchers.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "coordinator/testing/cluster_script.h"
 #include "coordinator/testing/services_fixture.h"
 
@@ -167,7 +168,13 @@ class OddTextsTest : public testing::ServicesTest {
       spec->add_objective()->mutable_mimic()->set_teacher("x");
     }
     if (auto* control = dynamic_cast<ControlJobRequest*>(request.get())) control->set_want(WANT_RUN);
-    if (auto* worker = dynamic_cast<RegisterWorkerRequest*>(request.get())) worker->mutable_worker()->set_slots(1);
+    if (auto* worker = dynamic_cast<RegisterWorkerRequest*>(request.get())) {
+      worker->mutable_worker()->set_slots(1);
+      worker->mutable_worker()->mutable_build()->set_protocol(kProtocolVersion);
+    }
+    if (auto* teacher = dynamic_cast<TeacherHeartbeatRequest*>(request.get())) {
+      teacher->mutable_build()->set_protocol(kProtocolVersion);
+    }
     if (auto* report = dynamic_cast<ReportStepsRequest*>(request.get())) report->set_generation(1);
     if (auto* heartbeat = dynamic_cast<HeartbeatRequest*>(request.get())) {
       RankStatus* const rank = heartbeat->mutable_ranks(0);

@@ -105,5 +105,18 @@ TEST_F(OldStoreTest, ThoseThatWereUnderWayGoOnFromTheirCheckpoints) {
   EXPECT_EQ(script_->Replayed(), script_->core().StateForTest());
 }
 
+TEST_F(OldStoreTest, ItsJournalIsCutAndNothingElseChanges) {
+  ASSERT_OK(store_->Get(Family::kJournal, OrderedKey(0)));
+  const std::string before = script_->core().StateForTest();
+  script_ = std::make_unique<ClusterScript>(store_.get(), absl::Seconds(60), JournalBounds{/*entries=*/1, /*bytes=*/1});
+  EXPECT_EQ(script_->core().StateForTest(), before);
+  EXPECT_FALSE(store_->Get(Family::kJournal, OrderedKey(0)).ok()) << "cut by the first tick";
+  script_.reset();
+  store_.reset();
+  ASSERT_OK_AND_ASSIGN(store_, OpenRocksDbStore({dir_.path() + "/state"}));
+  script_ = std::make_unique<ClusterScript>(store_.get(), absl::Seconds(60));
+  EXPECT_EQ(script_->core().StateForTest(), before);
+}
+
 }  // namespace
 }  // namespace mimeo

@@ -19,6 +19,7 @@
 #include "store/checkpoint_store.h"
 #include "store/directory_check.h"
 #include "store/directory_lock.h"
+#include "store/journal.h"
 #include "store/keys.h"
 #include "store/rocksdb_store.h"
 #include "store/salvage.h"
@@ -79,7 +80,7 @@ class Repair {
     RETURN_IF_ERROR(MakeDirs(JoinPath(dir_, kWork)));
     ASSIGN_OR_RETURN(salvage_, SalvageStore(dir_, JoinPath(dir_, kOld)));
     for (const std::string& loss : salvage_.losses) Tell(loss);
-    const std::vector<FoundEntry> found = ReadJournal(*salvage_.store);
+    const FoundJournal found = ReadJournal(*salvage_.store);
     journal_ = MendJournal(found, {});
     const std::set<CheckpointName> lost = UnreadableCheckpoints();
     if (!lost.empty()) journal_ = MendJournal(found, lost);
@@ -89,13 +90,18 @@ class Repair {
       RETURN_IF_ERROR(WriteJournal(store.get()));
       RETURN_IF_ERROR(CopyMetrics(store.get()));
       if (told_.empty()) {
-        say_(absl::StrCat(dir_, " is not damaged (", found.size(), " journal entries, ", journal_.state.jobs().size(),
-                          " jobs): nothing was changed"));
+        say_(absl::StrCat(dir_, " is not damaged (", found.first + found.entries.size(), " journal entries, ",
+                          journal_.state.jobs().size(), " jobs): nothing was changed"));
         return absl::OkStatus();
       }
       RETURN_IF_ERROR(CopyCheckpoints(store.get()));
     }
-    say_(absl::StrCat(journal_.entries.size(), " journal entries are kept, of ", found.size(), " that were found"));
+    say_(absl::StrCat(journal_.entries.size(), " journal entries are kept, of ", found.entries.size(),
+                      " that were found"));
+    if (journal_.first > 0) {
+      say_(absl::StrCat(journal_.snapshot.size(), " records are kept of the snapshot of the first ", journal_.first,
+                        " entries, of ", found.snapshot.size(), " that were found"));
+    }
     return KeepWhatWasSetAside();
   }
 
@@ -124,18 +130,21 @@ class Repair {
 
   void TellOfJournal() {
     for (const MendedJournal::SetAside& entry : journal_.set_aside) {
-      Tell(absl::StrCat("journal entry ", entry.number, " (", entry.what, ", ", entry.bytes.size(),
-                        " bytes) is set aside: ", entry.why));
+      Tell(absl::StrCat(entry.in_snapshot ? "snapshot record " : "journal entry ", entry.number, " (", entry.what, ", ",
+                        entry.bytes.size(), " bytes) is set aside: ", entry.why));
     }
     for (const std::string& change : journal_.changes) Tell(change);
   }
 
   absl::Status WriteJournal(KeyValueStore* store) {
+    if (journal_.first > 0) {
+      RETURN_IF_ERROR(store->Write(SnapshotBatch({journal_.first, journal_.snapshot}), Durability::kSynced));
+    }
     constexpr size_t kBatch = 1000;
     WriteBatch batch;
-    for (size_t number = 0; number < journal_.entries.size(); ++number) {
-      batch.puts.push_back({Family::kJournal, OrderedKey(number), journal_.entries[number]});
-      if (batch.puts.size() < kBatch && number + 1 < journal_.entries.size()) continue;
+    for (size_t i = 0; i < journal_.entries.size(); ++i) {
+      batch.puts.push_back({Family::kJournal, OrderedKey(journal_.first + i), journal_.entries[i]});
+      if (batch.puts.size() < kBatch && i + 1 < journal_.entries.size()) continue;
       RETURN_IF_ERROR(store->Write(batch, Durability::kSynced));
       batch.puts.clear();
     }
@@ -176,7 +185,8 @@ class Repair {
     RETURN_IF_ERROR(MakeDirs(JoinPath(dir_, damaged)));
     for (const MendedJournal::SetAside& entry : journal_.set_aside) {
       if (entry.bytes.empty()) continue;
-      RETURN_IF_ERROR(WriteFileAtomic(JoinPath(dir_, absl::StrCat(damaged, "/entry-", entry.number)), entry.bytes));
+      const std::string file = absl::StrCat(damaged, entry.in_snapshot ? "/record-" : "/entry-", entry.number);
+      RETURN_IF_ERROR(WriteFileAtomic(JoinPath(dir_, file), entry.bytes));
     }
     RETURN_IF_ERROR(
         WriteFileAtomic(JoinPath(dir_, damaged + "/REPAIR"), absl::StrCat(absl::StrJoin(told_, "\n"), "\n")));

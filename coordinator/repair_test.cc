@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 #include "coordinator/testing/cluster_script.h"
+#include "store/journal.h"
 #include "store/rocksdb_store.h"
 
 namespace mimeo {
@@ -44,11 +45,16 @@ class RepairTest : public ::testing::Test {
     });
   }
 
-  void WithScript(const std::function<void(ClusterScript*)>& act) {
+  void WithScript(const std::function<void(ClusterScript*)>& act, const JournalBounds& bounds = {}) {
     const auto store = OpenRocksDbStore({state_});
     ASSERT_OK(store);
-    ClusterScript script(store->get(), absl::Seconds(60));
+    ClusterScript script(store->get(), absl::Seconds(60), bounds);
     act(&script);
+  }
+  // A snapshot takes the place of all events so far; one more job stands behind it.
+  void Cut() {
+    WithScript([](ClusterScript*) {}, {/*entries=*/1, /*bytes=*/1});
+    WithScript([](ClusterScript* script) { script->Run("submit j41 ranks=1"); });
   }
 
   // Runs it; what it said is in said_.
@@ -90,6 +96,31 @@ class RepairTest : public ::testing::Test {
     ASSERT_OK(WriteFileAtomic(path, *bytes));
   }
   std::string Said() const { return absl::StrJoin(said_, "\n"); }
+
+  void LoseEachFile(size_t jobs_whole) {
+    for (const std::string& file : Files("")) {
+      for (const bool gone : {true, false}) {
+        SCOPED_TRACE(absl::StrCat(file, gone ? " gone" : " flipped"));
+        if (fs::file_size(file) == 0) continue;
+        const std::string copy = dir_.path() + "/copy";
+        ASSERT_OK(RemoveTree(copy));
+        fs::copy(state_, copy);
+        if (gone) {
+          ASSERT_OK(RemoveTree(JoinPath(copy, fs::path(file).filename().string())));
+        } else {
+          Flip(JoinPath(copy, fs::path(file).filename().string()), 0.4);
+        }
+        std::vector<std::string> said;
+        ASSERT_OK(RepairStore(copy, [&](const std::string& line) { said.push_back(line); }));
+        ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({copy}));
+        ClusterScript script(store.get(), absl::Seconds(60));
+        EXPECT_EQ(script.Replayed(), script.core().StateForTest());
+        const size_t jobs = script.Jobs().size();
+        EXPECT_TRUE(jobs == jobs_whole || said.size() > 1) << absl::StrJoin(said, "\n");
+        EXPECT_GE(jobs, 20u) << absl::StrJoin(said, "\n");
+      }
+    }
+  }
 
   const TempDir dir_;
   const std::string state_;
@@ -167,30 +198,35 @@ TEST_F(RepairTest, WithoutAManifestTablesBlobsAndLogsAreGathered) {
   }
 }
 
-// Whatever is lost with one of these files: what is left is started from, and what is lost is said.
-TEST_F(RepairTest, WithoutOneOfItsFilesWhatIsLeftIsStartedFrom) {
-  for (const std::string& file : Files("")) {
-    for (const bool gone : {true, false}) {
-      SCOPED_TRACE(absl::StrCat(file, gone ? " gone" : " flipped"));
-      if (fs::file_size(file) == 0) continue;
-      const std::string copy = dir_.path() + "/copy";
-      ASSERT_OK(RemoveTree(copy));
-      fs::copy(state_, copy);
-      if (gone) {
-        ASSERT_OK(RemoveTree(JoinPath(copy, fs::path(file).filename().string())));
-      } else {
-        Flip(JoinPath(copy, fs::path(file).filename().string()), 0.4);
-      }
-      std::vector<std::string> said;
-      ASSERT_OK(RepairStore(copy, [&](const std::string& line) { said.push_back(line); }));
-      ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({copy}));
-      ClusterScript script(store.get(), absl::Seconds(60));
-      EXPECT_EQ(script.Replayed(), script.core().StateForTest());
-      const size_t jobs = script.Jobs().size();
-      EXPECT_TRUE(jobs == 40 || said.size() > 1) << absl::StrJoin(said, "\n");
-      EXPECT_GE(jobs, 20u) << absl::StrJoin(said, "\n");
-    }
+TEST_F(RepairTest, OfASnapshotTheReadableRecordsAreKept) {
+  Cut();
+  ASSERT_OK(Repaired());
+  EXPECT_THAT(Said(), HasSubstr("41 jobs): nothing was changed"));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({state_}));
+    ASSERT_OK_AND_ASSIGN(const JournalSnapshot snapshot, ReadSnapshot(*store));
+    WriteBatch batch;
+    // The counts come first, then j1, j10, j11.
+    batch.puts.push_back({Family::kSnapshots, absl::StrCat(OrderedKey(snapshot.entries), OrderedKey(4)), "caf\xe9"});
+    ASSERT_OK(store->Write(batch, Durability::kSynced));
+    EXPECT_THAT(ReadSnapshot(*store).status(), StatusIs(absl::StatusCode::kDataLoss, "do not match their digest"));
   }
+  ASSERT_OK(Repaired());
+  EXPECT_THAT(said_, Contains(HasSubstr("the snapshot of its first "))) << Said();
+  EXPECT_THAT(said_, Contains("snapshot record 4 (unreadable, 4 bytes) is set aside: it cannot be read")) << Said();
+  ASSERT_OK_AND_ASSIGN(const std::string bytes, ReadFile(state_ + "/damaged-1/record-4"));
+  EXPECT_EQ(bytes, "caf\xe9");
+  EXPECT_EQ(Started(), std::make_pair(size_t{40}, int64_t{20})) << "of 41 without j11";
+  ASSERT_OK(Repaired());
+  EXPECT_THAT(Said(), HasSubstr("is not damaged")) << "once is enough";
+}
+
+// Whatever is lost with one of these files: what is left is started from, and what is lost is said.
+TEST_F(RepairTest, WithoutOneOfItsFilesWhatIsLeftIsStartedFrom) { LoseEachFile(40); }
+
+TEST_F(RepairTest, LikewiseWithASnapshot) {
+  Cut();
+  LoseEachFile(41);
 }
 
 TEST_F(RepairTest, AHeldOrAbsentStoreIsRefused) {

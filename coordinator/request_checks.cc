@@ -61,6 +61,12 @@ absl::Status CheckContract(const TeacherContract& contract) {
   return CheckCount("teachers.std", contract.std_size(), 0, limits::kTeacherChannels);
 }
 
+absl::Status CheckBuild(absl::string_view field, const BuildInfo& build) {
+  RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".version"), build.version(), 0, limits::kNameBytes));
+  RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".commit"), build.commit(), 0, limits::kNameBytes));
+  return CheckText(absl::StrCat(field, ".libtorch"), build.libtorch(), 0, limits::kNameBytes);
+}
+
 absl::Status CheckStatus(const RankStatus& status) {
   RETURN_IF_ERROR(CheckText("job_id", status.job_id(), 1, limits::kNameBytes));
   if (!RankPhase_IsValid(status.phase())) {
@@ -102,6 +108,7 @@ absl::Status CheckMetricNames(absl::string_view what, int64_t step,
 }  // namespace
 
 absl::Status CheckWorker(const WorkerIdentity& worker) {
+  RETURN_IF_ERROR(CheckBuild("worker.build", worker.build()));
   RETURN_IF_ERROR(CheckText("worker.host", worker.host(), 0, limits::kAddressBytes));
   RETURN_IF_ERROR(CheckCount("worker.devices", worker.devices_size(), 0, limits::kSlotsPerWorker));
   for (const DeviceInfo& device : worker.devices()) {
@@ -113,6 +120,7 @@ absl::Status CheckWorker(const WorkerIdentity& worker) {
 
 absl::Status CheckTeacher(const TeacherHeartbeatRequest& request) {
   RETURN_IF_ERROR(CheckText("teacher.name", request.name(), 1, limits::kNameBytes));
+  RETURN_IF_ERROR(CheckBuild("teacher.build", request.build()));
   return CheckText("teacher.address", request.address(), 1, limits::kAddressBytes);
 }
 

@@ -125,6 +125,9 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
     }
     case Event::kJobSubmitted:
       return Refile(state_.jobs().at(event.job_submitted().job_id()), now);
+    case Event::kJobDeleted:  // it was final, so it stands nowhere else
+      keeps_too_many_.erase(event.job_deleted().job_id());
+      return;
     case Event::kJobControlled: {
       const JobInfo& job = state_.jobs().at(event.job_controlled().job_id());
       if (job.failures_in_a_row == 0) troubles_.erase(job.id);

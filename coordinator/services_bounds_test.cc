@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/limits.h"
 #include "base/testing/status_matchers.h"
 #include "base/text.h"
@@ -147,6 +148,7 @@ TEST_F(ServicesBoundsTest, WorkersTeachersAndCheckpointsComeInPages) {
     teacher.set_name(absl::StrCat("t", i));
     teacher.set_incarnation("1");
     teacher.set_address("127.0.0.1:9");
+    *teacher.mutable_build() = ThisBuild();
     ASSERT_OK(Call(cluster_.get(), &Cluster::Stub::TeacherHeartbeat, teacher));
   }
   ListWorkersRequest workers;
@@ -425,6 +427,7 @@ TEST_F(ServicesBoundsTest, ATeachersContractIsPinnedAtItsFirstUse) {
   teacher.set_name("clip");
   teacher.set_incarnation("1");
   teacher.set_address("127.0.0.1:9");
+  *teacher.mutable_build() = ThisBuild();
   ASSERT_OK(Call(cluster_.get(), &Cluster::Stub::TeacherHeartbeat, teacher));
   RankStatus status = Says(id, RANK_PHASE_TRAINING, 5);
   TeacherContract* contract = status.add_teachers();

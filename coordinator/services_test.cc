@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/digest.h"
 #include "base/limits.h"
 #include "base/rpc/rpc.h"
 #include "base/testing/status_matchers.h"
+#include "base/version.h"
 #include "coordinator/coordinator_service.h"
 #include "coordinator/testing/cluster_script.h"
 #include "coordinator/testing/services_fixture.h"
@@ -171,6 +173,7 @@ TEST_F(ServicesTest, WorkersAndTeachersAreListedWithTheirSilence) {
   teacher.set_name("clip");
   teacher.set_incarnation("1");
   teacher.set_address("127.0.0.1:9");
+  *teacher.mutable_build() = ThisBuild();
   ASSERT_OK(Call(cluster_.get(), &Cluster::Stub::TeacherHeartbeat, teacher));
   ASSERT_OK_AND_ASSIGN(const auto workers,
                        Call(coordinator_.get(), &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
@@ -191,9 +194,41 @@ TEST_F(ServicesTest, AnAgentThatIsUnknownOrReplacedIsToldSo) {
   request.mutable_worker()->set_id("w0");
   request.mutable_worker()->set_incarnation("2");
   request.mutable_worker()->set_slots(1);
+  *request.mutable_worker()->mutable_build() = ThisBuild();
   ASSERT_OK_AND_ASSIGN(const auto reply, Call(cluster_.get(), &Cluster::Stub::RegisterWorker, request));
   EXPECT_EQ(reply.lease().seconds(), 60);
   EXPECT_THAT(Heartbeat("w0").status(), StatusIs(absl::StatusCode::kFailedPrecondition, "newer incarnation"));
+}
+
+// A build of another protocol version, or one that does not say what it is, is refused with both versions.
+TEST_F(ServicesTest, WhoSpeaksAnotherProtocolVersionIsRefused) {
+  for (const int protocol : {0, kProtocolVersion + 1}) {
+    BuildInfo build;
+    if (protocol > 0) build.set_version("9.9.9");
+    build.set_protocol(protocol);
+    RegisterWorkerRequest worker;
+    worker.mutable_worker()->set_id("w0");
+    worker.mutable_worker()->set_incarnation("1");
+    worker.mutable_worker()->set_slots(1);
+    if (protocol > 0) *worker.mutable_worker()->mutable_build() = build;
+    const absl::Status registered = Call(cluster_.get(), &Cluster::Stub::RegisterWorker, worker).status();
+    EXPECT_THAT(registered, StatusIs(absl::StatusCode::kFailedPrecondition, absl::StrCat("protocol ", protocol, ")")));
+    EXPECT_THAT(registered, StatusIs(absl::StatusCode::kFailedPrecondition, VersionText()));
+    TeacherHeartbeatRequest teacher;
+    teacher.set_name("clip");
+    teacher.set_incarnation("1");
+    teacher.set_address("127.0.0.1:9");
+    if (protocol > 0) *teacher.mutable_build() = build;
+    EXPECT_THAT(Call(cluster_.get(), &Cluster::Stub::TeacherHeartbeat, teacher).status(),
+                StatusIs(absl::StatusCode::kFailedPrecondition, absl::StrCat("protocol ", protocol, ")")));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto workers,
+                       Call(coordinator_.get(), &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
+  EXPECT_EQ(workers.workers_size(), 0);
+  ASSERT_OK(Register("w1", 1));
+  ASSERT_OK_AND_ASSIGN(const auto listed,
+                       Call(coordinator_.get(), &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
+  EXPECT_EQ(listed.workers(0).identity().build().version(), Version());
 }
 
 TEST_F(ServicesTest, ACheckpointGoesInAndComesOutByteForByte) {

@@ -35,10 +35,19 @@ std::string ChunkOf(int64_t step, int index) {
   return bytes;
 }
 
-// A third of a store's life: events, metrics of job j1 and a checkpoint; the last write is a synced one.
-void Live(KeyValueStore* store, int third) {
+// The state after the first `entries` events, of this test: each of them.
+std::vector<std::string> RecordsOf(int64_t entries) {
+  std::vector<std::string> records;
+  for (int64_t i = 0; i < entries; ++i) records.push_back(EventOf(static_cast<int>(i)).SerializeAsString());
+  return records;
+}
+
+// A third of a store's life: events, metrics of job j1 and a checkpoint; then, if asked for, a snapshot in the place of
+// the events. The last write is a synced one.
+void Live(KeyValueStore* store, int third, bool cut) {
   Journal journal(store);
-  ASSERT_OK(journal.Replay([](const Event&) { return absl::OkStatus(); }));
+  ASSERT_OK(journal.Replay([](const Event&) { return absl::OkStatus(); },
+                           [](const JournalSnapshot&) { return absl::OkStatus(); }));
   MetricStore metrics(store);
   CheckpointStore checkpoints(store);
   for (int i = 0; i < kEvents / 3 - 1; ++i) {
@@ -61,14 +70,15 @@ void Live(KeyValueStore* store, int third) {
   }
   ASSERT_OK_AND_ASSIGN(const WriteBatch batch, checkpoints.CommitBatch(manifest));
   ASSERT_OK(journal.Append(EventOf(journal.size()), batch));
+  if (cut) ASSERT_OK(journal.Cut(RecordsOf(journal.size())));
 }
 
-// A store that was opened three times, so that tables, blobs and a log hold a part each. `end` sees it before it is
-// closed.
-void MakeStore(const std::string& dir, const std::function<void()>& end) {
+// A store that was opened three times, so that tables, blobs and a log hold a part each; with a snapshot at the end of
+// the third `cut`. `end` sees it before it is closed.
+void MakeStore(const std::string& dir, int cut, const std::function<void()>& end) {
   for (int third = 0; third < 3; ++third) {
     ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir}));
-    Live(store.get(), third);
+    Live(store.get(), third, third == cut);
     if (third == 2) end();
   }
 }
@@ -97,8 +107,13 @@ Outcome Look(const std::string& dir) {
   Journal journal(store->get());
   int count = 0;
   bool same = true;
-  const absl::Status replayed = journal.Replay([&](const Event& event) {
+  const auto apply = [&](const Event& event) {
     same = same && event.SerializeAsString() == EventOf(count++).SerializeAsString();
+    return absl::OkStatus();
+  };
+  const absl::Status replayed = journal.Replay(apply, [&](const JournalSnapshot& snapshot) {
+    count = static_cast<int>(snapshot.entries);
+    same = snapshot.records == RecordsOf(snapshot.entries);
     return absl::OkStatus();
   });
   Expect(replayed, same && count == kEvents, absl::StrCat("journal: ", count, " entries"), &outcome);
@@ -146,7 +161,7 @@ class DamageTest : public ::testing::Test {
       const bool named = absl::StrContains(refusal, ".log") || absl::StrContains(refusal, ".sst") ||
                          absl::StrContains(refusal, ".blob") || absl::StrContains(refusal, "MANIFEST") ||
                          absl::StrContains(refusal, "CURRENT") || absl::StrContains(refusal, "chunk") ||
-                         absl::StrContains(refusal, "entry");
+                         absl::StrContains(refusal, "entry") || absl::StrContains(refusal, "snapshot");
       EXPECT_TRUE(named) << file << " " << how << ": says only: " << refusal;
     }
     if (!IsHarmless(file) || outcome.refusals.empty()) return;
@@ -200,14 +215,14 @@ class DamageTest : public ::testing::Test {
 };
 
 TEST_F(DamageTest, AClosedStoreIsThereWithEverythingOrRefused) {
-  MakeStore(good_.path(), [] {});
+  MakeStore(good_.path(), /*cut=*/1, [] {});
   DamageEachFile();
 }
 
 // As SIGKILL leaves it: what a process wrote is there, nothing was closed.
 TEST_F(DamageTest, AKilledStoreIsThereWithEverythingOrRefused) {
   const TempDir live;
-  MakeStore(live.path(), [&] {
+  MakeStore(live.path(), /*cut=*/2, [&] {
     fs::copy(live.path(), good_.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   });
   DamageEachFile();
@@ -215,7 +230,7 @@ TEST_F(DamageTest, AKilledStoreIsThereWithEverythingOrRefused) {
 
 // Behind the last synced record something was being written when the machine stopped: that, and only that, is dropped.
 TEST_F(DamageTest, ARecordThatNobodyWasToldOfIsDropped) {
-  MakeStore(good_.path(), [] {});
+  MakeStore(good_.path(), /*cut=*/0, [] {});
   for (const std::string& file : FilesOf(good_.path())) {
     if (!absl::EndsWith(file, ".log")) continue;
     ASSERT_OK_AND_ASSIGN(const std::string good, ReadFile(JoinPath(good_.path(), file)));

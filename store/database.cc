@@ -18,9 +18,11 @@
 namespace mimeo {
 namespace {
 
-constexpr char kSchemaKey[] = "schema_version";
+// 1: the journal holds every event. 2: its first events may be in a snapshot.
 constexpr char kSchemaVersion[] = "1";
-constexpr std::array<const char*, kNumFamilies> kFamilyNames = {"journal", "manifests", "chunks", "metrics"};
+constexpr char kSnapshotVersion[] = "2";
+// Of Family; the last one, kSnapshots, is RocksDB's "default", which every store has: its families stay as they are.
+constexpr std::array<const char*, kNumFamilies - 1> kFamilyNames = {"journal", "manifests", "chunks", "metrics"};
 
 // RocksDB's own log goes where ours goes. To a file of its own it would write on after an error, which ends the process
 // where RocksDB was built with assertions, as Debian's is: a full disk would.
@@ -109,7 +111,7 @@ absl::Status ToOpenStatus(const rocksdb::Status& status, const std::string& path
   }
   if (status.IsInvalidArgument() && absl::StrContains(text, "Column families not opened")) {
     return absl::FailedPreconditionError(
-        absl::StrCat("store ", path, " has families that schema version ", kSchemaVersion, " does not know: ", text));
+        absl::StrCat("store ", path, " has families that schema version ", kSnapshotVersion, " does not know: ", text));
   }
   return ToStatus(status, path);
 }
@@ -150,7 +152,7 @@ absl::Status Database::OpenFiles(rocksdb::Env* env) {
 
 // A new directory gets our version; another's is refused, never misread.
 absl::Status Database::CheckSchema() {
-  rocksdb::ColumnFamilyHandle* const handle = handles_.back();
+  rocksdb::ColumnFamilyHandle* const handle = Handle(Family::kSnapshots);
   std::string version;
   const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), handle, kSchemaKey, &version);
   if (status.IsNotFound() && mode_ != Mode::kReadOnly) {
@@ -159,9 +161,14 @@ absl::Status Database::CheckSchema() {
     return ToStatus(db_->Put(synced, handle, kSchemaKey, kSchemaVersion), path_);
   }
   RETURN_IF_ERROR(ToStatus(status, path_));
-  if (version == kSchemaVersion) return absl::OkStatus();
+  if (version == kSchemaVersion || version == kSnapshotVersion) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat("store ", path_, " has schema version ", version,
-                                                    ", and this binary knows version ", kSchemaVersion, " only"));
+                                                    ", and this binary knows versions ", kSchemaVersion, " and ",
+                                                    kSnapshotVersion, " only"));
+}
+
+rocksdb::Status Database::AddSnapshotVersion(rocksdb::WriteBatch* writes) const {
+  return writes->Put(Handle(Family::kSnapshots), kSchemaKey, kSnapshotVersion);
 }
 
 }  // namespace mimeo

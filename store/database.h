@@ -4,6 +4,7 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/write_batch.h>
 
 #include <memory>
 #include <string>
@@ -18,6 +19,9 @@ namespace mimeo {
 
 class Database {
  public:
+  // In RocksDB's "default" family, beside the snapshots.
+  static constexpr char kSchemaKey[] = "schema_version";
+
   // kReadOnly changes nothing on the disk, and takes no room and no lock. kInMemory: `env` is RocksDB's memory Env.
   enum class Mode { kReadWrite, kReadOnly, kInMemory };
 
@@ -31,6 +35,9 @@ class Database {
   const std::vector<rocksdb::ColumnFamilyHandle*>& handles() const { return handles_; }
   Mode mode() const { return mode_; }
 
+  // Adds to a write that puts a snapshot what keeps versions away that would not look for it.
+  rocksdb::Status AddSnapshotVersion(rocksdb::WriteBatch* writes) const;
+
  private:
   Database(std::string path, Mode mode) : path_(std::move(path)), mode_(mode) {}
   absl::Status OpenFiles(rocksdb::Env* env);
@@ -41,8 +48,7 @@ class Database {
   std::unique_ptr<Ledger> ledger_;     // of kReadWrite
   std::unique_ptr<rocksdb::Env> env_;  // notes in the ledger
   std::unique_ptr<rocksdb::DB> db_;
-  std::vector<rocksdb::ColumnFamilyHandle*>
-      handles_;  // by Family; then RocksDB's "default", which holds the schema version
+  std::vector<rocksdb::ColumnFamilyHandle*> handles_;  // by Family
 };
 
 // RocksDB's options and families, as every opening of a store takes them.

@@ -166,5 +166,153 @@ TEST(JournalTest, SurvivesSigkillAtEveryWrite) {
   }
 }
 
+// What the events so far led to, of this test: the worker ids, one a record.
+std::vector<std::string> Records(const std::string& ids) {
+  std::vector<std::string> records = {"the state"};
+  for (const char id : ids) records.push_back(std::string(1, id));
+  return records;
+}
+
+// The worker ids of the snapshot, a bar, and those of the events behind it.
+absl::StatusOr<std::string> Loaded(const KeyValueStore& store) {
+  std::string ids;
+  Journal journal(const_cast<KeyValueStore*>(&store));
+  const absl::Status status = journal.Replay(
+      [&](const Event& event) {
+        ids += event.worker_forgotten().worker_id();
+        return absl::OkStatus();
+      },
+      [&](const JournalSnapshot& snapshot) {
+        EXPECT_EQ(snapshot.entries, static_cast<int64_t>(snapshot.records.size()) - 1);
+        for (size_t i = 1; i < snapshot.records.size(); ++i) ids += snapshot.records[i];
+        ids += "|";
+        return absl::OkStatus();
+      });
+  if (!status.ok()) return status;
+  return ids;
+}
+
+int KeysOf(const KeyValueStore& store, Family family) {
+  int keys = 0;
+  EXPECT_OK(store.Scan(family, "", "", [&](absl::string_view, absl::string_view) { return ++keys > 0; }));
+  return keys;
+}
+
+TEST(JournalTest, ASnapshotTakesThePlaceOfTheEventsBeforeItAndOfTheSnapshotBefore) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  ASSERT_OK(journal.Cut(Records(""))) << "of nothing: nothing happens";
+  EXPECT_EQ(KeysOf(store, Family::kSnapshots), 0);
+  for (const char* id : {"a", "b", "c"}) ASSERT_OK(journal.Append(Forgotten(id)));
+  ASSERT_OK(journal.Cut(Records("abc")));
+  EXPECT_EQ(*Loaded(store), "abc|");
+  ASSERT_OK(journal.Append(Forgotten("d")));
+  EXPECT_EQ(*Loaded(store), "abc|d");
+  ASSERT_OK(journal.Append(Forgotten("e")));
+  ASSERT_OK(journal.Cut(Records("abcde")));
+  EXPECT_EQ(journal.size(), 5);
+  EXPECT_EQ(*Loaded(store), "abcde|");
+  EXPECT_EQ(KeysOf(store, Family::kJournal), 1);
+  EXPECT_EQ(KeysOf(store, Family::kSnapshots), 1 + 6);
+  EXPECT_THAT(journal.Replay(Ignore), StatusIs(absl::StatusCode::kUnimplemented, "its first 5 entries"));
+}
+
+TEST(JournalTest, ACutThatLosesPowerLeavesTheOldOrTheNew) {
+  for (const int64_t fail_at : {4, 6}) {
+    FaultyStore store;
+    Journal journal(&store);
+    ASSERT_OK(journal.Replay(Ignore));
+    for (const char* id : {"a", "b", "c"}) ASSERT_OK(journal.Append(Forgotten(id)));
+    store.FailWrites(fail_at, 1, absl::UnavailableError("no power"));
+    EXPECT_EQ(journal.Cut(Records("abc")).ok(), fail_at != 4);
+    ASSERT_OK(journal.Append(Forgotten("d")));
+    EXPECT_EQ(journal.Cut(Records("abcd")).ok(), fail_at != 6);
+    EXPECT_EQ(*Loaded(store), fail_at == 4 ? "abcd|" : "abc|d");
+    EXPECT_EQ(*Loaded(*store.Crash()), fail_at == 4 ? "abcd|" : "abc|d");
+  }
+}
+
+TEST(JournalTest, SurvivesSigkillAtEveryCut) {
+  for (int64_t kill_at = 1; kill_at <= 4; ++kill_at) {
+    const TempDir dir;
+    EXPECT_EXIT(
+        {
+          auto store = OpenRocksDbStore({dir.path()});
+          Journal journal(store->get());
+          if (!journal.Replay(Ignore).ok()) _exit(1);
+          std::string ids;
+          for (int64_t n = 1; n <= 4; ++n) {
+            ids += absl::StrCat(n);
+            if (!journal.Append(Forgotten(absl::StrCat(n))).ok() || !journal.Cut(Records(ids)).ok()) _exit(1);
+            if (n == kill_at) raise(SIGKILL);
+          }
+        },
+        ::testing::KilledBySignal(SIGKILL), "");
+    ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({dir.path()}));
+    EXPECT_EQ(*Loaded(*store), std::string("1234").substr(0, kill_at) + "|");
+  }
+}
+
+TEST(JournalTest, IsLongBeyondItsBoundsButNotShorterThanItsSnapshot) {
+  FaultyStore store;
+  Journal journal(&store, {/*entries=*/2, /*bytes=*/1 << 20});
+  ASSERT_OK(journal.Replay(Ignore));
+  ASSERT_OK(journal.Append(Forgotten("a")));
+  EXPECT_FALSE(journal.IsLong());
+  ASSERT_OK(journal.Append(Forgotten("b")));
+  EXPECT_TRUE(journal.IsLong());
+  store.FailWrites(store.writes() + 1, 1, absl::ResourceExhaustedError("disk full"));
+  EXPECT_FALSE(journal.Cut({"x"}).ok());
+  EXPECT_FALSE(journal.IsLong()) << "not at once again";
+  ASSERT_OK(journal.Append(Forgotten("c")));
+  EXPECT_TRUE(journal.IsLong());
+  ASSERT_OK(journal.Cut({std::string(500, 'x')}));
+  for (int i = 0; i < 20; ++i) ASSERT_OK(journal.Append(Forgotten("a")));
+  EXPECT_FALSE(journal.IsLong()) << "20 short events against 500 bytes";
+  ASSERT_OK(journal.Append(Forgotten(std::string(500, 'w'))));
+  EXPECT_TRUE(journal.IsLong());
+
+  FaultyStore other;
+  Journal bytes(&other, {/*entries=*/1000, /*bytes=*/100});
+  ASSERT_OK(bytes.Replay(Ignore));
+  ASSERT_OK(bytes.Append(Forgotten(std::string(99, 'w'))));
+  EXPECT_TRUE(bytes.IsLong());
+}
+
+TEST(JournalTest, ADamagedSnapshotIsRefusedByNameAndNeverTakenForLess) {
+  FaultyStore good;
+  Journal journal(&good);
+  ASSERT_OK(journal.Replay(Ignore));
+  for (const char* id : {"a", "b", "c", "d"}) ASSERT_OK(journal.Append(Forgotten(id)));
+  ASSERT_OK(journal.Cut(Records("abcd")));
+  std::vector<std::string> keys;
+  ASSERT_OK(good.Scan(Family::kSnapshots, "", "", [&](absl::string_view key, absl::string_view) {
+    keys.push_back(std::string(key));
+    return true;
+  }));
+  ASSERT_EQ(keys.size(), 6u);
+  for (const std::string& key : keys) {
+    for (const bool removed : {true, false}) {
+      WriteBatch damage, mend;
+      mend.puts.push_back({Family::kSnapshots, key, good.Get(Family::kSnapshots, key).value()});
+      if (removed) {
+        damage.removes.push_back({Family::kSnapshots, key});
+      } else {
+        damage.puts.push_back({Family::kSnapshots, key, "z"});
+      }
+      ASSERT_OK(good.Write(damage, Durability::kSynced));
+      EXPECT_THAT(Loaded(good), StatusIs(absl::StatusCode::kDataLoss, "the snapshot of its first 4 entries"));
+      ASSERT_OK(good.Write(mend, Durability::kSynced));
+      EXPECT_EQ(*Loaded(good), "abcd|");
+    }
+  }
+  WriteBatch all;
+  for (const std::string& key : keys) all.removes.push_back({Family::kSnapshots, key});
+  ASSERT_OK(good.Write(all, Durability::kSynced));
+  EXPECT_THAT(Loaded(good), StatusIs(absl::StatusCode::kDataLoss, "entry 0 is missing; the next one is 3"))
+      << "no new store";
+}
+
 }  // namespace
 }  // namespace mimeo

@@ -15,8 +15,9 @@
 
 namespace mimeo {
 
-enum class Family { kJournal, kManifests, kChunks, kMetrics };
-constexpr int kNumFamilies = 4;
+// kSnapshots: of the journal. A store that ever held one is refused by versions that know of none.
+enum class Family { kJournal, kManifests, kChunks, kMetrics, kSnapshots };
+constexpr int kNumFamilies = 5;
 
 // kSynced: OK means that it survives a crash of the machine. kBuffered: of the process.
 enum class Durability { kSynced, kBuffered };

@@ -1,6 +1,9 @@
 // The keys of the families: job ids are length-prefixed, so that no id is the prefix of another's. Pure functions.
 //
+//   journal    number                                 events from 0
+//   snapshots  entries . index                        of the journal's first `entries` events; index 0 is the head
 //   manifests  job . 'c' . step                       checkpoint manifests
+//              '\0' . job                             a deleted job whose bytes are not all removed yet
 //   chunks     job . step . content id . index        (the content id is length-prefixed too)
 //   metrics    job . 's' . step, job . 'e' . step     step metrics, evaluations
 //              job . 'n' . name                       each name of a metric that the job ever reported

@@ -75,9 +75,12 @@ class RocksDbStore : public KeyValueStore {
     if (memory_ == nullptr) RETURN_IF_ERROR(CheckRoom(path_, BytesOf(batch), !batch.removes.empty()));
     ASSIGN_OR_RETURN(std::shared_ptr<Database> db, Writable());
     rocksdb::WriteBatch writes;
+    bool snapshot = false;
     for (const WriteBatch::Put& put : batch.puts) {
       RETURN_IF_ERROR(ToStatus(writes.Put(db->Handle(put.family), ToSlice(put.key), ToSlice(put.value)), path_));
+      if (put.family == Family::kSnapshots) snapshot = true;
     }
+    if (snapshot) RETURN_IF_ERROR(ToStatus(db->AddSnapshotVersion(&writes), path_));
     for (const WriteBatch::Remove& remove : batch.removes) {
       RETURN_IF_ERROR(ToStatus(writes.Delete(db->Handle(remove.family), ToSlice(remove.key)), path_));
     }
@@ -100,6 +103,7 @@ class RocksDbStore : public KeyValueStore {
     const std::unique_ptr<rocksdb::Iterator> it((*db)->NewIterator(options, db->Handle(family)));
     for (it->Seek(ToSlice(start.empty() || start < prefix ? prefix : start)); it->Valid(); it->Next()) {
       if (!it->key().starts_with(ToSlice(prefix))) break;
+      if (family == Family::kSnapshots && it->key() == Database::kSchemaKey) continue;
       if (!visit(ToView(it->key()), ToView(it->value()))) break;
     }
     return ToStatus(it->status(), path_);

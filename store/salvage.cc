@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "base/status_macros.h"
 #include "store/database.h"
 #include "store/directory_check.h"
+#include "store/journal.h"
 #include "store/ledger.h"
 #include "store/log_file.h"
 #include "store/rocksdb_store.h"
@@ -31,17 +33,21 @@ bool IsBlob(const std::string& file) { return absl::EndsWith(file, ".blob"); }
 class FamilyWrites : public rocksdb::WriteBatch::Handler {
  public:
   rocksdb::Status PutCF(uint32_t family, const rocksdb::Slice& key, const rocksdb::Slice& value) override {
-    if (IsOurs(family)) batch.puts.push_back({static_cast<Family>(family - 1), key.ToString(), value.ToString()});
+    if (IsOurs(family, key)) batch.puts.push_back({FamilyOf(family), key.ToString(), value.ToString()});
     return rocksdb::Status::OK();
   }
   rocksdb::Status DeleteCF(uint32_t family, const rocksdb::Slice& key) override {
-    if (IsOurs(family)) batch.removes.push_back({static_cast<Family>(family - 1), key.ToString()});
+    if (IsOurs(family, key)) batch.removes.push_back({FamilyOf(family), key.ToString()});
     return rocksdb::Status::OK();
   }
   WriteBatch batch;
 
  private:
-  static bool IsOurs(uint32_t family) { return family >= 1 && family <= kNumFamilies; }
+  // RocksDB's "default" is its number 0.
+  static Family FamilyOf(uint32_t family) { return family == 0 ? Family::kSnapshots : static_cast<Family>(family - 1); }
+  static bool IsOurs(uint32_t family, const rocksdb::Slice& key) {
+    return family < kNumFamilies && !(family == 0 && key == Database::kSchemaKey);
+  }
 };
 
 class Salvager {
@@ -197,25 +203,69 @@ absl::StatusOr<Salvage> SalvageStore(const std::string& dir, const std::string& 
   return Salvager(dir, scratch).Run();
 }
 
-std::vector<FoundEntry> ReadJournal(const KeyValueStore& store) {
-  constexpr int64_t kUnreadableMax = 100000;  // in a row: behind so many the journal has ended
-  int64_t count = 0;                          // one more than the last entry that a scan finds
-  const auto visit = [&](absl::string_view key, absl::string_view) {
-    count = std::max<int64_t>(count, static_cast<int64_t>(ParseOrderedKey(key)) + 1);
+namespace {
+
+// Visits the keys of `family` that begin with `prefix` and a number, from the first; where a part cannot be read, the
+// next number behind it that can.
+void VisitNumbers(const KeyValueStore& store, Family family, const std::string& prefix,
+                  const std::function<void(int64_t)>& visit) {
+  constexpr int64_t kUnreadableMax = 100000;  // in a row: behind so many there is nothing more
+  int64_t next = 0;
+  const auto found = [&](absl::string_view key, absl::string_view) {
+    const auto number = static_cast<int64_t>(ParseOrderedKey(key.substr(prefix.size(), sizeof(uint64_t))));
+    if (number >= next) visit(number);
+    next = std::max(next, number + 1);
     return true;
   };
-  bool scanned = store.Scan(Family::kJournal, "", "", visit).ok();
+  bool scanned = store.Scan(family, prefix, prefix, found).ok();
   int64_t skip = 1;
   while (!scanned && skip <= kUnreadableMax) {
-    const int64_t before = count;
-    scanned = store.Scan(Family::kJournal, "", OrderedKey(before + skip), visit).ok();
-    skip = count > before ? 1 : skip * 2;
+    const int64_t before = next;
+    scanned =
+        store.Scan(family, prefix, absl::StrCat(prefix, OrderedKey(static_cast<uint64_t>(before + skip))), found).ok();
+    skip = next > before ? 1 : skip * 2;
   }
-  std::vector<FoundEntry> entries;
-  for (int64_t number = 0; number < count; ++number) {
-    entries.push_back({number, store.Get(Family::kJournal, OrderedKey(number))});
+}
+
+// What is found of the records of the snapshot of the first `entries` entries.
+std::vector<FoundEntry> RecordsOf(const KeyValueStore& store, int64_t entries) {
+  std::vector<FoundEntry> records;
+  const std::string prefix = OrderedKey(static_cast<uint64_t>(entries));
+  VisitNumbers(store, Family::kSnapshots, prefix, [&](int64_t index) {
+    if (index == 0) return;  // the head
+    records.push_back(
+        {index, store.Get(Family::kSnapshots, absl::StrCat(prefix, OrderedKey(static_cast<uint64_t>(index))))});
+  });
+  return records;
+}
+
+}  // namespace
+
+FoundJournal ReadJournal(const KeyValueStore& store) {
+  FoundJournal journal;
+  int64_t least = 0;
+  int64_t count = 0;  // one more than the last entry that a scan finds
+  VisitNumbers(store, Family::kJournal, "", [&](int64_t number) {
+    if (count == 0) least = number;
+    count = number + 1;
+  });
+  const absl::StatusOr<JournalSnapshot> snapshot = ReadSnapshot(store);
+  if (!snapshot.ok()) journal.snapshot_problem = std::string(snapshot.status().message());
+  VisitNumbers(store, Family::kSnapshots, "",
+               [&](int64_t entries) { journal.first = std::max(journal.first, entries); });
+  // Where its beginning cannot be read, the entry that was kept before it tells of how many it is.
+  if (journal.first == 0 && least > 0 && !RecordsOf(store, least + 1).empty()) journal.first = least + 1;
+  if (journal.first > 0) journal.snapshot = RecordsOf(store, journal.first);
+  // So many entries are removed from the front only when a snapshot stands for them.
+  constexpr int64_t kLostOneByOne = 1000;
+  if (journal.first == 0 && least > kLostOneByOne) {
+    journal.snapshot_problem = absl::StrCat("journal: the snapshot of its first ", least + 1, " entries is missing");
+    journal.first = least;
   }
-  return entries;
+  for (int64_t number = journal.first; number < count; ++number) {
+    journal.entries.push_back({number, store.Get(Family::kJournal, OrderedKey(static_cast<uint64_t>(number)))});
+  }
+  return journal;
 }
 
 absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, const std::string& prefix,

@@ -28,8 +28,13 @@ struct FoundEntry {
   int64_t number = 0;
   absl::StatusOr<std::string> bytes;
 };
-// From 0 to the last one that is there.
-std::vector<FoundEntry> ReadJournal(const KeyValueStore& store);
+struct FoundJournal {
+  int64_t first = 0;                 // of the entries; those before it are in a snapshot
+  std::string snapshot_problem;      // why a coordinator would refuse the snapshot; empty: it would not
+  std::vector<FoundEntry> snapshot;  // its records, numbered from 1: those that are found
+  std::vector<FoundEntry> entries;   // from `first` to the last one that is there
+};
+FoundJournal ReadJournal(const KeyValueStore& store);
 
 // Copies what begins with `prefix`. Where a part cannot be read it is left out, and the rest is found again; says in
 // how many places.

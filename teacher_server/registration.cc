@@ -36,6 +36,10 @@ void Registration::Run() {
     absl::MutexLock lock(&mu_);
     if (stopped_) return;
     if (!status.ok()) metrics_->Add("mimeo_teacher_heartbeat_failures_total");
+    if (absl::IsFailedPrecondition(status)) {
+      refusal_ = status;
+      return;
+    }
     if (!last.has_value() || last->code() != status.code()) {
       if (status.ok()) {
         spdlog::info("teacher registered name={} address={} coordinator={}", heartbeat_.name(), heartbeat_.address(),

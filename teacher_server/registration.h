@@ -1,5 +1,5 @@
 // Says to the coordinator once a second that this teacher is here, for as long as it lives; a coordinator that is away
-// is tried again. Thread-safe; its thread ends in the destructor.
+// is tried again, one that refuses this build is not. Thread-safe; its thread ends in the destructor.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -26,6 +26,13 @@ class Registration {
                const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock);
   ~Registration();
 
+  // FailedPrecondition, in the coordinator's words: this build and the coordinator's do not speak the same protocol
+  // version. No further heartbeat is sent then.
+  absl::Status refusal() const ABSL_LOCKS_EXCLUDED(mu_) {
+    absl::MutexLock lock(&mu_);
+    return refusal_;
+  }
+
  private:
   void Run();
   absl::Status Beat();
@@ -37,8 +44,9 @@ class Registration {
   const std::unique_ptr<Cluster::Stub> coordinator_;
   CancellableCall call_;
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status refusal_ ABSL_GUARDED_BY(mu_);
 
   std::thread thread_;
 };

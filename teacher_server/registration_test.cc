@@ -20,7 +20,11 @@ class RecordingCluster : public Cluster::Service {
                                 TeacherHeartbeatReply* reply) override {
     absl::MutexLock lock(&mu_);
     heartbeats_.push_back(*request);
-    return grpc::Status::OK;
+    return answer_;
+  }
+  void AnswerWith(const grpc::Status& answer) {
+    absl::MutexLock lock(&mu_);
+    answer_ = answer;
   }
 
   std::vector<TeacherHeartbeatRequest> WaitFor(size_t count) {
@@ -33,6 +37,7 @@ class RecordingCluster : public Cluster::Service {
  private:
   absl::Mutex mu_;
   std::vector<TeacherHeartbeatRequest> heartbeats_ ABSL_GUARDED_BY(mu_);
+  grpc::Status answer_ ABSL_GUARDED_BY(mu_);
 };
 
 TeacherHeartbeatRequest Heartbeat() {
@@ -88,6 +93,27 @@ TEST(RegistrationTest, GoesOnWhileTheCoordinatorIsAway) {
   });
   EXPECT_EQ(cluster.WaitFor(1)[0].name(), "dino");
   time.join();
+}
+
+TEST(RegistrationTest, ARefusalIsForGoodAndAnythingElseIsTriedAgain) {
+  RecordingCluster cluster;
+  cluster.AnswerWith(grpc::Status(grpc::StatusCode::ALREADY_EXISTS, "a newer incarnation of dino is registered"));
+  auto server = RpcServer::Start("127.0.0.1:0", {&cluster});
+  ASSERT_TRUE(server.ok()) << server.status();
+  Metrics metrics(MetricOwner::kTeacher);
+  mimeo::testing::FakeClock clock;
+  Registration registration(absl::StrCat("127.0.0.1:", (*server)->port()), Heartbeat(), &metrics, &clock);
+  cluster.WaitFor(1);
+  EXPECT_TRUE(registration.refusal().ok());
+  cluster.AnswerWith(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another protocol version"));
+  while (registration.refusal().ok()) {
+    clock.Advance(absl::Seconds(1));
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(registration.refusal().message(), "another protocol version");
+  const size_t heard = cluster.WaitFor(2).size();
+  clock.Advance(absl::Seconds(5));
+  EXPECT_EQ(cluster.WaitFor(0).size(), heard);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/address.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/devices.h"
 #include "base/limits.h"
@@ -22,14 +23,18 @@
 #include "base/short_spin.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "model/catch_torch.h"
 #include "model/torch_device.h"
+#include "model/torch_version.h"
 #include "teacher_server/registration.h"
 #include "teacher_server/serving.h"
 #include "teacher_server/teacher.h"
 
 namespace mimeo {
 namespace {
+
+constexpr absl::Duration kLook = absl::Seconds(1);  // for a stop or a refusal
 
 struct Flags {
   std::string name;
@@ -133,6 +138,7 @@ absl::Status Serve(const Flags& flags) {
   if (!flags.coordinator.empty()) {
     TeacherHeartbeatRequest heartbeat;
     heartbeat.set_name(flags.name);
+    *heartbeat.mutable_build() = ThisBuild(TorchVersion());
     heartbeat.set_address(flags.advertise.empty() ? bound : flags.advertise);
     heartbeat.set_incarnation(absl::StrCat(getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
     registration =
@@ -141,7 +147,9 @@ absl::Status Serve(const Flags& flags) {
   if (!flags.announce.empty()) {
     RETURN_IF_ERROR(Announce(flags.announce, {{"address", bound}, {"metrics_address", metrics_bound.ToString()}}));
   }
-  WaitForStop();
+  while (!WaitForStopUntil(Clock::Real()->Now() + kLook)) {
+    if (registration != nullptr) RETURN_IF_ERROR(registration->refusal());
+  }
   spdlog::info("teacher stops name={}", flags.name);
   return absl::OkStatus();
 }
@@ -153,6 +161,7 @@ int Main(int argc, char** argv) {
       "Serves features of a frozen encoder to the ranks of training jobs.\n"
       "Example: teacher_server --name dino --weights dino/model.safetensors --coordinator 10.0.0.1:7070 "
       "--listen 0.0.0.0:7071 --advertise gpu7:7071");
+  app.set_version_flag("--version", VersionText(TorchVersion()));
   app.add_option("--name", flags.name, "name that jobs know this teacher by")->required();
   app.add_option("--weights", flags.weights, "safetensors file, or a folder that holds model.safetensors")->required();
   app.add_option("--listen", flags.listen, "HOST:PORT of the Teacher service; port 0 takes a free one")

@@ -6,6 +6,8 @@
 
 #include "base/cuda_library.h"
 #include "base/short_spin.h"
+#include "base/version.h"
+#include "model/torch_version.h"
 #include "worker/rank/rank_main.h"
 #include "worker/tools/tools.h"
 
@@ -30,7 +32,12 @@ int main(int argc, char** argv) {
       {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},     {"linear", mimeo::RunLinear},
       {"try_cuda", TryCuda},
   };
-  const auto verb = verbs.find(argc > 1 ? argv[1] : "");
+  const std::string name = argc > 1 ? argv[1] : "";
+  if (name == "--version") {
+    std::puts(mimeo::VersionText(mimeo::TorchVersion()).c_str());
+    return 0;
+  }
+  const auto verb = verbs.find(name);
   if (verb != verbs.end()) return verb->second(argc - 1, argv + 1);
   std::fputs("worker_compute: call it by `worker`, whose --help has the verbs\n", stderr);
   return 2;

@@ -9,11 +9,13 @@
 
 #include "base/short_spin.h"
 #include "base/subprocess.h"
+#include "base/version.h"
 #include "worker/agent/agent_main.h"
 
 namespace {
 
 constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn|linear [--help] FLAGS...
+worker --version
   agent        runs the rank processes that a coordinator assigns to this host
   rank         trains one rank of one job's gang (started by the agent)
   embed        features of images by an encoder
@@ -51,6 +53,10 @@ int main(int argc, char** argv) {
   const std::string verb = argc > 1 ? argv[1] : "";
   if (verb == "agent") return mimeo::RunAgent(argc - 1, argv + 1);
   if (IsComputed(verb)) return Compute(argv);
+  if (verb == "--version") {
+    std::puts(mimeo::VersionText().c_str());
+    return 0;
+  }
   const bool asked = verb == "--help" || verb == "-h";
   if (!asked && !verb.empty()) std::fprintf(stderr, "worker: no such verb: %s\n", verb.c_str());
   std::fputs(kUsage, asked ? stdout : stderr);

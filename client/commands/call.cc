@@ -18,13 +18,25 @@ CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& doe
   return verb;
 }
 
+namespace {
+
+// What is wrong with `given` as a name or an address; empty: nothing.
+std::string TextProblem(const std::string& given) {
+  if (!IsUtf8(given)) return absl::StrCat("\"", ToText(given), "\" is not UTF-8");
+  return ToText(given) == given
+             ? ""
+             : absl::StrCat("\"", ToText(given), "\" is longer than a name, or has a control character");
+}
+
+}  // namespace
+
 CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help) {
-  return verb->add_option(name, *value, help)->check([](const std::string& given) {
-    if (!IsUtf8(given)) return absl::StrCat("\"", ToText(given), "\" is not UTF-8");
-    return ToText(given) == given
-               ? ""
-               : absl::StrCat("\"", ToText(given), "\" is longer than a name, or has a control character");
-  });
+  return verb->add_option(name, *value, help)->check(TextProblem);
+}
+
+CLI::Option* AddTexts(CLI::App* verb, const std::string& name, std::vector<std::string>* values,
+                      const std::string& help) {
+  return verb->add_option(name, *values, help)->check(TextProblem);
 }
 
 CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& name, const std::string& does,

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/rpc/channel_options.h"
 
@@ -21,8 +22,9 @@ struct Invocation {
 };
 
 void AddRun(CLI::App* app, Invocation* invocation);
-void AddSubmit(CLI::App* app, Invocation* invocation);        // submit, watch
-void AddJobVerbs(CLI::App* app, Invocation* invocation);      // list, show, explain, cancel, pause, resume, metrics
+void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
+void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
+void AddDelete(CLI::App* app, Invocation* invocation);
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
 void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate
 
@@ -32,6 +34,10 @@ CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& doe
 // Adds an option whose value is a name or an address. It goes to the coordinator and into logs, so a value that is not
 // UTF-8, or that has a control character, is refused.
 CLI::Option* AddText(CLI::App* verb, const std::string& name, std::string* value, const std::string& help);
+
+// Likewise for one value or more.
+CLI::Option* AddTexts(CLI::App* verb, const std::string& name, std::vector<std::string>* values,
+                      const std::string& help);
 
 // Adds a verb with one required argument. `run` gets the argument and returns the exit code. `example` is an example of
 // the argument.

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "base/build_info.h"
 #include "base/check.h"
 #include "base/digest.h"
 
@@ -66,7 +67,7 @@ std::string EventText(const Event& event) {
       return absl::StrCat(event.teacher_pinned().job_id(), ": teacher ", event.teacher_pinned().contract().name(),
                           " pinned to ", event.teacher_pinned().contract().weights_digest());
     case Event::kJobDeleted:
-      return absl::StrCat("JobDeleted ", event.job_deleted().job_id());
+      return absl::StrCat(event.job_deleted().job_id(), ": deleted");
     case Event::kWorkerDrained:
       return absl::StrCat(event.worker_drained().worker_id(),
                           event.worker_drained().drained() ? ": drained" : ": undrained");
@@ -112,8 +113,8 @@ JobSpec ScriptJob(int num_ranks) {
   return spec;
 }
 
-ClusterScript::ClusterScript(KeyValueStore* store, absl::Duration lease)
-    : store_(store), exported_(MetricOwner::kCoordinator), metrics_(&exported_) {
+ClusterScript::ClusterScript(KeyValueStore* store, absl::Duration lease, const JournalBounds& bounds)
+    : store_(store), bounds_(bounds), exported_(MetricOwner::kCoordinator), metrics_(&exported_) {
   options_.lease = lease;
   const std::string recovered = Restart();
   MIMEO_CHECK(recovered.empty(), recovered);
@@ -169,6 +170,7 @@ std::string ClusterScript::Execute(const Command& command) {
   if (words[0] == "pause") return Control(words[1], WANT_PAUSE);
   if (words[0] == "resume") return Control(words[1], WANT_RUN);
   if (words[0] == "cancel") return Control(words[1], WANT_CANCEL);
+  if (words[0] == "delete") return StatusText(core_->DeleteJob(words[1]).status());
   if (words[0] == "explain") return ExplainJob(words[1]);
   if (words[0] == "rank" && words.size() == 4) return Rank(command);
   if (words[0] == "heartbeat") return Heartbeat(words[1], command.Number("leaving") > 0);
@@ -183,15 +185,15 @@ std::string ClusterScript::Execute(const Command& command) {
 }
 
 std::string ClusterScript::NewEvents() {
-  std::vector<std::string> lines;
-  const absl::Status read = Journal(store_).Replay([&](const Event& event) {
-    lines.push_back(EventText(event));
-    return absl::OkStatus();
-  });
-  if (!read.ok()) return StatusText(read);
   std::string text;
-  for (size_t i = events_seen_; i < lines.size(); ++i) absl::StrAppend(&text, lines[i], "\n");
-  events_seen_ = lines.size();
+  Journal journal(store_);
+  const auto apply = [&](const Event& event) {
+    if (journal.size() >= events_seen_) absl::StrAppend(&text, EventText(event), "\n");
+    return absl::OkStatus();
+  };
+  const absl::Status read = journal.Replay(apply, [](const JournalSnapshot&) { return absl::OkStatus(); });
+  if (!read.ok()) return StatusText(read);
+  events_seen_ = journal.size();
   return text;
 }
 
@@ -209,11 +211,21 @@ std::vector<Job> ClusterScript::Jobs() const {
 
 std::string ClusterScript::Replayed() const {
   ClusterState state;
-  const absl::Status read = Journal(store_).Replay([&](const Event& event) {
-    const absl::Status legal = state.Check(event);
+  const auto load = [&](const JournalSnapshot& snapshot) {
+    for (const std::string& bytes : snapshot.records) {
+      SnapshotRecord record;
+      record.ParseFromString(bytes);
+      const absl::Status legal = state.Restore(record);
+      if (!legal.ok()) return legal;
+    }
+    return absl::OkStatus();
+  };
+  const auto apply = [&](const Event& event) {
+    const absl::Status legal = state.CheckReplayed(event);
     if (legal.ok()) state.Apply(event);
     return legal;
-  });
+  };
+  const absl::Status read = Journal(store_).Replay(apply, load);
   return read.ok() ? state.DebugString() : StatusText(read);
 }
 
@@ -223,6 +235,7 @@ std::string ClusterScript::RegisterWorker(const Command& command) {
   worker.set_incarnation(command.Option("incarnation", "1"));
   worker.set_slots(static_cast<int>(command.Number("slots")));
   worker.set_host("127.0.0.1");
+  *worker.mutable_build() = ThisBuild();
   if (command.Number("cuda") > 0) {
     DeviceInfo* device = worker.add_devices();
     device->set_device(DEVICE_CUDA);
@@ -378,10 +391,8 @@ CheckpointManifest ClusterScript::Manifest(const Command& command) const {
 
 std::string ClusterScript::Upload(const Command& command) {
   const CheckpointManifest manifest = Manifest(command);
-  const absl::Status admitted = core_->AdmitChunk(manifest.job_id(), {manifest.step(), manifest.content_id()});
-  if (!admitted.ok()) return StatusText(admitted);
-  return StatusText(core_->checkpoints().PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
-                                                  manifest.chunk_sha256(0), ChunkBytes(manifest.step())));
+  return StatusText(core_->PutChunk({manifest.job_id(), manifest.step(), manifest.content_id(), 0},
+                                    manifest.chunk_sha256(0), ChunkBytes(manifest.step())));
 }
 
 std::string ClusterScript::CommitCheckpoint(const Command& command) {
@@ -412,7 +423,7 @@ std::string ClusterScript::Advance(const Command& command) {
 }
 
 std::string ClusterScript::Restart() {
-  core_ = std::make_unique<CoordinatorCore>(store_, &clock_, &metrics_, options_);
+  core_ = std::make_unique<CoordinatorCore>(store_, &clock_, &metrics_, options_, bounds_);
   const absl::Status recovered = core_->Recover();
   if (recovered.ok()) core_->Tick();
   return StatusText(recovered);

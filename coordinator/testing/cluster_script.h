@@ -4,7 +4,7 @@
 //   worker W slots=N [cuda=1 [bf16=1] [nvlink=1]] [incarnation=I]      registers
 //   teacher T [incarnation=I] [address=A]          heartbeats
 //   submit J ranks=N [priority=P] [device=cuda|cpu] [precision=bf16] [teacher=T] [restarts=N] [keep=N]
-//   pause J · resume J · cancel J · explain J
+//   pause J · resume J · cancel J · delete J · explain J
 //   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's
 //   next heartbeat says so, and comes now;
 //                                                  in WORDS an underscore is a space; also waiting=WORDS, misses=WORDS
@@ -40,7 +40,7 @@ JobSpec ScriptJob(int num_ranks);
 class ClusterScript {
  public:
   // `store` outlives it. Recovers from what is there.
-  ClusterScript(KeyValueStore* store, absl::Duration lease);
+  ClusterScript(KeyValueStore* store, absl::Duration lease, const JournalBounds& bounds = {});
 
   std::string Run(const std::string& command);
   CoordinatorCore& core() { return *core_; }
@@ -48,7 +48,7 @@ class ClusterScript {
   // All of them, newest first.
   std::vector<Job> Jobs() const;
 
-  // The state that a fresh replay of the journal gives. REQUIRES: the journal can be read.
+  // The state that the journal gives to who reads it afresh. REQUIRES: the journal can be read.
   std::string Replayed() const;
 
  private:
@@ -83,11 +83,12 @@ class ClusterScript {
 
   KeyValueStore* const store_;
   SchedulerOptions options_;
+  const JournalBounds bounds_;
   FakeClock clock_;
   Metrics exported_;
   CoordinatorMetrics metrics_;
   std::unique_ptr<CoordinatorCore> core_;
-  size_t events_seen_ = 0;
+  int64_t events_seen_ = 0;
   std::map<std::string, std::string> incarnations_;          // by worker
   std::map<std::string, TeacherHeartbeatRequest> teachers_;  // by name
   // What each agent says of its ranks, by worker and (job, generation, rank), until the coordinator names the gang no

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/metrics_server.h"
@@ -77,6 +78,7 @@ class ServicesTest : public ::testing::Test {
     request.mutable_worker()->set_id(id);
     request.mutable_worker()->set_incarnation("1");
     request.mutable_worker()->set_slots(slots);
+    *request.mutable_worker()->mutable_build() = ThisBuild();
     return Call(cluster_.get(), &Cluster::Stub::RegisterWorker, request).status();
   }
   absl::StatusOr<HeartbeatReply> Heartbeat(const std::string& id, const std::vector<RankStatus>& ranks = {}) {

@@ -65,6 +65,7 @@ class LocalCluster {
   std::map<int64_t, StepMetrics> Steps(const std::string& job_id);
 
   const std::string& dir() const { return dir_.path(); }
+  std::string address(const std::string& name) const { return processes_.at(name).address; }
   std::string metrics_address(const std::string& name) const { return processes_.at(name).metrics_address; }
 
  private:

@@ -14,6 +14,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/find_binary.h"
@@ -173,6 +174,7 @@ class FullDiskUploadTest : public FullDiskTest {
     registration.mutable_worker()->set_id("w");
     registration.mutable_worker()->set_incarnation("1");
     registration.mutable_worker()->set_slots(1);
+    *registration.mutable_worker()->mutable_build() = ThisBuild();
     grpc::ClientContext context;
     RegisterWorkerReply reply;
     ASSERT_TRUE(cluster->RegisterWorker(&context, registration, &reply).ok());

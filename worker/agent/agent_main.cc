@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/address.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/devices.h"
 #include "base/limits.h"
@@ -17,6 +18,7 @@
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
+#include "base/version.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent/agent.h"
 
@@ -110,6 +112,7 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   options.identity.set_id(flags.id);
   options.identity.set_slots(flags.slots);
   options.identity.set_host(flags.host);
+  *options.identity.mutable_build() = ThisBuild();
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device, CudaLoads));
   for (DeviceInfo device : devices) {
     device.set_name(ToText(device.name(), limits::kNameBytes));
@@ -149,6 +152,7 @@ int RunAgent(int argc, char** argv) {
   AgentFlags flags;
   CLI::App app("Runs the rank processes that the coordinator assigns to this host.", "worker agent");
   AddFlags(&app, &flags);
+  app.set_version_flag("--version", VersionText());
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -156,6 +160,7 @@ int RunAgent(int argc, char** argv) {
   }
   BlockStopSignals();
   StartLogging(absl::StrCat("worker.", flags.id));
+  spdlog::info("{}", VersionText());
   const absl::Status status = Run(flags);
   if (status.ok()) return 0;
   spdlog::error("agent failed error=\"{}\"", status.ToString());

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/find_binary.h"
 #include "base/process.h"
@@ -77,6 +78,7 @@ std::string CoordinatorProcess::PlaceJob() {
   request.mutable_worker()->set_slots(1);
   request.mutable_worker()->set_host("127.0.0.1");
   request.mutable_worker()->add_devices()->set_device(DEVICE_CPU);
+  *request.mutable_worker()->mutable_build() = ThisBuild();
   RegisterWorkerReply reply;
   ExpectOk(cluster_->RegisterWorker(&context, request, &reply), "RegisterWorker");
   const HeartbeatReply heard = Beat({});

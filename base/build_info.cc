@@ -1,0 +1,37 @@
+#include "base/build_info.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "base/version.h"
+
+namespace mimeo {
+namespace {
+
+std::string TextOf(const BuildInfo& build) {
+  if (build.version().empty()) return absl::StrCat("mimeo of an earlier build (protocol ", build.protocol(), ")");
+  return absl::StrCat("mimeo ", ToText(build.version(), limits::kNameBytes), " (commit ",
+                      build.commit().empty() ? "unknown" : ToText(build.commit(), limits::kNameBytes), ", protocol ",
+                      build.protocol(), ")");
+}
+
+}  // namespace
+
+BuildInfo ThisBuild(const std::string& libtorch) {
+  BuildInfo build;
+  build.set_version(Version());
+  build.set_commit(Commit());
+  build.set_protocol(kProtocolVersion);
+  build.set_libtorch(libtorch);
+  return build;
+}
+
+absl::Status CheckProtocol(absl::string_view who, const BuildInfo& peer) {
+  if (peer.protocol() == kProtocolVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(who, " is ", TextOf(peer), ", and the coordinator is ", VersionText(),
+                   ": both must speak the same protocol version; install the coordinator's build there, or upgrade the "
+                   "coordinator first"));
+}
+
+}  // namespace mimeo
