@@ -12,7 +12,7 @@ namespace {
 // "gang_placed of j3".
 std::string Kind(const Event& event) {
   const google::protobuf::OneofDescriptor* kinds = Event::descriptor()->FindOneofByName("kind");
-  const google::protobuf::FieldDescriptor* kind = event.GetReflection()->GetOneofFieldDescriptor(event, kinds);
+  const google::protobuf::FieldDescriptor* kind = Event::GetReflection()->GetOneofFieldDescriptor(event, kinds);
   const std::string name = kind == nullptr ? "an event of no kind" : kind->name();
   const std::string job = JobOf(event);
   return job.empty() ? name : absl::StrCat(name, " of ", job);
