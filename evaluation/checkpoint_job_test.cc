@@ -1,6 +1,7 @@
 #include "evaluation/checkpoint_job.h"
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,7 +23,7 @@ absl::StatusOr<JobSpec> JobOf(const std::map<std::string, std::string>& metadata
   TempDir dir;
   const std::string path = JoinPath(dir.path(), "checkpoint.safetensors");
   RETURN_IF_ERROR(WriteSafetensors(path, {}, metadata));
-  ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
+  const std::unique_ptr<SafetensorsFile> file = SafetensorsFile::Open(path).value();
   return JobOfCheckpoint(file->view(), "x.safetensors");
 }
 
