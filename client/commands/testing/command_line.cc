@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "base/build_info.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/process.h"
@@ -95,6 +96,7 @@ void CommandLine::RegisterWorker(const std::string& id, int slots) {
   request.mutable_worker()->set_slots(slots);
   request.mutable_worker()->set_host("127.0.0.1");
   request.mutable_worker()->add_devices()->set_device(DEVICE_CPU);
+  *request.mutable_worker()->mutable_build() = ThisBuild();
   RegisterWorkerReply reply;
   Call(cluster_.get(), &Cluster::Stub::RegisterWorker, request, &reply);
   Beat(id);
@@ -105,6 +107,7 @@ void CommandLine::RegisterTeacher(const std::string& name, const std::string& ad
   request.set_name(name);
   request.set_incarnation("1");
   request.set_address(address);
+  *request.mutable_build() = ThisBuild();
   TeacherHeartbeatReply reply;
   Call(cluster_.get(), &Cluster::Stub::TeacherHeartbeat, request, &reply);
 }
