@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/find_binary.h"
 #include "base/short_spin.h"
-#include "base/subprocess.h"
 #include "base/version.h"
 #include "worker/agent/agent_main.h"
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
+#include "base/find_binary.h"
 #include "tests/e2e/cluster.h"
 
 namespace mimeo {

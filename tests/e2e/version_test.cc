@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/find_binary.h"
 #include "base/rpc/rpc.h"
 #include "base/version.h"
 #include "proto/coordinator.grpc.pb.h"

@@ -11,6 +11,7 @@
 #include "base/build_info.h"
 #include "base/clock.h"
 #include "base/devices.h"
+#include "base/find_binary.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/process.h"
