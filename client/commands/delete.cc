@@ -9,10 +9,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/json_text.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "client/commands/call.h"
 #include "client/exit_code.h"
-#include "client/json_text.h"
 #include "client/print.h"
 
 namespace mimeo {
