@@ -70,7 +70,9 @@ void Live(KeyValueStore* store, int third, bool cut) {
   }
   ASSERT_OK_AND_ASSIGN(const WriteBatch batch, checkpoints.CommitBatch(manifest));
   ASSERT_OK(journal.Append(EventOf(journal.size()), batch));
-  if (cut) ASSERT_OK(journal.Cut(RecordsOf(journal.size())));
+  if (cut) {
+    ASSERT_OK(journal.Cut(RecordsOf(journal.size())));
+  }
 }
 
 // A store that was opened three times, so that tables, blobs and a log hold a part each; with a snapshot at the end of

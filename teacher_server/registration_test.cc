@@ -98,11 +98,12 @@ TEST(RegistrationTest, GoesOnWhileTheCoordinatorIsAway) {
 TEST(RegistrationTest, ARefusalIsForGoodAndAnythingElseIsTriedAgain) {
   RecordingCluster cluster;
   cluster.AnswerWith(grpc::Status(grpc::StatusCode::ALREADY_EXISTS, "a newer incarnation of dino is registered"));
-  auto server = RpcServer::Start("127.0.0.1:0", {&cluster});
+  auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&cluster});
   ASSERT_TRUE(server.ok()) << server.status();
   Metrics metrics(MetricOwner::kTeacher);
   mimeo::testing::FakeClock clock;
-  Registration registration(absl::StrCat("127.0.0.1:", (*server)->port()), Heartbeat(), &metrics, &clock);
+  Registration registration(ChannelOptions(), absl::StrCat("127.0.0.1:", (*server)->port()), Heartbeat(), &metrics,
+                            &clock);
   cluster.WaitFor(1);
   EXPECT_TRUE(registration.refusal().ok());
   cluster.AnswerWith(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "another protocol version"));

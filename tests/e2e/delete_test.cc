@@ -79,7 +79,8 @@ TEST_F(DeleteTest, AJobThatRanGoesWithItsCheckpointsAndDoesNotComeBack) {
 TEST_F(DeleteTest, SeveralInOneCallEachOnItsOwn) {
   const std::string first = CancelledJob(), second = CancelledJob(), waits = cluster_.Submit(TinyJob(1, 5));
   const std::string said = cluster_.Mimeo({"delete", first, "j99", waits, second, "-o", "json"}, 2);
-  EXPECT_THAT(absl::StrSplit(absl::StripAsciiWhitespace(said), '\n'), ::testing::SizeIs(2));
+  const std::vector<std::string> lines = absl::StrSplit(absl::StripAsciiWhitespace(said), '\n');
+  EXPECT_THAT(lines, ::testing::SizeIs(2));
   const std::string list = cluster_.Mimeo({"list"});
   EXPECT_THAT(list, Not(HasSubstr(first)));
   EXPECT_THAT(list, HasSubstr(waits));

@@ -70,7 +70,7 @@ class OtherCluster : public Cluster::Service {
 
 TEST(VersionTest, WhoIsRefusedSaysSoAndEnds) {
   OtherCluster service;
-  const auto server = RpcServer::Start("127.0.0.1:0", {&service});
+  const auto server = RpcServer::Start(ChannelOptions(), "127.0.0.1:0", {&service});
   ASSERT_TRUE(server.ok()) << server.status();
   const std::string coordinator = absl::StrCat("--coordinator=127.0.0.1:", (*server)->port());
   const TempDir dir;

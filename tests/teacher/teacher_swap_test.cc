@@ -218,7 +218,7 @@ class HesitantTeacher : public Teacher::Service {
       if (!whole.ok()) return ToGrpc(whole.status());
       if (!*whole) continue;
       const FeatureTask task = assembler.Take();
-      const std::string answer(size_t(task.num_images) * task.num_visible * kWidth * sizeof(float), '\0');
+      const std::string answer(size_t(task.num_images) * task.num_chosen * kWidth * sizeof(float), '\0');
       FeatureReplyFrames frames(task.request_id, TENSOR_TYPE_FLOAT32, answer);
       for (FeatureReply reply; frames.Next(&reply);) stream->Write(reply);
     }

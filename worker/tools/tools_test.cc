@@ -53,6 +53,12 @@ int Call(int (*verb)(int, char**), std::vector<std::string> arguments) {
 class ToolsTest : public ::testing::Test {
  protected:
   std::string Path(const std::string& name) const { return JoinPath(dir_.path(), name); }
+  // A folder with cmyk.jpg alone.
+  std::string OnePhoto() {
+    EXPECT_OK(MakeDirs(Path("one")));
+    EXPECT_OK(WriteFileAtomic(Path("one/cmyk.jpg"), ReadFile(Path("photos/cmyk.jpg")).value()));
+    return Path("one");
+  }
 
   void SetUp() override {
     spec_ = ResolveJobSpec(ParseRecipe(kRecipe, "tiny").value()).value();
@@ -309,8 +315,8 @@ TEST_F(ToolsTest, ReconstructDrawsGreyRectanglesUnderTheJobsOwnMask) {
   spec_.mutable_mask()->mutable_grid();
   spec_ = ResolveJobSpec(spec_).value();
   WriteCheckpoint();
-  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
-                                  Path("photos"), "--out", Path("pictures"), "--count=1"}),
+  ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images", OnePhoto(),
+                                  "--out", Path("pictures"), "--count=1"}),
             0);
   ASSERT_OK_AND_ASSIGN(const Pixels picture,
                        DecodeImage(ReadFile(Path("pictures/00000_cmyk.jpg.png")).value(), 1000000));
@@ -343,7 +349,7 @@ TEST_F(ToolsTest, ReconstructSaysThatFocusedMasksAreRandomHere) {
   WriteCheckpoint();
   ::testing::internal::CaptureStderr();
   const int code = Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
-                                         Path("photos"), "--out", Path("pictures"), "--count=1"});
+                                         OnePhoto(), "--out", Path("pictures"), "--count=1"});
   const std::string said = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(code, 0) << said;
   EXPECT_THAT(said, HasSubstr("drawn by its teacher \"t\"; here they are random"));

@@ -51,8 +51,8 @@ void CommandLine::StartCoordinator() {
   const auto announced = ReadAnnouncement(announcement);
   ASSERT_TRUE(announced.ok()) << announced.status();
   address_ = announced->at("address");
-  cluster_ = Cluster::NewStub(OpenChannel(address_));
-  chunks_ = ChunkStore::NewStub(OpenChannel(address_));
+  cluster_ = Cluster::NewStub(OpenChannel(ChannelOptions(), address_));
+  chunks_ = ChunkStore::NewStub(OpenChannel(ChannelOptions(), address_));
 }
 
 void CommandLine::KillCoordinator() {
