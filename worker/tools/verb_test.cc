@@ -22,7 +22,7 @@ struct Ended {
   std::string said;  // on stderr
 };
 
-Ended Run(const std::function<absl::Status()>& body, std::vector<std::string> arguments = {"verb"}) {
+Ended RunOnce(const std::function<absl::Status()>& body, std::vector<std::string> arguments = {"verb"}) {
   CLI::App app("A verb.", "verb");
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -33,24 +33,24 @@ Ended Run(const std::function<absl::Status()>& body, std::vector<std::string> ar
 }
 
 TEST(RunVerbTest, ExitCodesSayWhoseFaultItWas) {
-  EXPECT_EQ(Run([] { return absl::OkStatus(); }).code, 0);
+  EXPECT_EQ(RunOnce([] { return absl::OkStatus(); }).code, 0);
   for (const absl::Status& theirs :
        {absl::InvalidArgumentError("odd\nbyte \x01"), absl::NotFoundError("odd"), absl::PermissionDeniedError("odd")}) {
-    EXPECT_EQ(Run([&] { return theirs; }).code, 2) << theirs;
+    EXPECT_EQ(RunOnce([&] { return theirs; }).code, 2) << theirs;
   }
   for (const absl::Status& ours :
        {absl::DataLossError("odd"), absl::UnavailableError("odd"), absl::AbortedError("odd")}) {
-    EXPECT_EQ(Run([&] { return ours; }).code, 1) << ours;
+    EXPECT_EQ(RunOnce([&] { return ours; }).code, 1) << ours;
   }
-  EXPECT_THAT(Run([] { return absl::InvalidArgumentError("byte \x01"); }).said, HasSubstr("verb: byte \\x01"));
-  const Ended wrong = Run([] { return absl::OkStatus(); }, {"verb", "--nothing"});
+  EXPECT_THAT(RunOnce([] { return absl::InvalidArgumentError("byte \x01"); }).said, HasSubstr("verb: byte \\x01"));
+  const Ended wrong = RunOnce([] { return absl::OkStatus(); }, {"verb", "--nothing"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.said, HasSubstr("--nothing"));
 }
 
 // What libtorch throws is one line and an exit code: here it has no memory.
 TEST(RunVerbTest, WhatLibtorchThrowsIsAnExitCode) {
-  const Ended ended = Run([] {
+  const Ended ended = RunOnce([] {
     at::empty({int64_t{1} << 60});
     return absl::OkStatus();
   });
