@@ -88,7 +88,7 @@ TEST(RocksDbStoreTest, AnotherSchemaVersionIsRefusedNamingBoth) {
   WriteSchemaVersion(dir.path(), "99");
   const absl::Status status = OpenRocksDbStore({dir.path()}).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, "version 99"));
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, "version 1 only"));
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, "versions 1 and 2 only"));
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, dir.path()));
 }
 
