@@ -107,12 +107,6 @@ TEST_F(LocalClusterTest, StopEndsAllOfThem) {
   ExpectAllGone();
 }
 
-TEST_F(LocalClusterTest, ABinaryThatIsNotThereIsNamed) {
-  ASSERT_OK(RemoveTree(bin_.path() + "/teacher_server"));
-  EXPECT_THAT(LocalCluster::Start(options_), StatusIs(absl::StatusCode::kNotFound, "teacher_server"));
-  ExpectAllGone();
-}
-
 TEST(ShareCoresTest, RanksGetTheCoresEvenlyAndOneAtLeast) {
   EXPECT_EQ(ShareCores(8, 2, 0).threads_per_rank, 4);
   EXPECT_EQ(ShareCores(5, 2, 0).threads_per_rank, 2);
