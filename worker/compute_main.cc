@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   }
   const auto verb = verbs.find(name);
   if (verb != verbs.end()) return verb->second(argc - 1, argv + 1);
-  std::fputs("worker_compute: call it by `worker`, whose --help has the verbs\n", stderr);
-  return 2;
+  const bool asked = name == "--help" || name == "-h";
+  std::fputs("worker_compute: called by `worker`, whose --help has the verbs\n", asked ? stdout : stderr);
+  return asked ? 0 : 2;
 }
