@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -232,9 +233,11 @@ TEST(CrashTest, KilledAtEveryWriteNothingAcknowledgedIsLost) {
 }
 
 // SIGKILL never tests fsync: here a crash keeps what was synced, and of the rest either nothing or everything.
-TEST(CrashTest, WithoutPowerAtEveryWriteNothingAcknowledgedIsLost) {
-  const Undisturbed run = RunUndisturbed();
-  for (int64_t at = 1; at <= run.writes; ++at) {
+// `expect` sees what the disk then holds, and the commands that were acknowledged.
+void LosePowerAtEveryWrite(
+    int64_t writes, const std::vector<std::string>& commands,
+    const std::function<void(KeyValueStore* disk, const std::vector<std::string>& acknowledged)>& expect) {
+  for (int64_t at = 1; at <= writes; ++at) {
     for (const int64_t keep : {int64_t{0}, int64_t{1} << 30}) {
       SCOPED_TRACE(absl::StrCat("no power at write ", at, ", unsynced writes kept: ", keep));
       FaultyStore store;
@@ -242,15 +245,22 @@ TEST(CrashTest, WithoutPowerAtEveryWriteNothingAcknowledgedIsLost) {
       std::vector<std::string> acknowledged;
       {
         ClusterScript script(&store, absl::Seconds(60), kBounds);
-        for (const std::string& command : Script()) {
+        for (const std::string& command : commands) {
           if (absl::StrContains(script.Run(command), "no power")) break;
           acknowledged.push_back(command);
         }
       }
       const std::unique_ptr<KeyValueStore> disk = store.Crash(keep);
-      ExpectRecovery(disk.get(), acknowledged, run.outcome);
+      expect(disk.get(), acknowledged);
     }
   }
+}
+
+TEST(CrashTest, WithoutPowerAtEveryWriteNothingAcknowledgedIsLost) {
+  const Undisturbed run = RunUndisturbed();
+  LosePowerAtEveryWrite(run.writes, Script(), [&](KeyValueStore* disk, const std::vector<std::string>& acknowledged) {
+    ExpectRecovery(disk, acknowledged, run.outcome);
+  });
 }
 
 int KeysIn(const KeyValueStore& store, Family family, const std::string& prefix) {
@@ -321,24 +331,7 @@ TEST(CrashTest, KilledAtEveryWriteADeletedJobLeavesNothing) {
 }
 
 TEST(CrashTest, WithoutPowerAtEveryWriteADeletedJobLeavesNothing) {
-  const int64_t writes = WritesOfDeletion();
-  for (int64_t at = 1; at <= writes; ++at) {
-    for (const int64_t keep : {int64_t{0}, int64_t{1} << 30}) {
-      SCOPED_TRACE(absl::StrCat("no power at write ", at, ", unsynced writes kept: ", keep));
-      FaultyStore store;
-      store.FailWrites(at, int64_t{1} << 30, absl::UnavailableError("no power"));
-      std::vector<std::string> acknowledged;
-      {
-        ClusterScript script(&store, absl::Seconds(60), kBounds);
-        for (const std::string& command : DeletingScript()) {
-          if (absl::StrContains(script.Run(command), "no power")) break;
-          acknowledged.push_back(command);
-        }
-      }
-      const std::unique_ptr<KeyValueStore> disk = store.Crash(keep);
-      ExpectDeletionGoesOn(disk.get(), acknowledged);
-    }
-  }
+  LosePowerAtEveryWrite(WritesOfDeletion(), DeletingScript(), ExpectDeletionGoesOn);
 }
 
 // A full disk loses nothing and stops nothing: the coordinator says so, and goes on when there is room.
