@@ -26,12 +26,12 @@ BuildInfo ThisBuild(const std::string& libtorch) {
   return build;
 }
 
-absl::Status CheckProtocol(absl::string_view who, const BuildInfo& peer) {
+absl::Status CheckProtocol(absl::string_view what, absl::string_view name, const BuildInfo& peer) {
   if (peer.protocol() == kProtocolVersion) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(who, " is ", TextOf(peer), ", and the coordinator is ", VersionText(),
-                   ": both must speak the same protocol version; install the coordinator's build there, or upgrade the "
-                   "coordinator first"));
+  return absl::FailedPreconditionError(absl::StrCat(
+      what, " ", ToText(name, limits::kNameBytes), " is ", TextOf(peer), ", and the coordinator is ", VersionText(),
+      ": both must speak the same protocol version; install the coordinator's build there, or upgrade the "
+      "coordinator first"));
 }
 
 }  // namespace mimeo

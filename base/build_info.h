@@ -13,7 +13,8 @@ namespace mimeo {
 BuildInfo ThisBuild(const std::string& libtorch = "");
 
 // FailedPrecondition, naming both builds: `peer` speaks another protocol version than this build. A build that says
-// nothing of itself is older than the first version. `who`: "worker w0", "teacher clip".
-absl::Status CheckProtocol(absl::string_view who, const BuildInfo& peer);
+// nothing of itself is older than the first version. `what` and `name`: "worker" and "w0", "teacher" and "clip"; a name
+// may be bytes.
+absl::Status CheckProtocol(absl::string_view what, absl::string_view name, const BuildInfo& peer);
 
 }  // namespace mimeo

@@ -26,17 +26,17 @@ TEST(BuildInfoTest, AnotherProtocolVersionIsRefusedWithBoth) {
   const BuildInfo own = ThisBuild("2.11.0");
   EXPECT_EQ(own.version(), Version());
   EXPECT_EQ(own.libtorch(), "2.11.0");
-  EXPECT_OK(CheckProtocol("worker w0", own));
+  EXPECT_OK(CheckProtocol("worker", "w0", own));
   BuildInfo newer = own;
   newer.set_version("9.9.9");
   newer.set_commit("abc1234");
   newer.set_protocol(kProtocolVersion + 1);
-  EXPECT_THAT(CheckProtocol("worker w0", newer),
+  EXPECT_THAT(CheckProtocol("worker", "w0", newer),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        absl::StrCat("worker w0 is mimeo 9.9.9 (commit abc1234, protocol ", kProtocolVersion + 1, ")")));
-  EXPECT_THAT(CheckProtocol("worker w0", newer), StatusIs(absl::StatusCode::kFailedPrecondition, VersionText()));
+  EXPECT_THAT(CheckProtocol("worker", "w0", newer), StatusIs(absl::StatusCode::kFailedPrecondition, VersionText()));
   EXPECT_THAT(
-      CheckProtocol("teacher clip", BuildInfo()),
+      CheckProtocol("teacher", "clip", BuildInfo()),
       StatusIs(absl::StatusCode::kFailedPrecondition, "teacher clip is mimeo of an earlier build (protocol 0)"));
 }
 

@@ -5,11 +5,8 @@
 
 #include <string>
 
-#include "absl/strings/str_cat.h"
 #include "base/build_info.h"
-#include "base/limits.h"
 #include "base/status_macros.h"
-#include "base/text.h"
 #include "coordinator/answer.h"
 #include "coordinator/request_checks.h"
 
@@ -17,13 +14,13 @@ namespace mimeo {
 
 // The protocol version first: what else is wrong may only be what this build does not know.
 absl::Status ClusterService::Register(const WorkerIdentity& worker) {
-  RETURN_IF_ERROR(CheckProtocol(absl::StrCat("worker ", ToText(worker.id(), limits::kNameBytes)), worker.build()));
+  RETURN_IF_ERROR(CheckProtocol("worker", worker.id(), worker.build()));
   RETURN_IF_ERROR(CheckWorker(worker));
   return core_->RegisterWorker(worker);
 }
 
 absl::Status ClusterService::Hear(const TeacherHeartbeatRequest& teacher) {
-  RETURN_IF_ERROR(CheckProtocol(absl::StrCat("teacher ", ToText(teacher.name(), limits::kNameBytes)), teacher.build()));
+  RETURN_IF_ERROR(CheckProtocol("teacher", teacher.name(), teacher.build()));
   RETURN_IF_ERROR(CheckTeacher(teacher));
   return core_->TeacherHeartbeat(teacher);
 }

@@ -180,7 +180,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest
   RETURN_IF_ERROR(CheckIncarnation(request.worker_id(), request.incarnation()));
   // It registered at a coordinator of before, whose journal this one replayed.
   const WorkerIdentity& identity = state_.workers().at(request.worker_id()).identity;
-  RETURN_IF_ERROR(CheckProtocol(absl::StrCat("worker ", identity.id()), identity.build()));
+  RETURN_IF_ERROR(CheckProtocol("worker", identity.id(), identity.build()));
   const int64_t events_before = journal_.size();
   const bool news = scheduler_.HearWorker(request.worker_id(), clock_->Now(), request.leaving());
   if (scheduler_.MustEmpty(request.worker_id())) EmptyWorker(request.worker_id());

@@ -2,10 +2,10 @@
 // process over. No libtorch is linked here, so an agent starts in milliseconds and is as small as what it does.
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
-#include <vector>
 
 #include "base/find_binary.h"
 #include "base/short_spin.h"

@@ -31,7 +31,6 @@ LAYERS = {
     "worker": {"data", "model", "objective", "job", "teacher", "evaluation"},
     "teacher_server": {"data", "model", "store", "job", "teacher"},
 }
-GRPC_USERS = {"coordinator", "worker", "client", "teacher_server", "base/rpc"}
 
 
 def tracked(*suffixes):
