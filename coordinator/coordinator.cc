@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "coordinator/event_job.h"
 #include "coordinator/page.h"
+#include "coordinator/replay.h"
 #include "job/job_spec.h"
 #include "store/job_bytes.h"
 
@@ -23,6 +24,19 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr size_t kEventsAtOnce = 256;  // decided and committed before others get the lock
+
+absl::StatusOr<JournalCut> CutStored(Journal* journal) {
+  ClusterState state;
+  RETURN_IF_ERROR(ReplayInto(journal, &state));
+  std::vector<std::string> records;
+  bool readable = true;
+  state.Snapshot([&](const SnapshotRecord& record) {
+    records.push_back(record.SerializeAsString());
+    readable = readable && SnapshotRecord().ParseFromString(records.back());
+  });
+  if (!readable) return absl::InternalError("a record of the snapshot would not be read back");
+  return journal->Cut(std::move(records));
+}
 
 // What an event changes, in a word and a number or two, for the log. Names of files stay readable in every script.
 std::string Line(const Event& event) {
@@ -39,57 +53,30 @@ std::string Line(const Event& event) {
 
 absl::Status CoordinatorCore::Recover() {
   absl::MutexLock lock(&mu_);
-  int64_t restored = 0;
-  const auto load = [&](const JournalSnapshot& snapshot) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    restored = snapshot.entries;
-    for (size_t i = 0; i < snapshot.records.size(); ++i) {
-      SnapshotRecord record;
-      const bool read = record.ParseFromString(snapshot.records[i]);
-      if (record.has_job()) *record.mutable_job()->mutable_spec() = InThisVersion(record.job().spec());
-      const absl::Status legal = read ? state_.Restore(record) : absl::DataLossError("it cannot be read");
-      if (!legal.ok()) return absl::DataLossError(absl::StrCat("record ", i + 1, ": ", legal.message()));
-    }
-    return absl::OkStatus();
-  };
-  const auto apply = [&](const Event& event) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    const absl::Status legal = state_.CheckReplayed(event);
-    if (!legal.ok()) {
-      return absl::DataLossError(
-          absl::StrCat("journal entry ", journal_.size(), " contradicts those before it: ", legal.message()));
-    }
-    Event current = event;
-    if (current.has_job_submitted()) {
-      *current.mutable_job_submitted()->mutable_spec() = InThisVersion(event.job_submitted().spec());
-    }
-    state_.Apply(current);
-    return absl::OkStatus();
-  };
-  RETURN_IF_ERROR(journal_.Replay(apply, load));
+  RETURN_IF_ERROR(ReplayInto(&journal_, &state_));
   ASSIGN_OR_RETURN(const std::vector<std::string> deleted, UnfinishedRemovals(*store_));
   deleted_.insert(deleted.begin(), deleted.end());
   scheduler_.Begin(clock_->Now());
-  spdlog::info("recovered events={} in_snapshot={} jobs={} workers={}", journal_.size(), restored, state_.jobs().size(),
-               state_.workers().size());
+  spdlog::info("recovered events={} in_snapshot={} jobs={} workers={}", journal_.size(), journal_.num_in_snapshot(),
+               state_.jobs().size(), state_.workers().size());
   CountState();
   return absl::OkStatus();
 }
 
 void CoordinatorCore::CutJournal() {
-  std::vector<std::string> records;
-  bool readable = true;
-  state_.Snapshot([&](const SnapshotRecord& record) {
-    records.push_back(record.SerializeAsString());
-    readable = readable && SnapshotRecord().ParseFromString(records.back());
-  });
-  const size_t count = records.size();
-  const absl::Status cut = readable ? journal_.Cut(std::move(records))
-                                    : absl::InternalError("a record of the snapshot would not be read back");
+  // From what the store holds, and not from state_: nobody has to wait, and a journal that cannot be read is noticed
+  // while everything that it should hold is still known.
+  Journal stored(store_);
+  const absl::StatusOr<JournalCut> cut = CutStored(&stored);
+  absl::MutexLock lock(&mu_);
   if (cut.ok()) {
-    spdlog::info("journal cut events={} snapshot_records={}", journal_.size(), count);
+    journal_.NoteCut(*cut);
+    spdlog::info("journal cut events={} in_snapshot={}", journal_.size(), cut->entries);
     return;
   }
+  journal_.NoteFailedCut();
   metrics_->StoreFailed();
-  spdlog::warn("journal not cut events={} error=\"{}\"", journal_.size(), cut.ToString());
+  spdlog::warn("journal not cut events={} error=\"{}\"", journal_.size(), cut.status().ToString());
 }
 
 absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
@@ -181,12 +168,14 @@ void CoordinatorCore::DecideAndCommit() {
 }
 
 void CoordinatorCore::Tick() {
+  bool is_long = false;
   {
     absl::MutexLock lock(&mu_);
     DecideAndCommit();
     MoveGangs();
-    if (journal_.IsLong()) CutJournal();
+    is_long = journal_.IsLong();
   }
+  if (is_long) CutJournal();
   CleanUploads();
   RemoveDeleted();
   const absl::StatusOr<int64_t> bytes = store_->ApproximateBytes();

@@ -102,8 +102,8 @@ class CoordinatorCore {
  private:
   // The one door: check, journal (durable, together with `extra`), apply. In that order.
   absl::Status Commit(Event event, const WriteBatch& extra = {}) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  // Puts a snapshot in the place of the journal's events.
-  void CutJournal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts a snapshot in the place of the journal's events. Takes seconds where there are many jobs, without the lock.
+  void CutJournal() ABSL_LOCKS_EXCLUDED(mu_);
   // Commits what Decide says until it says nothing more, or much has been done: the next tick goes on, and others get
   // the lock.
   void DecideAndCommit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

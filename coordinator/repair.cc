@@ -138,7 +138,7 @@ class Repair {
 
   absl::Status WriteJournal(KeyValueStore* store) {
     if (journal_.first > 0) {
-      RETURN_IF_ERROR(store->Write(SnapshotBatch({journal_.first, journal_.snapshot}), Durability::kSynced));
+      RETURN_IF_ERROR(WriteSnapshot(store, {journal_.first, journal_.snapshot}));
     }
     constexpr size_t kBatch = 1000;
     WriteBatch batch;

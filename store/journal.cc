@@ -2,6 +2,7 @@
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
@@ -9,10 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/digest.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "proto/snapshot.pb.h"
 
 namespace mimeo {
 namespace {
@@ -68,29 +67,6 @@ absl::StatusOr<std::string> Serialize(const Event& event) {
       absl::StrCat("journal: an event of ", bytes.size(), " bytes (", event.GetTypeName(), ") would not be read back"));
 }
 
-std::string SnapshotKey(int64_t entries, uint64_t index) {
-  return absl::StrCat(OrderedKey(static_cast<uint64_t>(entries)), OrderedKey(index));
-}
-
-std::string DigestOf(const JournalSnapshot& snapshot) {
-  Sha256Stream digest;
-  for (const std::string& record : snapshot.records) {
-    digest.Update(OrderedKey(record.size()));
-    digest.Update(record);
-  }
-  return digest.Finish();
-}
-
-// Why the records are not those that `head` promises; empty when they are.
-std::string SnapshotProblem(const std::string& bytes, const JournalSnapshot& snapshot) {
-  SnapshotHead head;
-  if (bytes.empty()) return "its head is missing";
-  if (!head.ParseFromString(bytes) || head.entries() != snapshot.entries) return "its head cannot be read";
-  const auto records = static_cast<int64_t>(snapshot.records.size());
-  if (records != head.records()) return absl::StrCat("it has ", records, " records in a row, of ", head.records());
-  return DigestOf(snapshot) == head.digest() ? "" : "its records do not match their digest";
-}
-
 }  // namespace
 
 absl::StatusOr<Event> ParseEvent(absl::string_view bytes) {
@@ -101,49 +77,6 @@ absl::StatusOr<Event> ParseEvent(absl::string_view bytes) {
   return absl::DataLossError(absl::StrCat(bytes.size(), " bytes are no event"));
 }
 
-absl::StatusOr<JournalSnapshot> ReadSnapshot(const KeyValueStore& store) {
-  JournalSnapshot snapshot;
-  std::string head;
-  absl::Status status;
-  RETURN_IF_ERROR(store.Scan(Family::kSnapshots, "", "", [&](absl::string_view key, absl::string_view value) {
-    if (key.size() != 2 * sizeof(uint64_t)) {
-      status = absl::DataLossError(absl::StrCat("journal: a key of ", key.size(), " bytes is none of a snapshot"));
-      return false;
-    }
-    const auto entries = static_cast<int64_t>(ParseOrderedKey(key.substr(0, sizeof(uint64_t))));
-    const uint64_t index = ParseOrderedKey(key.substr(sizeof(uint64_t)));
-    if (entries != snapshot.entries) {  // the newest comes last
-      snapshot = {entries, {}};
-      head.clear();
-    }
-    if (index == 0) {
-      head = std::string(value);
-    } else if (index == snapshot.records.size() + 1) {
-      snapshot.records.push_back(std::string(value));
-    }  // else one is missing before it, which the number of records tells
-    return true;
-  }));
-  RETURN_IF_ERROR(status);
-  if (snapshot.entries == 0) return snapshot;
-  const std::string problem = SnapshotProblem(head, snapshot);
-  if (problem.empty()) return snapshot;
-  return absl::DataLossError(
-      absl::StrCat("journal: the snapshot of its first ", snapshot.entries, " entries: ", problem));
-}
-
-WriteBatch SnapshotBatch(const JournalSnapshot& snapshot) {
-  SnapshotHead head;
-  head.set_entries(snapshot.entries);
-  head.set_records(static_cast<int64_t>(snapshot.records.size()));
-  head.set_digest(DigestOf(snapshot));
-  WriteBatch batch;
-  batch.puts.push_back({Family::kSnapshots, SnapshotKey(snapshot.entries, 0), head.SerializeAsString()});
-  for (const std::string& record : snapshot.records) {
-    batch.puts.push_back({Family::kSnapshots, SnapshotKey(snapshot.entries, batch.puts.size()), record});
-  }
-  return batch;
-}
-
 absl::Status Journal::RefuseSnapshot(const JournalSnapshot& snapshot) {
   return absl::UnimplementedError(absl::StrCat("the first ", snapshot.entries, " entries are in a snapshot"));
 }
@@ -151,7 +84,6 @@ absl::Status Journal::RefuseSnapshot(const JournalSnapshot& snapshot) {
 void Journal::Begin(const JournalSnapshot& snapshot) {
   next_ = first_ = cut_from_ = snapshot.entries;
   bytes_ = 0;
-  snapshot_records_ = static_cast<int64_t>(snapshot.records.size());
   snapshot_bytes_ = 0;
   for (const std::string& record : snapshot.records) snapshot_bytes_ += static_cast<int64_t>(record.size());
 }
@@ -205,27 +137,25 @@ bool Journal::IsLong() const {
   return beyond && next_ > first_ && next_ >= cut_from_ && bytes_ >= snapshot_bytes_;
 }
 
-absl::Status Journal::Cut(std::vector<std::string> records) {
-  if (next_ == first_) return absl::OkStatus();
+absl::StatusOr<JournalCut> Journal::Cut(std::vector<std::string> records) {
+  if (next_ == first_) return JournalCut{first_, 0, snapshot_bytes_};
   const JournalSnapshot snapshot = {next_, std::move(records)};
-  WriteBatch batch = SnapshotBatch(snapshot);
-  if (snapshot_records_ > 0) {
-    for (int64_t index = 0; index <= snapshot_records_; ++index) {
-      batch.removes.push_back({Family::kSnapshots, SnapshotKey(first_, index)});
-    }
-  }
-  // The last entry stays, though the snapshot stands for it too: a store that lost its snapshot then begins with an
-  // entry that is not its first, and is not taken for a new one.
-  for (int64_t number = std::max<int64_t>(first_ - 1, 0); number < next_ - 1; ++number) {
-    batch.removes.push_back({Family::kJournal, OrderedKey(number)});
-  }
-  const absl::Status written = store_->Write(batch, Durability::kSynced);
-  if (written.ok()) {
-    Begin(snapshot);
-  } else {
-    cut_from_ = next_ + std::max<int64_t>(bounds_.entries / 8, 1);
-  }
-  return written;
+  RETURN_IF_ERROR(WriteSnapshot(store_, snapshot));
+  const int64_t bytes = bytes_;
+  Begin(snapshot);
+  // The cut is done already, and the next one removes what stays now.
+  const absl::Status removed = RemoveReplaced(store_, snapshot.entries);
+  if (!removed.ok()) spdlog::warn("events before the snapshot stay error=\"{}\"", removed.ToString());
+  return JournalCut{first_, bytes, snapshot_bytes_};
 }
+
+void Journal::NoteCut(const JournalCut& cut) {
+  if (cut.entries <= first_) return;
+  first_ = cut_from_ = cut.entries;
+  bytes_ -= cut.bytes;
+  snapshot_bytes_ = cut.snapshot_bytes;
+}
+
+void Journal::NoteFailedCut() { cut_from_ = next_ + std::max<int64_t>(bounds_.entries / 8, 1); }
 
 }  // namespace mimeo

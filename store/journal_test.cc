@@ -2,6 +2,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -218,19 +222,137 @@ TEST(JournalTest, ASnapshotTakesThePlaceOfTheEventsBeforeItAndOfTheSnapshotBefor
   EXPECT_THAT(journal.Replay(Ignore), StatusIs(absl::StatusCode::kUnimplemented, "its first 5 entries"));
 }
 
-TEST(JournalTest, ACutThatLosesPowerLeavesTheOldOrTheNew) {
-  for (const int64_t fail_at : {4, 6}) {
+std::unique_ptr<KeyValueStore> CopyOf(const KeyValueStore& store) {
+  auto copy = OpenRocksDbStore({"copy", /*in_memory=*/true});
+  EXPECT_OK(copy);
+  for (const Family family : {Family::kJournal, Family::kSnapshots}) {
+    WriteBatch batch;
+    EXPECT_OK(store.Scan(family, "", "", [&](absl::string_view key, absl::string_view value) {
+      batch.puts.push_back({family, std::string(key), std::string(value)});
+      return true;
+    }));
+    EXPECT_OK((*copy)->Write(batch, Durability::kSynced));
+  }
+  return std::move(*copy);
+}
+
+// Many records, which take several writes: a cut, an event, and a cut again.
+constexpr int kManyEvents = 2500;
+
+// Whether every write was done; `kept` is what was acknowledged.
+bool CutTwice(FaultyStore* store, std::string* kept) {
+  Journal journal(store);
+  EXPECT_OK(journal.Replay(Ignore, [](const JournalSnapshot&) { return absl::OkStatus(); }));
+  if (!journal.Cut(Records(*kept)).ok() || !journal.Append(Forgotten("z")).ok()) return false;
+  *kept += "z";
+  return journal.Cut(Records(*kept)).ok();
+}
+
+TEST(JournalTest, ACutThatLosesPowerAtAnyWriteLosesNothing) {
+  FaultyStore before;
+  const std::string events(kManyEvents, 'a');
+  {
+    Journal journal(&before);
+    ASSERT_OK(journal.Replay(Ignore));
+    for (int i = 0; i < kManyEvents; ++i) ASSERT_OK(journal.Append(Forgotten("a")));
+  }
+  std::unique_ptr<KeyValueStore> disk = before.Crash();
+  for (int64_t at = 1, whole = 0; whole < 2; ++at) {
+    for (const int64_t keep : {int64_t{0}, int64_t{1} << 30}) {
+      SCOPED_TRACE(absl::StrCat("no power at write ", at, ", unsynced writes kept: ", keep));
+      FaultyStore store(CopyOf(*disk));
+      store.FailWrites(at, int64_t{1} << 30, absl::UnavailableError("no power"));
+      std::string kept = events;
+      if (CutTwice(&store, &kept)) ++whole;
+      FaultyStore after(store.Crash(keep));
+      ASSERT_OK_AND_ASSIGN(std::string loaded, Loaded(after));
+      loaded.erase(std::remove(loaded.begin(), loaded.end(), '|'), loaded.end());
+      ASSERT_EQ(loaded, kept);
+      ASSERT_TRUE(CutTwice(&after, &kept)) << "the next cut is none the worse";
+      EXPECT_EQ(KeysOf(after, Family::kSnapshots), 2 + static_cast<int>(kept.size()));
+      EXPECT_EQ(KeysOf(after, Family::kJournal), 1);
+    }
+    ASSERT_LT(at, 100);
+  }
+}
+
+TEST(JournalTest, ACutOnAFullDiskLeavesNothingBehind) {
+  for (int64_t fail_at = 4; fail_at <= 6; ++fail_at) {  // the mark, the records, the head
     FaultyStore store;
     Journal journal(&store);
     ASSERT_OK(journal.Replay(Ignore));
     for (const char* id : {"a", "b", "c"}) ASSERT_OK(journal.Append(Forgotten(id)));
-    store.FailWrites(fail_at, 1, absl::UnavailableError("no power"));
-    EXPECT_EQ(journal.Cut(Records("abc")).ok(), fail_at != 4);
+    store.FailWrites(fail_at, 1, absl::ResourceExhaustedError("disk full"));
+    EXPECT_THAT(journal.Cut(Records("abc")), StatusIs(absl::StatusCode::kResourceExhausted, "disk full"));
+    EXPECT_EQ(KeysOf(store, Family::kSnapshots), 0) << fail_at;
+    EXPECT_EQ(*Loaded(store), "abc");
     ASSERT_OK(journal.Append(Forgotten("d")));
-    EXPECT_EQ(journal.Cut(Records("abcd")).ok(), fail_at != 6);
-    EXPECT_EQ(*Loaded(store), fail_at == 4 ? "abcd|" : "abc|d");
-    EXPECT_EQ(*Loaded(*store.Crash()), fail_at == 4 ? "abcd|" : "abc|d");
+    ASSERT_OK(journal.Cut(Records("abcd")));
+    EXPECT_EQ(*Loaded(store), "abcd|");
   }
+}
+
+// What the disk of a store holds that lost its power in the middle of a cut, and nothing was removed since.
+TEST(JournalTest, AnUnfinishedSnapshotDoesNotCount) {
+  FaultyStore store;
+  Journal journal(&store);
+  ASSERT_OK(journal.Replay(Ignore));
+  for (const char* id : {"a", "b"}) ASSERT_OK(journal.Append(Forgotten(id)));
+  ASSERT_OK(journal.Cut(Records("ab")));
+  ASSERT_OK(journal.Append(Forgotten("c")));
+  const int64_t head = store.writes() + 3;
+  store.FailWrites(head, int64_t{1} << 30, absl::UnavailableError("no power"));
+  EXPECT_FALSE(journal.Cut(Records("abc")).ok());
+  const std::unique_ptr<KeyValueStore> disk = store.Crash(/*keep=*/1 << 30);
+  EXPECT_TRUE(IsUnfinishedSnapshot(*disk, 3));
+  EXPECT_FALSE(IsUnfinishedSnapshot(*disk, 2));
+  EXPECT_EQ(*Loaded(*disk), "ab|c");
+}
+
+// The power goes while the part of a snapshot that did not fit is being removed.
+TEST(JournalTest, AnUnfinishedSnapshotThatIsRemovedInPartDoesNotCount) {
+  for (int64_t keep = 0, unsynced = 1; keep <= unsynced; ++keep) {
+    FaultyStore store;
+    Journal journal(&store);
+    ASSERT_OK(journal.Replay(Ignore));
+    ASSERT_OK(journal.Append(Forgotten("a")));
+    const std::string many(kManyEvents, 'r');
+    const int64_t head = store.writes() + 2 + (kManyEvents + 1 + 999) / 1000;
+    store.FailWrites(head, 1, absl::ResourceExhaustedError("disk full"));
+    EXPECT_THAT(journal.Cut(Records(many)), StatusIs(absl::StatusCode::kResourceExhausted, "disk full"));
+    unsynced = store.unsynced();
+    EXPECT_EQ(unsynced, 6) << "three writes of records, and three that remove them";
+    EXPECT_EQ(*Loaded(*store.Crash(keep)), "a") << "kept " << keep << " of " << unsynced;
+  }
+}
+
+// How the coordinator cuts: another journal of the same store, while this one goes on.
+void ExpectOtherCuts(const JournalBounds& bounds) {
+  const auto worker = [](char id) { return Forgotten(std::string(30, id)); };
+  FaultyStore store;
+  Journal journal(&store, bounds);
+  ASSERT_OK(journal.Replay(Ignore));
+  for (const char id : {'a', 'b', 'c'}) ASSERT_OK(journal.Append(worker(id)));
+  EXPECT_TRUE(journal.IsLong());
+  Journal other(&store);
+  ASSERT_OK(other.Replay(Ignore));
+  ASSERT_OK(journal.Append(worker('d')));
+  ASSERT_OK_AND_ASSIGN(const JournalCut cut, other.Cut(Records("abc")));
+  ASSERT_OK(journal.Append(worker('e')));
+  journal.NoteCut(cut);
+  EXPECT_EQ(journal.size(), 5);
+  EXPECT_EQ(journal.num_in_snapshot(), 3);
+  EXPECT_FALSE(journal.IsLong()) << "two are behind the snapshot";
+  ASSERT_OK(journal.Append(worker('f')));
+  EXPECT_TRUE(journal.IsLong());
+  EXPECT_EQ(*Loaded(store), absl::StrCat("abc|", std::string(30, 'd'), std::string(30, 'e'), std::string(30, 'f')));
+  journal.NoteFailedCut();
+  EXPECT_FALSE(journal.IsLong()) << "not at once again";
+}
+
+TEST(JournalTest, AnotherJournalOfTheStoreCutsWhileThisOneAppends) {
+  ExpectOtherCuts({/*entries=*/3, /*bytes=*/1 << 20});
+  ExpectOtherCuts({/*entries=*/1000, /*bytes=*/100});
 }
 
 TEST(JournalTest, SurvivesSigkillAtEveryCut) {
@@ -264,8 +386,6 @@ TEST(JournalTest, IsLongBeyondItsBoundsButNotShorterThanItsSnapshot) {
   EXPECT_TRUE(journal.IsLong());
   store.FailWrites(store.writes() + 1, 1, absl::ResourceExhaustedError("disk full"));
   EXPECT_FALSE(journal.Cut({"x"}).ok());
-  EXPECT_FALSE(journal.IsLong()) << "not at once again";
-  ASSERT_OK(journal.Append(Forgotten("c")));
   EXPECT_TRUE(journal.IsLong());
   ASSERT_OK(journal.Cut({std::string(500, 'x')}));
   for (int i = 0; i < 20; ++i) ASSERT_OK(journal.Append(Forgotten("a")));

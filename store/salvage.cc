@@ -251,8 +251,9 @@ FoundJournal ReadJournal(const KeyValueStore& store) {
   });
   const absl::StatusOr<JournalSnapshot> snapshot = ReadSnapshot(store);
   if (!snapshot.ok()) journal.snapshot_problem = std::string(snapshot.status().message());
-  VisitNumbers(store, Family::kSnapshots, "",
-               [&](int64_t entries) { journal.first = std::max(journal.first, entries); });
+  VisitNumbers(store, Family::kSnapshots, "", [&](int64_t entries) {
+    if (!IsUnfinishedSnapshot(store, entries)) journal.first = std::max(journal.first, entries);
+  });
   // Where its beginning cannot be read, the entry that was kept before it tells of how many it is.
   if (journal.first == 0 && least > 0 && !RecordsOf(store, least + 1).empty()) journal.first = least + 1;
   if (journal.first > 0) journal.snapshot = RecordsOf(store, journal.first);

@@ -11,6 +11,7 @@
 #include "base/build_info.h"
 #include "base/check.h"
 #include "base/digest.h"
+#include "coordinator/replay.h"
 
 namespace mimeo::testing {
 namespace {
@@ -211,21 +212,8 @@ std::vector<Job> ClusterScript::Jobs() const {
 
 std::string ClusterScript::Replayed() const {
   ClusterState state;
-  const auto load = [&](const JournalSnapshot& snapshot) {
-    for (const std::string& bytes : snapshot.records) {
-      SnapshotRecord record;
-      record.ParseFromString(bytes);
-      const absl::Status legal = state.Restore(record);
-      if (!legal.ok()) return legal;
-    }
-    return absl::OkStatus();
-  };
-  const auto apply = [&](const Event& event) {
-    const absl::Status legal = state.CheckReplayed(event);
-    if (legal.ok()) state.Apply(event);
-    return legal;
-  };
-  const absl::Status read = Journal(store_).Replay(apply, load);
+  Journal journal(store_);
+  const absl::Status read = ReplayInto(&journal, &state);
   return read.ok() ? state.DebugString() : StatusText(read);
 }
 
