@@ -1,4 +1,5 @@
-// The training loop of one rank: steps, and around them reports, checkpoints, evaluations and stopping. One thread.
+// The training loop of one rank: it takes the steps, and around them reports, checkpoints, evaluates and stops. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -32,23 +33,27 @@ struct TrainerParts {
   TrainingPorts ports;
 };
 
+// How a training ends without an error: after its last step, or because a stop was wanted.
 enum class TrainEnd { kCompleted, kStopped };
 
 class Trainer {
  public:
-  // `spec` is resolved. `position`: where to start.
+  // `spec` is resolved, and `position` is where to start.
   Trainer(const JobSpec& spec, const TrainPosition& position, const TrainerParts& parts);
 
-  // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The
-  // ranks agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An
-  // evaluation that was stopped is made again after the resume. FailedPrecondition: the generation is fenced, the loss
-  // was not finite too many steps in a row (names the samples), or the state is not finite where a checkpoint is due
-  // (names the tensor; the checkpoint before it stays the newest). InvalidArgument, on every rank before the same step:
-  // too many samples of the job are bad (names the first).
+  // Blocks until every step is done and the last checkpoint is committed, or until a stop is wanted and its checkpoint
+  // is committed. The ranks agree on stopping before each step and inside an evaluation, so all of them stop after the
+  // same step. An evaluation that was stopped is made again after the resume. While the coordinator is away at the end,
+  // it waits for as long as that takes.
+  //
+  // FailedPrecondition: the generation is fenced, the gradient was not finite in too many steps in a row (names the
+  // samples), or the state is not finite where a checkpoint is due (names the tensor; the checkpoint before it stays
+  // the newest). InvalidArgument, on every rank before the same step: too many samples of the job are bad (names the
+  // first). Aborted: a member of the gang is gone, or libtorch threw.
   absl::StatusOr<TrainEnd> Run();
 
  private:
-  absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop
+  absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop now
   absl::Status TakeStep();
   double Done() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
