@@ -1,6 +1,6 @@
 // One StreamFeatures call to a teacher, kept open from batch to batch. Requests go out and answers come in at the same
 // time, on gRPC's threads: a caller that only wrote could wait for the teacher while the teacher waits for it to read.
-// At most one frame in each direction is held. One thread.
+// At most one frame in each direction is held. One thread uses it.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -23,33 +23,34 @@ namespace mimeo {
 
 class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureReply> {
  public:
-  // One request, and where its answer goes. The memory outlives the exchange.
+  // One request, and where its answer goes. The caller owns this memory and keeps it until End.
   struct Slice {
     FeatureRequestHeader header;
     absl::string_view images;
-    absl::string_view choice;  // indices or keys, as FeatureRequestFrames
-    absl::Span<char> drawn;    // of the answer: indices
+    absl::string_view choice;  // indices or keys, as in FeatureRequestFrames
+    absl::Span<char> drawn;    // where the answer's indices go
     absl::Span<char> features;
-    TensorType type = TENSOR_TYPE_UNSPECIFIED;  // of the features, as the contract says
+    TensorType type = TENSOR_TYPE_UNSPECIFIED;  // the features', as the contract states it
   };
 
-  // `instance`: what the server process that is meant said of itself (kTeacherInstanceKey). Nothing that another one
-  // answers is taken.
+  // `instance` is what the server process that is meant said of itself (kTeacherInstanceKey). What another process
+  // answers is not taken.
   TeacherStream(Teacher::Stub* stub, const std::string& instance);
-  // Cancels the call.
+  // Cancels the call, and blocks until gRPC is done with it.
   ~TeacherStream() override;
 
-  // One exchange: Begin, Wait as often as one likes, End. Slices are answered in order.
+  // One exchange is Begin, Wait as often as one likes, and End. Slices are answered in order.
   void Begin(std::vector<Slice> slices) ABSL_LOCKS_EXCLUDED(mu_);
-  // True: every slice is answered, or the stream has ended. False: neither, by `until`.
+  // Blocks until `until`. True: every slice is answered, or the stream has ended. False: neither.
   bool Wait(absl::Time until) ABSL_LOCKS_EXCLUDED(mu_);
   struct Outcome {
     size_t num_answered = 0;
     absl::Status status;  // OK when all are answered
   };
-  // Gives up on what is not answered: the stream is of no further use then. DeadlineExceeded: nothing else was wrong.
-  // DataLoss: an answer that cannot be. Otherwise the teacher's status; Unavailable when it ended the stream without
-  // one, and when another server process answers than the one that is meant.
+  // Ends the exchange. It gives up on what is not answered; then the stream is of no further use, and nothing of the
+  // caller's memory is touched any more. DeadlineExceeded: the answers were not there, and nothing else was wrong.
+  // DataLoss: the teacher sent an answer that cannot be. Unavailable: the teacher ended the stream without a status, or
+  // another server process answers than the one that is meant. Any other status is the teacher's.
   Outcome End() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

@@ -1,6 +1,6 @@
-// What all streams of a teacher may hold at once, in images and bytes: a request is paid for when its header arrives
-// and given back when its answer is written, so clients that send much, or never read, cannot grow the process. First
-// come, first served. Thread-safe; nobody blocks in it.
+// Bounds what all streams of a teacher hold at once, in images and bytes. A request is paid for when its header
+// arrives, and its cost is given back when its answer is written, so clients that send much or never read cannot grow
+// the process. Whoever comes first is served first. Any thread may call it, and nobody blocks in it.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ class Admission {
 
   explicit Admission(Cost capacity) : capacity_(capacity) {}
 
-  // A cost in use until the lease is destroyed. Move-only value; must not outlive the Admission. Its destructor may
-  // call the callbacks of those who wait: destroy it under no lock.
+  // A cost that is in use until the lease is destroyed. It is a move-only value, and must not outlive the Admission.
+  // Its destructor may call the callbacks of those who wait, so it must be destroyed under no lock.
   class Lease {
    public:
     Lease() = default;
@@ -47,10 +47,10 @@ class Admission {
   };
   using Granted = std::function<void(absl::StatusOr<Lease>)>;
 
-  // Calls `granted` once, under no lock: at once when there is room and nobody waits, else from the thread that makes
-  // room. InvalidArgument: more than the capacity. Unavailable: after Close.
+  // Calls `granted` once, under no lock: at once where there is room and nobody waits, and otherwise from the thread
+  // that makes room. InvalidArgument: the cost is more than the whole capacity. Unavailable: Close was called.
   void Acquire(Cost cost, Granted granted) ABSL_LOCKS_EXCLUDED(mu_);
-  // Answers those who wait, and all later ones, with Unavailable.
+  // Answers those who wait, and all who come later, with Unavailable.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);
 
   Cost used() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -69,7 +69,7 @@ class Admission {
   const Cost capacity_;
   mutable absl::Mutex mu_;
   Cost used_ ABSL_GUARDED_BY(mu_);
-  std::deque<Waiter> waiters_ ABSL_GUARDED_BY(mu_);  // at most one a stream
+  std::deque<Waiter> waiters_ ABSL_GUARDED_BY(mu_);  // in the order in which they came; at most one for each stream
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -1,8 +1,9 @@
-// One stream of a client, from its first frame to its status: frames -> request -> admission -> batcher -> frames.
-// Driven by gRPC's reactions; no thread of its own. Thread-safe.
+// One stream of a client, from its first frame to its status. Frames become a request, which passes admission and the
+// batcher and whose answer becomes frames. gRPC's reactions drive it, so it has no thread of its own. Any thread may
+// call it.
 //
-// Reading stops while max_requests_in_flight requests have no written answer, or while the next one is not admitted:
-// what a client that never reads can make the server hold is a constant.
+// Reading stops while max_requests_in_flight requests have no written answer, or while the next one is not admitted. So
+// what a client that never reads can make the server hold is bounded by a constant.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -30,7 +31,7 @@ namespace mimeo {
 
 class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureReply> {
  public:
-  // What all streams of a server share; outlives them.
+  // What all streams of a server share. It outlives them.
   struct Shared {
     FeatureGeometry geometry;
     int max_requests_in_flight = 1;
@@ -40,15 +41,15 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
     Clock* clock = nullptr;
   };
 
-  // Begins to read. The stream owns itself until gRPC is done with it (then `ended` is called) and every answer that
-  // the batcher owes it has come.
+  // Begins to read. The stream owns itself until gRPC is done with it, when `ended` is called, and until every answer
+  // that the batcher owes it has come.
   static std::shared_ptr<FeatureStream> Start(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context,
                                               std::function<void()> ended);
   ~FeatureStream() override;
 
-  // Ends the stream with `status`, whatever it is doing.
+  // Ends the stream with `status`, whatever it is doing. A stream that has ended already stays as it is.
   void End(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mu_);
-  // Ends the stream when it holds memory and its client has neither sent nor read since `since`.
+  // Ends the stream with DeadlineExceeded if it holds memory and its client has neither sent nor read since `since`.
   void EndIfStalled(absl::Time since) ABSL_LOCKS_EXCLUDED(mu_);
 
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
@@ -57,7 +58,7 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   void OnDone() override;
 
  private:
-  // A request that was read and whose answer is not written yet.
+  // A request that was read, and whose answer is not written yet.
   struct InFlight {
     uint64_t request_id = 0;
     Admission::Lease lease;
@@ -83,10 +84,10 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   FeatureRequest request_frame_;                              // gRPC's while a read is under way
   FeatureReply reply_frame_;                                  // gRPC's while a write is under way
   FeatureRequestAssembler assembler_ ABSL_GUARDED_BY(mu_);
-  Admission::Lease next_lease_ ABSL_GUARDED_BY(mu_);     // of the request being assembled
+  Admission::Lease next_lease_ ABSL_GUARDED_BY(mu_);     // for the request that is being assembled
   std::deque<InFlight> in_flight_ ABSL_GUARDED_BY(mu_);  // oldest first; the first num_answered_ have their answers
   size_t num_answered_ ABSL_GUARDED_BY(mu_) = 0;
-  std::optional<FeatureReplyFrames> writing_ ABSL_GUARDED_BY(mu_);  // of in_flight_.front()
+  std::optional<FeatureReplyFrames> writing_ ABSL_GUARDED_BY(mu_);  // the answer of in_flight_.front()
   bool read_paused_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ended_ ABSL_GUARDED_BY(mu_) = false;  // the client sends no more
   bool finished_ ABSL_GUARDED_BY(mu_) = false;

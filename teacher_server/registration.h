@@ -1,5 +1,5 @@
-// Says to the coordinator once a second that this teacher is here, for as long as it lives; a coordinator that is away
-// is tried again, one that refuses this build is not. Thread-safe; its thread ends in the destructor.
+// Tells the coordinator once a second that this teacher is here, for as long as it lives. A coordinator that is away is
+// tried again; one that refuses this build is not. Any thread may call it. Its thread ends in the destructor.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -21,13 +21,13 @@ namespace mimeo {
 
 class Registration {
  public:
-  // `metrics` and `clock` outlive this.
+  // Starts the thread. `metrics` and `clock` outlive this.
   Registration(const ChannelOptions& channels, const std::string& coordinator_address,
                const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock);
   ~Registration();
 
   // FailedPrecondition, in the coordinator's words: this build and the coordinator's do not speak the same protocol
-  // version. No further heartbeat is sent then.
+  // version. Then no further heartbeat is sent, and the process should end.
   absl::Status refusal() const ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     return refusal_;

@@ -1,5 +1,5 @@
-// A running teacher: service, admission, batcher and gRPC server, put together and taken apart in the right order.
-// Thread-safe.
+// A running teacher: service, admission, batcher and gRPC server, put together and taken apart in the right order. Any
+// thread may call it.
 #pragma once
 
 #include <memory>
@@ -18,9 +18,9 @@
 
 namespace mimeo {
 
-// Writes what this server promises into a teacher's contract: requests of which sixteen, answers included, fit into
-// limits::kTeacherQueueBytes, and of at most max_batch_images images, fewer where so many of the teacher's own size
-// would not fit.
+// Writes what this server promises into a teacher's contract. Sixteen requests, answers included, fit into
+// limits::kTeacherQueueBytes. A request has at most max_batch_images images, or fewer where so many of the teacher's
+// own size would not fit.
 void SetServingLimits(int max_batch_images, TeacherContract* contract);
 
 class ServingTeacher {
@@ -31,12 +31,12 @@ class ServingTeacher {
     TeacherService::Options service;
   };
 
-  // Serves what `compute` computes under `contract`, whose limits are set. `metrics` and `clock` outlive this.
-  // FailedPrecondition: the contract makes no sense. Unavailable: the address cannot be bound.
+  // Serves what `compute` computes under `contract`, whose limits are set (SetServingLimits). `metrics` and `clock`
+  // outlive this. FailedPrecondition: the contract makes no sense. Unavailable: the address cannot be bound.
   static absl::StatusOr<std::unique_ptr<ServingTeacher>> Start(const Options& options, const TeacherContract& contract,
                                                                Batcher::Compute compute, Metrics* metrics,
                                                                Clock* clock);
-  // Ends open streams with Unavailable, finishes the running batch.
+  // Ends open streams with Unavailable, and blocks until the running batch is finished.
   ~ServingTeacher();
 
   int port() const { return server_->port(); }

@@ -1,4 +1,5 @@
-// The Teacher service (proto/teacher.proto): describes one teacher and serves its streams. Thread-safe.
+// The Teacher service (proto/teacher.proto): it describes one teacher and serves its streams. gRPC's threads call it,
+// and none of them blocks in it.
 #pragma once
 
 #include <map>
@@ -26,12 +27,12 @@ class TeacherService : public Teacher::CallbackService {
     Admission::Cost capacity = {limits::kTeacherQueueImages, limits::kTeacherQueueBytes};
   };
 
-  // `contract` makes sense (GeometryOf). The others outlive this; every stream has ended before it is destroyed, which
-  // the server's shutdown and then batcher->Stop() see to.
+  // `contract` makes sense (GeometryOf). The others outlive this. Every stream must have ended before it is destroyed,
+  // which the server's shutdown and then batcher->Stop() see to.
   TeacherService(const TeacherContract& contract, const Options& options, Batcher* batcher, Metrics* metrics,
                  Clock* clock);
 
-  // Ends every stream with Unavailable, and later ones at once.
+  // Ends every stream with Unavailable, and later ones as soon as they begin.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
   // Ends the streams that hold memory while their clients have done nothing since `since`.
   void EndStalled(absl::Time since) ABSL_LOCKS_EXCLUDED(mu_);
@@ -48,7 +49,7 @@ class TeacherService : public Teacher::CallbackService {
   void Forget(uint64_t id) ABSL_LOCKS_EXCLUDED(mu_);
 
   const TeacherContract contract_;
-  const std::string instance_;  // kTeacherInstanceKey
+  const std::string instance_;  // the word behind kTeacherInstanceKey
   const Options options_;
   Metrics* const metrics_;
   Admission admission_;
