@@ -10,6 +10,8 @@
 
 namespace mimeo {
 
+// A shard stays open while a data set lives, so it can be read after its name is gone. A single image is opened for
+// each read.
 class SampleFile {
  public:
   // Opens without blocking, and then refuses everything but a regular file, so that nobody waits for the writer of a
@@ -20,6 +22,7 @@ class SampleFile {
   SampleFile& operator=(SampleFile&&) = delete;
   ~SampleFile();
 
+  // For libarchive, which reads the index through it. It stays this object's to close.
   int fd() const { return fd_; }
   int64_t size() const { return size_; }  // when it was opened
   const std::string& path() const { return path_; }

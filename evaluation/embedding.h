@@ -29,7 +29,8 @@ void AddSamples(const CropBatch& batch, Embeddings* embeddings);
 // Joins rows that follow each other. If there are none, it gives zero rows of that shape.
 at::Tensor JoinRows(const std::vector<at::Tensor>& rows, const std::vector<int64_t>& shape_of_none);
 
-// Normalises the crops of a pass and encodes them.
+// Normalises the crops of a pass and encodes them. It keeps the features of the whole pass in memory: N x D floats, and
+// N x L x D with `tokens`.
 class ImageEmbedder final : public CropUse {
  public:
   struct Options {
@@ -40,6 +41,7 @@ class ImageEmbedder final : public CropUse {
   ImageEmbedder(const Encoder* encoder, PixelStatistics statistics, const Options& options);
 
   std::vector<CropShape> shapes() const override { return {CropShapeOf(encoder_->image())}; }
+  // Encodes one batch. Aborted, ResourceExhausted: libtorch threw.
   absl::Status Use(const CropBatch& batch) override;
   // The features of all batches. To be called once, after the pass. Where all images are left out there are zero rows,
   // of the widths that they would have had.
@@ -50,6 +52,7 @@ class ImageEmbedder final : public CropUse {
   const PixelStatistics statistics_;
   const Options options_;
   Embeddings embeddings_;  // the images so far
+  // One tensor for each batch so far, on the CPU.
   std::vector<at::Tensor> classes_;
   std::vector<at::Tensor> means_;
   std::vector<at::Tensor> tokens_;

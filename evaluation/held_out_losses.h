@@ -23,6 +23,9 @@ struct EvaluatedModel {
   const Encoder* average = nullptr;  // of the encoder's weights; null: none is kept
 };
 
+// The losses are those of training on other images: views and masks are drawn in the same way, but crops come from the
+// middle, with no changes of colour, no dropped paths and no gradient. Each rank sums over its own share; whoever owns
+// them adds the ranks' sums and images.
 class HeldOutLosses final : public CropUse {
  public:
   // Makes the views and masks of a batch as training makes them, but without drop path.
@@ -51,6 +54,7 @@ class HeldOutLosses final : public CropUse {
   const std::vector<FeatureSource*> teachers_;
   const PassMaker make_pass_;
   const std::function<bool()> stop_wanted_;
+  // Of all batches so far.
   std::map<std::string, double> sums_;
   double images_ = 0;
 };

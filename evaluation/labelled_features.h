@@ -36,6 +36,7 @@ struct LabelledSplit {
 
 // What is measured on the same images: the encoder, and the baseline beside it.
 struct LabelledFeatures {
+  // Both splits have rows of the same images in the same order.
   LabelledSplit encoder;
   LabelledSplit raw_pixels;  // the baseline (evaluation/raw_pixels.h)
   ImageShape image;          // the shape of the encoder's crops

@@ -9,6 +9,8 @@
 
 namespace mimeo {
 
+// An encoder that does not beat these features has learned nothing that a small picture does not show already. The side
+// is a part of the protocol: other sides give other numbers.
 constexpr int kRawPixelsPx = 32;  // the protocol's side, in pixels
 
 // The pixels of a square evaluation crop as one row, normalised by ImageNet's statistics (a grey image by their means).
@@ -25,6 +27,7 @@ class RawPixels final : public CropUse {
  private:
   const CropShape shape_;
   Embeddings embeddings_;  // the images so far
+  // One tensor for each batch so far, on the CPU.
   std::vector<at::Tensor> rows_;
 };
 

@@ -15,7 +15,8 @@ namespace mimeo {
 
 // The status of the exception that is being handled. ResourceExhausted: there is no memory left, on the host or on a
 // device. Aborted: anything else, with the first line of its message made text (base/text.h); what libtorch says below
-// that line is a C++ stack. REQUIRES: the call is inside a catch block.
+// that line is a C++ stack. REQUIRES: the call is inside a catch block. It is apart from the template so that this
+// header needs none of libtorch's.
 absl::Status ThrownStatus();
 
 // What CatchTorch returns for a body that returns T: a Status where the body returns nothing or a Status, and otherwise

@@ -52,6 +52,7 @@ class ConvolutionBlock {
   at::Tensor Forward(const at::Tensor& x_NHWC, const StagePlaces& places, const at::Tensor& branch_scale_B2) const;
 
  private:
+  // The 5 x 5 convolution of each channel by itself, over the canvas (model/stage_places.h).
   at::Tensor Depthwise(const at::Tensor& canvas_BHWC) const;
 
   LayerNorm norm1_;
@@ -93,6 +94,7 @@ class ConvStage {
   int depth() const { return static_cast<int>(blocks_.size()); }
 
  private:
+  // In the order of the forward pass, in which parameters are added.
   PatchEmbedding embedding_;
   std::vector<ConvolutionBlock> blocks_;
   std::vector<StridedConvolution> output_;  // one; made after the blocks, in order of the forward pass

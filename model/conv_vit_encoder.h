@@ -17,6 +17,8 @@
 
 namespace mimeo {
 
+// The class token, where the spec has one, takes no part in the convolution stages. There is no mask token: hidden
+// patches take no part at all.
 class ConvVitEncoder final : public Encoder {
  public:
   // REQUIRES: every field of `spec` is set, there are two stages, and the patches tile the image. Adds the constant
@@ -39,12 +41,14 @@ class ConvVitEncoder final : public Encoder {
     at::Tensor patches_BKD;               // positions added
     std::vector<at::Tensor> outputs_BKD;  // of the stages
   };
+  // Embeds the visible patches through the stages, where `drop_path_BR` has the stages' branches first.
   Tokens VisibleTokens(const at::Tensor& images_BCHW, const MaskPlan& plan, const at::Tensor& drop_path_BR) const;
 
   const ImageShape image_;
   const PatchGrid grid_;
   const int width_;
   const double drop_path_;
+  // How the stages see the image: at the visible patches only, or whole.
   const StageEvaluation evaluation_;
   at::Tensor positions_;    // (L + 1, D)
   at::Tensor class_token_;  // (1, 1, D); undefined: none

@@ -8,6 +8,7 @@
 namespace mimeo {
 
 // A CUDA device is always number 0, because an agent shows each rank its own device alone (CUDA_VISIBLE_DEVICES).
+// FindDevices has loaded CUDA by then (base/cuda_library.h).
 inline at::Device TorchDevice(const DeviceInfo& found) {
   return found.device() == DEVICE_CUDA ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 }

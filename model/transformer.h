@@ -12,7 +12,8 @@
 
 namespace mimeo {
 
-// (..., in) -> (..., out). The result is bfloat16 where the parameters compute their products so (Products).
+// (..., in) -> (..., out). The result is bfloat16 where the parameters compute their products so (Products). A layer
+// keeps no results between calls: autograd does, where a gradient is wanted.
 class Linear {
  public:
   Linear(const std::string& name, int64_t in, int64_t out, Parameters* parameters, bool bias = true);
@@ -71,6 +72,7 @@ class TransformerBlock {
   at::Tensor FirstRowAttention(const at::Tensor& x_BND) const;
 
  private:
+  // The block, and its two branches before they are added.
   at::Tensor Compute(const at::Tensor& x_BND, int64_t first_row, const at::Tensor& branch_scale_B2) const;
   at::Tensor Attend(const at::Tensor& x_BND, int64_t first_row) const;
   at::Tensor Mlp(const at::Tensor& x_BND) const;
@@ -84,8 +86,8 @@ class TransformerBlock {
   Linear fc1_;
   Linear fc2_;
   at::Tensor scale1_D_, scale2_D_;  // undefined without layer scale
-  std::vector<at::Tensor>
-      recomputed_;  // the block's parameters, where it is computed again in the backward pass; else empty
+  // The block's parameters, where it is computed again in the backward pass (model/recompute.h); otherwise empty.
+  std::vector<at::Tensor> recomputed_;
 };
 
 }  // namespace mimeo

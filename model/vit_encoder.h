@@ -17,6 +17,9 @@ namespace mimeo {
 // int(width * mlp_ratio), as in timm. A ratio that was computed from two integers gives the integer back.
 int MlpWidth(int width, double mlp_ratio);
 
+// The variations are fields of VitSpec: a class token or none, registers, a norm before the blocks (CLIP), biases,
+// layer scale (DINOv2), learned or fixed positions, and a mask token (SimMIM), with which hidden patches take part as
+// one learned token each.
 class VitEncoder final : public Encoder {
  public:
   // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), whose
@@ -48,6 +51,8 @@ class VitEncoder final : public Encoder {
   const int width_;
   const double drop_path_;
   const Products products_;
+  // The parts in the order of the forward pass, in which the constructor adds their parameters. Handles into
+  // Parameters.
   at::Tensor positions_;    // (L + 1, D)
   at::Tensor class_token_;  // undefined: none
   at::Tensor registers_;    // (1, R, D); undefined: none

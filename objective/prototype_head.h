@@ -16,7 +16,7 @@ class PrototypeHead {
  public:
   // Adds ProjectionHead's parameters under PREFIXhead. and PREFIXprototypes, (P, bottleneck). Only the direction of a
   // prototype's row counts, which is weight normalisation with a fixed gain. So weight decay changes nothing that the
-  // head computes.
+  // head computes. P is the number of prototypes, and E the width of the bottleneck.
   PrototypeHead(const SelfDistillationSpec& spec, int64_t width, const std::string& prefix, Parameters* parameters);
 
   struct Output {

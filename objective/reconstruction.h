@@ -20,6 +20,7 @@ class Reconstruction final : public Objective {
 
   Needs needs() const override { return {/*shared_target=*/target_view_ == TARGET_VIEW_SHARED}; }
   LossTerm Compute(const ForwardPass& pass) const override;
+  // What a picture needs: the decoder, and whether its predictions are of normalised patches.
   const Decoder& decoder() const { return *decoder_; }
   bool normalizes_patches() const { return normalizes_patches_; }
 

@@ -11,7 +11,8 @@
 
 namespace mimeo {
 
-// One wish of a job at one teacher, and the objectives (by name) that mimic what comes of it.
+// One wish of a job at one teacher, and the objectives (by name) that mimic what comes of it. The student's side of it,
+// such as the distance and the weight, stays with the objective.
 struct TeacherRequest {
   std::string teacher = {};
   FeatureWish wish = {};

@@ -21,6 +21,8 @@
 
 namespace mimeo {
 
+// gRPC's reactions run on gRPC's threads and change what the mutex guards; the caller only begins, waits and ends. An
+// object is used for one call: after an error its owner makes a new one, over a new channel.
 class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureReply> {
  public:
   // One request, and where its answer goes. The caller owns this memory and keeps it until End.
@@ -54,17 +56,22 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
   Outcome End() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  // gRPC's reactions.
   void OnReadInitialMetadataDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnDone(const grpc::Status& status) override ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Starts to write the next frame, unless one is being written.
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Prepares to receive the answer to the next slice.
   void ExpectNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes the frame that was read and reads the next one, or ends the call.
   void GoOnReading(bool ok) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: the frame was one that may come.
   bool TakeReply() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Whoever answers must be this process.
   const std::string instance_;
   grpc::ClientContext context_;
 
@@ -80,8 +87,8 @@ class TeacherStream : private grpc::ClientBidiReactor<FeatureRequest, FeatureRep
   std::optional<FeatureReplyAssembler> receiving_ ABSL_GUARDED_BY(mu_);
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = true;
-  std::optional<std::string> answers_
-      ABSL_GUARDED_BY(mu_);                  // the instance that answers, once that is known; empty: it did not say
+  // The process that answers, once that is known. Empty: it did not say.
+  std::optional<std::string> answers_ ABSL_GUARDED_BY(mu_);
   bool held_ ABSL_GUARDED_BY(mu_) = false;   // reply_frame_ came before that
   absl::Status error_ ABSL_GUARDED_BY(mu_);  // what we found wrong
   bool done_ ABSL_GUARDED_BY(mu_) = false;

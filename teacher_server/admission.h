@@ -15,8 +15,11 @@
 
 namespace mimeo {
 
+// A stream asks it when a header has arrived, and reads no further before it is let in. So what waits is one frame for
+// each stream, and a client is slowed down by the flow control of its own connection in place of an error.
 class Admission {
  public:
+  // What a request costs: its images, and all its bytes with those of its answer.
   struct Cost {
     int64_t images = 0;
     int64_t bytes = 0;
@@ -45,6 +48,7 @@ class Admission {
     Admission* admission_ = nullptr;
     Cost cost_;
   };
+  // Told that a request is let in, or why it never will be.
   using Granted = std::function<void(absl::StatusOr<Lease>)>;
 
   // Calls `granted` once, under no lock: at once where there is room and nobody waits, and otherwise from the thread
@@ -53,6 +57,7 @@ class Admission {
   // Answers those who wait, and all who come later, with Unavailable.
   void Close() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // What is in use, and how many wait: for tests and metrics.
   Cost used() const ABSL_LOCKS_EXCLUDED(mu_);
   int waiting() const ABSL_LOCKS_EXCLUDED(mu_);
 
@@ -62,6 +67,8 @@ class Admission {
     Granted granted;
   };
 
+  // Gives a cost back, and lets in those at the head of the line that fit now. It calls them after it has released the
+  // lock.
   void Return(Cost cost) ABSL_LOCKS_EXCLUDED(mu_);
   bool Fits(Cost cost) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void Take(Cost cost) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -25,6 +25,7 @@
 
 namespace mimeo {
 
+// It also measures what a teacher does: images, seconds and the size of batches go to the metrics.
 class Batcher {
  public:
   // Returns the answer to each task in order, as it travels (FeatureReply). The wishes of all tasks are equal. It is
@@ -45,18 +46,23 @@ class Batcher {
   // called again, by one caller at a time.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Images that wait and are not being computed.
   int queued_images() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  // A request in a queue.
   struct Waiting {
     FeatureTask task;
     WishKey wish;
     Done done;
   };
 
+  // The compute thread.
   void Run() ABSL_LOCKS_EXCLUDED(mu_);
   // The stream whose turn comes after that of `stream`.
   std::map<uint64_t, std::deque<Waiting>>::iterator After(uint64_t stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes requests in turn as long as they fit. A request that does not fit ends the batch, because smaller ones that
+  // overtook it would starve it.
   std::vector<Waiting> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ShowQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ComputeBatch(std::vector<Waiting> batch);

@@ -29,6 +29,8 @@
 
 namespace mimeo {
 
+// Its lock is not held while Admission is asked, because that may call OnAdmitted at once. The batcher calls OnAnswer
+// later, on its compute thread.
 class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureReply> {
  public:
   // What all streams of a server share. It outlives them.
@@ -52,6 +54,7 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   // Ends the stream with DeadlineExceeded if it holds memory and its client has neither sent nor read since `since`.
   void EndIfStalled(absl::Time since) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // gRPC's reactions. There is one read and one write under way at a time, so each of the two frames has one owner.
   void OnReadDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnWriteDone(bool ok) override ABSL_LOCKS_EXCLUDED(mu_);
   void OnCancel() override;
@@ -67,11 +70,16 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
 
   FeatureStream(const Shared& shared, uint64_t id, grpc::CallbackServerContext* context, std::function<void()> ended);
 
+  // What Admission and the batcher call, once for each request. After the stream has ended they change nothing.
   void OnAdmitted(absl::StatusOr<Admission::Lease> lease) ABSL_LOCKS_EXCLUDED(mu_);
   void OnAnswer(absl::StatusOr<std::string> answer) ABSL_LOCKS_EXCLUDED(mu_);
+  // Starts the next read, or notes that reading pauses.
   void ReadNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Gives the frame to the assembler, and submits the request if it is complete now.
   void TakeFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Starts to write the oldest answer, if there is one and nothing is being written.
   void WriteNext() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends the stream, the first time that it is called.
   void FinishOnce(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const Shared shared_;
@@ -91,6 +99,7 @@ class FeatureStream : public grpc::ServerBidiReactor<FeatureRequest, FeatureRepl
   bool read_paused_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ended_ ABSL_GUARDED_BY(mu_) = false;  // the client sends no more
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  // When the client last sent or took something, or when the server let it go on: what EndIfStalled compares.
   absl::Time last_progress_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -23,9 +23,13 @@ namespace mimeo {
 // own size would not fit.
 void SetServingLimits(int max_batch_images, TeacherContract* contract);
 
+// Taking it apart has one safe order. The watch ends first, then the service ends the streams, then the server waits
+// until gRPC has let go of them, and at last the batcher stops, when nobody is owed an answer any more. Anything else
+// would leave a callback that points to something destroyed.
 class ServingTeacher {
  public:
   struct Options {
+    // Where ranks connect; port 0 takes a free one.
     std::string listen = "127.0.0.1:0";
     ChannelOptions channels;
     TeacherService::Options service;
@@ -39,16 +43,21 @@ class ServingTeacher {
   // Ends open streams with Unavailable, and blocks until the running batch is finished.
   ~ServingTeacher();
 
+  // The port that is bound.
   int port() const { return server_->port(); }
+  // The parts, for tests and metrics.
   TeacherService& service() { return service_; }
   const Batcher& batcher() const { return batcher_; }
 
  private:
   ServingTeacher(const Options& options, const TeacherContract& contract, Batcher::Compute compute, Metrics* metrics,
                  Clock* clock);
+  // The watch thread: once per limits::kHeartbeatPeriod it ends the streams of clients that hold memory and have done
+  // nothing for limits::kTeacherStall.
   void WatchStreams() ABSL_LOCKS_EXCLUDED(mu_);
 
   Clock* const clock_;
+  // Each uses those above it.
   Batcher batcher_;
   TeacherService service_;
   std::unique_ptr<RpcServer> server_;

@@ -17,7 +17,8 @@ struct SpecComparison {
 };
 
 // `positions_key` is how the file calls its positions: it is named where they are learned and the job keeps fixed ones.
-// Where the file does not state a value, such as heads, it was assumed, and then the job's value counts.
+// Where the file does not state a value, such as heads, it was assumed, and then the job's value counts. Positions of
+// another grid are no problem, because they are interpolated.
 SpecComparison CompareSpecs(const Description& file, const EncoderSpec& job, const ImageShape& image,
                             const std::string& positions_key);
 

@@ -23,7 +23,8 @@ struct Description {
   std::vector<std::string> notes;  // a line for each value, with where it is from, for people
 };
 
-// InvalidArgument: the message names all problems, one per line (RefuseWeights).
+// InvalidArgument: the message names all problems, one per line (RefuseWeights). What it fills in is complete: an
+// encoder can be made of `spec` and `image` alone.
 absl::StatusOr<Description> Describe(const WeightsFile& weights);
 
 // Which parts an encoder has that is described in full.

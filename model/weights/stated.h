@@ -13,7 +13,7 @@
 
 namespace mimeo {
 
-// A value and where it was read, for people.
+// A value and where it was read. Messages and notes name the place, so that a person knows which file to mend.
 template <typename T>
 struct Said {
   T value;
@@ -42,7 +42,8 @@ struct WeightsSurroundings {
 // For each value the first place that states it counts. The order is: config.json (its vision_config, and its
 // pretrained_cfg and model_args, where it has them), preprocessor_config.json, the metadata's `num_heads`,
 // `norm_epsilon`, `activation` (gelu, quick_gelu), `image_height_px` and `image_width_px`, and at last the metadata's
-// `job`, the text of a JobSpec.
+// `job`, the text of a JobSpec. A value that makes no sense becomes a problem in place of an error, so that all
+// problems of a file are named together.
 Stated ReadStated(const WeightsSurroundings& surroundings);
 
 }  // namespace mimeo

@@ -27,6 +27,7 @@ struct WeightsFile {
   WeightsSurroundings surroundings;
   std::vector<std::string> notes;  // what was read and what was stripped, for people
 
+  // All keys, in the order of the alphabet.
   std::vector<std::string> Keys() const;
   const at::Tensor* Find(const std::string& key) const;  // nullptr: no such key
   absl::string_view bytes() const { return safetensors != nullptr ? safetensors->bytes() : archive->bytes(); }

@@ -25,6 +25,7 @@ class AgentDir {
  private:
   AgentDir() = default;
   int lock_fd_ = -1;
+  // Where the socket is, if not in the directory itself.
   std::unique_ptr<TempDir> short_dir_;
   std::string socket_address_;
 };

@@ -126,8 +126,8 @@ class RankTable {
     absl::Time computed;  // it was last seen to use the CPU
     absl::Time cpu_seen;  // when `cpu` was noted
     absl::Duration cpu;
-    std::map<std::pair<RankPhase, bool>, absl::Duration>
-        longest_quiet;  // in a phase; in its collectives, or beside them
+    // By phase, and by whether the rank stood in a collective.
+    std::map<std::pair<RankPhase, bool>, absl::Duration> longest_quiet;
     absl::Duration longest_silence;
 
     absl::Time killed = absl::InfiniteFuture();  // when we killed it

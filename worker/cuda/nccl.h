@@ -10,6 +10,7 @@ class Store;
 
 namespace mimeo {
 
+// The name is a C symbol. Its type below is checked when the library is compiled (worker/cuda/nccl.cc).
 inline constexpr char kMakeNcclBackend[] = "mimeo_make_nccl_backend";
 // Makes a ProcessGroupNCCL, whose one reference the caller releases. `store` is borrowed for the call; the group takes
 // a reference of its own. It may throw.

@@ -15,7 +15,8 @@
 namespace mimeo {
 
 // Writes into the status that the link reports. Where a rank waits for several reasons, they are shown together, in the
-// order of the alphabet. Any thread may call it, and no call blocks.
+// order of the alphabet. Any thread may call it, and no call blocks. What a rank waits for is in the heartbeat within a
+// second, so `mimeo show` can name it, and its agent does not take it for hung meanwhile.
 class AgentStatus final : public StatusSink {
  public:
   explicit AgentStatus(RankLink* agent) : agent_(agent) {}  // outlives it
@@ -28,6 +29,7 @@ class AgentStatus final : public StatusSink {
   void SetWaitingForData(const std::string& reason, bool waiting) { Change(reason, waiting, &data_reasons_); }
 
  private:
+  // Several threads may wait for the same reason, so each reason counts how many do.
   using Reasons = std::multiset<std::string>;
   // `reasons` is one of the two sets below.
   void Change(const std::string& reason, bool waiting, Reasons* reasons) ABSL_LOCKS_EXCLUDED(mu_);
@@ -47,10 +49,12 @@ class StopListener {
   bool wanted() const { return wanted_; }
 
  private:
+  // The thread.
   void Listen();
 
   RankLink* const agent_;
   std::atomic<bool> wanted_{false};
+  // The destructor was called.
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -15,10 +15,13 @@ namespace mimeo {
 
 // T is a proto message. Beyond `capacity` the oldest item is dropped, and a warning counts those.
 template <typename T>
+// A number that is dropped leaves a gap in a job's curve and changes nothing else, so dropping the oldest is right: the
+// newest numbers say how the job goes now.
 class Spool {
  public:
   explicit Spool(int64_t capacity) : capacity_(capacity) {}
 
+  // Adds the newest item.
   void Push(const T& item) {
     if (static_cast<int64_t>(items_.size()) == capacity_) {
       items_.pop_front();
@@ -48,6 +51,7 @@ class Spool {
   void Sent(int64_t mark) {
     for (; first_ < mark; ++first_) items_.pop_front();
   }
+  // Drops everything, as when the generation is fenced and nobody will ever take it.
   void Clear() {
     first_ += static_cast<int64_t>(items_.size());
     items_.clear();
@@ -56,6 +60,7 @@ class Spool {
 
  private:
   const int64_t capacity_;
+  // The oldest first. An item's number is its place since the start, and marks are such numbers.
   std::deque<T> items_;
   int64_t first_ = 0;  // items_[0]'s number since the start
   int64_t dropped_ = 0;

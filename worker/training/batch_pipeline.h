@@ -45,11 +45,15 @@ struct StepBatch {
   absl::Duration teacher_wait;
 };
 
+// Whatever comes before the encoder happens here, in the order of the loader: so a teacher's answer, which may take
+// longer than a step, is asked for while earlier steps still compute. The queue between the two threads is bounded, so
+// the memory is too.
 class BatchPipeline {
  public:
   struct Options {
     at::Device device = at::kCPU;      // where the tensors are wanted; on a GPU a stream of its own makes them
     const ViewMaker* views = nullptr;  // outlives the pipeline
+    // The encoder's. Empty: nothing is dropped.
     std::vector<double> drop_path_rates;
     int64_t micro_batches_per_step = 1;
     // Polled while a teacher is away. True ends the pipeline with Cancelled.
@@ -66,14 +70,17 @@ class BatchPipeline {
   absl::StatusOr<StepBatch> NextStep();
 
  private:
+  // The thread: it prepares until the loader or a teacher returns an error, and closes the queue with that error.
   void Run();
   absl::StatusOr<PreparedBatch> Prepare();
+  // Asks each teacher in turn. The one that draws masks comes first (teacher/teacher_request.h).
   absl::Status AttachFeatures(const Batch& batch, std::vector<ViewInput>* views);
 
   Loader* const loader_;
   const std::vector<FeatureSource*> teachers_;
   const Options options_;
   Clock* const clock_ = Clock::Real();
+  // On a GPU the work of this thread goes here, beside the training's stream.
   SideStream stream_;
   BoundedQueue<PreparedBatch> queue_;
   std::atomic<bool> closing_{false};

@@ -18,6 +18,8 @@ namespace mimeo {
 
 // The parts refer to each other's tensors, so they live and die together. Destroying runs from the last to the first.
 struct ModelParts {
+  // In the order in which they are made: objectives add their heads to the parameters and to the average, and the
+  // optimizer takes what is there.
   std::unique_ptr<Parameters> parameters;
   std::unique_ptr<ModelAverage> average;  // null: the job keeps none
   std::unique_ptr<Encoder> encoder;

@@ -29,7 +29,8 @@ struct ProcessGroupOptions {
 };
 
 // Blocks until all ranks are connected. FailedPrecondition: the device is a GPU, and CUDA cannot be loaded
-// (base/cuda_library.h). Unavailable: the ranks cannot reach each other.
+// (base/cuda_library.h). Unavailable: the ranks cannot reach each other. A gang on GPUs keeps Gloo for every number
+// that decides something, so that no kernel waits for it (docs/decisions/0015).
 absl::StatusOr<c10::intrusive_ptr<c10d::ProcessGroup>> MakeProcessGroup(const c10::intrusive_ptr<c10d::Store>& store,
                                                                         const ProcessGroupOptions& options);
 

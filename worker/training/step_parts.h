@@ -17,6 +17,7 @@ namespace mimeo {
 struct StepParts {
   std::unique_ptr<GradientReducer> reducer;  // null where steps are recorded
   std::unique_ptr<StepRecorder> recorder;    // null where they are not
+  // It points to the other two, so it is declared last and destroyed first.
   std::unique_ptr<TrainStep> step;
 };
 

@@ -32,14 +32,18 @@ struct StepFacts {
   int64_t bad_samples = 0;          // of the job, so far
 };
 
+// The means over the global batch need a collective for each step. It is made when a step is read. On a GPU that is one
+// step later, when its numbers are usually on the host already.
 class StepReporter {
  public:
   struct Parts {  // they outlive the reporter
     Gang* gang = nullptr;
+    // Asked how long the step waited for other ranks' gradients.
     const GradientReducer* reducer = nullptr;  // null: nothing is reduced
     TrainingPorts ports;
   };
   struct Options {
+    // Turns a step's number into a fraction of epochs.
     int64_t steps_per_epoch = 1;
     at::Device device = at::kCPU;
     size_t steps_in_flight = 0;  // how many are left unread while others are added: 1 on a GPU, 0 on a CPU
@@ -73,8 +77,10 @@ class StepReporter {
     double grad_norm = 0;
   };
 
+  // Reads the oldest step, averages it over the ranks, and reports it. A collective.
   absl::Status ReadOldest();
   absl::StatusOr<Means> Average(const Pending& pending);
+  // Counts steps that were skipped. It warns of each one, and after too many in a row it returns an error.
   absl::Status CheckFinite(const Pending& pending, bool skipped);
   void Report(const Means& means, const StepFacts& facts, const Utilization& utilization);
   StepMetrics Describe(const Means& means, const StepFacts& facts, const Utilization& utilization,
@@ -87,6 +93,7 @@ class StepReporter {
   Clock* const clock_ = Clock::Real();
   std::deque<Pending> pending_;
   absl::Time read_at_ = clock_->Now();  // when the newest step was read
+  // Skipped steps of this generation, and how many of the newest steps were skipped without a good one between them.
   int64_t skipped_steps_ = 0;
   int skipped_in_a_row_ = 0;
 };

@@ -70,8 +70,12 @@ class TrainStep {
     StepResult result;
     std::vector<Encoding> encodings;  // of the first micro-batch, detached
   };
+  // Encodes one micro-batch and computes its loss. Where `encodings` is not null, it keeps the encodings there,
+  // detached.
   ObjectiveSum::Result Forward(ForwardPass pass, std::vector<Encoding>* encodings) const;
+  // The whole update, which is also what a recorder records.
   Update Compute(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings) const;
+  // One backward pass. `reduces`: gradients are averaged over the ranks in it, as in the last micro-batch of a step.
   void Backward(const at::Tensor& loss, bool reduces) const;
   StepResult RunOrThrow(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings);
 

@@ -36,6 +36,8 @@ struct TrainerParts {
 // How a training ends without an error: after its last step, or because a stop was wanted.
 enum class TrainEnd { kCompleted, kStopped };
 
+// Each step begins with one small collective, in which the ranks say whether a stop is wanted and which bad samples
+// they met. So no rank stands in a collective that another one leaves out, and all ranks know the same bad samples.
 class Trainer {
  public:
   // `spec` is resolved, and `position` is where to start.
@@ -54,16 +56,22 @@ class Trainer {
 
  private:
   absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop now
+  // One step: the batch, the ranks' agreement, the update, and its report.
   absl::Status TakeStep();
+  // How much of the training is done before the next step: 0 at the first step, 1 at the last.
   double Done() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
+  // The agreement. True: some rank stops, so all do. InvalidArgument: too many samples are bad.
   absl::StatusOr<bool> AnyRankStops(bool this_rank, const StepBatch& batch);
+  // After every checkpoint.every_steps steps, and after the last one. Likewise evaluations, which may also come first.
   bool CheckpointDue() const;
   bool EvaluationDue() const;
   absl::Status CheckpointIfDue();
   absl::Status EvaluateIfDue();
+  // Takes a snapshot on the rank that has a sink, and hands it over. It does nothing where this step has one already.
   absl::Status Checkpoint();
   absl::Status Evaluate();
+  // Reports what is left, checkpoints, disbands the gang, and on rank 0 waits until everything is committed.
   absl::StatusOr<TrainEnd> Finish(TrainEnd end);
 
   const JobSpec spec_;
@@ -74,6 +82,7 @@ class Trainer {
   Clock* const clock_ = Clock::Real();
   TrainPosition position_;
   BadSamples bad_samples_;
+  // The newest step of which a snapshot was taken, or at which the training began.
   int64_t checkpointed_step_;
 };
 

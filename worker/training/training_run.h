@@ -95,6 +95,7 @@ class TrainingRun {
   const ViewMaker views_;
   std::vector<FeatureSource*> teachers_;
   Gang* gang_ = nullptr;
+  // Destroyed from the last to the first: the pipeline ends before its loader, and the step before the model.
   ModelParts model_;
   StepParts step_;
   std::unique_ptr<Loader> loader_;

@@ -15,6 +15,7 @@
 
 namespace mimeo {
 
+// It moves the crops to the device as bytes and normalises them there, because bytes are a quarter of the floats.
 class ViewMaker {
  public:
   // REQUIRES: a resolved spec.
@@ -33,6 +34,7 @@ class ViewMaker {
 
   const MaskSpec mask_;
   const PatchGrid grid_;  // of a full-size view
+  // K of a full-size view.
   const int num_visible_;
   const PixelStatistics statistics_;
   const at::Device device_;
