@@ -1,7 +1,9 @@
-// The three image formats, each by its own library: what data/decode.cc chooses between. Pure.
+// The readers of the three image formats, each by its own library. data/decode.cc looks at the first bytes and calls
+// one of them; everybody else includes data/decode.h. All functions are pure.
 //
-// `crop` null is the whole image. InvalidArgument: broken, truncated, over `max_pixels` by the header, an animation, a
-// crop that is not inside the image.
+// A null `crop` means the whole image. InvalidArgument, in all of them: the data is broken or truncated, its header
+// states more than `max_pixels`, it is an animated WebP, or the crop is not inside the image. Such a file is a bad
+// sample, and to read it again does not help.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +23,10 @@ absl::StatusOr<Pixels> DecodePng(absl::string_view encoded, const Rect* crop, in
 absl::StatusOr<ImageSize> ReadWebpSize(absl::string_view encoded);
 absl::StatusOr<Pixels> DecodeWebp(absl::string_view encoded, const Rect* crop, int64_t max_pixels);
 
-// What is to be decoded of an image of `size`.
+// The part that is to be decoded of an image of `size`: `*crop`, or all of it. Refuses what the comment above names.
 absl::StatusOr<Rect> CheckedCrop(const ImageSize& size, const Rect* crop, int64_t max_pixels);
 
-// Black pixels to decode `crop` into.
+// Memory for the pixels of `crop`, black at first.
 Pixels PixelsOf(const Rect& crop);
 
 }  // namespace mimeo

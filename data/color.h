@@ -1,7 +1,8 @@
-// Changes of colour as torchvision makes them on uint8 tensors (transforms/_functional_tensor.py), from a RandomKey in
-// place of a generator: ColorJitter, RandomGrayscale, GaussianBlur and RandomSolarize, in this order. Pure.
+// Changes of colour as torchvision makes them on uint8 tensors (transforms/_functional_tensor.py): ColorJitter,
+// RandomGrayscale, GaussianBlur and RandomSolarize, in this order. The numbers come from a RandomKey in place of a
+// generator. All functions are pure.
 //
-// Every operation rounds to bytes as torchvision's does: jitter and grey cut towards 0, blur rounds to the nearest.
+// Every operation rounds to bytes as torchvision's does: jitter and grey cut towards 0, and blur rounds to the nearest.
 #pragma once
 
 #include <array>
@@ -15,7 +16,8 @@ namespace mimeo {
 
 enum class Jitter { kBrightness, kContrast, kSaturation, kHue };
 
-// What is done to one view. An operation whose factor is the neutral one is left out, as torchvision does.
+// What is done to one view. As in torchvision, an operation with a neutral factor is left out. The four parts of the
+// jitter are done in `order`.
 struct ColorPlan {
   bool jitter = false;
   std::array<Jitter, 4> order = {Jitter::kBrightness, Jitter::kContrast, Jitter::kSaturation, Jitter::kHue};
@@ -31,14 +33,16 @@ struct ColorPlan {
   int solarize_threshold = 256;  // values from here on are inverted
 };
 
-// What ColorSpec says, drawn. Each draw has a counter of its own, so that a probability changes nothing but whether its
-// own operation is done. REQUIRES: a resolved spec.
+// Draws a plan from the probabilities and ranges of `spec`. Each draw has a counter of its own, so a changed
+// probability changes only whether its own operation is done, and no other draw. REQUIRES: a resolved spec.
 ColorPlan DrawColorPlan(const ColorSpec& spec, const RandomKey& key);
 
-// In place, on planes of bytes, (channels, height_px, width_px) of `shape`. On 200 photos of examples/clothing, at 96 x
-// 101 px and with drawn factors, the same as torchvision 0.26 but for hue and blur, of whose values 2 of 100,000
-// differ, by 1 of 255 (a solarization after them inverts one value more or less). One channel: saturation, hue and grey
-// do nothing, as there. REQUIRES: half of a blur's kernel is smaller than either side, so that the edge can be
+// Changes planes of bytes of `shape`, (channels, height_px, width_px), in place. With one channel, saturation, hue and
+// grey do nothing, as in torchvision.
+//
+// On 200 photos of examples/clothing, at 96 x 101 px and with drawn factors, the result equals torchvision 0.26's
+// except after hue and blur: there 2 of 100,000 values differ, by 1 of 255. A solarization that follows may then invert
+// one value more or less. REQUIRES: half of the blur's kernel is smaller than either side, so that the edge can be
 // reflected.
 void ApplyColor(const ColorPlan& plan, const CropShape& shape, uint8_t* planes_CHW);
 

@@ -1,5 +1,6 @@
 // A set of encoded images: a flat folder, a tree of class folders, one .tar, or a folder of .tar shards (WebDataset).
-// Its samples are the byte-sorted list of members, whatever the file system's order. Thread-safe once opened.
+// Its samples are its members in the byte order of their names, whatever order the file system lists them in, so a
+// sample's number means the same image on every host.
 #pragma once
 
 #include <cstdint>
@@ -13,29 +14,38 @@
 
 namespace mimeo {
 
+// It belongs to whoever opened it, who keeps it alive for longer than every loader or reader that uses it. Once opened,
+// it never changes, and any thread may call it. REQUIRES, everywhere: 0 <= sample < size().
 class Dataset {
  public:
-  // Only regular files are samples (folder_listing.h); nothing else is opened. Errors say what was found:
-  // NotFound: nothing is there: no such path, a link to nothing, or no images in it (the folder below which nothing is
-  // mounted). PermissionDenied: this user may not look into it. Unavailable: the disk, the mount or this host fails
-  // now. InvalidArgument: what is there is of the wrong kind: another file, a pipe or device, shards and images mixed,
-  // a damaged tar. A member's name is only text: nothing is ever written. `progress`, where not null, counts what is
-  // listed.
+  // Lists every member, which takes minutes for a large folder on a slow mount, and blocks until then. Only regular
+  // files are samples (folder_listing.h), nothing else is opened, and nothing is ever written: a member's name is only
+  // text. `progress`, where it is not null, counts what is listed.
+  //
+  // NotFound: there is no such path, a link leads nowhere, or there is no image in it, as in a folder on which nothing
+  // is mounted. PermissionDenied: this user may not look into it. Unavailable: the disk, the mount or this host fails
+  // now, and a later call may succeed. InvalidArgument: the path holds something else, such as another kind of file, a
+  // pipe or a device, shards and images together, or a damaged tar.
   static absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& path, Progress* progress = nullptr);
   virtual ~Dataset() = default;
 
   virtual int64_t size() const = 0;
-  // Path below the root, or shard:member. Bytes, not text: a message takes ShortName of it (sample_name.h).
+  // The path below the root, or "shard:member". It is bytes and not text: a message takes ShortName of it
+  // (sample_name.h).
   virtual const std::string& name(int64_t sample) const = 0;
-  // The encoded bytes, those that were listed. Unavailable: they are not there now: the file is gone, is of another
-  // size, or cannot be read; asked again, it may be there again. DataLoss: they are no sample: over
-  // limits::kImageFileBytes, or not readable by this user since before they were listed.
+  // Reads the encoded bytes of a sample, which are as many as were listed. Blocks while the disk does.
+  //
+  // Unavailable: they cannot be read now, because the file is gone, has another size, or the disk fails; it may be
+  // there again later, so the caller may ask again (patient_dataset.h does). DataLoss: this is a bad sample: it is
+  // larger than limits::kImageFileBytes, or its mode forbade this user to read it when it was listed and it still
+  // cannot be opened.
   virtual absl::StatusOr<std::string> Read(int64_t sample) const = 0;
-  // Index into class_names(), or -1. From the class folder, or a .cls / .json ("label" or "cls") member of the same
-  // key.
+  // An index into class_names(), or -1 for a sample without a label. The label is the first folder of the sample's
+  // path, or, in a tar, what the .cls or .json member with the same key says (class_labels.h).
   virtual int label(int64_t sample) const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
-  // Hexadecimal SHA-256 of the sorted names and sizes: two equal digests are the same data.
+  // The hexadecimal SHA-256 of all names and sizes in order. It does not cover the images' contents, which would all
+  // have to be read: a file that was replaced by another of the same size is not noticed.
   virtual const std::string& digest() const = 0;
 };
 

@@ -1,4 +1,5 @@
-// Encoded bytes -> RGB pixels, by libjpeg-turbo, libpng and libwebp. Pure.
+// Turns the bytes of a JPEG, PNG or WebP file into RGB pixels, by libjpeg-turbo, libpng and libwebp. The first bytes
+// decide the format, and not the name. All functions are pure, so any thread may call them.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 namespace mimeo {
 
+// Pixels, from the upper left corner of the image.
 struct Rect {
   int left = 0;
   int top = 0;
@@ -21,26 +23,30 @@ struct ImageSize {
   int height = 0;
 };
 
-// Interleaved RGB, rows without padding.
+// Red, green and blue of each pixel, one byte each, row after row without padding: 3 * width * height bytes.
 struct Pixels {
   int width = 0;
   int height = 0;
   std::vector<uint8_t> rgb;
 };
 
-// From the header alone. InvalidArgument: not a JPEG, PNG or WebP, or an animation. EXIF orientation is ignored.
+// Reads the header alone. InvalidArgument: this is no JPEG, PNG or WebP, or it is an animated WebP. The EXIF
+// orientation is ignored, here and below.
 absl::StatusOr<ImageSize> ReadImageSize(absl::string_view encoded);
 
-// The pixels of `crop`, the same as if the whole image had been decoded (only what is needed is, where the format can).
-// InvalidArgument: broken or truncated data, more than `max_pixels` by its header. Grey becomes RGB, 16 bits 8, alpha
-// is dropped, CMYK (Adobe-inverted too) becomes RGB, palettes are resolved.
+// The pixels of `crop`, bit-equal to the same part of the whole image. Where the format allows it, only what is needed
+// is decoded. Grey images become RGB, 16 bits become 8, alpha is dropped, palettes are resolved, and CMYK becomes RGB,
+// also where Adobe has inverted it.
+//
+// InvalidArgument: the data is broken, truncated or of no known format, or its header states more than `max_pixels`.
+// That limit is checked before any memory is taken for pixels.
 absl::StatusOr<Pixels> DecodeCrop(absl::string_view encoded, const Rect& crop, int64_t max_pixels);
 absl::StatusOr<Pixels> DecodeImage(absl::string_view encoded, int64_t max_pixels);
 
-// A part of `pixels`. REQUIRES: `crop` lies inside.
+// Copies a part of `pixels`. REQUIRES: `crop` lies inside.
 Pixels CutPixels(const Pixels& pixels, const Rect& crop);
 
-// RGB -> PNG bytes.
+// The bytes of a PNG file, without loss. Empty if libpng cannot write it.
 std::string EncodePng(const Pixels& pixels);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// Encoded images -> batches of uint8 views, in an order fixed by the key alone.
+// Reads encoded images and gives batches of uint8 views, in an order that the job's seed alone decides.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,50 +18,63 @@
 
 namespace mimeo {
 
+// The images of one micro-batch, B rows. All tensors are on the CPU and belong to the batch alone.
 struct Batch {
-  std::vector<int64_t> sample_ids;  // B; what was really read (a bad sample's replacement, not the bad one)
-  std::vector<RandomKey> keys;  // B; key(seed).Fold("sample").Fold(epoch).Fold(sample): fold "mask", view into these
-  std::vector<at::Tensor>
-      views_BCHW;          // one per view; uint8, of the job's channels and the view's height and width, contiguous
-  at::Tensor shared_BCHW;  // the evaluation crops, where an objective reconstructs TARGET_VIEW_SHARED; else undefined
-  // Samples that could not be decoded, met on the way to this batch and not with an earlier one of this loader; in the
-  // order of the rows.
+  // B; what was really read: where a sample is bad, this is its replacement.
+  std::vector<int64_t> sample_ids;
+  // B; key(seed).Fold("sample").Fold(epoch).Fold(sample). Masks and dropped branches are drawn from keys below these.
+  std::vector<RandomKey> keys;
+  // One tensor per view: contiguous uint8, with the job's channels and the view's own height and width.
+  std::vector<at::Tensor> views_BCHW;
+  // The evaluation crops, where an objective reconstructs TARGET_VIEW_SHARED; otherwise undefined.
+  at::Tensor shared_BCHW;
+  // Samples that could not be decoded, and that this loader has not reported with an earlier batch. They are in the
+  // order of the rows, whichever thread met them.
   std::vector<int64_t> bad_samples;
-  // False: some row has no sample (id -1, no pixels), because more than data.max_bad_samples in its order are bad, or
-  // all are. It is not to be trained on, but to be counted.
+  // False: some row has no sample (its id is -1, and its pixels are not set), because all that may take its place are
+  // bad, or more than data.max_bad_samples of them. Such a batch is to be counted and not to be trained on.
   bool complete = true;
-  // Of what Next gives after this batch. After the last micro-batch of a step it is the next step's: what a checkpoint
-  // stores.
+  // The position of what Next gives after this batch. After the last micro-batch of a step it is the next step's
+  // position, which is what a checkpoint stores.
   LoaderPosition next;
 };
 
-// Reads this rank's contiguous slice of each global batch: micro-batch i of a step covers rows
-// [i * W * B, (i + 1) * W * B), of which rank r takes [r * B, (r + 1) * B); B is MicroBatch(spec, W) of
-// job/job_shape.h. Results do not depend on the number of threads. A bad sample, one that cannot be decoded, is
-// replaced in its row as data/epoch_order.h says, and reported; how many are too many is for the caller to say, who
-// knows those of all ranks. At most limits::kBatchesPrefetched batches are ready or in work beside the caller's. One
-// thread calls Next; the rest is thread-safe.
+// Reads this rank's part of each global batch. Micro-batch i of a step covers the rows [i * W * B, (i + 1) * W * B), of
+// which rank r takes [r * B, (r + 1) * B); B is MicroBatch(spec, W) of job/job_shape.h. What a batch holds does not
+// depend on the number of threads.
+//
+// A bad sample is one that cannot be decoded. Another takes its row, as data/epoch_order.h says, and it is reported.
+// How many bad samples are too many is for the caller to say, because only the gang knows those of all its ranks.
+//
+// data.loader_threads threads read ahead: at most limits::kBatchesPrefetched batches are ready or in work beside the
+// one that the caller holds. One thread calls Next; any thread may call Close. The destructor closes and joins the
+// threads, so a thread that waits inside the data set must be told to stop first (data/patience.h).
 class Loader {
  public:
   struct Options {
     int rank = 0;
     int num_ranks = 1;  // W: the gang's size, whatever the spec asks for
-    // Stop after so many steps in total (TotalSteps), 0: never; it crosses epochs itself.
+    // The loader ends after so many steps of the whole training (TotalSteps of job/job_shape.h); 0 means never. It goes
+    // on from one epoch to the next by itself.
     int64_t last_step_batches = 0;
-    LoaderPosition start;          // epoch and global batch within it
-    Progress* progress = nullptr;  // counts the images read, where not null; outlives the loader
+    LoaderPosition start;  // an epoch, and a global batch in it
+    // Counts the images that are read, where it is not null; it outlives the loader.
+    Progress* progress = nullptr;
   };
-  // InvalidArgument: fewer images than one global batch (says both counts), a global batch that W ranks cannot share,
-  // a start beyond the epoch. `dataset` outlives the loader. `spec` is resolved.
+  // InvalidArgument: there are fewer images than one global batch (the message has both numbers), W ranks cannot share
+  // a global batch, the rank is none of the W, or the start lies beyond the epoch. `dataset` outlives the loader.
+  // `spec` is resolved.
   static absl::StatusOr<std::unique_ptr<Loader>> Open(const Dataset* dataset, const JobSpec& spec,
                                                       const Options& options);
   virtual ~Loader() = default;
 
-  // Blocks for the next micro-batch. OutOfRange: all steps were given. Cancelled: after Close(). Other errors end the
-  // loader, and come again: the data set's own (Unavailable; Cancelled of one that waits), ResourceExhausted, Internal:
-  // what was thrown on a reading thread. Each bad sample is logged once, by name and reason.
+  // Blocks until the next micro-batch is complete. OutOfRange: all steps were given. Cancelled: Close was called.
+  //
+  // Any other error ends the loader, and each later call returns it again: an error of the data set (Unavailable, or
+  // the Cancelled of one that waits), ResourceExhausted when memory ran out, or Internal with what else was thrown on a
+  // reading thread. Each bad sample is logged once, with its name and the reason.
   virtual absl::StatusOr<Batch> Next() = 0;
-  // Does not end a data set's own waiting.
+  // Wakes whoever waits in Next. It does not end a data set's own waiting.
   virtual void Close() = 0;
 };
 

@@ -1,4 +1,5 @@
-// A data set that waits where another would say that a sample cannot be read now. Thread-safe.
+// A data set that waits where another one would answer that a sample cannot be read now. A training then stands still
+// while a file server is away, and goes on when it is back, in place of failing. Any thread may call it.
 #pragma once
 
 #include <memory>
@@ -14,12 +15,13 @@ namespace mimeo {
 
 class PatientDataset final : public Dataset {
  public:
-  // `what`: for the reasons that `patience` is told: "data", "evaluation".
+  // `what` names the data set in the reasons that `patience` is told: "data" or "evaluation".
   PatientDataset(std::unique_ptr<const Dataset> dataset, std::string what, Patience patience)
       : dataset_(std::move(dataset)), what_(std::move(what)), patience_(std::move(patience)) {}
 
-  // Tries again for as long as the answer is Unavailable. Of several threads that wait the reason of one is told.
-  // Cancelled: a stop was wanted meanwhile.
+  // Tries again for as long as the answer is Unavailable, and so blocks without a limit. Of several threads that wait,
+  // only one tells its reason. Cancelled: patience.stop_wanted said so. DataLoss is passed on, because waiting does not
+  // mend a bad sample.
   absl::StatusOr<std::string> Read(int64_t sample) const override ABSL_LOCKS_EXCLUDED(mu_);
 
   int64_t size() const override { return dataset_->size(); }
@@ -29,14 +31,16 @@ class PatientDataset final : public Dataset {
   const std::string& digest() const override { return dataset_->digest(); }
 
  private:
-  // Makes `reason` the one that is told, if `*teller` or nobody tells one; then *teller.
+  // Tells `reason` unless another thread tells one now. *teller says whether this thread is the one that tells; an
+  // empty reason means that its waiting is over.
   void Tell(const std::string& reason, bool* teller) const ABSL_LOCKS_EXCLUDED(mu_);
 
   const std::unique_ptr<const Dataset> dataset_;
   const std::string what_;
   const Patience patience_;
   mutable absl::Mutex mu_;
-  mutable std::string told_ ABSL_GUARDED_BY(mu_);  // empty: nobody waits, or nobody of those who do has told yet
+  // Empty: nobody waits, or none of those that wait has told a reason yet.
+  mutable std::string told_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// Names of files and members in messages. A pure function.
+// The names of files and members as they stand in messages. A pure function.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace mimeo {
 
-// A name is bytes: this is its text (base/text.h). Of a long one only the beginning and the end, so that in a message
-// of bounded length there is room for the reason. At most 200 bytes.
+// A name is bytes, and this is its text (base/text.h), at most 200 bytes long. Of a longer one only the beginning and
+// the end are kept, so that a message of bounded length has room for the reason too.
 std::string ShortName(absl::string_view name);
 
 }  // namespace mimeo

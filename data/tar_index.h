@@ -1,4 +1,5 @@
-// Where the members of a tar lie, so that reading one is a pread. Pure but for the file it reads.
+// Finds where the members of a tar lie, so that to read one later is a single pread. It reads the file and keeps
+// nothing.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,12 @@ struct TarMember {
   std::string contents;  // of label members (.cls, .json), which are small; else empty
 };
 
-// Regular files in archive order. InvalidArgument: not an uncompressed tar, damaged or truncated (names the last good
-// member), or a label member over 64 KiB. Unavailable: an error of the disk or the mount. Moves the file's own
-// position. `progress`, where not null, counts the members.
+// Lists the regular files of an uncompressed tar in the order of the archive. Hard links and sparse files are passed
+// over. It moves the file's own position, so one thread at a time may index a file. `progress`, where it is not null,
+// counts the members.
+//
+// InvalidArgument: the file is no uncompressed tar, it is damaged or truncated (the message names the last good
+// member), or a label member is larger than 64 KiB. Unavailable: the disk or the mount fails now.
 absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress* progress);
 
 }  // namespace mimeo

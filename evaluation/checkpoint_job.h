@@ -9,8 +9,8 @@
 
 namespace mimeo {
 
-// From the metadata key `job`, which holds the resolved job's text. InvalidArgument: no such key (so it is not a
-// checkpoint of Mimeo), or its text is no job. `path` is for the message.
+// Reads the metadata key `job`, which holds the resolved job's text. `path` is for the message. InvalidArgument: there
+// is no such key, so this is no checkpoint of Mimeo, or its text is no job.
 absl::StatusOr<JobSpec> JobOfCheckpoint(const SafetensorsView& checkpoint, const std::string& path);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// Evaluation crops in the form of a loader's batch, for what training computes on batches. Pure.
+// Makes evaluation crops into a loader's batch, for what training computes on batches. Pure.
 #pragma once
 
 #include <vector>
@@ -10,12 +10,14 @@
 
 namespace mimeo {
 
-// The shapes of a job's crops: of full-size views first, then of each smaller view. REQUIRES: a resolved spec.
+// The shapes of a job's crops: that of the full size first, and then one for each smaller view. REQUIRES: a resolved
+// spec.
 std::vector<CropShape> ViewShapes(const JobSpec& spec);
 
-// The full-size crop as shared_BCHW, and as each view the crop of its size: in the middle of the image, and without
-// changes of colour. Views of one size share a tensor. Rows have a key each, which depends on the job's seed and the
-// sample alone. Of a batch without images: no rows and no tensors. REQUIRES: a resolved spec; crops of ViewShapes.
+// The batch has the full-size crop as shared_BCHW, and as each view the crop of its size from the middle of the image,
+// without changes of colour. Views of one size share a tensor. Each row has a key that depends on the job's seed and on
+// the sample alone, so an evaluation draws the same masks each time. A batch without images has no rows and no tensors.
+// REQUIRES: a resolved spec, and crops of ViewShapes.
 Batch MakeEvaluationBatch(const JobSpec& spec, const CropBatch& crops);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// What k-NN and a linear probe will be measured on, said before it is measured. Pure; no torch.
+// Says what k-NN and a linear probe will be measured on, before anything is measured. Pure; no torch.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,16 @@
 
 namespace mimeo {
 
-// Images of a data set, as messages call it ("evaluation.path", "--bank").
+// Some images of a data set, which messages call `name` ("evaluation.path", "--bank"). The data set is observed.
 struct MeasuredSet {
   std::string name;
   const Dataset* dataset = nullptr;
   std::vector<int64_t> samples;
 };
 
-// For people, a line each: how many images of either set have a label and are measured, and which have none; the
-// classes that only one of the sets has, and what that does to an accuracy. Names are text (base/text.h). Where a set
-// has no label at all, it says only that.
+// Lines for people: how many images of either set have a label and are measured, and which have none; and which classes
+// only one of the sets has, with what that does to an accuracy. Names are text (base/text.h). The first line is about
+// the bank, and the second about the queries. Where a set has no label at all, its line says only that.
 std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredSet& queries);
 
 }  // namespace mimeo

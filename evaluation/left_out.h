@@ -1,4 +1,4 @@
-// Images that take no part in a measurement. Thread-safe; no torch.
+// Images that take no part in a measurement. Any thread may call this; no torch.
 #pragma once
 
 #include <cstdint>
@@ -10,20 +10,20 @@
 
 namespace mimeo {
 
-// An image without features, and why: broken, too large, gone, or libtorch would not have it.
+// An image without features, and the reason: it is broken, too large or gone, or libtorch threw.
 struct LeftOut {
   int64_t sample = 0;
   std::string reason;
 };
 
-// Whether a status is about one image, which is left out, and not about the data set or the machine.
+// Whether a status is about one image, which is then left out, or about the data set or the machine (false).
 bool IsBadImage(const absl::Status& status);
 
-// Says on the log which images were left out, a line each: the first twenty, then how many more.
+// Logs which images were left out, a line each: the first twenty, and then how many more there are.
 void LogLeftOut(const Dataset& dataset, const std::vector<LeftOut>& left_out);
 
-// InvalidArgument, "none of its 3 images can be decoded; the first: NAME: REASON": for a set all of whose images are
-// left out.
+// InvalidArgument, for a set all of whose images are left out: "none of its 3 images can be decoded; the first: NAME:
+// REASON".
 absl::Status NoneDecodes(const Dataset& dataset, const std::vector<LeftOut>& left_out);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// How well a linear classifier does on frozen features. Pure.
+// How well a linear classifier does on features that stay as they are. Pure.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,31 +10,35 @@
 
 namespace mimeo {
 
+// The result of a probe.
 struct LinearProbe {
   double accuracy = 0;   // of the queries, in [0, 1]
   double strength = 0;   // of the L2 penalty that was chosen
   double bank_loss = 0;  // what was minimised, at the end
 };
 
-// Multinomial logistic regression on features that are standardised by the bank's mean and deviation: the mean
-// cross-entropy plus strength / 2 * |weights|^2 (biases are free), minimised over all rows at once by at most 300
-// iterations of L-BFGS (which a penalty of 1e-2 needs half of on a thousand rows; weaker ones are stopped early). The
-// strength is the one of 1e-5, 1e-4, ..., 1 whose classifier, fitted to four fifths of the bank, is right most often on
-// the fifth (of equals the strongest), as CLIP chooses it (arXiv 2103.00020, appendix A.3); then the whole bank is
-// fitted. Deterministic: the fifth is spread over the classes and chosen by the hash of the names (SpreadOver), so that
-// the order of the rows chooses nothing. `bank_names`: of the bank's images, one a row. InvalidArgument: fewer than ten
-// rows in the bank, no queries, rows without label (a query's label that the bank lacks is a wrong answer, never an
-// error), other widths, values that are not finite.
+// Multinomial logistic regression on features that are standardised by the bank's mean and deviation. It minimises the
+// mean cross-entropy plus strength / 2 * |weights|^2, where biases are free, over all rows at once by at most 300
+// iterations of L-BFGS. (A penalty of 1e-2 needs half of them on a thousand rows; weaker ones are stopped early.)
+//
+// The strength is one of 1e-5, 1e-4, ..., 1. For each of them a classifier is fitted to four fifths of the bank; the
+// one that is right most often on the last fifth is chosen, and of equals the strongest, as CLIP chooses it (arXiv
+// 2103.00020, appendix A.3). Then the whole bank is fitted. The result is deterministic: the fifth is spread over the
+// classes and chosen by the hash of `bank_names` (SpreadOver), one name for each row, so the order of the rows chooses
+// nothing.
+//
+// InvalidArgument: the bank has fewer than ten rows, there are no queries, rows have no label or different widths, or
+// values are not finite. A query's label that the bank lacks is a wrong answer and no error.
 absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
                                           const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
                                           const std::vector<int>& query_labels);
 
-// The fitted weights (C, D) and biases (C) for one strength: for tests.
+// The fitted weights (C, D) and biases (C) for one strength. It is public for tests.
 struct LogisticFit {
   at::Tensor weight_CD, bias_C;
   double loss = 0;
 };
-// Begins at `start`, or at zeros where that is empty.
+// Begins at `start`, or at zeros where that is empty. May throw what libtorch throws.
 LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength,
                         const LogisticFit& start = {});
 

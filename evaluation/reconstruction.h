@@ -1,4 +1,4 @@
-// What a masked autoencoder makes of the patches it does not see, as pictures. One thread.
+// Shows as pictures what a masked autoencoder makes of the patches that it does not see. One thread.
 #pragma once
 
 #include <cstdint>
@@ -21,26 +21,29 @@
 
 namespace mimeo {
 
+// An encoder and its pixel decoder, on the CPU.
 class Reconstructor {
  public:
-  // From the tensors of a checkpoint, encoder.* and objective.*. InvalidArgument: the job has no reconstruction
-  // objective, or tensors are missing, misshapen or not finite (all named).
+  // Takes the tensors encoder.* and objective.* of a checkpoint, which it copies. InvalidArgument: the job has no
+  // reconstruction objective, or tensors are missing, misshapen or not finite; all are named.
   static absl::StatusOr<std::unique_ptr<Reconstructor>> Create(const NamedTensors& checkpoint, const JobSpec& spec);
 
-  // One picture per image: the image | what the encoder sees, the rest grey | the prediction, visible patches as they
-  // are. Each panel is at least `panel_px` wide, enlarged by whole pixels. `images_BCHW` is uint8, of the job's
-  // channels, height and width. `keys` draw the masks as the job says: of complementary ones the first, and random ones
-  // of the same size in place of focused ones, which only a teacher can draw. With patches normalised in training, a
-  // prediction is brought back by its target patch's own mean and deviation, as MAE's demo does.
+  // Draws one picture per image, with three panels: the image, what the encoder sees with the rest in grey, and the
+  // prediction, in which visible patches are as they were. Each panel is at least `panel_px` wide, enlarged by whole
+  // pixels. `images_BCHW` is uint8, with the job's channels, height and width. May throw what libtorch throws.
+  //
+  // `keys` draw the masks as the job says: of complementary ones the first, and random ones of the same size in place
+  // of focused ones, which only a teacher can draw. Where training normalises patches, a prediction is brought back by
+  // its target patch's own mean and deviation, as MAE's demo does.
   std::vector<Pixels> Draw(const at::Tensor& images_BCHW, absl::Span<const RandomKey> keys, int panel_px) const;
 
-  // Of the images that it draws.
+  // The spec of the images that it draws.
   const DataSpec& data() const { return data_; }
 
  private:
   Reconstructor() : parameters_(Parameters::Unset()) {}
-  at::Tensor PredictPatches(const at::Tensor& images_BCHW,
-                            const MaskPlan& plan) const;  // (B, L, P), visible as they are
+  // (B, L, P): visible patches are as they were.
+  at::Tensor PredictPatches(const at::Tensor& images_BCHW, const MaskPlan& plan) const;
 
   DataSpec data_;
   MaskSpec mask_;
@@ -51,6 +54,7 @@ class Reconstructor {
   std::unique_ptr<ObjectiveSum> objectives_;
 };
 
+// What is drawn.
 struct DrawOptions {
   int64_t count = 8;
   uint64_t seed = 0;  // of the masks; a sample's mask depends on nothing else
@@ -58,9 +62,10 @@ struct DrawOptions {
 };
 
 // Gives `draw` the pictures of options.count images, which are spread over the classes of `dataset`
-// (data/spread_sample.h), or of all where there are no more: in the order of the data set, one after the other. In the
-// place of those that cannot be decoded others are chosen likewise, whose pictures come after them. Gives those that
-// are left out. InvalidArgument: no image can be decoded. Others: of `draw`, and as RunPass.
+// (data/spread_sample.h), or of all images where there are no more. They come one after the other in the order of the
+// data set. In the place of images that cannot be decoded others are chosen likewise, whose pictures come later.
+// Returns the images that are left out. InvalidArgument: no image can be decoded. Other errors are those of `draw` and
+// RunPass.
 absl::StatusOr<std::vector<LeftOut>> DrawReconstructions(
     const Dataset& dataset, const Reconstructor& reconstructor, const DrawOptions& options,
     const std::function<absl::Status(int64_t sample, const Pixels& picture)>& draw);

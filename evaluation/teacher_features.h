@@ -1,4 +1,4 @@
-// A teacher's own features of whole images, to judge its students by. One thread.
+// A teacher's own features of whole images, by which its students are judged. One thread.
 #pragma once
 
 #include <functional>
@@ -13,22 +13,24 @@
 
 namespace mimeo {
 
-// What a teacher gives an objective to mimic (its layer, projected or not), of all patches of a full-size crop.
+// Collects what a teacher gives an objective to mimic (its layer, projected or not), for all patches of a full-size
+// crop.
 class TeacherEmbedder final : public CropUse {
  public:
-  // Whether it can be asked: it serves an objective, and draws no masks, because it would draw here too.
+  // Whether this teacher can be asked: it serves an objective, and draws no masks, because it would draw them here too.
   static bool CanEmbed(const FeatureSource& teacher);
 
-  // `spec` is resolved; `teacher` outlives it. A teacher that is away is waited for until `stop_wanted`, which is
+  // `spec` is resolved, and `teacher` outlives it. A teacher that is away is waited for until `stop_wanted`, which is
   // polled. REQUIRES: CanEmbed(*teacher).
   TeacherEmbedder(const JobSpec& spec, FeatureSource* teacher, std::function<bool()> stop_wanted);
 
   std::vector<CropShape> shapes() const override { return {shape_}; }
-  // Cancelled: a stop was wanted. Others: as FeatureSource::Attach.
+  // Cancelled: a stop was wanted. Other errors are those of FeatureSource::Attach.
   absl::Status Use(const CropBatch& batch) override;
-  // The mean over patches as patch_mean_ND, and no tokens. Where all images are left out, zero rows.
+  // The mean over patches as patch_mean_ND, without class tokens. To be called once, after the pass. Where all images
+  // are left out, there are zero rows.
   Embeddings Finish();
-  // The objective that mimics these features; others may mimic the same ones.
+  // The objective that mimics these features. Others may mimic the same ones.
   const std::string& objective() const { return teacher_->request().objectives.front(); }
 
  private:

@@ -1,8 +1,8 @@
-// The one seam where what libtorch throws becomes a Status. Thread-safe.
+// The one place where what libtorch throws becomes a Status. Any thread may call it.
 //
 // No exception crosses a function of ours, and libtorch reports most errors by throwing. So the root of every thread
-// that may run it, and every callback that a foreign thread calls, is the body of a CatchTorch. This header needs no
-// torch: it may be included anywhere.
+// that may run libtorch, and every callback that a foreign thread calls, is the body of a CatchTorch. This header
+// includes nothing of libtorch, so it may be included anywhere.
 #pragma once
 
 #include <type_traits>
@@ -13,12 +13,14 @@
 
 namespace mimeo {
 
-// Of the exception that is being handled. ResourceExhausted: no memory, on the host or a device. Aborted: any other,
-// with its first line made text (base/text.h); the rest of what libtorch says is a C++ stack. REQUIRES: called inside a
-// catch block.
+// The status of the exception that is being handled. ResourceExhausted: there is no memory left, on the host or on a
+// device. Aborted: anything else, with the first line of its message made text (base/text.h); what libtorch says below
+// that line is a C++ stack. REQUIRES: the call is inside a catch block. It is apart from the template so that this
+// header needs none of libtorch's.
 absl::Status ThrownStatus();
 
-// What CatchTorch gives of a body that returns T: nothing and a Status become a Status, anything else a StatusOr.
+// What CatchTorch returns for a body that returns T: a Status where the body returns nothing or a Status, and otherwise
+// a StatusOr.
 template <typename T>
 struct CaughtResult {
   using Type = absl::StatusOr<T>;
@@ -36,7 +38,7 @@ struct CaughtResult<absl::StatusOr<T>> {
   using Type = absl::StatusOr<T>;
 };
 
-// Runs `body`: what it returned, or the status of what it threw.
+// Runs `body` and gives what it returned, or the status of what it threw.
 template <typename Body>
 auto CatchTorch(Body&& body) {
   using Result = std::invoke_result_t<Body>;

@@ -1,6 +1,6 @@
 // The layers of MCMAE's convolution stages (arXiv 2205.03892; Alpha-VL/ConvMAE, models_convmae.py and
-// vision_transformer.py), on channel-last features, where a 1 x 1 convolution is a linear product. Each adds its
-// parameters at construction, under `name`. Values; one thread.
+// vision_transformer.py), on channel-last features, where a 1 x 1 convolution is a linear product. Each layer adds its
+// parameters at construction under `name`, and keeps handles to them. They are values. One thread at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,11 +14,11 @@
 
 namespace mimeo {
 
-// A convolution whose stride is its side: (N, h, w, in) -> (N, h / side, w / side, out). REQUIRES: `side` divides h and
-// w. The result is bfloat16 where the parameters' products are.
+// A convolution whose stride is its side: (N, h, w, in) -> (N, h / side, w / side, out). The result is bfloat16 where
+// the parameters compute their products so (Products). REQUIRES: `side` divides h and w.
 class StridedConvolution {
  public:
-  // The bias starts as torch's convolutions do, the weight as `weight_init` says.
+  // The bias starts as torch's convolutions start it, and the weight as `weight_init` says.
   StridedConvolution(const std::string& name, int64_t in, int64_t out, int64_t side, Parameters* parameters,
                      Init weight_init = Init::kConvDefault);
   at::Tensor operator()(const at::Tensor& x_NHWC) const;
@@ -30,7 +30,7 @@ class StridedConvolution {
   at::Tensor bias_;
 };
 
-// Convolution, norm, GELU (names proj, norm). The result has the type that came in.
+// Convolution, norm and GELU, under the names proj and norm. The result has the type of what came in.
 class PatchEmbedding {
  public:
   PatchEmbedding(const std::string& name, int64_t in, int64_t width, int64_t side, Parameters* parameters,
@@ -42,15 +42,17 @@ class PatchEmbedding {
   LayerNorm norm_;
 };
 
-// x + conv2(depthwise5x5(conv1(Norm(x)))), then x + Mlp(Norm(x)) (names norm1, conv1, conv2, attn (the depthwise
-// convolution), norm2, mlp.fc1, mlp.fc2; MCMAE's CBlock). The depthwise convolution sees zeros at hidden places.
+// x + conv2(depthwise5x5(conv1(Norm(x)))), and then x + Mlp(Norm(x)): MCMAE's CBlock, with its names norm1, conv1,
+// conv2, attn (which is the depthwise convolution), norm2, mlp.fc1 and mlp.fc2. The depthwise convolution sees zeros at
+// hidden places, so nothing flows from a hidden patch into a visible one.
 class ConvolutionBlock {
  public:
   ConvolutionBlock(const std::string& name, int64_t width, int64_t mlp_width, Parameters* parameters);
-  // `branch_scale_B2`, where defined, multiplies each image's two branches.
+  // Where `branch_scale_B2` is defined, its columns multiply each image's two branches.
   at::Tensor Forward(const at::Tensor& x_NHWC, const StagePlaces& places, const at::Tensor& branch_scale_B2) const;
 
  private:
+  // The 5 x 5 convolution of each channel by itself, over the canvas (model/stage_places.h).
   at::Tensor Depthwise(const at::Tensor& canvas_BHWC) const;
 
   LayerNorm norm1_;
@@ -63,6 +65,7 @@ class ConvolutionBlock {
   StridedConvolution fc2_;
 };
 
+// The sizes of one stage. "Place" is one position of its features; a patch covers a square of places.
 struct ConvStageShape {
   int64_t in = 0;          // channels that come in
   int64_t embed_side = 0;  // by how much the patch embedding shrinks
@@ -73,23 +76,25 @@ struct ConvStageShape {
   int64_t output_width = 0;  // of what is added to the encoder's output
 };
 
-// One stage: patch embedding, blocks, and the convolution that takes its features to the encoder's output (names
-// encoder.patch_embedI, encoder.blocksI.J, encoder.stageI_output_decode).
+// One stage: the patch embedding, its blocks, and the convolution that takes its features to the encoder's output.
+// Their names are encoder.patch_embedI, encoder.blocksI.J and encoder.stageI_output_decode, where I is the stage's
+// number from 1.
 class ConvStage {
  public:
   ConvStage(int number, const ConvStageShape& shape, Parameters* parameters);
 
-  // (N, h, w, in) -> (N, h / embed_side, w / embed_side, width). The blocks' branches are columns [first_branch,
-  // first_branch + 2 * depth) of drop_path_BR, where it is defined.
+  // (N, h, w, in) -> (N, h / embed_side, w / embed_side, width). Where `drop_path_BR` is defined, the blocks' branches
+  // are its columns [first_branch, first_branch + 2 * depth).
   at::Tensor Forward(const at::Tensor& x_NHWC, const StagePlaces& places, const at::Tensor& drop_path_BR,
                      int64_t first_branch) const;
 
-  // What Forward gave -> (B, K, output_width): each visible patch's features as one token.
+  // Takes what Forward gave to (B, K, output_width): each visible patch's features as one token.
   at::Tensor Output(const at::Tensor& x_NHWC, const StagePlaces& places) const;
 
   int depth() const { return static_cast<int>(blocks_.size()); }
 
  private:
+  // In the order of the forward pass, in which parameters are added.
   PatchEmbedding embedding_;
   std::vector<ConvolutionBlock> blocks_;
   std::vector<StridedConvolution> output_;  // one; made after the blocks, in order of the forward pass

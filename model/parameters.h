@@ -1,7 +1,9 @@
-// The trainable tensors of a model by name, each initialised from RandomKey(seed).Fold("init").Fold(name), on the CPU:
-// the same on every rank, device and gang size. One thread.
+// The trainable tensors of a model, by name. Each is initialised on the CPU from
+// RandomKey(seed).Fold("init").Fold(name), so it is bit-equal on every rank and device and for every size of gang. One
+// thread at a time.
 //
-// In place of torch::nn::Module, whose header costs 11 s a file: a reducer and an optimizer want lists of tensors.
+// It stands in place of torch::nn::Module, whose header costs 11 s for each file that includes it: a reducer and an
+// optimizer want lists of tensors, and no more.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,47 +18,50 @@ namespace mimeo {
 
 enum class Init { kZeros, kOnes, kNormal002, kXavierUniform, kConvDefault };
 
-// What the matrix products of a model (linear layers, attention) compute in. kBFloat16 is what autocast does: inputs
-// and weights of a product are rounded to bfloat16, the product accumulates in float32 and is rounded once; weights,
-// residuals, normalisations, losses and gradients of weights stay float32.
+// What the matrix products of a model (linear layers, attention) compute in. kBFloat16 does what PyTorch's autocast
+// does: inputs and weights of a product are rounded to bfloat16, and the product accumulates in float32 and is rounded
+// once. Weights, residuals, normalisations, losses and the gradients of weights stay float32.
 enum class Products { kAsStored, kBFloat16 };
 
+// It outlives the encoder, objectives, optimizer and reducer that are made over it. Names are unique and never removed.
 class Parameters {
  public:
-  // `products` is read by every layer that is made over these parameters.
+  // Every layer that is made over these parameters reads `products`.
   explicit Parameters(uint64_t seed, Products products = Products::kAsStored)
       : key_(RandomKey(seed).Fold("init")), products_(products) {}
 
-  // Add leaves values unset: for weights that come from a file.
+  // Parameters whose values Add leaves unset: for weights that come from a file.
   static Parameters Unset(Products products = Products::kAsStored);
 
-  // A leaf that requires a gradient. xavier_uniform views the shape as [dim 0, the rest]; kConvDefault is uniform in
-  // +-1/sqrt(fan_in), torch's default for a convolution's bias. Names are unique (CHECK).
+  // Adds a float32 leaf that requires a gradient. kXavierUniform views the shape as [dim 0, the rest], as MAE
+  // initialises (facebookresearch/mae, models_mae.py). kConvDefault is uniform in +-1/sqrt(fan_in), torch's default for
+  // a convolution, and needs the last argument. A name that exists fails a MIMEO_CHECK.
   at::Tensor Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias = 0);
 
-  // A leaf that starts as a copy of `value`.
+  // Adds a float32 leaf that starts as a copy of `value`.
   at::Tensor AddAs(const std::string& name, const at::Tensor& value);
 
-  // The parameter stays what it is: it requires no gradient, and optimizer and reducer pass it over. Call before they
-  // are made.
+  // The parameter stays what it is: it requires no gradient, and the optimizer and the reducer pass it over. Call it
+  // before they are made.
   void Freeze(const std::string& name);
 
-  // A tensor that is not trained (positions) but lives where the parameters live.
+  // Adds a tensor that is not trained, such as positions, but lives on the device where the parameters live.
   at::Tensor AddConstant(const std::string& name, const at::Tensor& value);
 
   const std::vector<std::pair<std::string, at::Tensor>>& all() const { return all_; }  // in order of Add
   const std::vector<std::pair<std::string, at::Tensor>>& constants() const { return constants_; }
-  std::vector<std::pair<std::string, at::Tensor>> trained() const;  // all() but the frozen
-  at::Tensor Find(const std::string& name) const;                   // CHECK: a parameter or a constant
+  std::vector<std::pair<std::string, at::Tensor>> trained() const;  // all() but the frozen ones
+  at::Tensor Find(const std::string& name) const;                   // a parameter or a constant; MIMEO_CHECKs the name
   bool Has(const std::string& name) const;
   Products products() const { return products_; }
 
-  // Whether transformer blocks made over these parameters keep only their input for the backward pass, and compute
-  // themselves again there (model/recompute.h). Set before they are made.
+  // Whether transformer blocks that are made over these parameters keep only their input for the backward pass, and
+  // compute themselves again there (model/recompute.h). Set it before they are made.
   void set_recompute_blocks(bool recompute) { recompute_blocks_ = recompute; }
   bool recompute_blocks() const { return recompute_blocks_; }
 
-  // In place: handles that Add gave see the change. Call before any optimizer or reducer is made.
+  // Moves and converts everything in place: the handles that Add gave see the change. Call it before any optimizer or
+  // reducer is made.
   void To(at::Device device, at::ScalarType dtype);
 
  private:

@@ -1,6 +1,6 @@
 // A Vision Transformer over the visible patches (facebookresearch/mae, models_mae.py, forward_encoder; timm's names),
 // with the variations that CLIP, DINO and DINOv2 have. Hidden patches are never read, not even to be embedded. One
-// thread.
+// thread at a time.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,17 @@
 
 namespace mimeo {
 
-// int(width * mlp_ratio), as timm; a ratio that was computed from two integers gives the integer back.
+// int(width * mlp_ratio), as in timm. A ratio that was computed from two integers gives the integer back.
 int MlpWidth(int width, double mlp_ratio);
 
+// The variations are fields of VitSpec: a class token or none, registers, a norm before the blocks (CLIP), biases,
+// layer scale (DINOv2), learned or fixed positions, and a mask token (SimMIM), with which hidden patches take part as
+// one learned token each.
 class VitEncoder final : public Encoder {
  public:
-  // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), row 0
-  // for the class token: a constant where positions are fixed, else a parameter that starts as the sine-cosine ones. A
-  // weights file that brings its own overwrites it.
+  // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), whose
+  // row 0 belongs to the class token. It is a constant where positions are fixed; otherwise it is a parameter that
+  // starts as the sine-cosine positions. A weights file that has positions overwrites it.
   VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters* parameters);
 
   using Encoder::Encode;
@@ -35,18 +38,21 @@ class VitEncoder final : public Encoder {
   std::vector<double> drop_path_rates() const override { return DropPathRates(drop_path_, num_blocks()); }
 
  private:
-  // `positions_LD`: of the images' own grid.
+  // `positions_LD` are of the images' own grid.
   at::Tensor EmbedVisible(const at::Tensor& images_BCHW, const at::Tensor& visible_BK, const PatchGrid& grid,
                           const at::Tensor& positions_LD) const;
-  // [class token], register tokens, visible patches, hidden ones where there is a mask token; positions added.
+  // In this order: the class token, register tokens, visible patches, and hidden ones where there is a mask token; all
+  // but registers have their positions added.
   at::Tensor Tokens(const at::Tensor& images_BCHW, const MaskPlan& plan) const;
-  bool HidesFrom(const MaskPlan& plan) const;  // whether tokens of hidden patches are among them
+  bool HidesFrom(const MaskPlan& plan) const;  // whether tokens of hidden patches are among Tokens
 
   const ImageShape image_;
   const PatchGrid grid_;
   const int width_;
   const double drop_path_;
   const Products products_;
+  // The parts in the order of the forward pass, in which the constructor adds their parameters. Handles into
+  // Parameters.
   at::Tensor positions_;    // (L + 1, D)
   at::Tensor class_token_;  // undefined: none
   at::Tensor registers_;    // (1, R, D); undefined: none

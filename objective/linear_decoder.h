@@ -1,5 +1,5 @@
-// SimMIM's head (arXiv 2111.09886; microsoft/SimMIM, models/simmim.py): the encoder's tokens at hidden places, through
-// one linear layer. One thread.
+// SimMIM's head (arXiv 2111.09886; microsoft/SimMIM, models/simmim.py): it predicts the pixels of each hidden patch
+// from the encoder's own token at that place, by one linear layer. One thread at a time.
 #pragma once
 
 #include <string>
@@ -11,6 +11,8 @@
 
 namespace mimeo {
 
+// It is for encoders that encode hidden patches too, as mask tokens. Predict gives (B, M, P), in plan.hidden_BM's
+// order.
 class LinearPixelDecoder final : public Decoder {
  public:
   // Adds PREFIXpred.weight and .bias. REQUIRES: encoder.has_mask_token().

@@ -1,4 +1,4 @@
-// One vector of an encoding. Pure.
+// Makes one vector of an encoding's tokens. Pure.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,8 @@
 
 namespace mimeo {
 
-// (B, D). REQUIRES: a class token for POOLING_CLASS.
+// (B, D): the class token, or the mean of the visible patches' tokens, which has no class token in it. REQUIRES: a
+// class token for POOLING_CLASS.
 at::Tensor Pool(const Encoding& encoding, Pooling pooling);
 
 }  // namespace mimeo

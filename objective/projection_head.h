@@ -1,4 +1,5 @@
-// The heads of methods that compare views: linear layers with BatchNorm and an activation between them. One thread.
+// The heads of methods that compare views: linear layers with BatchNorm and an activation between them. They are thrown
+// away after pre-training. One thread at a time.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,11 +13,11 @@
 
 namespace mimeo {
 
-// Each feature to mean 0 and variance 1 (biased, + 1e-5 under the root; arXiv 1502.03167) over all ranks' rows, of both
-// views together: gathering each rank's mean and variance, through which gradients pass, is enough. All ranks have
-// equally many rows.
+// Brings each feature to mean 0 and variance 1 (biased, + 1e-5 under the root; arXiv 1502.03167) over all ranks' rows,
+// and over both views where they go through the head together. It gathers each rank's mean and variance, through which
+// gradients pass. REQUIRES: all ranks have equally many rows, and call Forward in the same order.
 //
-// There are no running statistics: the heads that hold it are thrown away after pre-training, so nobody asks what it
+// There are no running statistics, because nobody uses these heads after pre-training, and so nobody asks what one
 // would do with a single image.
 class BatchNorm {
  public:
@@ -41,12 +42,12 @@ struct HeadShape {
 
 class ProjectionHead {
  public:
-  // Adds PREFIXfc1.weight, PREFIXnorm1.{weight, bias}, PREFIXfc2.weight, ...: a linear
-  // layer whose output a BatchNorm centres has no bias. Without `batch_norm` there is none anywhere, whatever `end`
-  // says. The BatchNorm at the end has no affine.
+  // Adds PREFIXfc1.weight, PREFIXnorm1.{weight, bias}, PREFIXfc2.weight, and so on. A linear layer whose output a
+  // BatchNorm centres has no bias. Without `batch_norm` there is no BatchNorm anywhere, whatever `end` says. The
+  // BatchNorm at the end has no affine.
   ProjectionHead(const std::string& prefix, const HeadShape& shape, Parameters* parameters);
 
-  // (N, in) -> (N, out), float32 or wider.
+  // (N, in) -> (N, out), in float32, or float64 where `x_NX` is float64. Without BatchNorm, `rows` is not used.
   at::Tensor Forward(const at::Tensor& x_NX, const RowGatherer& rows) const;
 
  private:

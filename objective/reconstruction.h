@@ -1,4 +1,5 @@
-// Predict the pixels of the hidden patches (MAE, arXiv 2111.06377, section 3). One thread.
+// Predicts the pixels of the hidden patches (MAE, arXiv 2111.06377, section 3; facebookresearch/mae, models_mae.py).
+// One thread at a time.
 #pragma once
 
 #include <memory>
@@ -8,9 +9,10 @@
 
 namespace mimeo {
 
-// The mean over encodings (views, and each view's complementary masks) of ReconstructionLoss. Whose pixels are the
-// target, `target_view` says; the places are always this encoding's hidden ones. Parameters: those of VitDecoder, or
-// with `linear` of LinearPixelDecoder, under `prefix`.
+// The value is the mean of ReconstructionLoss (losses.h) over the encodings: views, and each view's complementary
+// masks. `target_view` says whose pixels are the target: the view's own, those of the next view (cyclically), or the
+// shared evaluation crop. The places are always this encoding's hidden ones. Its parameters are those of VitDecoder or,
+// with `linear`, of LinearPixelDecoder, under `prefix`.
 class Reconstruction final : public Objective {
  public:
   Reconstruction(const ReconstructionSpec& spec, const Encoder& encoder, const std::string& prefix,
@@ -18,11 +20,12 @@ class Reconstruction final : public Objective {
 
   Needs needs() const override { return {/*shared_target=*/target_view_ == TARGET_VIEW_SHARED}; }
   LossTerm Compute(const ForwardPass& pass) const override;
+  // What a picture needs: the decoder, and whether its predictions are of normalised patches.
   const Decoder& decoder() const { return *decoder_; }
   bool normalizes_patches() const { return normalizes_patches_; }
 
  private:
-  // What encoding `i` is to predict, (B, M, P).
+  // (B, M, P): what encoding `i` is to predict.
   at::Tensor Target(const ForwardPass& pass, size_t i) const;
 
   int patch_px_;

@@ -1,4 +1,4 @@
-// A wait for a teacher that a person can end. One thread.
+// Waits for a teacher in such a way that a person can end the wait. One thread.
 #pragma once
 
 #include <functional>
@@ -9,8 +9,8 @@
 
 namespace mimeo {
 
-// FeatureSource::Attach for as long as it takes, or until `stop_wanted`, which is polled once a second: Cancelled,
-// naming the teacher. Other errors are Attach's.
+// Calls FeatureSource::Attach for as long as it takes, or until `stop_wanted`, which is polled once a second.
+// Cancelled: a stop was wanted; the message names the teacher. Other errors are Attach's.
 absl::Status AttachOrStop(FeatureSource* teacher, const Batch& batch, const std::function<bool()>& stop_wanted,
                           std::vector<ViewInput>* views);
 

@@ -1,4 +1,4 @@
-// The types of the numbers that features travel as: one row each. Pure; no torch.
+// The types that the numbers of features may have while they travel, one row each. Any thread may call this; no torch.
 #pragma once
 
 #include <string>
@@ -7,13 +7,13 @@
 
 namespace mimeo {
 
-// Bytes of one value. 0: this version does not know the type.
+// How many bytes one value has. 0: this version does not know the type.
 int ValueBytes(TensorType type);
 
-// Its name in proto/teacher.proto; a number where that has no name for it, as from a newer peer.
+// Its name in proto/teacher.proto; a number where that has no name for it, as for one that a newer peer sent.
 std::string TypeName(TensorType type);
 
-// The names of all that are known, for messages.
+// The names of all types that are known, for messages.
 std::string KnownTypes();
 
 }  // namespace mimeo

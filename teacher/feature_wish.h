@@ -1,6 +1,6 @@
-// What is wished of a teacher (FeatureWish in proto/teacher.proto), as a key: the server puts requests with equal keys
-// into one forward pass, a job merges objectives whose wishes have equal keys, and whatever keeps features finds them
-// by it. A value.
+// The key of what is wished of a teacher (FeatureWish in proto/teacher.proto). The server puts requests with equal keys
+// into one forward pass, and a job merges objectives whose wishes have equal keys. Whatever keeps features would find
+// them by it. It is a value.
 #pragma once
 
 #include <string>
@@ -10,15 +10,16 @@
 
 namespace mimeo {
 
-// L: of the grid that features are wished at. REQUIRES: rows * cols is an int, as SizeOf takes it.
+// L, the number of patches of the grid at which features are wished. REQUIRES: rows * cols is an int, which SizeOf sees
+// to.
 inline int NumPatches(const FeatureWish& wish) { return wish.rows() * wish.cols(); }
 
 class WishKey {
  public:
   explicit WishKey(const FeatureWish& wish);
 
-  // Two wishes have equal bytes exactly when every field is equal. They are the same in each process of one protocol
-  // version; fields that this version does not know are no part of them.
+  // Two wishes have equal bytes exactly when every field is equal. The bytes are the same in each process of one
+  // protocol version. Fields that this version does not know are not part of them.
   const std::string& bytes() const { return bytes_; }
 
   friend bool operator==(const WishKey& a, const WishKey& b) { return a.bytes_ == b.bytes_; }

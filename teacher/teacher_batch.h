@@ -1,6 +1,6 @@
-// What one batch asks of its teacher and what comes back: crops and mask plans -> requests, answers -> the views'
-// features and, where the teacher draws the masks, their plans. Holds the memory that a TeacherStream reads and writes.
-// One thread.
+// What one batch asks of its teacher and what comes back: it makes crops and mask plans into requests, and answers into
+// the views' features and, where the teacher draws the masks, into their plans. It holds the memory that a
+// TeacherStream reads and writes, so it outlives an exchange. One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -22,33 +22,35 @@
 
 namespace mimeo {
 
-// What is asked for one image: for all its patches, or for a mask that the teacher draws.
+// The header of what is asked for one image: for all its patches, or for a mask that the teacher draws.
 FeatureRequestHeader HeaderOf(const TeacherRequest& request);
 
 class TeacherBatch {
  public:
-  // With what key the mask of a view is drawn, from that of its row.
+  // Gives the key with which the mask of a view is drawn, from the key of its row.
   using MaskKey = std::function<RandomKey(const RandomKey& row, int view)>;
 
-  // Each crop is sent once: with the patches to mimic of the one view that is made of it; for all patches, where those
-  // are to be mimicked, where several views are (complementary masks) or where its plan is another's that is not drawn
-  // yet; with keys, where the teacher is to draw its plan. `request` and `mask_key` outlive it. InvalidArgument: a crop
-  // that is not of the request's image, a view of no crop, a view without a plan that the teacher is not to draw.
+  // Each crop is sent once. It goes with the indices of the patches to mimic, where a single view is made of it. It
+  // goes for all patches where those are to be mimicked, where several views are made of it (complementary masks), or
+  // where its plan is another view's that is not drawn yet. It goes with keys where the teacher is to draw its plan.
+  //
+  // `request` and `mask_key` outlive the object. InvalidArgument: a crop does not have the request's shape, a view
+  // belongs to no crop, or a view has no plan and the teacher is not to draw it.
   static absl::StatusOr<std::unique_ptr<TeacherBatch>> Create(const TeacherRequest& request, const MaskKey& mask_key,
                                                               const FeatureGeometry& geometry, const Batch& batch,
                                                               const std::vector<ViewInput>& views);
 
-  // Whether these are the tensors that it was made of.
+  // Whether these are the very tensors that it was made of.
   bool IsOf(const Batch& batch, const std::vector<ViewInput>& views) const;
 
-  // What is not answered yet, in requests of nearly equal size that a teacher with this geometry takes; they are this
-  // object's memory. InvalidArgument: it takes not even one image.
+  // What is not answered yet, cut into requests of nearly equal size that a teacher with this geometry takes. They
+  // point into this object's memory. InvalidArgument: the teacher does not take even one image.
   absl::StatusOr<std::vector<TeacherStream::Slice>> Cut(const FeatureGeometry& geometry);
-  // The first of what was not answered now is.
+  // The first `num_images` of what was not answered have their answers now.
   void Answered(int64_t num_images) { num_answered_ += num_images; }
 
-  // REQUIRES: everything is answered; the views that it was made of. Sets teacher_BNT of each objective, float32, and
-  // plans, on the views' device. DataLoss: drawn patches that are no plan.
+  // Sets the features of each objective, in float32, and the plans, on the views' device. DataLoss: drawn patches are
+  // no plan; then nothing was set. REQUIRES: everything is answered, and these are the views that it was made of.
   absl::Status HandOut(std::vector<ViewInput>* views) const;
 
  private:
@@ -63,13 +65,13 @@ class TeacherBatch {
   };
 
   TeacherBatch(const TeacherRequest& request, const MaskKey& mask_key) : request_(request), mask_key_(mask_key) {}
-  // The inputs that are made of a crop, once all fit.
+  // The inputs that are made of a crop, once it is known that all of them fit.
   absl::StatusOr<std::vector<size_t>> InputsOf(const Batch& batch, const std::vector<ViewInput>& views, int view) const;
   absl::Status AddCrop(const FeatureGeometry& geometry, const Batch& batch, const std::vector<ViewInput>& views,
                        int view);
   at::Tensor KeysOf(const Batch& batch, int view) const;
   absl::StatusOr<MaskPlan> DrawnPlan(const at::Tensor& drawn_BK) const;
-  // (B, [1 +] N, T) of a view.
+  // The features of one view: (B, [1 +] N, T).
   at::Tensor FeaturesOf(const Crop& crop, const ViewInput& view) const;
 
   const TeacherRequest& request_;

@@ -1,4 +1,4 @@
-// Whether a teacher is still the one that a job began with. Pure; thread-safe.
+// Whether a teacher is still the one that a job began with. A pure function.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,10 +6,10 @@
 
 namespace mimeo {
 
-// OK when `now` makes the same numbers as `pinned`: all fields of the contract but those that only limit how it serves
-// (max_requests_in_flight, max_images_per_request, max_request_bytes), which whoever starts the teacher may change. A
-// precision that was not known when it was pinned may be any. FailedPrecondition names each field that differs, with
-// both values.
+// OK when `now` makes the same numbers as `pinned`. All fields of the contract count except those that only limit how
+// it serves (max_requests_in_flight, max_images_per_request, max_request_bytes), which whoever starts the teacher may
+// change. A precision that was not known when the teacher was pinned may be any. FailedPrecondition: the message names
+// each field that differs, with both values.
 absl::Status SameTeacher(const TeacherContract& pinned, const TeacherContract& now);
 
 }  // namespace mimeo

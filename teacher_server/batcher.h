@@ -1,7 +1,9 @@
-// Requests of many streams -> batches for one compute thread. The thread takes what waits, up to max_images_of its
-// grid, as soon as it is free: a lone request is never delayed, and under load batches fill up by themselves. A batch's
-// requests wish the same (WishKey). Streams take turns, one request each, so a busy stream cannot starve another, nor
-// can one wish another; within a stream answers keep the order of requests. Thread-safe.
+// Makes the requests of many streams into batches for one compute thread. As soon as that thread is free, it takes what
+// waits, up to max_images_of the grid. So a lone request is never delayed, and under load batches fill up by
+// themselves. All requests of a batch wish the same (WishKey).
+//
+// Streams take turns with one request each, so neither a busy stream nor one wish can starve another. Within a stream,
+// answers keep the order of requests. Any thread may call it.
 #pragma once
 
 #include <cstdint>
@@ -23,38 +25,44 @@
 
 namespace mimeo {
 
+// It also measures what a teacher does: images, seconds and the size of batches go to the metrics.
 class Batcher {
  public:
-  // The answer to each task, in order, as it travels (FeatureReply). The wishes of all tasks are equal. Called on the
-  // compute thread only.
+  // Returns the answer to each task in order, as it travels (FeatureReply). The wishes of all tasks are equal. It is
+  // called on the compute thread only. An error is the answer to every task.
   using Compute = std::function<absl::StatusOr<std::vector<std::string>>(absl::Span<const FeatureTask> tasks)>;
-  // Called once for each request that Submit took, on the compute thread (or in Stop); must not block.
+  // Called once for each request that Submit took, on the compute thread or in Stop. It must not block.
   using Done = std::function<void(absl::StatusOr<std::string> answer)>;
 
-  // `metrics` outlives this.
+  // Starts the compute thread. `metrics` outlives this.
   Batcher(const FeatureGeometry& geometry, Compute compute, Metrics* metrics);
   ~Batcher();
 
-  // Queues a request; never blocks. What waits is bounded by what Admission let in. `stream` tells streams apart.
-  // Unavailable after Stop: `done` is not called then. REQUIRES: SizeOf took its header.
+  // Queues a request and never blocks. What waits is bounded, because Admission let it in. `stream` tells streams
+  // apart. Unavailable: Stop was called, and `done` is not called then. REQUIRES: SizeOf took its header.
   absl::Status Submit(uint64_t stream, FeatureTask task, Done done) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Finishes the running batch, answers what waits with Unavailable and ends the thread. Idempotent; one caller at a
-  // time.
+  // Blocks until the running batch is finished, answers what waits with Unavailable, and ends the thread. It may be
+  // called again, by one caller at a time.
   void Stop() ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Images that wait and are not being computed.
   int queued_images() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  // A request in a queue.
   struct Waiting {
     FeatureTask task;
     WishKey wish;
     Done done;
   };
 
+  // The compute thread.
   void Run() ABSL_LOCKS_EXCLUDED(mu_);
-  // The stream that follows `stream` in turn.
+  // The stream whose turn comes after that of `stream`.
   std::map<uint64_t, std::deque<Waiting>>::iterator After(uint64_t stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Takes requests in turn as long as they fit. A request that does not fit ends the batch, because smaller ones that
+  // overtook it would starve it.
   std::vector<Waiting> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ShowQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ComputeBatch(std::vector<Waiting> batch);
@@ -65,7 +73,7 @@ class Batcher {
 
   mutable absl::Mutex mu_;
   std::map<uint64_t, std::deque<Waiting>> queues_ ABSL_GUARDED_BY(mu_);  // by stream; none is empty
-  uint64_t last_stream_ ABSL_GUARDED_BY(mu_) = 0;                        // the next one has its turn
+  uint64_t last_stream_ ABSL_GUARDED_BY(mu_) = 0;                        // the stream after this one has its turn
   int queued_images_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;

@@ -1,5 +1,5 @@
-// Says to the coordinator once a second that this teacher is here, for as long as it lives; a coordinator that is away
-// is tried again, one that refuses this build is not. Thread-safe; its thread ends in the destructor.
+// Tells the coordinator once a second that this teacher is here, for as long as it lives. A coordinator that is away is
+// tried again; one that refuses this build is not. Any thread may call it. Its thread ends in the destructor.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -19,21 +19,27 @@
 
 namespace mimeo {
 
+// Because it says the same every second, a coordinator that was replaced or has forgotten everything knows the teacher
+// again after a second, and a teacher that is silent is taken for one that is away.
+//
+// The process makes it once the server listens, since ranks connect to the heartbeat's address as soon as they hear it.
 class Registration {
  public:
-  // `metrics` and `clock` outlive this.
+  // Starts the thread. `metrics` and `clock` outlive this.
   Registration(const ChannelOptions& channels, const std::string& coordinator_address,
                const TeacherHeartbeatRequest& heartbeat, Metrics* metrics, Clock* clock);
+  // Ends the call in progress and joins the thread. The coordinator is not told: it notices the silence.
   ~Registration();
 
   // FailedPrecondition, in the coordinator's words: this build and the coordinator's do not speak the same protocol
-  // version. No further heartbeat is sent then.
+  // version. Then no further heartbeat is sent, and the process should end.
   absl::Status refusal() const ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     return refusal_;
   }
 
  private:
+  // The thread: a heartbeat each limits::kHeartbeatPeriod, logged only when its outcome changes.
   void Run();
   absl::Status Beat();
 
@@ -42,6 +48,7 @@ class Registration {
   Metrics* const metrics_;
   Clock* const clock_;
   const std::unique_ptr<Cluster::Stub> coordinator_;
+  // The call in progress, which the destructor cancels from another thread.
   CancellableCall call_;
 
   mutable absl::Mutex mu_;

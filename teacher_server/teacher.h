@@ -1,5 +1,5 @@
-// A frozen encoder that gives its tokens, and draws masks by what its class token attends to. It sees the whole image;
-// only the tokens that are asked for leave it. One thread computes; the contract may be read by all.
+// A frozen encoder that gives its tokens, and draws masks by what its class token attends to. It sees the whole image,
+// but only the tokens that are asked for leave it. One thread computes; any thread may read the contract.
 #pragma once
 
 #include <memory>
@@ -18,23 +18,24 @@ namespace mimeo {
 
 class FrozenTeacher {
  public:
-  // `weights`: a safetensors file, or a folder that holds model.safetensors; it is read again for grids other than its
-  // own. Computes on `device` with matrix products in `products`; features leave it as float32. Errors as LoadEncoder.
+  // `weights` is a safetensors file, or a folder that holds model.safetensors. It is read again for grids other than
+  // its own. Computes on `device`, with matrix products in `products`; features leave it as float32. The errors are
+  // those of LoadEncoder.
   static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Load(const std::string& name, const std::string& weights,
                                                              at::Device device = at::kCPU,
                                                              Products products = Products::kAsStored);
-  // Of weights that `load` reads.
+  // Uses the weights that `load` reads.
   static absl::StatusOr<std::unique_ptr<FrozenTeacher>> Create(const std::string& name, GridEncoders::Loader load);
 
-  // Without the limits of serving.
+  // What the teacher is, without the limits of serving.
   const TeacherContract& contract() const { return contract_; }
-  // What was assumed of the file, for people.
+  // What was assumed about the file, for people.
   const std::vector<std::string>& notes() const { return encoders_.own().notes; }
 
-  // One forward pass over the images of all tasks, whose wishes are equal and fit the contract; number and size of
-  // images and the patches that were chosen may differ. Images of another size than the wish's grid are resized to it
-  // (bicubic, antialiased); one channel is repeated. Each answer is a FeatureReply's, whole. Internal: what the tensor
-  // library reports. FailedPrecondition: as GridEncoders.
+  // Makes one forward pass over the images of all tasks. Their wishes are equal and fit the contract; the number and
+  // size of images and the chosen patches may differ. Images of another size than the wish's grid are resized to it
+  // (bicubic, antialiased), and one channel is repeated. Each answer is a whole FeatureReply's: drawn indices (int32),
+  // and then features (float32). Aborted, ResourceExhausted: libtorch threw. FailedPrecondition: as in GridEncoders.
   absl::StatusOr<std::vector<std::string>> Compute(absl::Span<const FeatureTask> tasks);
 
  private:

@@ -1,5 +1,5 @@
-// What an encoder's shape is by its weights file: from the tensors' shapes, from what is stated around them, and for
-// the rest from the habits of its family. Pure functions.
+// What an encoder looks like, according to its weights file: from the shapes of the tensors, from what is stated around
+// them, and for the rest from the habits of its family. Pure functions.
 #pragma once
 
 #include <string>
@@ -17,18 +17,20 @@ struct Description {
   EncoderSpec spec;  // every field set
   ImageShape image;  // the file's own
   PixelStatistics statistics;
-  bool heads_stated = false;  // else assumed from the width
+  // Whether the file states these. If not, heads follow from the width, and the activation from the family.
+  bool heads_stated = false;
   bool activation_stated = false;
-  std::vector<std::string> notes;  // a line for each: the value and where it is from
+  std::vector<std::string> notes;  // a line for each value, with where it is from, for people
 };
 
-// InvalidArgument: all problems, named.
+// InvalidArgument: the message names all problems, one per line (RefuseWeights). What it fills in is complete: an
+// encoder can be made of `spec` and `image` alone.
 absl::StatusOr<Description> Describe(const WeightsFile& weights);
 
-// The parts of an encoder that is described whole.
+// Which parts an encoder has that is described in full.
 VitParts PartsOf(const VitSpec& spec);
 
-// OpenAI CLIP's (clip/clip.py).
+// The statistics of OpenAI's CLIP (openai/CLIP, clip/clip.py).
 PixelStatistics ClipStatistics();
 
 }  // namespace mimeo

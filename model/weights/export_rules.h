@@ -11,14 +11,14 @@ namespace mimeo {
 
 enum class WeightsLayout;  // model/weights.h
 
-// What stands in the way, each with the field of the job; empty: nothing does.
+// What stands in the way, each reason with the field of the job. Empty: the layout can hold the encoder.
 std::vector<std::string> WhyNotExported(WeightsLayout layout, const JobSpec& spec);
 
-// The names of an exported file.
+// The names that an exported file of this layout has.
 Layout ExportedNames(WeightsLayout layout);
 
-// The only reconstruction objective of the job, where it has MAE's decoder; nullptr: there is none such, or more than
-// one.
+// The only reconstruction objective of the job, if it has MAE's decoder. nullptr: there is none, there are several, or
+// it is linear. It points into `spec`.
 const ObjectiveSpec* OnlyReconstruction(const JobSpec& spec);
 
 }  // namespace mimeo

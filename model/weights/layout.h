@@ -9,10 +9,10 @@
 
 namespace mimeo {
 
-// One table of names each. kMcmae's are Mimeo's own, without "encoder.".
+// Each is one table of names. kMcmae's are Mimeo's own, without "encoder.".
 enum class Naming { kTimm, kDinov2, kHfVit, kHfDinov2, kOpenAiClip, kHfClip, kMcmae };
 
-// Which parts of VitEncoder there are; the rest every ViT has.
+// Which of VitEncoder's optional parts there are. Every ViT has the others.
 struct VitParts {
   int depth = 0;
   bool class_token = false;
@@ -23,12 +23,13 @@ struct VitParts {
   bool layer_scale = false;
 };
 
-// Where one encoder parameter is in a file: under one key, or as the rows of several (query, key, value).
+// Where one parameter of the encoder is in a file: under one key, or as the rows of several keys (query, key, value).
 struct KeyRule {
   std::string parameter;             // "encoder.blocks.0.attn.qkv.weight"
   std::vector<std::string> sources;  // in order of rows
 };
 
+// The names of one family of files. It is a value.
 struct Layout {
   std::string family;  // as LoadedEncoder::family
   Naming naming = Naming::kTimm;
@@ -37,21 +38,23 @@ struct Layout {
   std::string PatchWeight() const;
   std::string Positions() const;
   std::string ClassToken() const;
-  std::string Registers() const;          // "" where the family has none; likewise the next two
+  // These three are "" where the family has no such part.
+  std::string Registers() const;
   std::string Projection() const;         // CLIP's
   std::string MaskToken() const;          // DINOv2's, which the encoder of whole images never reads
   std::string FirstMlp(int layer) const;  // "...0.mlp.fc1.weight" for layer 1, fc2 for 2
-  // Tokens and positions without leading dimensions of one, as CLIP keeps them.
+  // Whether tokens and positions lack leading dimensions of one, as CLIP keeps them.
   bool HasFlatTokens() const { return naming == Naming::kOpenAiClip || naming == Naming::kHfClip; }
-  // The parts that `keys` speak of, and those that the family always has, so that their absence is an error.
+  // The parts that `keys` speak of, and those that the family always has. The absence of the latter is then an error.
   VitParts PartsOf(const std::vector<std::string>& keys) const;
-  // Every parameter of VitEncoder but its positions. REQUIRES: not kMcmae; parts that the family can name.
+  // Every parameter of VitEncoder except its positions. REQUIRES: not kMcmae; parts that the family has names for.
   std::vector<KeyRule> Rules(const VitParts& parts) const;
-  // A known part of the file that is not the encoder: decoder, pooler, classifier, text tower.
+  // Whether the key is a known part of the file that is not the encoder: a decoder, pooler, classifier or text tower.
   bool PassesOver(absl::string_view key) const;
 };
 
-// InvalidArgument: no known family has such keys; names the families and the first keys.
+// Finds the family by its keys. InvalidArgument: no known family has such keys; the message names the families and the
+// first keys of the file.
 absl::StatusOr<Layout> DetectLayout(const std::vector<std::string>& keys);
 
 // One more than the largest N in keys "PREFIXN.rest".

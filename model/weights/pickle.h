@@ -1,5 +1,6 @@
-// Python's pickle format (Lib/pickletools.py, protocols 2 to 5) as inert values: nothing is imported and nothing is
-// called. What a pickle would call is a value of kind kCall that says so. Pure functions.
+// Reads Python's pickle format (Lib/pickletools.py, protocols 2 to 5) as inert values. A pickle is a program; here
+// nothing is imported and nothing is called, so a file from anywhere may be read. What a pickle would call becomes a
+// value of kind kCall that says so. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -12,24 +13,27 @@
 
 namespace mimeo {
 
+// One value. Which fields are set depends on its kind.
 struct PickleValue {
   enum class Kind { kNone, kBool, kInteger, kNumber, kText, kTuple, kList, kDict, kGlobal, kCall, kPersistent };
   Kind kind = Kind::kNone;
   int64_t integer = 0;  // kBool, kInteger
   double number = 0;    // kNumber
   std::string text;     // kText; "module.name" of kGlobal
-  // kDict: key, value, key, value, ...; kCall: what is called, its arguments; kPersistent: the id
+  // Of a kDict: key, value, key, value, and so on. Of a kCall: what is called, and its arguments. Of a kPersistent: the
+  // id.
   std::vector<const PickleValue*> items;
-  const PickleValue* Find(absl::string_view key) const;  // of a kDict; nullptr: no such key
+  const PickleValue* Find(absl::string_view key) const;  // in a kDict; nullptr: there is no such key
 };
 
 struct Pickle {
-  std::deque<PickleValue> values;  // all of them; they point at each other, in circles too
+  // All values. They point at each other, in circles too, so one that walks them needs a bound.
+  std::deque<PickleValue> values;
   const PickleValue* root = nullptr;
 };
 
-// An OrderedDict is a kDict. InvalidArgument: cut off, an instruction that protocols 2 to 5 lack or that state dicts
-// never hold, or more than kPickleValues values.
+// An OrderedDict becomes a kDict. InvalidArgument: the pickle is cut off, it has an instruction that protocols 2 to 5
+// lack or that state dicts never hold, or it has more than kPickleValues values. `bytes` need not outlive the result.
 absl::StatusOr<Pickle> ReadPickle(absl::string_view bytes);
 
 constexpr size_t kPickleValues = 1'000'000;

@@ -12,9 +12,9 @@
 
 namespace mimeo {
 
-// Fills all of `spec` but heads, activation and norm_epsilon; `image` from what is stated where that fits the
-// positions, else as the square that they are for. Problems name keys and shapes; they leave the rest undefined. A job
-// under Mimeo's names has the last word.
+// Fills all of `spec` except heads, activation and norm_epsilon. `image` is what is stated, where that fits the
+// positions, and otherwise the square that they are for. Problems name keys and shapes; if there are any, `spec` and
+// `image` mean nothing. For a file under Mimeo's names its job has the last word.
 void ReadShapes(const WeightsFile& weights, const Stated& stated, EncoderSpec* spec, ImageShape* image,
                 std::vector<std::string>* notes, std::vector<std::string>* problems);
 

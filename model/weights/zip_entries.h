@@ -11,10 +11,10 @@
 
 namespace mimeo {
 
-// Look into the archive. nullopt: the entry is compressed or encrypted.
+// By name, views into the archive. nullopt: the entry is compressed or encrypted.
 using ZipEntries = std::map<std::string, std::optional<absl::string_view>>;
 
-// By name. DataLoss: no central directory, or an entry outside the file: truncated.
+// DataLoss: there is no central directory, or an entry lies outside the file, as when it is truncated.
 absl::StatusOr<ZipEntries> ReadZipEntries(absl::string_view archive);
 
 }  // namespace mimeo

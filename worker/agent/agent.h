@@ -1,8 +1,10 @@
-// A host's agent: registers the worker, heartbeats, and supervises one rank process per assignment of the coordinator.
+// A host's agent: it registers the worker with the coordinator, sends heartbeats, and supervises one rank process for
+// each assignment of the coordinator.
 //
-// The coordinator's reply names every rank that should run now (worker/agent/rank_table.h decides what that means);
-// while the coordinator is away nothing is stopped. The ranks speak to the agent over a Unix socket in `dir`, and die
-// with it. Thread-safe. Two threads of its own: one heartbeats, one starts, watches and reaps processes.
+// The coordinator's reply names every rank that should run now, and worker/agent/rank_table.h decides what follows from
+// it. While the coordinator is away, nothing is stopped. The ranks speak to the agent over a Unix socket in `dir`, and
+// die with it. Any thread may call it. It has two threads of its own: one sends heartbeats, and one starts, watches and
+// reaps processes.
 #pragma once
 
 #include <memory>
@@ -22,34 +24,37 @@ struct AgentOptions {
   std::string coordinator_address;
   ChannelOptions channels;
   WorkerIdentity identity;  // all but the incarnation, which each Start makes anew
-  std::string dir;          // start files, logs and the socket; one agent at a time
-  std::string rank_binary;  // whose subcommand `rank` is a rank process
+  // The place of start files, logs and the socket. One agent at a time may use it.
+  std::string dir;
+  std::string rank_binary;  // its subcommand `rank` is a rank process
   absl::Duration heartbeat_period = limits::kHeartbeatPeriod;
-  // A warning says of a rank that it needs longer for its last checkpoint.
+  // What the owner of this host means to grant to Leave. A rank that needs longer for its step and its checkpoint is
+  // named in a warning.
   absl::Duration stop_grace = absl::Seconds(25);
   RankTableOptions ranks;  // `slots` is taken from the identity
 };
 
 class WorkerAgent {
  public:
-  // Does not wait for the coordinator. `metrics` outlives the agent.
-  // FailedPrecondition: another agent uses `dir`. Unavailable: the socket cannot be bound.
+  // Returns without waiting for the coordinator. `metrics` outlives the agent. FailedPrecondition: another agent uses
+  // `dir`. PermissionDenied: `dir` cannot be written. Unavailable: the socket cannot be bound.
   static absl::StatusOr<std::unique_ptr<WorkerAgent>> Start(const AgentOptions& options, Metrics* metrics);
 
-  // Kills the ranks and waits for them.
+  // Kills the ranks and waits for their ends, except for a process that SIGKILL does not end.
   virtual ~WorkerAgent() = default;
 
-  // Stops well: tells the coordinator at once that the worker leaves, has the ranks take a checkpoint and end, kills
-  // those that have not after `grace`, and says goodbye, so that nothing waits for this worker. Returns at once; left()
-  // says when it is done, a few seconds after the grace at the latest. A coordinator that is away is not waited for
-  // longer. A second call may shorten the grace.
+  // Leaves in good order. It tells the coordinator at once that the worker leaves, has the ranks take a checkpoint and
+  // end, kills those that have not ended after `grace`, and says goodbye, so that nothing waits for this worker. It
+  // returns at once, and left() says when all of that is done: a few seconds after the grace at the latest, because a
+  // coordinator that is away is not waited for any longer. A second call may shorten the grace.
   virtual void Leave(absl::Duration grace) = 0;
   virtual bool left() const = 0;
 
-  // As the next heartbeat would say it.
+  // The ranks as the next heartbeat would report them.
   virtual std::vector<RankStatus> Ranks() const = 0;
-  // Not OK: the agent is of no use any more and should be ended. FailedPrecondition: a newer agent has taken its worker
-  // id. InvalidArgument: the coordinator refuses its identity.
+  // Not OK: the agent is of no use any more, and its owner should end it. FailedPrecondition: a newer agent has taken
+  // its worker id, or this build speaks another protocol version. InvalidArgument: the coordinator refuses its
+  // identity.
   virtual absl::Status status() const = 0;
 };
 

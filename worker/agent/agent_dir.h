@@ -1,4 +1,4 @@
-// The agent's place on its host: a directory that one agent holds at a time, and a Unix socket for its ranks.
+// The agent's place on its host: a directory that one agent holds at a time, and a Unix socket in it for its ranks.
 #pragma once
 
 #include <memory>
@@ -10,20 +10,22 @@
 
 namespace mimeo {
 
-// Held until destroyed. Move is not needed; one thread.
+// The directory is held, by a lock on the file `lock` in it, until this is destroyed. The lock also ends with the
+// process, so a killed agent leaves nothing behind that must be removed. One thread.
 class AgentDir {
  public:
-  // Makes `dir` if need be. FailedPrecondition: another agent holds it.
+  // Makes `dir` if there is none. FailedPrecondition: another agent holds it. PermissionDenied: it cannot be written.
   static absl::StatusOr<std::unique_ptr<AgentDir>> Hold(const std::string& dir);
   ~AgentDir();
 
-  // "unix:/path": in the directory, or in a temporary one when that path is too long for a socket's address, or has
-  // characters that an address may not have.
+  // "unix:/path". The socket is in the directory, or in a temporary one when the directory's path is too long for a
+  // socket's address or has characters that gRPC does not take in an address.
   const std::string& socket_address() const { return socket_address_; }
 
  private:
   AgentDir() = default;
   int lock_fd_ = -1;
+  // Where the socket is, if not in the directory itself.
   std::unique_ptr<TempDir> short_dir_;
   std::string socket_address_;
 };

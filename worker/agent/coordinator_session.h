@@ -1,5 +1,6 @@
-// An agent's conversation with the coordinator: register, then heartbeat, and register again when the coordinator asks;
-// at last a goodbye. One thread, but for Interrupt and Cancel.
+// An agent's conversation with the coordinator: it registers, sends heartbeats, registers again when the coordinator
+// does not know it any more, and at last says goodbye. One thread uses it; only Interrupt and Cancel may come from
+// others.
 #pragma once
 
 #include <functional>
@@ -16,26 +17,30 @@
 
 namespace mimeo {
 
-// `rank`; where it cannot be encoded, without the texts at fault and with a sentence as its message: one byte that is
-// no text would cost the whole heartbeat, and with it the worker.
+// Returns `rank` as it is, if it can be encoded. Otherwise the texts at fault are removed and a message says so: a
+// single byte that is no text would make every heartbeat fail, and cost the whole worker.
 RankStatus Encodable(const RankStatus& rank);
 
 class CoordinatorSession {
  public:
-  // `identity` with its incarnation.
+  // `identity` has its incarnation already.
   CoordinatorSession(const ChannelOptions& channels, const std::string& coordinator_address,
                      const WorkerIdentity& identity);
 
-  // Says how the ranks are, hears which should run. An error leaves everything as it is: call again later.
-  // FailedPrecondition: a newer agent has this worker id. InvalidArgument: the identity is refused. These two are for
-  // good. `leaving`: the agent was told to stop; it does not wait long for an answer then.
+  // Tells the coordinator how the ranks are, and returns which ones should run. It blocks, for at most 1.5 s per call
+  // to the coordinator when the agent is `leaving`, and otherwise for limits::kRpcDeadline.
+  //
+  // FailedPrecondition: a newer agent has this worker id, or the protocol versions differ. InvalidArgument: the
+  // identity is refused. These two last. After any other error everything stays as it is, and the caller tries again
+  // later.
   absl::StatusOr<std::vector<GangAssignment>> Beat(const std::vector<RankStatus>& ranks, bool leaving);
-  // The worker's slots are gone at once. Does not wait long either. Nothing is said where nobody knows this worker.
+  // Says goodbye: the worker's slots are gone at once. Blocks for at most 1.5 s. Where the coordinator never knew this
+  // worker, nothing is said.
   absl::Status Leave(const std::vector<RankStatus>& ranks);
 
-  // Any thread. Ends the call in progress.
+  // Any thread may call it. It ends the call in progress with Cancelled.
   void Interrupt() { call_.Interrupt(); }
-  // Any thread. Ends the call in progress and refuses later ones.
+  // Any thread may call it. It ends the call in progress and refuses later ones, with Cancelled.
   void Cancel() { call_.Cancel(); }
 
  private:

@@ -1,8 +1,9 @@
-// How a rank process is started: its files in the worker's directory, its command line and its environment.
+// Starts a rank process: its files in the worker's directory, its command line and its environment. Free functions; the
+// agent's watch thread calls them.
 //
-// Files below `dir`: ranks/<job>-g<generation>-r<rank>.textproto (the start file), .log (what it prints; when over
-// limits::kRankLogBytes it starts anew and the end of the old text is kept as .log.old), .log.nccl.<r> (where its
-// collectives stood when NCCL gave up). Free functions; one thread.
+// The files below `dir` are ranks/<job>-g<generation>-r<rank>.textproto (the start file), .log (what the process
+// prints; over limits::kRankLogBytes it starts anew, and the end of the old text is kept as .log.old), and
+// .log.nccl.<r> (where its collectives stood when NCCL gave up).
 #pragma once
 
 #include <memory>
@@ -17,6 +18,7 @@
 
 namespace mimeo {
 
+// What is the same for all ranks of an agent.
 struct RankLaunchOptions {
   std::string rank_binary;  // called as `rank_binary rank --assignment=... --agent=... --coordinator=...`
   std::string dir;
@@ -26,17 +28,20 @@ struct RankLaunchOptions {
   std::vector<std::string> cuda_devices;  // as RankEnvironmentOptions
 };
 
+// The file that the process of this rank prints to.
 std::string RankLogPath(const std::string& dir, const RankKey& key);
 
-// Writes the start file and starts the process in `slot`. Errors: Subprocess::Start, WriteFileAtomic.
+// Writes the start file and starts the process in `slot`. It returns once the process exists. The errors are those of
+// Subprocess::Start and WriteFileAtomic.
 absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& options,
                                                        const GangAssignment& assignment, int slot);
 
-// Keeps the log within limits::kRankLogBytes while the process writes it.
+// Keeps the log within limits::kRankLogBytes while the process goes on writing it. To be called now and then.
 void BoundRankLog(const std::string& path);
-// The last lines of a log as text (base/text.h), from at most a few hundred bytes, for an error message.
+// The last lines of a log as text (base/text.h), from at most 600 bytes: for an error message. Empty: there is no log,
+// or nothing in it.
 std::string LogTail(const std::string& path);
-// Deletes the start file, and all logs but the newest limits::kRankLogsKept.
+// Deletes the start file, and all logs except the newest limits::kRankLogsKept of them.
 void CleanRankFiles(const std::string& dir, const RankKey& key);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// A rank's numbers on its agent's /metrics: a host has one scrape target. Thread-safe: a free function over Metrics.
+// Shows a rank's numbers on its agent's /metrics, so that a host is one target to scrape. Any thread may call it.
 #pragma once
 
 #include "base/metrics_server.h"
@@ -6,8 +6,8 @@
 
 namespace mimeo {
 
-// Under the labels job and rank. A name that the catalogue does not list for ranks is ignored, with one warning: a rank
-// of another version must not take the agent down.
+// Sets the metrics of a report under the labels job and rank. A name that the catalogue does not list for ranks is
+// ignored, with one warning: a rank of another version must not take the agent down.
 void ExportRankMetrics(const ReportRankRequest& report, Metrics* metrics);
 
 }  // namespace mimeo

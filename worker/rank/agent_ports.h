@@ -1,5 +1,5 @@
-// The ports of training (worker/training/ports.h) that lead to the agent: how this rank goes, and whether it shall
-// stop.
+// The ports of training (worker/training/ports.h) that lead to the agent: they say how this rank goes, and hear whether
+// it shall stop.
 #pragma once
 
 #include <atomic>
@@ -14,8 +14,9 @@
 
 namespace mimeo {
 
-// Writes into the status that the link reports. Several reasons to wait are shown together, in the order of the
-// alphabet. Thread-safe.
+// Writes into the status that the link reports. Where a rank waits for several reasons, they are shown together, in the
+// order of the alphabet. Any thread may call it, and no call blocks. What a rank waits for is in the heartbeat within a
+// second, so `mimeo show` can name it, and its agent does not take it for hung meanwhile.
 class AgentStatus final : public StatusSink {
  public:
   explicit AgentStatus(RankLink* agent) : agent_(agent) {}  // outlives it
@@ -23,12 +24,14 @@ class AgentStatus final : public StatusSink {
   void ReportRankStep(const RankStep& step) override;
   void SetMetric(const std::string& name, double value) override { agent_->SetMetric(name, value); }
   void SetWaiting(const std::string& reason, bool waiting) override { Change(reason, waiting, &reasons_); }
-  // The same for data that are away: another host may have them, whereas teachers and the coordinator are away for all.
+  // Does the same for data that are away. They are told apart because another host may have them, whereas teachers and
+  // the coordinator are away for every host.
   void SetWaitingForData(const std::string& reason, bool waiting) { Change(reason, waiting, &data_reasons_); }
 
  private:
+  // Several threads may wait for the same reason, so each reason counts how many do.
   using Reasons = std::multiset<std::string>;
-  // `reasons`: of the two below.
+  // `reasons` is one of the two sets below.
   void Change(const std::string& reason, bool waiting, Reasons* reasons) ABSL_LOCKS_EXCLUDED(mu_);
 
   RankLink* const agent_;
@@ -38,7 +41,7 @@ class AgentStatus final : public StatusSink {
 };
 
 // Listens for the agent's word and for a signal to stop (base/process.h), on a thread of its own that looks once a
-// second and ends with it. Once heard, a stop stays wanted. Thread-safe.
+// second. The destructor ends that thread. Once heard, a stop stays wanted. Any thread may ask.
 class StopListener {
  public:
   explicit StopListener(RankLink* agent);  // outlives it
@@ -46,10 +49,12 @@ class StopListener {
   bool wanted() const { return wanted_; }
 
  private:
+  // The thread.
   void Listen();
 
   RankLink* const agent_;
   std::atomic<bool> wanted_{false};
+  // The destructor was called.
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

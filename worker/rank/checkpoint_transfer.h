@@ -1,5 +1,4 @@
-// One attempt to move a checkpoint's bytes to the coordinator's chunk store. Retrying is the caller's
-// (coordinator_link).
+// One attempt to move a checkpoint's bytes to the coordinator's chunk store. The caller, coordinator_link, tries again.
 #pragma once
 
 #include <string>
@@ -10,11 +9,12 @@
 
 namespace mimeo {
 
-// Cuts `stream` into chunks and fills in total_bytes, chunk_bytes, chunk_sha256 and content_id.
+// Cuts `stream` into chunks of limits::kChunkBytes, and fills in total_bytes, chunk_bytes, chunk_sha256 and content_id.
 void DescribeChunks(const std::string& stream, const std::string& content_id, CheckpointManifest* manifest);
 
-// Streams every chunk that `manifest` names, as one call of `call`; the deadline follows from its size.
-// Errors: those of ChunkStore.PutChunks; DataLoss: fewer chunks were stored than sent.
+// Streams every chunk that `manifest` names as one call of `call`, and blocks until the coordinator has answered. The
+// deadline follows from the size. The errors are those of ChunkStore.PutChunks (proto); DataLoss: fewer chunks were
+// stored than were sent. After an error the caller sends all of them again.
 absl::Status PutChunks(ChunkStore::Stub* store, const CheckpointManifest& manifest, const std::string& stream,
                        CancellableCall* call);
 

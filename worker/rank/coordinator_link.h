@@ -1,5 +1,6 @@
-// Rank 0's link to the coordinator: step metrics and checkpoints, sent behind training's back. While the coordinator is
-// away everything waits here, within bounds, and training goes on. Thread-safe; its threads end in the destructor.
+// Rank 0's link to the coordinator: it sends step metrics and checkpoints behind training's back. While the coordinator
+// is away, everything waits here within bounds, and training goes on. Any thread may call it. It has two threads, which
+// the destructor ends; what has not been sent by then is lost, so Drain comes first.
 #pragma once
 
 #include <functional>
@@ -13,16 +14,19 @@
 
 namespace mimeo {
 
-// Beyond limits::kStepsSpooled the oldest step is dropped, and counted in a warning. One upload of a checkpoint is in
-// flight.
+// Beyond limits::kStepsSpooled the oldest step is dropped, and a warning counts those. One checkpoint is being uploaded
+// at a time (worker/training/ports.h says how the others wait). Once the coordinator says that the generation is
+// fenced, everything that waits is dropped, and status() says so.
 class CoordinatorLink : public StepSink, public CheckpointSink {
  public:
   static std::unique_ptr<CoordinatorLink> Open(const ChannelOptions& channels, const std::string& coordinator_address,
                                                const std::string& job_id, int64_t generation);
 };
 
-// The bytes of the job's committed checkpoint of `step`, verified chunk by chunk. `on_bytes` hears how many there are
-// so far. Retries while the coordinator is away, until `deadline`. NotFound; DataLoss names the chunk.
+// Downloads the bytes of the job's committed checkpoint of `step`, and verifies each chunk by its SHA-256. `on_bytes`
+// hears how many bytes have come so far. It blocks, and tries again while the coordinator is away, until `deadline`.
+// NotFound: the coordinator has no such checkpoint. DataLoss: a chunk is not what the manifest says; the message names
+// it.
 absl::StatusOr<std::string> DownloadCheckpoint(const ChannelOptions& channels, const std::string& coordinator_address,
                                                const std::string& job_id, int64_t step, absl::Time deadline,
                                                const std::function<void(int64_t)>& on_bytes);

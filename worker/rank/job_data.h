@@ -1,4 +1,5 @@
-// Opens the data sets that a job names, on a rank.
+// Opens the data sets that a job names, on a rank. What a job has once read may be away for a while; then the rank
+// waits.
 #pragma once
 
 #include <memory>
@@ -11,21 +12,25 @@
 
 namespace mimeo {
 
+// One data set of a job, and what the job knows about it by now.
 struct JobData {
   std::string field;  // of the spec, for messages: "data.path"
   std::string path;
-  bool read_before = false;                     // by a rank of this job, here or elsewhere
-  std::string digest = "";                      // that it had then; empty: any is right
-  int64_t num_samples = 0;                      // that it had then; 0: not known
-  absl::Duration believed = absl::Seconds(10);  // after so long without a change, what is there is what is there
+  bool read_before = false;  // whether a rank of this job has read it, here or elsewhere
+  std::string digest = "";   // what it was then; empty: any digest is right
+  int64_t num_samples = 0;   // how many it had then; 0: not known
+  // When what is there has not changed for so long, it is taken for what is there for good.
+  absl::Duration believed = absl::Seconds(10);
 };
 
-// What was never read is refused at once, with the code of Dataset::Open: a mistyped path is no outage. What was, and
-// is not there (NotFound, as an empty folder; PermissionDenied, Unavailable), is waited for with the reason told. What
-// is there and is something else (another digest, a damaged tar) may be in the middle of being copied back: it is
-// waited for while it changes, and believed when it has been the same for `believed`. FailedPrecondition then: says
-// what it was and what it is. Cancelled: a stop was wanted. The opened data set waits likewise for samples that go away
-// (patient_dataset.h).
+// Blocks until the data set is open. The opened data set waits likewise for samples that go away
+// (data/patient_dataset.h).
+//
+// What no rank has read before is refused at once with the code of Dataset::Open, because a mistyped path is no outage.
+// What was read before and is not there now (NotFound, as of an empty folder; PermissionDenied; Unavailable) is waited
+// for, and `patience` is told the reason. What is there but is something else, such as another digest or a damaged tar,
+// may be in the middle of being copied back. It is waited for while it changes, and believed once it has been the same
+// for `believed`. Then FailedPrecondition says what it was and what it is. Cancelled: a stop was wanted.
 absl::StatusOr<std::unique_ptr<Dataset>> OpenJobData(const JobData& data, const Patience& patience,
                                                      Progress* progress = nullptr);
 

@@ -1,7 +1,8 @@
-// Numbers that wait for the coordinator, oldest first, within a bound. Thread-compatible.
+// Numbers that wait for the coordinator, oldest first, within a bound. It has no lock: its owner calls it under a lock
+// of its own.
 //
-// Sending is in two steps, so that nothing is lost when a call fails and nothing is sent twice when items are dropped
-// meanwhile: Copy gives a mark, and Sent(mark) removes what the mark covers and is still here.
+// Sending takes two steps, so that nothing is lost when a call fails, and nothing is sent twice when items are dropped
+// meanwhile. Copy returns a mark, and Sent(mark) removes what the mark covers and is still here.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +13,15 @@
 
 namespace mimeo {
 
-// Beyond `capacity` the oldest item is dropped, and counted in a warning.
+// T is a proto message. Beyond `capacity` the oldest item is dropped, and a warning counts those.
 template <typename T>
+// A number that is dropped leaves a gap in a job's curve and changes nothing else, so dropping the oldest is right: the
+// newest numbers say how the job goes now.
 class Spool {
  public:
   explicit Spool(int64_t capacity) : capacity_(capacity) {}
 
+  // Adds the newest item.
   void Push(const T& item) {
     if (static_cast<int64_t>(items_.size()) == capacity_) {
       items_.pop_front();
@@ -28,8 +32,8 @@ class Spool {
     items_.push_back(item);
   }
 
-  // Copies up to `count` of the oldest, of at most `bytes` together, but one if there is any; returns the mark to give
-  // to Sent.
+  // Copies up to `count` of the oldest items to a repeated field, of at most `bytes` together, but one item if there is
+  // any. Returns the mark to give to Sent.
   template <typename Field>
   int64_t Copy(int64_t count, int64_t bytes, Field* out) const {
     int64_t copied = 0;
@@ -41,12 +45,13 @@ class Spool {
     }
     return first_ + copied;
   }
-  // Whether nothing before `mark` is here any more.
+  // Whether nothing that stood before `mark` is here any more.
   bool Passed(int64_t mark) const { return first_ >= mark; }
-  // Everything before `mark` has arrived; some of it may have been dropped meanwhile.
+  // Everything before `mark` has arrived. Some of it may have been dropped meanwhile.
   void Sent(int64_t mark) {
     for (; first_ < mark; ++first_) items_.pop_front();
   }
+  // Drops everything, as when the generation is fenced and nobody will ever take it.
   void Clear() {
     first_ += static_cast<int64_t>(items_.size());
     items_.clear();
@@ -55,6 +60,7 @@ class Spool {
 
  private:
   const int64_t capacity_;
+  // The oldest first. An item's number is its place since the start, and marks are such numbers.
   std::deque<T> items_;
   int64_t first_ = 0;  // items_[0]'s number since the start
   int64_t dropped_ = 0;

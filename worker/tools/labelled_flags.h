@@ -1,4 +1,4 @@
-// The flags that `knn` and `linear` share, and what they measure by them. One thread.
+// The flags that `knn` and `linear` share, and the features that they measure. One thread.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@ class App;
 
 namespace mimeo {
 
+// Their values; AddLabelledFlags documents each of them for --help.
 struct LabelledFlags {
   std::string weights;
   std::string data;
@@ -25,13 +26,15 @@ struct LabelledFlags {
 };
 void AddLabelledFlags(CLI::App* app, LabelledFlags* flags);
 
-// Without flags.bank, flags.data holds train/ (the bank) and validation/. `verb` is said with the progress.
-// InvalidArgument, naming the flag: no such folders, a set without any label, or of which no image can be decoded.
-// Others: as OpenEncoder, Dataset::Open and EmbedLabelled.
+// Embeds both sets. Without flags.bank, flags.data is a folder that holds train/ (the bank) and validation/. `verb`
+// stands before the progress on stderr.
+//
+// InvalidArgument, naming the flag: there are no such folders, a set has no label at all, or none of its images can be
+// decoded. Other errors are those of OpenEncoder, Dataset::Open and EmbedLabelled.
 absl::StatusOr<LabelledFeatures> EmbedByFlags(LabelledFlags flags, const std::string& verb);
 
-// images, bank_images, unlabelled, bank_unlabelled, image_px and image_width_px: what a verb's numbers were measured
-// on.
+// Adds what a verb's numbers were measured on: images, bank_images, unlabelled, bank_unlabelled, image_px and
+// image_width_px.
 void AddCounts(const LabelledFeatures& features, nlohmann::ordered_json* result);
 
 }  // namespace mimeo

@@ -1,11 +1,11 @@
-// The verbs of `worker` that compute on this machine and talk to nobody: what `mimeo embed`, `reconstruct`, `export`
-// and `evaluate knn|linear` run as a child. Results of `knn` and `linear` go to stdout as one JSON object; progress and
-// errors to stderr.
+// The verbs of `worker` that compute on this machine and talk to nobody: `mimeo embed`, `reconstruct`, `export` and
+// `evaluate knn|linear` run them as a child process. The results of `knn` and `linear` go to stdout as one JSON object,
+// and progress and errors go to stderr.
 //
-// An error of libtorch is an exit code too, and every name in the output is text. Images that cannot be decoded are
-// left out, each named on stderr, and the exit code is 0; where no image is left it is 2.
+// An error of libtorch becomes an exit code too, and every name in the output is text. Images that cannot be decoded
+// are left out, each is named on stderr, and the exit code is 0. Where no image is left it is 2.
 //
-// argv[0] is the verb's own name. They return the process's exit code: 0 done, 1 failed, 2 the request was wrong.
+// argv[0] is the verb's own name. Each returns the process's exit code: 0 done, 1 failed, 2 the request was wrong.
 #pragma once
 
 namespace mimeo {
@@ -14,7 +14,7 @@ namespace mimeo {
 int RunEmbed(int argc, char** argv);
 
 // reconstruct --weights checkpoint.safetensors --images PATH --out DIR [--count N] [--seed N]
-// N pictures, of images that are spread over the classes.
+// Draws N pictures, of images that are spread over the classes.
 int RunReconstruct(int argc, char** argv);
 
 // export --checkpoint checkpoint.safetensors --to hf|safetensors --out PATH (a folder for hf, a file for safetensors)
@@ -22,7 +22,7 @@ int RunExport(int argc, char** argv);
 
 // knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N]
 //     [--max_images N] [--threads N]
-// Images of `data` are classified by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.
+// Classifies the images of `data` by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.
 int RunKnn(int argc, char** argv);
 
 // linear --weights FILE|DIR --data PATH [--bank PATH] [--batch N] [--image_px N] [--max_images N] [--threads N]

@@ -1,4 +1,4 @@
-// What the tools' mains share: from arguments to an exit code.
+// What the main functions of the tools share: the way from arguments to an exit code.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -11,15 +11,16 @@
 
 namespace mimeo {
 
-// Parses; then runs `body` with logs on stderr and `*threads` compute threads (0: libtorch's choice). An error is
-// printed as text, its code left out; so is what libtorch throws. Returns 0, 1 (failed) or 2 (wrong arguments,
-// InvalidArgument or NotFound).
+// Parses the arguments, and runs `body` with logs on stderr and `*threads` compute threads (0: libtorch's choice). An
+// error is printed as text without its code, and so is what libtorch throws. Returns 0, 1 (failed) or 2 (wrong
+// arguments, or InvalidArgument, NotFound or PermissionDenied from `body`).
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body);
 
-// On stdout, one line.
+// Prints it to stdout as one line.
 void PrintResult(const nlohmann::ordered_json& result);
 
-// "embed: 320 of 1061 images" on stderr: rewritten in place on a terminal, else one line a tenth of the way.
+// Shows "embed: 320 of 1061 images" on stderr: on a terminal it is rewritten in place, and elsewhere there is a line
+// for each tenth of the way.
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what);
 
 }  // namespace mimeo

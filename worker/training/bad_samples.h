@@ -13,20 +13,22 @@
 
 namespace mimeo {
 
+// Each rank has one, and all of them hold the same set before each step.
 class BadSamples {
  public:
-  // `known`: by the checkpoint. `dataset` outlives this.
+  // `known` are those of the checkpoint. `dataset` outlives this.
   BadSamples(const Dataset* dataset, const DataSpec& data, std::set<int64_t> known);
 
-  // Those of `met` that are not known yet.
+  // Those of `met` that are not known yet, ascending.
   std::vector<int64_t> NewAmong(const std::vector<int64_t>& met) const;
-  // Every rank calls it, with the new ones that it met, or none; afterwards every rank knows those of all.
+  // A collective: every rank calls it with the new ones that it met, or none, and afterwards every rank knows those of
+  // all. Aborted: a member of the gang is gone.
   absl::Status Share(const std::vector<int64_t>& own, Gang* gang);
   const std::set<int64_t>& all() const { return all_; }
 
-  // InvalidArgument, for no other host would read them better: more than data.max_bad_samples, or not `enough_good`:
-  // some row of the batch has no sample. Names the first ten, in the order of the names, with the reasons; the same on
-  // every rank, because each rank reads them again.
+  // InvalidArgument, because no other host would read them better: there are more than data.max_bad_samples, or not
+  // `enough_good`, which means that some row of the batch has no sample. The message names the first ten by number,
+  // with the reasons. It is the same on every rank, because each rank reads them again; so this may take a while.
   absl::Status Check(bool enough_good) const;
 
  private:

@@ -1,14 +1,14 @@
 // What a job measures on the way, on images that it does not train on: k-NN of the encoder's features, held-out losses,
-// and what to judge them by (majority class, k-NN on raw pixels). The work is shared by the ranks. One thread.
+// and what to judge them by (the majority class, k-NN on raw pixels). The ranks share the work. One thread.
 //
-// The parts are evaluation/'s; here is what is the gang's: which images a rank looks at, how the ranks' rows and sums
-// come together, and that all of them stop together. A rank decodes each image of its share once for all that is
-// measured.
+// The measurements themselves are in evaluation/. Here is what belongs to the gang: which images a rank looks at, how
+// the ranks' rows and sums come together, and that all of them stop together. A rank decodes each image of its share
+// once for all that is measured.
 //
-// k-NN has one definition everywhere, chosen beforehand: of the mean patch token, evaluation.knn_k neighbours (all of a
-// bank that has fewer), evaluation.knn_temperature. Of a set of more images than evaluation.max_images the same ones
-// are taken on every rank, spread over the classes (data/spread_sample.h). Images without a label take part in the
-// held-out losses only.
+// k-NN has one definition everywhere, which was chosen before any result was seen: it uses the mean patch token,
+// evaluation.knn_k neighbours (all of a bank that has fewer), and evaluation.knn_temperature. Where a set has more
+// images than evaluation.max_images, every rank takes the same ones, spread over the classes (data/spread_sample.h).
+// Images without a label take part in the held-out losses only.
 #pragma once
 
 #include <functional>
@@ -31,32 +31,39 @@
 
 namespace mimeo {
 
-// Who looks on. Observed, not owned.
+// Who looks on. It is observed and not owned.
 struct EvaluationWatch {
-  std::function<bool()> stop_wanted = [] { return false; };  // polled: a person asked, on every rank
+  std::function<bool()> stop_wanted = [] { return false; };  // polled on every rank: true once a person asks for a stop
   Progress* progress = nullptr;  // moved by all that is done with a batch of images; may be null
 };
 
 class Evaluation {
  public:
-  // Opens the data set of a field of the spec. What it opens may wait in Read; Cancelled of that is an evaluation's
-  // too.
+  // Opens the data set of a field of the spec. What it opens may wait in Read; if that ends in Cancelled, so does the
+  // evaluation.
   using Opener =
       std::function<absl::StatusOr<std::unique_ptr<Dataset>>(const std::string& field, const std::string& path)>;
-  // Says on the log what will be measured: images, labels, classes that only one set has. `open`: null is
-  // Dataset::Open. InvalidArgument, naming the field (evaluation.path, evaluation.bank_path): none of its images can be
-  // decoded. Others: as `open` and Read. REQUIRES: spec has evaluation.path.
+  // Opens both sets and decodes images until one of each set that is measured succeeds, so a mistake is found before
+  // the training and not after it. It logs what will be measured: images, labels, and classes that only one set has. A
+  // null `open` means Dataset::Open. InvalidArgument, naming the field (evaluation.path, evaluation.bank_path): none of
+  // its images can be decoded. Other errors are those of `open` and Read. REQUIRES: spec has evaluation.path.
   static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device,
                                                           const EvaluationWatch& watch, const Opener& open = nullptr);
 
-  // Every rank calls it; every rank gets the same values. `teachers` serve the held-out mimic loss, and are measured
-  // themselves. Keys: knn_accuracy (= knn_accuracy_patch_mean), knn_accuracy_class (of the class token),
-  // knn_raw_pixels, majority_rate, knn_teacher/<objective> (what that mimics, of all patches; not of a teacher that
-  // draws masks), knn_k (neighbours that voted), bank_images (that voted), unlabelled (held-out images, in no k-NN):
-  // none of these where either set has no label; held_out_loss/<objective>, images; effective_rank of the held-out mean
-  // features (1: collapsed, at most D); ema_ before a key: of the average. Features that are not finite have no k-NN
-  // and no effective rank, which the log says. Cancelled: a stop was wanted on any rank. All ranks return so, after the
-  // same collective, and nothing was measured.
+  // A collective: every rank calls it, and every rank gets the same values. `teachers` serve the held-out mimic loss
+  // and are measured themselves. These are the keys of the values:
+  //
+  //   knn_accuracy, which is knn_accuracy_patch_mean; knn_accuracy_class (of the class token); knn_raw_pixels;
+  //   majority_rate; knn_teacher/<objective> (of what that objective mimics, of all patches; not of a teacher that
+  //   draws masks); knn_k (neighbours that voted); bank_images (images that voted); unlabelled (held-out images that
+  //   are in no k-NN): none of these where either set has no label;
+  //   held_out_loss/<objective>; images;
+  //   effective_rank of the held-out mean features (1: collapsed; at most D), where there are labels;
+  //   ema_ before a key: of the averaged encoder.
+  //
+  // Features that are not finite have no k-NN and no effective rank, which the log says. Cancelled: a stop was wanted
+  // on any rank. Then all ranks return it after the same collective, and nothing was measured. Aborted: a member of the
+  // gang is gone, or libtorch threw.
   absl::StatusOr<EvaluationResult> Run(int64_t step, const EvaluatedModel& model,
                                        const std::vector<FeatureSource*>& teachers, Gang* gang);
 
@@ -92,9 +99,9 @@ class Evaluation {
   const at::Device device_;
   const EvaluationWatch watch_;
   Set held_out_;
-  Set bank_;  // those with a label
+  Set bank_;  // of those images that have a label
   bool labelled_ = false;
-  std::map<std::string, double> baselines_;  // do not depend on the encoder: measured once
+  std::map<std::string, double> baselines_;  // they do not depend on the encoder, so they are measured once
   std::set<std::string> named_;              // images that the log has named as left out
 };
 

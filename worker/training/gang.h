@@ -1,7 +1,7 @@
 // This rank's place in its gang, and the c10d process group that joins the ranks. One thread.
 //
-// Rank 0 hosts the TCPStore; its address reaches the others by the coordinator. A gang lives for one generation: Gloo
-// cannot abort a collective, so on the first error a rank process exits and its agent starts the next generation.
+// Rank 0 hosts the TCPStore, whose address reaches the others through the coordinator. A gang lives for one generation.
+// Gloo cannot abort a collective, so on the first error a rank process exits, and its agent starts the next generation.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -29,46 +29,50 @@ struct GangOptions {
   int rank = 0;
   int size = 1;
   int64_t generation = 1;
-  std::string host = "127.0.0.1";  // the interface that this rank listens on
-  at::Device device = at::kCPU;    // CPU: Gloo; CUDA: NCCL too
+  std::string host = "127.0.0.1";  // the address that this rank listens on
+  at::Device device = at::kCPU;    // CPU: Gloo alone; CUDA: NCCL beside it
   absl::Duration join_timeout = absl::Minutes(5);
-  absl::Duration collective_timeout = absl::Hours(24);  // above any wait for a teacher; hangs are the agent's to find
-  // Of collectives between GPUs, which begin only when no rank waits for a teacher any more. Over it a rank writes a
+  // Longer than any wait for a teacher: to find hangs is the agent's task.
+  absl::Duration collective_timeout = absl::Hours(24);
+  // For collectives between GPUs, which begin only when no rank waits for a teacher any more. After it a rank writes a
   // flight record and ends itself.
   absl::Duration nccl_timeout = absl::Minutes(10);
-  std::function<void(const std::string& address)> publish_store;  // rank 0: tells the others, host:port
-  std::function<absl::StatusOr<std::string>()> await_store;       // other ranks: waits for that address
+  std::function<void(const std::string& address)> publish_store;  // called on rank 0, to tell the others its host:port
+  std::function<absl::StatusOr<std::string>()> await_store;       // called on other ranks; blocks for that address
   std::function<bool()> stop_wanted = [] { return false; };       // polled while members are missing
-  // Hears of each look for missing members, and of collectives; may be null, outlives the gang.
+  // Hears of each look for missing members, and of collectives. It may be null, and outlives the gang.
   Progress* progress = nullptr;
-  // Likewise: some member waits for what comes before it joins, such as its data; that time does not count.
+  // Asked at each look: whether some member waits for something before it joins, such as its data. That time does not
+  // count as the timeout's.
   std::function<bool()> member_waits = [] { return false; };
 };
 
 class Gang {
  public:
-  // DeadlineExceeded: members did not arrive (names the missing ranks). Unavailable: the store cannot be reached.
-  // Cancelled: a stop was wanted meanwhile.
+  // Blocks until all members are there. DeadlineExceeded: some did not arrive; the message names the missing ranks.
+  // Unavailable: the store cannot be reached, or the ranks cannot reach each other. Cancelled: a stop was wanted
+  // meanwhile. FailedPrecondition: the device is a GPU, and CUDA cannot be loaded.
   static absl::StatusOr<std::unique_ptr<Gang>> Join(const GangOptions& options);
   ~Gang();
 
   int rank() const { return options_.rank; }
   int size() const { return options_.size; }
-  // What this rank does, for people (base/progress.h).
+  // Says for people what this rank does (base/progress.h).
   void Do(std::string doing) const {
     if (options_.progress != nullptr) options_.progress->Do(std::move(doing));
   }
-  // To hold while ranks stand still for each other outside of Sum. Of a gang of one it says nothing.
+  // To be held while ranks stand still for each other outside of Sum. A gang of one says nothing.
   Progress::Collective Together() const {
     return Progress::Collective(options_.size > 1 ? options_.progress : nullptr);
   }
 
-  // Sums `tensor` over the ranks, in place, by Gloo or NCCL as it lies on the CPU or a GPU; with NCCL the host does not
-  // wait. Every rank calls it, with one shape. Aborted: a member is gone.
+  // Sums `tensor` over the ranks in place: by Gloo where it is on the CPU, and the call blocks until all ranks have
+  // called it; by NCCL where it is on a GPU, and then the host does not wait. Every rank calls it, in the same order
+  // and with the same shape. Aborted: a member is gone.
   absl::Status Sum(at::Tensor tensor);
 
-  // Waits until every rank has called it, at most a minute: after that no collective is in flight, and closing a
-  // connection cannot fail a slower member's last one. The last call on a gang.
+  // Blocks until every rank has called it, at most a minute for each of its two waits. After that no collective is in
+  // flight, so closing a connection cannot make a slower member's last collective fail. It is the last call on a gang.
   void Disband();
 
  private:
@@ -79,24 +83,25 @@ class Gang {
   std::unique_ptr<Impl> impl_;
 };
 
-// Averages gradients over the gang while the backward pass still runs: c10d::Reducer, the engine of Python's DDP. One
-// thread.
+// Averages gradients over the gang while the backward pass still runs. It is c10d::Reducer, the engine of Python's
+// DistributedDataParallel. One thread.
 //
-// Its buckets are arranged anew after its first backward pass, and another bucket is another order of summation; so do
-// one backward whose result is thrown away, then Settle(), before the first step that counts (docs/determinism.md).
+// After its first backward pass it arranges its buckets anew, and other buckets sum in another order. So do one
+// backward pass whose result is thrown away, and then call Settle(), before the first step that counts
+// (docs/determinism.md).
 class GradientReducer {
  public:
-  // `gang` and `parameters` outlive the reducer; no parameter is added later.
+  // `gang` and `parameters` outlive the reducer, and no parameter is added later.
   GradientReducer(Gang* gang, const Parameters& parameters);
   ~GradientReducer();
 
-  // Before the backward pass of `loss`: it returns with averaged gradients. A backward pass without it accumulates
-  // locally.
+  // To be called before the backward pass of `loss`, which then returns with averaged gradients. A backward pass
+  // without it accumulates on this rank alone.
   void PrepareForBackward(const at::Tensor& loss);
   void Settle();
 
-  // How long the newest measured backward pass was done with its arithmetic and waited for the other ranks' gradients.
-  // Measured are the first steps and then every tenth (on a GPU the host waits for those).
+  // How long the newest measured backward pass had finished its arithmetic and still waited for the other ranks'
+  // gradients. The first steps are measured, and then every tenth; a GPU's host waits for those.
   absl::Duration exposed_communication() const;
 
  private:

@@ -1,4 +1,4 @@
-// What a Gang holds, for gang.cc and gradient_reducer.cc alone: c10d's headers are heavy.
+// What a Gang holds. Only gang.cc and gradient_reducer.cc include this, because c10d's headers are heavy.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>

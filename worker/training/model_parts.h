@@ -1,4 +1,5 @@
-// What a job trains, made in the one right order: weights, their average, encoder, objectives, optimizer. One thread.
+// What a job trains, made in the one right order: weights, their average, encoder, objectives, and optimizer. One
+// thread.
 #pragma once
 
 #include <memory>
@@ -15,17 +16,21 @@
 
 namespace mimeo {
 
+// The parts refer to each other's tensors, so they live and die together. Destroying runs from the last to the first.
 struct ModelParts {
+  // In the order in which they are made: objectives add their heads to the parameters and to the average, and the
+  // optimizer takes what is there.
   std::unique_ptr<Parameters> parameters;
   std::unique_ptr<ModelAverage> average;  // null: the job keeps none
   std::unique_ptr<Encoder> encoder;
   std::unique_ptr<ObjectiveSum> objectives;
   std::unique_ptr<AdamW> optimizer;
-  std::vector<std::string> notes;  // what was done to fit spec.init_weights, for people
+  std::vector<std::string> notes;  // what was done to make spec.init_weights fit, for people
 };
 
-// On `device`, in float32, from spec.init_weights where there are any. `context.averaged` is filled here.
-// InvalidArgument and others: as ObjectiveSum::Create and LoadEncoderInto; Aborted: libtorch threw.
+// Makes them on `device` in float32. Weights start as spec.seed draws them, so they are bit-equal on every rank; then
+// spec.init_weights replaces the encoder's, where it is set. `context.averaged` is filled in here. The errors are those
+// of ObjectiveSum::Create and LoadEncoderInto; Aborted: libtorch threw.
 absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Context context, at::Device device);
 
 }  // namespace mimeo

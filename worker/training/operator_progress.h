@@ -1,9 +1,9 @@
-// The operators that libtorch runs in this process count as progress: a forward pass of a big model may take minutes on
-// a slow core, and in it nothing else moves. On a GPU what counts is that operators are launched.
+// Counts the operators that libtorch runs in this process as progress, because a forward pass of a big model may take
+// minutes on a slow core, and nothing else moves in it. On a GPU the launches of operators count.
 //
-// By libtorch's own profiling hook. It hears of one operator in ten, drawn by libtorch, which costs some 20 ns for each
-// of all operators (90 ns where it hears of all); the cheapest operator takes 400 ns. A block of a transformer has
-// dozens.
+// It uses libtorch's own profiling hook. The hook hears of one operator in ten, drawn by libtorch, which costs about 20
+// ns for each of all operators (90 ns if it heard of all); the cheapest operator takes 400 ns. A block of a transformer
+// has dozens of them, so one in ten is enough.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace mimeo {
 
-// While it lives. One at a time in a process, made and destroyed while no other thread runs operators.
+// Counts while it lives. There is one at a time in a process, and it is made and destroyed while no other thread runs
+// operators.
 class OperatorProgress {
  public:
   explicit OperatorProgress(Progress* progress);  // outlives it

@@ -1,9 +1,9 @@
-// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a model's parameters, by libtorch's fused kernel: decay on
-// matrices, none on vectors and positions, and a rate that may fall with the depth of a layer
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a model's parameters, by libtorch's fused kernel. Matrices
+// decay, and vectors and positions do not. The rate may fall with the depth of a layer
 // (worker/training/parameter_groups.h). One thread.
 //
-// A parameter that the loss does not depend on in a step (IsLive) is left alone in it: no decay, no change of its
-// moments, and the step is not counted for it, so that its bias correction begins with its first live step.
+// A parameter that the loss does not depend on in a step (IsLive) is left alone in that step: it does not decay, its
+// moments do not change, and the step does not count for it. So its bias correction begins with its first live step.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,23 +20,24 @@ namespace mimeo {
 
 class AdamW {
  public:
-  // Moments start at zero. `parameters` outlives the optimizer; `spec` is resolved.
+  // Moments start at zero. `parameters` outlives the optimizer, and `spec` is resolved.
   AdamW(const Parameters* parameters, const JobSpec& spec);
 
-  // The rate of the steps that follow, their weight decay (WeightDecayAt of `progress`), and which parameters are live.
-  // The rate goes to the device, where a step that was recorded (step_recorder.h) reads it; the others are of the host.
+  // Sets the rate of the steps that follow, their weight decay (WeightDecayAt of `progress`), and which parameters are
+  // live. The rate goes to the device, where a recorded step (step_recorder.h) reads it. The others are read on the
+  // host, so a recorded step keeps their first values.
   void SetSchedule(double learning_rate, double progress);
 
-  // Applies the gradients that stand in the parameters, unless `found_inf` (float scalar, on the device) is not zero:
-  // then nothing changes, moments and step count included. Every parameter that is not frozen has a gradient. REQUIRES:
-  // SetSchedule.
+  // Applies the gradients that the parameters have. Where `found_inf` (a float scalar on the device) is not zero,
+  // nothing changes, neither moments nor step counts. Nobody waits for the device. REQUIRES: SetSchedule; every
+  // parameter that is not frozen has a gradient.
   void Step(const at::Tensor& found_inf);
 
-  // Under "exp_avg.<parameter>" and "exp_avg_sq.<parameter>", "steps" and, for each of cohorts(), "steps.<cohort>"
-  // (float scalars): what a checkpoint keeps. Handles: writing into them restores the state.
+  // What a checkpoint keeps: "exp_avg.<parameter>", "exp_avg_sq.<parameter>", "steps" and, for each of cohorts(),
+  // "steps.<cohort>" (float scalars). They are handles: writing into them restores the state.
   std::vector<std::pair<std::string, at::Tensor>> State() const;
 
-  // The parameters by cohort (CohortOf) that are not live in all steps, and count theirs apart.
+  // The parameters that are not live in all steps, by cohort (CohortOf). Each cohort counts its own steps.
   std::map<std::string, std::vector<std::string>> cohorts() const;
 
  private:
@@ -45,7 +46,7 @@ class AdamW {
     at::Tensor steps;  // applied so far to these parameters; a scalar
     bool live = true;
   };
-  // Those of a cohort that decay alike, of one rate.
+  // The parameters of one cohort that decay alike and have one rate: one call of the kernel.
   struct Group {
     bool decayed = false;
     double rate_scale = 1;
@@ -60,15 +61,15 @@ class AdamW {
   std::vector<Group> groups_;
 };
 
-// From weight_decay at progress 0 of training to final_weight_decay at 1 by half a cosine (facebookresearch/dino,
-// utils.py, cosine_scheduler).
+// Goes from weight_decay at progress 0 of the training to final_weight_decay at progress 1 by half a cosine
+// (facebookresearch/dino, utils.py, cosine_scheduler).
 double WeightDecayAt(const AdamWSpec& spec, double progress);
 
-// Drops the gradients, so that the next backward pass gives new ones in place of a sum.
+// Drops the gradients, so that the next backward pass makes new ones in place of adding to them.
 void ClearGradients(const Parameters& parameters);
 
-// The 2-norm of all gradients together, a float scalar on the device; where `max_norm` is above 0, they are scaled down
-// to it.
+// Returns the 2-norm of all gradients together, a float scalar on the device. Where `max_norm` is above 0, larger
+// gradients are scaled down to it; 0 leaves them as they are.
 at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm);
 
 }  // namespace mimeo

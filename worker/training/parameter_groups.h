@@ -1,5 +1,5 @@
-// Which parameters share a rate and a weight decay, and which have a part in the loss in the same steps. Pure functions
-// of names and shapes.
+// Which parameters share a rate and a weight decay, and which ones have a part in the loss in the same steps. Pure
+// functions of names and shapes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,23 +11,25 @@
 
 namespace mimeo {
 
-// Matrices and more do, vectors (biases, norms) do not, as timm's add_weight_decay and MAE; nor do positions.
+// Matrices and tensors with more dimensions decay, and vectors (biases, norms) do not, as in timm's add_weight_decay
+// and in MAE. Positions do not either.
 bool IsDecayed(const std::string& name, const at::Tensor& parameter);
 
-// Transformer blocks of the encoder, by its parameters' names.
+// How many transformer blocks the encoder has, by the names of its parameters.
 int NumEncoderBlocks(const Parameters& parameters);
 
-// layer_decay^(num_blocks + 1 - id), with id 0 for what embeds patches (convolution stages too), i + 1 for block i
-// (from 0) and num_blocks + 1 for all else (facebookresearch/mae, util/lr_decay.py; Alpha-VL/ConvMAE,
-// util/lr_decay.py).
+// The factor of a parameter's rate: layer_decay^(num_blocks + 1 - id). The id is 0 for what embeds patches (convolution
+// stages too), i + 1 for block i (from 0), and num_blocks + 1 for all else (facebookresearch/mae, util/lr_decay.py;
+// Alpha-VL/ConvMAE, util/lr_decay.py). A layer_decay of 1 gives 1 to all.
 double RateScale(const std::string& name, int num_blocks, double layer_decay);
 
-// Empty: the loss depends on the parameter in every step. Else the name of all that joins, or leaves, together with it:
-// the parameter itself, for prototypes that stay frozen for a while (facebookresearch/dino takes their gradient away);
-// "objective.NAME", for the head of an objective whose weight falls to 0. `spec` is resolved.
+// Empty: the loss depends on the parameter in every step. Otherwise it names all parameters that join or leave the loss
+// together with this one. That is the parameter itself, for prototypes that stay frozen for a while
+// (facebookresearch/dino takes their gradient away), or "objective.NAME", for the head of an objective whose weight
+// falls to 0. `spec` is resolved.
 std::string CohortOf(const JobSpec& spec, const std::string& name);
 
-// Whether the loss depends on that cohort at `progress` in [0, 1] of training.
+// Whether the loss depends on that cohort at `progress` in [0, 1] of the training.
 bool IsLive(const JobSpec& spec, const std::string& cohort, double progress);
 
 }  // namespace mimeo

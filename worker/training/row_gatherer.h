@@ -1,4 +1,4 @@
-// How objectives see the other ranks' rows. One thread.
+// Shows objectives the rows of the other ranks. One thread.
 #pragma once
 
 #include "objective/objective.h"
@@ -6,9 +6,9 @@
 
 namespace mimeo {
 
-// `gang` outlives the gatherer and every graph made with it. A gang of one gathers to itself. The gatherer is a
-// collective in the forward pass and, where the rows need a gradient, another in the backward pass; both throw what
-// CatchTorch (model/catch_torch.h) turns into Aborted when a member is gone.
+// `gang` outlives the gatherer and every autograd graph that was made with it. A gang of one gathers from itself. The
+// gatherer is a collective in the forward pass and, where the rows need a gradient, another one in the backward pass.
+// When a member is gone, both throw what CatchTorch (model/catch_torch.h) turns into Aborted.
 RowGatherer MakeRowGatherer(Gang* gang);
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// The learning rate as facebookresearch/mae sets it (util/lr_sched.py, engine_pretrain.py): per step, by the fraction
-// of the epoch; linear warm-up from 0, then half a cosine down to min_rate. Pure.
+// The learning rate as facebookresearch/mae sets it (util/lr_sched.py, engine_pretrain.py): anew for each step, by the
+// fraction of the epoch, with a linear warm-up from 0 and then half a cosine down to min_rate. Pure.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,11 @@
 
 namespace mimeo {
 
-// base_rate * global_batch / 256 (the linear scaling rule, arXiv 1706.02677).
+// The rate at the end of the warm-up: base_rate * global_batch / 256 (the linear scaling rule, arXiv 1706.02677).
 double PeakRate(const JobSpec& spec);
 
-// Of the update after `steps_done` updates. REQUIRES: a resolved spec.
+// The rate of the update that follows `steps_done` updates. `num_samples` is the data set's size, which decides how
+// long an epoch is. REQUIRES: a resolved spec.
 double LearningRate(const JobSpec& spec, int64_t steps_done, int64_t num_samples);
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// Work on a device beside the training step's own stream: batches in, numbers and snapshots out. On a CPU there is no
-// beside: whatever is asked for is done when the call returns. One thread a stream; marks may be awaited on any.
+// Work on a device beside the training step's own stream: batches go in, numbers and snapshots come out. A CPU has no
+// stream beside: there everything is done when the call returns. One thread uses a stream; any thread may await a mark.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,15 +9,16 @@
 
 namespace mimeo {
 
-// A point in a device's work.
+// A point in a device's work. It is a value, and copies mean the same point.
 class DeviceMark {
  public:
-  DeviceMark() = default;  // passed already
-  // After everything that the calling thread's current stream on `device` holds now.
+  DeviceMark() = default;  // a point that is passed already
+  // The point after everything that the calling thread's current stream on `device` holds now.
   static DeviceMark Here(at::Device device);
 
-  void AwaitOnHost() const;  // blocks
-  // What the calling thread's current stream is given from now on waits for it; the thread does not.
+  void AwaitOnHost() const;  // blocks the thread until the point is passed
+  // Makes the calling thread's current stream wait for the point before it does what it is given from now on. The
+  // thread does not wait.
   void AwaitOnStream() const;
 
  private:
@@ -25,13 +26,13 @@ class DeviceMark {
   std::shared_ptr<Event> event_;  // null: passed
 };
 
+// A stream of its own on `device`; on a CPU, nothing.
 class SideStream {
  public:
   explicit SideStream(at::Device device);
 
-  // What `body` enqueues goes to this stream, after `after`. It returns the mark of its end. A tensor made by `body`
-  // and read on another stream is to be kept alive until that stream has passed the reading: HandOver says so to
-  // libtorch's allocator.
+  // What `body` enqueues goes to this stream, behind `after`. Returns the mark of its end. A tensor that `body` makes
+  // and another stream reads must live until that other stream has read it: HandOver says so to libtorch's allocator.
   DeviceMark Run(const DeviceMark& after, const std::function<void()>& body);
 
  private:
@@ -40,8 +41,9 @@ class SideStream {
   std::shared_ptr<Stream> stream_;  // null on a CPU
 };
 
-// The calling thread's current stream on a GPU is one of its own, not the device's default one, for as long as this
-// lives; after what that holds now. On a CPU nothing.
+// As long as it lives, the calling thread's current stream on a GPU is one of its own and not the device's default one,
+// behind what the current stream holds now. On a CPU it does nothing. A CUDA graph cannot be recorded on the default
+// stream.
 class OwnStream {
  public:
   explicit OwnStream(at::Device device);
@@ -52,13 +54,15 @@ class OwnStream {
   std::unique_ptr<Guard> guard_;  // null on a CPU
 };
 
-// The calling thread's current stream reads `tensor`, which was made on a SideStream: its memory is not given to others
-// before that has been done. Undefined tensors and those on the CPU are left alone.
+// Says that the calling thread's current stream reads `tensor`, which was made on a SideStream: its memory is not given
+// to others before that has been done. Undefined tensors and those on the CPU are left alone.
 void HandOver(const at::Tensor& tensor);
 
-// `tensor` on `device`, copied without the host waiting for it: through pinned memory where `device` is a GPU.
+// Copies `tensor` to `device` without making the host wait: through pinned memory where `device` is a GPU. On a CPU it
+// is the same tensor.
 at::Tensor CopyToDevice(const at::Tensor& tensor, at::Device device);
-// To the host, likewise: readable once a mark that was taken after this call is passed. On a CPU a copy too.
+// Copies to the host in the same way. The copy may be read once a mark that was taken after this call is passed. On a
+// CPU it is a copy too, so the original may change.
 at::Tensor CopyToHost(const at::Tensor& tensor);
 
 }  // namespace mimeo

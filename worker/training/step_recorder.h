@@ -1,7 +1,7 @@
-// A training step recorded once, as a CUDA graph, and replayed on new inputs: the host launches one graph in place of a
-// thousand kernels (pytorch.org/docs, "CUDA semantics", whole-network capture). On a CPU nothing is recorded, and to
-// replay is to call again what was given first, on the same tensors: so all but the capture itself is tried without a
-// GPU. One thread, on an OwnStream (side_stream.h).
+// A training step that is recorded once, as a CUDA graph, and replayed on new inputs: the host launches one graph in
+// place of a thousand kernels (pytorch.org/docs, "CUDA semantics", whole-network capture). On a CPU nothing is
+// recorded, and to replay means to call again what was given first, on the same tensors; so everything except the
+// recording is tested without a GPU. One thread, on an OwnStream (side_stream.h).
 #pragma once
 
 #include <functional>
@@ -18,16 +18,18 @@ class CudaGraph;
 
 class StepRecorder {
  public:
-  // A step on these micro-batches. What else it reads keeps its place in memory, and the host's numbers in it keep
-  // their values: they are recorded with it (job/checks.cc refuses jobs whose do not).
+  // Takes a step on these micro-batches. What else it reads must keep its place in memory, and numbers that it reads on
+  // the host keep the values that they had when it was recorded (job/checks.cc refuses jobs in which they would
+  // change).
   using Step = std::function<void(absl::Span<const ForwardPass> micro_batches)>;
 
-  // FailedPrecondition: `device` is a GPU and there is no libmimeo_cuda.so.
+  // FailedPrecondition: `device` is a GPU and libmimeo_cuda.so cannot be loaded.
   static absl::StatusOr<std::unique_ptr<StepRecorder>> Create(at::Device device);
   ~StepRecorder();
 
-  // Calls `step` the first few times, in which libraries make what they keep; then records it, and from then on replays
-  // that first one, whatever `step` is. The tensors that it makes are overwritten by the next replay. May throw.
+  // Calls `step` for the first three times, in which libraries make what they keep. Then it records the step, and from
+  // then on it replays that recording, whatever `step` is. The tensors that a step makes are overwritten by the next
+  // replay. It throws where a step cannot be recorded, or where inputs have other shapes than the recorded ones.
   void Run(absl::Span<const ForwardPass> micro_batches, const Step& step);
 
  private:
@@ -37,8 +39,8 @@ class StepRecorder {
 
   const std::unique_ptr<CudaGraph> graph_;  // null on a CPU
   int steps_ = 0;
-  Step recorded_;                    // empty until then
-  std::vector<ForwardPass> inputs_;  // what it reads
+  Step recorded_;                    // empty until a step is recorded
+  std::vector<ForwardPass> inputs_;  // the tensors that the recorded step reads
 };
 
 }  // namespace mimeo

@@ -1,6 +1,6 @@
 // Everything that a resumed run needs, as one safetensors stream: parameters under their own names, AdamW's moments
 // under "optimizer.", the encoder's average under "ema.", and position and resolved job as text metadata
-// (docs/decisions/0005). One thread, but for snapshots.
+// (docs/decisions/0005). One thread, except that Serialize may run on another.
 #pragma once
 
 #include <map>
@@ -19,33 +19,34 @@
 
 namespace mimeo {
 
+// Where a training stands.
 struct TrainPosition {
   int64_t step = 0;               // updates done
   LoaderPosition next;            // where the next step's batch begins
-  std::set<int64_t> bad_samples;  // met so far, by all ranks; older checkpoints say of none
+  std::set<int64_t> bad_samples;  // met so far by all ranks; checkpoints of earlier versions have none
 };
 
-// Observed, not owned.
+// The parts whose tensors make up the state. They are observed and not owned.
 struct TrainState {
   const Parameters* parameters = nullptr;
   const AdamW* optimizer = nullptr;
   const ModelAverage* average = nullptr;  // null: the job keeps none
 };
 
-// The state at one moment.
+// A copy of the state at one moment.
 class TrainSnapshot {
  public:
-  // Copies everything, where it is (a GPU's stays on the GPU: its memory must hold it twice for a while); from then on
-  // training may go on. That is the pause that training makes. May throw (libtorch). FailedPrecondition: a value is not
-  // finite (the first such tensor is named). No step makes such a state well again, so there is no snapshot of it that
-  // could be committed over a good one.
+  // Copies every tensor where it is; so a GPU's memory must hold the state twice for a while. From then on training may
+  // go on: this call is the pause that a checkpoint costs. It may throw what libtorch throws. FailedPrecondition: a
+  // value is not finite, and the message names the first such tensor. No step makes such a state well again, so there
+  // is no snapshot that could be committed over a good one.
   static absl::StatusOr<std::shared_ptr<const TrainSnapshot>> Take(const TrainState& state, const JobSpec& spec,
                                                                    const TrainPosition& position);
 
-  // The stream. Any thread, beside training: a GPU's copy comes to the host on a stream of its own. May throw
-  // (libtorch).
+  // The safetensors stream. Any thread may call it beside training: a GPU's copy comes to the host on a stream of its
+  // own. It blocks until all bytes are there, and may throw what libtorch throws.
   std::string Serialize() const;
-  int64_t bytes() const;  // of tensors
+  int64_t bytes() const;  // of all tensors
 
  private:
   TrainSnapshot() = default;
@@ -55,10 +56,10 @@ class TrainSnapshot {
   at::Device device_ = at::kCPU;
 };
 
-// Writes the stream's tensors into `state`. Streams of earlier versions, in which all parameters count their steps
-// together, are read too. DataLoss: truncated, without position, or with a value that is not finite (its tensor is
-// named). FailedPrecondition: tensors are missing, unknown or of another shape (all are named); then nothing was
-// changed.
+// Writes the stream's tensors into `state`, in which every value is then bit-equal to the one that was saved. It also
+// reads streams of earlier versions, in which all parameters count their steps together. DataLoss: the stream is
+// truncated, has no position, or holds a value that is not finite, whose tensor is named. FailedPrecondition: tensors
+// are missing, unknown or of another shape; they are named. After an error nothing was changed.
 absl::StatusOr<TrainPosition> RestoreTrainState(absl::string_view stream, const TrainState& state);
 
 }  // namespace mimeo

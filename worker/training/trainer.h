@@ -1,4 +1,5 @@
-// The training loop of one rank: steps, and around them reports, checkpoints, evaluations and stopping. One thread.
+// The training loop of one rank: it takes the steps, and around them reports, checkpoints, evaluates and stops. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -32,33 +33,45 @@ struct TrainerParts {
   TrainingPorts ports;
 };
 
+// How a training ends without an error: after its last step, or because a stop was wanted.
 enum class TrainEnd { kCompleted, kStopped };
 
+// Each step begins with one small collective, in which the ranks say whether a stop is wanted and which bad samples
+// they met. So no rank stands in a collective that another one leaves out, and all ranks know the same bad samples.
 class Trainer {
  public:
-  // `spec` is resolved. `position`: where to start.
+  // `spec` is resolved, and `position` is where to start.
   Trainer(const JobSpec& spec, const TrainPosition& position, const TrainerParts& parts);
 
-  // Until every step is done and the last checkpoint committed, or a stop is wanted and its checkpoint committed. The
-  // ranks agree on stopping before each step and inside an evaluation, so all of them stop after the same step. An
-  // evaluation that was stopped is made again after the resume. FailedPrecondition: the generation is fenced, the loss
-  // was not finite too many steps in a row (names the samples), or the state is not finite where a checkpoint is due
-  // (names the tensor; the checkpoint before it stays the newest). InvalidArgument, on every rank before the same step:
-  // too many samples of the job are bad (names the first).
+  // Blocks until every step is done and the last checkpoint is committed, or until a stop is wanted and its checkpoint
+  // is committed. The ranks agree on stopping before each step and inside an evaluation, so all of them stop after the
+  // same step. An evaluation that was stopped is made again after the resume. While the coordinator is away at the end,
+  // it waits for as long as that takes.
+  //
+  // FailedPrecondition: the generation is fenced, the gradient was not finite in too many steps in a row (names the
+  // samples), or the state is not finite where a checkpoint is due (names the tensor; the checkpoint before it stays
+  // the newest). InvalidArgument, on every rank before the same step: too many samples of the job are bad (names the
+  // first). Aborted: a member of the gang is gone, or libtorch threw.
   absl::StatusOr<TrainEnd> Run();
 
  private:
-  absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop
+  absl::Status Advance();  // a step, and what is due after it; Cancelled: all ranks stop now
+  // One step: the batch, the ranks' agreement, the update, and its report.
   absl::Status TakeStep();
+  // How much of the training is done before the next step: 0 at the first step, 1 at the last.
   double Done() const;  // 0 at the first step, 1 at the last
   bool FeatureStatsDue() const;
+  // The agreement. True: some rank stops, so all do. InvalidArgument: too many samples are bad.
   absl::StatusOr<bool> AnyRankStops(bool this_rank, const StepBatch& batch);
+  // After every checkpoint.every_steps steps, and after the last one. Likewise evaluations, which may also come first.
   bool CheckpointDue() const;
   bool EvaluationDue() const;
   absl::Status CheckpointIfDue();
   absl::Status EvaluateIfDue();
+  // Takes a snapshot on the rank that has a sink, and hands it over. It does nothing where this step has one already.
   absl::Status Checkpoint();
   absl::Status Evaluate();
+  // Reports what is left, checkpoints, disbands the gang, and on rank 0 waits until everything is committed.
   absl::StatusOr<TrainEnd> Finish(TrainEnd end);
 
   const JobSpec spec_;
@@ -69,6 +82,7 @@ class Trainer {
   Clock* const clock_ = Clock::Real();
   TrainPosition position_;
   BadSamples bad_samples_;
+  // The newest step of which a snapshot was taken, or at which the training began.
   int64_t checkpointed_step_;
 };
 

@@ -1,5 +1,5 @@
 // One training on one rank: the parts of a job, put together in the one right order, for ranks, recipe tests and
-// benchmarks alike. What differs between those is handed in: data, teachers, gang, ports.
+// benchmarks alike. What differs between those is handed in: data, teachers, gang and ports.
 //
 //   TrainingRun run(setting);
 //   run.MakeModel(teachers);                   weights, their average, encoder, objectives, optimizer
@@ -8,7 +8,7 @@
 //   run.OpenBatches(dataset, last_step, next)  loader and pipeline
 //   run.Train(...)                             or steps taken by hand
 //
-// One thread (and those of its parts).
+// One thread, and those of its parts.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -37,7 +37,7 @@
 
 namespace mimeo {
 
-// The same for all that a run does.
+// What stays the same for all that a run does.
 struct RunSetting {
   JobSpec spec;  // resolved
   at::Device device = at::kCPU;
@@ -47,11 +47,11 @@ struct RunSetting {
   Progress* progress = nullptr;  // outlives the run; null: nobody looks
 };
 
-// What Train works with beside the run's own parts.
+// What Train works with beside the run's own parts. What it points to is observed, and outlives the call.
 struct Training {
-  const Dataset* dataset = nullptr;  // that OpenBatches was given
+  const Dataset* dataset = nullptr;  // the one that OpenBatches was given
   TrainPosition position;            // where to start
-  DeviceInfo device;                 // what the run's device is
+  DeviceInfo device;                 // describes the run's device
   Evaluation* evaluation = nullptr;  // null: nothing is measured on the way
   std::vector<FeatureSource*> evaluation_teachers;
   TrainingPorts ports;
@@ -64,22 +64,24 @@ class TrainingRun {
   TrainingRun(const TrainingRun&) = delete;
   TrainingRun& operator=(const TrainingRun&) = delete;
 
-  // `teachers` outlive the run; only their request and width are looked at here. Errors as MakeModelParts.
+  // `teachers` outlive the run. Only their request and width are looked at here. The errors are those of
+  // MakeModelParts.
   absl::Status MakeModel(std::vector<FeatureSource*> teachers);
 
-  // `gang`, which outlives the run, has the setting's rank and size. The gang may be joined after MakeModel: by then
-  // all that can fail on one rank alone is done. Collective. Errors as MakeStepParts; Aborted: a member is gone.
+  // A collective. `gang` outlives the run and has the setting's rank and size. It may be joined after MakeModel,
+  // because by then everything is done that can fail on one rank alone. The errors are those of MakeStepParts; Aborted:
+  // a member is gone.
   absl::Status MakeStep(Gang* gang);
 
-  // Steps [start, last_step) of `dataset`, which outlives the run. Asks the teachers from now on. Errors as
-  // Loader::Open.
+  // Opens the steps [start, last_step) of `dataset`, which outlives the run. From now on the teachers are asked. The
+  // errors are those of Loader::Open.
   absl::Status OpenBatches(const Dataset* dataset, int64_t last_step, const LoaderPosition& start);
 
-  // As Trainer::Run, after all of the above. REQUIRES: the setting has a progress.
+  // Does what Trainer::Run does, after all of the above. REQUIRES: the setting has a progress.
   absl::StatusOr<TrainEnd> Train(const Training& training);
 
-  // `rows` black images in each view, under a mask as the job draws them, with features of zero: the shape of a
-  // micro-batch without its content. After MakeModel.
+  // A pass with the shape of a micro-batch and without its content: `rows` black images in each view, under a mask as
+  // the job draws it, with teacher features of zero. REQUIRES: MakeModel was called.
   ForwardPass BlankPass(int64_t rows) const;
 
   const JobSpec& spec() const { return setting_.spec; }
@@ -93,6 +95,7 @@ class TrainingRun {
   const ViewMaker views_;
   std::vector<FeatureSource*> teachers_;
   Gang* gang_ = nullptr;
+  // Destroyed from the last to the first: the pipeline ends before its loader, and the step before the model.
   ModelParts model_;
   StepParts step_;
   std::unique_ptr<Loader> loader_;

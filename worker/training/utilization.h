@@ -1,4 +1,4 @@
-// What a rank makes of its device, for its metrics. One thread.
+// What a rank makes of its device, for its metrics. It has no state that changes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,16 +10,20 @@
 
 namespace mimeo {
 
-// Of one step, as the rank's own clock saw it.
+// The times of one step, as the rank's own clock saw them. The waits and the communication are parts of the total.
 struct StepTime {
   absl::Duration total, data_wait, teacher_wait, communication;
 };
 
+// The arithmetic is counted from the job's spec and not measured, so a figure compares with those of other
+// implementations; parts that this one skips count as done (model/flops.h).
 class UtilizationMeter {
  public:
-  // `spec` is resolved; `num_ranks` share its global batch; `described` is the device that `device` is.
+  // `spec` is resolved, and `num_ranks` share its global batch. `described` describes the device that `device` is.
   UtilizationMeter(const JobSpec& spec, int num_ranks, const DeviceInfo& described, at::Device device);
 
+  // GFLOP/s are those of this rank's share of the global batch (model/flops.h), divided by the total time. A peak that
+  // is not known is 0 (model/device_peaks.h). Reads the device's memory statistics, which does not wait for the device.
   Utilization Of(const StepTime& time) const;
 
  private:
@@ -28,7 +32,7 @@ class UtilizationMeter {
   const double peak_gflop_per_second_;
 };
 
-// Most bytes held so far: of a GPU by libtorch's allocator, on a CPU by the process.
+// The most bytes that were ever held: on a GPU by libtorch's allocator, and on a CPU by the process.
 int64_t PeakMemoryBytes(at::Device device);
 
 }  // namespace mimeo
