@@ -1,9 +1,8 @@
 // mimeo: the command line of a person. Links no torch; what computes on this machine is the worker binary's work.
 #include <CLI/CLI.hpp>
-#include <sstream>
 
 #include "base/address.h"
-#include "base/print.h"
+#include "base/command_line.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "client/commands/commands.h"
@@ -37,14 +36,6 @@ int main(int argc, char** argv) {
   mimeo::AddDelete(&app, &invocation);
   mimeo::AddClusterVerbs(&app, &invocation);
   mimeo::AddToolVerbs(&app, &invocation);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out, errors;
-    const int code = app.exit(error, out, errors);
-    mimeo::Print(stdout, out.str());
-    mimeo::Print(stderr, errors.str());
-    return code == 0 ? mimeo::kDone : mimeo::kWrongRequest;
-  }
+  if (const auto code = mimeo::ParseCommandLine(&app, argc, argv); code.has_value()) return *code;
   return invocation.run ? invocation.run() : mimeo::kWrongRequest;
 }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/address.h"
 #include "base/clock.h"
+#include "base/command_line.h"
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
@@ -115,11 +116,7 @@ int Main(int argc, char** argv) {
   app.add_flag(
       "--repair", flags.repair,
       "no serving: makes a damaged --data_dir one that can be started, says what is lost, and keeps the damaged files");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto code = ParseCommandLine(&app, argc, argv); code.has_value()) return *code;
   const absl::Status done =
       flags.repair ? RepairStore(flags.data_dir, [](const std::string& line) { std::cout << line << std::endl; })
                    : Serve(flags);

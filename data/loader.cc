@@ -154,6 +154,7 @@ class PrefetchingLoader : public Loader {
       if (options_.progress != nullptr) options_.progress->Move();
       if (read.ok()) {
         work->batch.sample_ids[row] = sample;
+        work->batch.labels[row] = dataset_->label(sample);
         work->batch.keys[row] = reader_.KeyOf(work->epoch, sample);
         return absl::OkStatus();
       }
@@ -176,6 +177,7 @@ class PrefetchingLoader : public Loader {
         cursor_.step * spec_.data().global_batch() + (cursor_.micro * options_.num_ranks + options_.rank) * rows;
     work->bad.resize(rows);
     work->batch.sample_ids.assign(rows, -1);
+    work->batch.labels.assign(rows, -1);
     work->batch.keys.assign(rows, RandomKey(0));
     const DataSpec& data = spec_.data();
     for (const ViewSpec& view : EachView(spec_)) {

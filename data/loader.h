@@ -22,6 +22,8 @@ namespace mimeo {
 struct Batch {
   // B; what was really read: where a sample is bad, this is its replacement.
   std::vector<int64_t> sample_ids;
+  // B; the class of that sample, as Dataset::label says: -1 where it has none.
+  std::vector<int> labels;
   // B; key(seed).Fold("sample").Fold(epoch).Fold(sample). Masks and dropped branches are drawn from keys below these.
   std::vector<RandomKey> keys;
   // One tensor per view: contiguous uint8, with the job's channels and the view's own height and width.

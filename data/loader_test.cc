@@ -320,6 +320,28 @@ TEST_F(LoaderTest, TheSharedTargetIsTheEvaluationCropOfTheSampleInTheRow) {
   EXPECT_TRUE(BytesOf(All(Rank(0, 1, 11, 1))[0]) == BytesOf(batch));
 }
 
+TEST_F(LoaderTest, EachRowHasTheLabelOfTheSampleThatWasRead) {
+  WriteImages(5);  // in no class folder
+  for (const char* folder : {"cat", "dog", "owl"}) {
+    ASSERT_OK(MakeDirs(JoinPath(dir_.path(), folder)));
+    for (int i = 0; i < 6; ++i)
+      Write(absl::StrCat(folder, "/", i, ".png"), EncodePng({2, 2, std::vector<uint8_t>(12, 9)}));
+  }
+  Write("dog/3.png", "text named .png");
+  OpenDataset();
+  std::set<int> seen;
+  for (const Batch& batch : All(Rank(0, 1, 8, 8))) {
+    ASSERT_EQ(batch.labels.size(), 8u);
+    for (int row = 0; row < 8; ++row) {
+      const std::string name = dataset_->name(batch.sample_ids[row]);
+      const std::string folder = name.substr(0, name.find('/'));
+      EXPECT_EQ(batch.labels[row], folder == "cat" ? 0 : folder == "dog" ? 1 : folder == "owl" ? 2 : -1) << name;
+      seen.insert(batch.labels[row]);
+    }
+  }
+  EXPECT_EQ(seen, (std::set<int>{-1, 0, 1, 2}));
+}
+
 TEST_F(LoaderTest, ABadSampleIsReplacedByTheNextOfItsSlot) {
   WriteImages(24);
   OpenDataset();
@@ -383,6 +405,7 @@ TEST_F(LoaderTest, ARowForWhichTooManyAreBadHasNoSample) {
     EXPECT_FALSE(batches[0].complete);
     EXPECT_EQ(batches[0].bad_samples.size(), 8u);
     EXPECT_EQ(batches[0].sample_ids, std::vector<int64_t>(8, -1));
+    EXPECT_EQ(batches[0].labels, std::vector<int>(8, -1));
     EXPECT_FALSE(batches[1].complete);
     EXPECT_TRUE(batches[1].bad_samples.empty()) << "they were told already";
   }

@@ -256,7 +256,6 @@ TEST(SetFieldTest, SaysWhatIsWrongAndWhatThereIs) {
   }
 }
 
-// methods.md 1.3: Python's int(L * (1 - ratio)) in IEEE double.
 TEST(SetFieldTest, WhatIsNoTextIsRefusedAndWrittenOut) {
   JobSpec spec = Good();
   const auto refusal = [&](absl::string_view assignment) { return std::string(SetField(assignment, &spec).message()); };
@@ -267,6 +266,7 @@ TEST(SetFieldTest, WhatIsNoTextIsRefusedAndWrittenOut) {
   EXPECT_LT(refusal("seed=" + std::string(100000, 'x')).size(), 5000u);
 }
 
+// MAE counts by Python's int(L * (1 - ratio)), in IEEE double.
 TEST(NumVisibleTest, TruncatesAsMaeDoes) {
   const double hidden[] = {.4, .5, .6, .65, .7, .75, .8, .85, .9, .95};
   const std::map<int, std::vector<int>> visible = {{49, {29, 24, 19, 17, 14, 12, 9, 7, 4, 2}},

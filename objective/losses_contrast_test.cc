@@ -65,7 +65,6 @@ TEST(InfoNceTest, OfSomeAnchorsAgainstAllCandidates) {
   EXPECT_NEAR(InfoNce(rows, 0.2).item<double>(), InfoNceByLoops(rows, 0.2), 1e-12);
 }
 
-// methods.md, section 9, item 9.
 TEST(InfoNceTest, OfIdenticalRowsIsTheLogOfTheirNumberLessOne) {
   for (const int64_t batch : {1, 2, 7}) {
     const at::Tensor rows = UnitLength(at::full({2 * batch, 5}, 0.7, at::kDouble));

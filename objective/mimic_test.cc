@@ -182,7 +182,6 @@ TEST(MimicTest, GradientsOfADecoderAgainstFiniteDifferences) {
   }
 }
 
-// methods.md, section 9, item 10.
 TEST(MimicTest, IsZeroWhenTheStudentIsTheWhitenedTeacher) {
   const SmallModel model(Beside([](MimicSpec*) {}));
   ForwardPass pass = model.Forward({Images(2, 0)});

@@ -67,7 +67,7 @@ TEST(ObjectiveSumTest, TermsAreMeansOverViews) {
   }
 }
 
-// methods.md, section 9, item 8: no image's place in the batch matters.
+// No image's place in the batch matters.
 TEST(ObjectiveSumTest, APermutedBatchHasTheSameTermsAndStatistics) {
   JobSpec spec = PixelsAndMimic();
   AddInfoNce("views", 0.3, &spec);

@@ -95,7 +95,7 @@ TEST(ReconstructionTest, OfTwoMasksIsTheMeanOverThem) {
               (Against(model, pass, 0, Images(2, 0)) + Against(model, pass, 1, Images(2, 0))) / 2, 1e-12);
 }
 
-// methods.md, section 9, item 5: what is seen is no target.
+// What is seen is no target.
 TEST(ReconstructionTest, VisiblePixelsOfTheTargetDoNotMatter) {
   const SmallModel model(Pixels(TARGET_VIEW_SHARED));
   ForwardPass pass = model.Forward({Images(1, 0)});

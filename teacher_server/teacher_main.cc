@@ -15,6 +15,7 @@
 #include "base/address.h"
 #include "base/build_info.h"
 #include "base/clock.h"
+#include "base/command_line.h"
 #include "base/devices.h"
 #include "base/limits.h"
 #include "base/metrics_server.h"
@@ -25,6 +26,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "model/catch_torch.h"
+#include "model/compute_settings.h"
 #include "model/torch_device.h"
 #include "model/torch_version.h"
 #include "teacher_server/registration.h"
@@ -100,7 +102,7 @@ absl::StatusOr<Products> ChooseProducts(const std::string& precision, const Devi
 
 absl::Status Serve(const Flags& flags) {
   RETURN_IF_ERROR(Check(flags));
-  if (flags.threads > 0) at::set_num_threads(flags.threads);
+  SetUpCompute(flags.threads > 0 ? flags.threads : at::get_num_threads());
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device));
   const DeviceInfo& found = devices.front();
   ASSIGN_OR_RETURN(const Products products, ChooseProducts(flags.precision, found));
@@ -176,11 +178,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--threads", flags.threads, "compute threads; 0: all cores")->capture_default_str();
   app.add_option("--max_batch_images", flags.max_batch_images, "images in one forward pass")->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto code = ParseCommandLine(&app, argc, argv); code.has_value()) return *code;
   StartLogging("teacher_server");
   const absl::Status status = CatchTorch([&flags] { return Serve(flags); });
   if (status.ok()) return 0;

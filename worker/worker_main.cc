@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/find_binary.h"
+#include "base/print.h"
 #include "base/short_spin.h"
 #include "base/version.h"
 #include "worker/agent/agent_main.h"
@@ -58,7 +59,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   const bool asked = verb == "--help" || verb == "-h";
-  if (!asked && !verb.empty()) std::fprintf(stderr, "worker: no such verb: %s\n", verb.c_str());
+  if (!asked && !verb.empty()) mimeo::Print(stderr, "worker: no such verb: " + verb + "\n");
   std::fputs(kUsage, asked ? stdout : stderr);
   return asked ? 0 : 2;
 }

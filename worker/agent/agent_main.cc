@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/build_info.h"
 #include "base/clock.h"
+#include "base/command_line.h"
 #include "base/devices.h"
 #include "base/find_binary.h"
 #include "base/limits.h"
@@ -154,11 +155,7 @@ int RunAgent(int argc, char** argv) {
   CLI::App app("Runs the rank processes that the coordinator assigns to this host.", "worker agent");
   AddFlags(&app, &flags);
   app.set_version_flag("--version", VersionText());
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const auto code = ParseCommandLine(&app, argc, argv); code.has_value()) return *code;
   BlockStopSignals();
   StartLogging(absl::StrCat("worker.", flags.id));
   spdlog::info("{}", VersionText());

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/address.h"
+#include "base/command_line.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/progress.h"
@@ -51,7 +52,7 @@ int RunRank(int argc, char** argv) {
   app.add_option("--agent", agent_address, "unix:PATH of the agent's socket")->required();
   app.add_option("--coordinator", options.coordinator_address, "host:port")->required();
   app.add_option("--host", options.host, "the interface that other ranks reach");
-  CLI11_PARSE(app, argc, argv);
+  if (const auto code = ParseCommandLine(&app, argc, argv); code.has_value()) return *code;
   BlockStopSignals();  // the run looks for them
   const auto assignment = ReadAssignment(assignment_path);
   const absl::Status addresses = CheckAddresses(agent_address, options.coordinator_address);

@@ -3,32 +3,25 @@
 #include <ATen/Parallel.h>
 
 #include <cstdio>
-#include <iostream>
 #include <memory>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/command_line.h"
 #include "base/json_text.h"
 #include "base/print.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "model/catch_torch.h"
+#include "model/compute_settings.h"
 
 namespace mimeo {
 
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body) {
-  try {
-    app->parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream said;  // what is wrong is a part of the command line, which is bytes
-    const int code = app->exit(error, std::cout, said);
-    std::fputs(ToLines(said.str()).c_str(), stderr);
-    return code == 0 ? 0 : 2;
-  }
+  if (const auto code = ParseCommandLine(app, argc, argv); code.has_value()) return *code;
   StartLogging(app->get_name());
   const absl::Status status = CatchTorch([&] {
-    if (*threads > 0) at::set_num_threads(*threads);
+    SetUpCompute(*threads > 0 ? *threads : at::get_num_threads());
     return body();
   });
   if (status.ok()) return 0;

@@ -1,5 +1,5 @@
-// Objectives that mix samples, over a gang: W ranks are one rank on the concatenated contrast group (methods.md,
-// section 9, items 9 and 12). Ranks are threads here.
+// Objectives that mix samples, over a gang: W ranks are one rank on the concatenated contrast group.
+// Ranks are threads here.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/equal.h>

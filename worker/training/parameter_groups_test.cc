@@ -9,7 +9,7 @@
 namespace mimeo {
 namespace {
 
-// methods.md's golden values are MAE's: ViT-B with layer decay 0.65, ViT-L with 0.75.
+// As facebookresearch/mae's util/lr_decay.py computes them: ViT-B with layer decay 0.65, ViT-L with 0.75.
 TEST(RateScaleTest, IsMaesLayerDecay) {
   EXPECT_NEAR(RateScale("encoder.cls_token", 12, 0.65), 0.00369721, 1e-8);
   EXPECT_NEAR(RateScale("encoder.pos_embed", 12, 0.65), 0.00369721, 1e-8);
