@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace mimeo {
 namespace {
@@ -42,6 +43,20 @@ TEST(FeatureStatsTest, OrthogonalFeaturesFillTheSpace) {
   EXPECT_NEAR(Value(stats, "embedding_std"), std::sqrt(1.0 / 6 * (1 - 1.0 / 6)), 1e-12);
   EXPECT_NEAR(Value(stats, "alignment"), 0, 1e-12);
   EXPECT_EQ(Value(stats, "retrieval"), 1);
+}
+
+// A step whose features are absurd is skipped (limits::kNonFiniteStepsInARow): its statistics may not end the job
+// first.
+TEST(FeatureStatsTest, AbsurdFeaturesHaveStatisticsAllTheSame) {
+  const at::Tensor rows = at::sin(at::arange(6 * 12, at::kFloat)).view({6, 12});
+  for (const float absurd : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                             std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min()}) {
+    at::Tensor odd = rows.clone();
+    odd[2][3] = absurd;
+    const auto stats = FeatureStats({Of(odd), Of(rows)});
+    const double rank = Value(stats, "effective_rank");
+    EXPECT_TRUE(std::isfinite(absurd) ? rank >= 1 && rank <= 6.001 : std::isnan(rank)) << absurd << ": " << rank;
+  }
 }
 
 // Alignment, uniformity and retrieval of two views, number by number.

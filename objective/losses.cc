@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/l1_loss.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/linalg_eigvalsh.h>
@@ -109,6 +111,9 @@ at::Tensor Retrieval(const ContrastRows& rows) {
 at::Tensor EffectiveRank(const at::Tensor& rows_NE) {
   const at::Tensor rows = rows_NE.detach().to(at::kDouble);
   const at::Tensor gram = rows.size(0) < rows.size(1) ? at::matmul(rows, rows.t()) : at::matmul(rows.t(), rows);
+  // The decomposition throws at what is not finite, and a step with such features is to be skipped, not to end the job.
+  if (!at::isfinite(gram).all().item<bool>())
+    return at::full({}, std::numeric_limits<double>::quiet_NaN(), gram.options());
   const at::Tensor singular_E = at::linalg_eigvalsh(gram).clamp_min(0).sqrt();
   const at::Tensor share_E = singular_E / singular_E.sum().clamp_min(1e-12);
   return (-(share_E * share_E.clamp_min(1e-300).log()).sum()).exp();

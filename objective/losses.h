@@ -64,7 +64,7 @@ at::Tensor Retrieval(const ContrastRows& rows);
 
 // exp of the entropy of the singular values, normalised to the sum 1 (RankMe, arXiv 2210.02885): between 1 and the
 // smaller of N and E. It is computed in float64 from the smaller Gram matrix, of rows or of dimensions. A GPU waits for
-// the decomposition, so it is not for every step.
+// the decomposition, so it is not for every step. NaN of rows that are not finite.
 at::Tensor EffectiveRank(const at::Tensor& rows_NE);
 
 }  // namespace mimeo
