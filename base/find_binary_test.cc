@@ -43,6 +43,8 @@ TEST_F(FindBinaryTest, AnInstallationHasThemBesideEachOther) {
   EXPECT_EQ(Find("elsewhere/mimeo", "worker"), "nowhere");
   EXPECT_EQ(Find("mimeo", "worker"), "nowhere") << "a folder below is somebody else's";
   EXPECT_EQ(Find("share/mimeo", "worker"), "nowhere") << "and so is one next to it";
+  Make("usr/bin/tools/worker");
+  EXPECT_EQ(Find("usr/bin/mimeo", "worker"), "nowhere") << "not every folder of that name is a build tree's";
 }
 
 TEST_F(FindBinaryTest, MimeoBinDirComesFirst) {

@@ -27,6 +27,14 @@ TEST(WaitTest, AWaitLastsUntilTheClockSaysSo) {
   WaitFor(-absl::Seconds(1), &clock);
 }
 
+TEST(WaitTest, TheRealClockIsWaitedForToo) {
+  const absl::Time begin = Clock::Real()->Now();
+  WaitUntil(begin + absl::Milliseconds(20));
+  EXPECT_GE(Clock::Real()->Now(), begin + absl::Milliseconds(20));
+  WaitFor(absl::Milliseconds(20));
+  EXPECT_GE(Clock::Real()->Now(), begin + absl::Milliseconds(40));
+}
+
 TEST(WaitTest, WithoutAStopItLastsToItsEnd) {
   const absl::Time until = Clock::Real()->Now() + absl::Milliseconds(120);
   int asked = 0;

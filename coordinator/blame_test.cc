@@ -58,8 +58,12 @@ TEST(BlameTest, AJobsOwnFailuresAreTakenBack) {
   blame.Add("j2", On("w1"), 1, kNow);
   EXPECT_EQ(blame.ForgetJob("j1"), (std::set<std::string>{"w0", "w1"}));
   EXPECT_EQ(blame.Of("w0", kNow), 0);
+  EXPECT_EQ(blame.Newest("w0"), nullptr);
+  EXPECT_EQ(blame.RestsUntil("w0"), absl::InfinitePast());
   EXPECT_EQ(blame.Of("w1", kNow), 1);
   EXPECT_TRUE(blame.ForgetJob("j1").empty());
+  blame.ForgetWorker("w1");
+  EXPECT_EQ(blame.Of("w1", kNow), 0);
 }
 
 TEST(BlameTest, WhatIsRememberedIsBounded) {

@@ -163,6 +163,13 @@ TEST(ClusterSnapshotTest, RecordsThatContradictAreRefused) {
       EXPECT_THAT(twice.Restore(record), StatusIs(absl::StatusCode::kInvalidArgument, "is there twice"));
     }
   });
+  SnapshotRecord again;
+  again.mutable_job()->set_id("j2");
+  again.mutable_job()->set_sequence(99);
+  EXPECT_THAT(state.Restore(again), StatusIs(absl::StatusCode::kInvalidArgument, "job j2 is there twice"));
+  again.mutable_job()->set_id("j99");
+  again.mutable_job()->set_sequence(2);
+  EXPECT_THAT(state.Restore(again), StatusIs(absl::StatusCode::kInvalidArgument, "job number 2 is there twice"));
   EXPECT_THAT(state.Restore(SnapshotRecord()), StatusIs(absl::StatusCode::kInvalidArgument, "newer version"));
   SnapshotRecord odd;
   odd.mutable_job()->set_id("j9");

@@ -9,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "base/limits.h"
 #include "base/testing/status_matchers.h"
 #include "coordinator/testing/services_fixture.h"
@@ -41,7 +42,7 @@ class DeleteJobTest : public ServicesTest {
     request.add_evaluations()->set_step(step);
     return Call(cluster_.get(), &Cluster::Stub::ReportSteps, request).status();
   }
-  // A job that has run, with two checkpoints and metrics.
+  // A job that has run, with two checkpoints, metrics, and an upload that was not committed any more.
   std::string FinishedJob() {
     const std::string id = RunJob();
     EXPECT_OK(Report(id, 1));
@@ -51,6 +52,9 @@ class DeleteJobTest : public ServicesTest {
       EXPECT_OK(uploaded);
       EXPECT_OK(Commit(manifest));
     }
+    absl::Status uploaded;
+    Upload(id, 12, std::string(2000, 'u'), &uploaded);
+    EXPECT_OK(uploaded);
     EXPECT_OK(Heartbeat("w0", {Says(id, RANK_PHASE_COMPLETED, 9)}));
     EXPECT_EQ(Get(id)->state(), JOB_STATE_SUCCEEDED);
     return id;
@@ -78,6 +82,22 @@ class DeleteJobTest : public ServicesTest {
       request.set_page_token(page->next_page_token());
     } while (!request.page_token().empty());
     return ids;
+  }
+  // Somebody waits at `core` for news of the job while it is deleted, and hears of it long before the wait would end.
+  void ExpectTheWaitEnds(CoordinatorCore* core, const std::string& id) {
+    ASSERT_OK_AND_ASSIGN(const auto seen, core->AwaitJob(id, 0, absl::InfinitePast()));
+    const absl::Time begin = Clock::Real()->Now();
+    absl::Status ended;
+    absl::Notification begun;
+    std::thread waiter([&] {
+      begun.Notify();
+      ended = core->AwaitJob(id, seen.version, begin + absl::Seconds(20)).status();
+    });
+    begun.WaitForNotification();
+    EXPECT_OK(core->DeleteJob(id));
+    waiter.join();
+    EXPECT_THAT(ended, StatusIs(kNotFound, id));
+    EXPECT_LT(Clock::Real()->Now() - begin, absl::Seconds(15));
   }
   // How a stream of the job's numbers ends.
   absl::Status ReadMetrics(const std::string& id, bool follow) {
@@ -158,13 +178,25 @@ TEST_F(DeleteJobTest, ListsPassOverTheHoles) {
 TEST_F(DeleteJobTest, WhoeverWaitsForItHearsThatItIsGone) {
   ASSERT_OK(Submit(testing::ScriptJob(1), "first"));
   ASSERT_OK(Control("j1", WANT_CANCEL));
-  ASSERT_OK_AND_ASSIGN(const auto seen, core_.AwaitJob("j1", 0, absl::InfinitePast()));
-  absl::Status ended;
-  std::thread waiter(
-      [&] { ended = core_.AwaitJob("j1", seen.version, Clock::Real()->Now() + absl::Seconds(20)).status(); });
-  EXPECT_OK(Delete("j1"));
-  waiter.join();
-  EXPECT_THAT(ended, StatusIs(kNotFound, "j1"));
+  ExpectTheWaitEnds(&core_, "j1");
+}
+
+// That one has not counted any change of the job yet.
+TEST_F(DeleteJobTest, WhoeverWaitsForItAtTheNextCoordinatorHearsItToo) {
+  ASSERT_OK(Submit(testing::ScriptJob(1), "first"));
+  ASSERT_OK(Control("j1", WANT_CANCEL));
+  CoordinatorCore next(store_.get(), Clock::Real(), &metrics_, SchedulerOptions());
+  ASSERT_OK(next.Recover());
+  ExpectTheWaitEnds(&next, "j1");
+}
+
+TEST_F(DeleteJobTest, AManifestThatCannotBeReadKeepsNothingBack) {
+  const std::string id = FinishedJob();
+  WriteBatch batch;
+  for (const int64_t step : {5, 9}) batch.puts.push_back({Family::kManifests, ManifestKey(id, step), "caf\xe9"});
+  ASSERT_OK(store_->Write(batch, Durability::kSynced));
+  EXPECT_OK(Delete(id));
+  EXPECT_EQ(KeysOf(id), 0);
 }
 
 }  // namespace

@@ -57,6 +57,26 @@ TEST(JobQueueTest, WhatIsTooLargeHoldsNobodyUpUntilThereIsRoom) {
   EXPECT_EQ(First(queue), "j2");
 }
 
+TEST(JobQueueTest, EachDeviceAndPrecisionHasItsOwnRoom) {
+  JobQueue queue;
+  JobInfo cuda = Job(1, 2), cpu = Job(2, 2), half = Job(3, 2);
+  cuda.spec.mutable_resources()->set_device(DEVICE_CUDA);
+  cpu.spec.mutable_resources()->set_device(DEVICE_CPU);
+  half.spec.mutable_resources()->set_precision(PRECISION_BF16);
+  for (const JobInfo& job : {cuda, cpu, half, Job(4, 2)}) queue.Add(job);
+  EXPECT_EQ(First(queue), "");
+  queue.SetCapacity(DEVICE_AUTO, PRECISION_FP32, 8);
+  EXPECT_EQ(First(queue), "j4");
+  queue.SetCapacity(DEVICE_AUTO, PRECISION_BF16, 2);
+  EXPECT_EQ(First(queue), "j3");
+  queue.SetCapacity(DEVICE_CPU, PRECISION_FP32, 2);
+  EXPECT_EQ(First(queue), "j2");
+  queue.SetCapacity(DEVICE_CUDA, PRECISION_BF16, 2);
+  EXPECT_EQ(First(queue), "j2");
+  queue.SetCapacity(DEVICE_CUDA, PRECISION_FP32, 2);
+  EXPECT_EQ(First(queue), "j1");
+}
+
 TEST(JobQueueTest, AJobWithoutItsTeachersHoldsNobodyUp) {
   JobQueue queue;
   queue.SetCapacity(DEVICE_AUTO, PRECISION_FP32, 8);

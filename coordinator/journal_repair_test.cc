@@ -134,6 +134,9 @@ TEST(JournalRepairTest, WithoutALostCheckpointTheJobGoesOnFromTheOneBefore) {
   EXPECT_EQ(job.resume_step, 5);
   EXPECT_THAT(job.checkpoint_steps, ElementsAre(5));
   EXPECT_EQ(job.state, JOB_STATE_RUNNING);
+  Event placed;
+  ASSERT_TRUE(placed.ParseFromString(mended.entries.back()));
+  EXPECT_EQ(placed.gang_placed().resume_step(), 5) << "what is written says so too";
 }
 
 TEST(JournalRepairTest, AJobIdFromNowhereMakesNoJobs) {
@@ -171,6 +174,30 @@ TEST(JournalRepairTest, OfADamagedSnapshotTheReadableRecordsAreKeptAndTheLossIsS
   EXPECT_EQ(mended.state.jobs().at("j2").state, JOB_STATE_RUNNING);
   EXPECT_EQ(mended.state.NextJobId(), "j3");
   EXPECT_EQ(mended.snapshot.size(), found.snapshot.size() - 1);
+}
+
+// The counts are its first record. A job's id must not be given again.
+TEST(JournalRepairTest, WithoutItsCountsTheNextJobComesBehindThoseThatAreThere) {
+  FoundJournal found = WithSnapshot({Submitted(1), Submitted(2), Submitted(3)}, {Submitted(4)});
+  found.snapshot[0].bytes = absl::DataLossError("a checksum does not match");
+  const MendedJournal mended = MendJournal(found, {});
+  EXPECT_THAT(SetAside(mended), ElementsAre("record 1 unreadable: a checksum does not match"));
+  EXPECT_TRUE(mended.changes.empty());
+  for (const char* const id : {"j1", "j2", "j3", "j4"}) {
+    EXPECT_EQ(mended.state.jobs().at(id).state, JOB_STATE_PENDING) << id;
+  }
+  EXPECT_EQ(mended.state.NextJobId(), "j5");
+}
+
+TEST(JournalRepairTest, AGangOfTheSnapshotThatBeganFromAnotherCheckpointStays) {
+  const FoundJournal found =
+      WithSnapshot({Submitted(1), Worker(), Placed("j1", 1), Committed("j1", 1, 3), Committed("j1", 1, 5),
+                    Committed("j1", 1, 9), Ended("j1", 1), Placed("j1", 2, 3)},
+                   {});
+  const MendedJournal mended = MendJournal(found, {{"j1", 9}});
+  EXPECT_TRUE(mended.changes.empty());
+  EXPECT_THAT(mended.state.jobs().at("j1").checkpoint_steps, ElementsAre(3, 5));
+  EXPECT_EQ(mended.state.jobs().at("j1").resume_step, 3);
 }
 
 TEST(JournalRepairTest, ALostCheckpointOfTheSnapshotIsForgotten) {

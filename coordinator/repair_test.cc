@@ -157,6 +157,17 @@ TEST_F(RepairTest, ADamagedLogCostsTheDamagedEntryAndSaysWhich) {
   EXPECT_THAT(Said(), HasSubstr("is not damaged")) << "once is enough";
 }
 
+TEST_F(RepairTest, ASecondDamageLeavesWhatWasPutAsideForTheFirst) {
+  for (const char* const kept : {"/damaged-1", "/damaged-2"}) {
+    Flip(Files(".log").back(), 0.5);
+    ASSERT_OK(Repaired());
+    EXPECT_THAT(Said(), HasSubstr(kept));
+    EXPECT_TRUE(FileExists(state_ + kept + "/CURRENT"));
+    WithScript([&](ClusterScript* script) { script->Run("submit j41 ranks=1"); });
+  }
+  EXPECT_TRUE(FileExists(state_ + "/damaged-1/REPAIR"));
+}
+
 TEST_F(RepairTest, AnEntryThatIsNoEventIsSetAsideWithItsBytes) {
   {
     ASSERT_OK_AND_ASSIGN(const auto store, OpenRocksDbStore({state_}));

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 
@@ -78,13 +79,22 @@ TEST(SpreadOverTest, TheOrderOfFilesChoosesNothing) {
   }
 }
 
-// With fewer places than classes of one size, it is not the first classes that get them.
+// With fewer places than classes of one size, no class is given two, and those are given one whose image has the
+// smallest hash: neither the first classes, nor whichever a sort of equals brings to the front.
 TEST(SpreadOverTest, FewPlacesGoToClassesByHashToo) {
   Items items;
   for (int label = 0; label < 20; ++label) items.Add(label, 5);
-  const std::map<int, int> counts = items.CountsOf(SpreadOver(items.labels, items.names, 10));
-  EXPECT_THAT(counts, SizeIs(10)) << "no class twice";
-  EXPECT_GT(counts.rbegin()->first, 10);
+  std::map<std::string, std::string> of_class;  // the smallest hash of each, and its name
+  for (size_t i = 0; i < items.names.size(); i += 5) {
+    std::map<std::string, std::string> hashes;
+    for (size_t j = i; j < i + 5; ++j) hashes[Sha256(items.names[j])] = items.names[j];
+    of_class.insert(*hashes.begin());
+  }
+  for (const size_t most : {1u, 10u, 19u}) {
+    std::set<std::string> expected;
+    for (auto item = of_class.begin(); expected.size() < most; ++item) expected.insert(item->second);
+    EXPECT_EQ(items.NamesOf(SpreadOver(items.labels, items.names, static_cast<int64_t>(most))), expected) << most;
+  }
 }
 
 TEST(SpreadOverTest, WithinAClassItIsNotTheFirstEither) {

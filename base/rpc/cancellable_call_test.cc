@@ -75,6 +75,8 @@ TEST_F(CancellableCallTest, ItReturnsWhatTheCallReturns) {
   EXPECT_OK(call_.Run(kLong, WhenAway::kFail, [](grpc::ClientContext*) { return absl::OkStatus(); }));
   EXPECT_THAT(call_.Run(kLong, WhenAway::kFail, [](grpc::ClientContext*) { return absl::DataLossError("bent"); }),
               StatusIs(absl::StatusCode::kDataLoss, "bent"));
+  call_.Interrupt();  // none is in progress any more: their contexts are gone
+  call_.Cancel();
 }
 
 }  // namespace

@@ -47,6 +47,16 @@ TEST(EncodableTest, OnlyTheTextsAtFaultAreLost) {
   EXPECT_NE(kept.message().find("could not be sent"), std::string::npos);
 }
 
+TEST(EncodableTest, OddTextsOfItsTeachersCostTheTeachersAlone) {
+  RankStatus rank = Rank(0, "fine");
+  rank.add_teachers()->set_name("caf\xe9");
+  const RankStatus kept = Encodable(rank);
+  RankStatus read;
+  EXPECT_TRUE(read.ParseFromString(kept.SerializeAsString()));
+  EXPECT_EQ(kept.teachers_size(), 0);
+  EXPECT_EQ(kept.phase(), RANK_PHASE_FAILED);
+}
+
 TEST(CoordinatorSessionTest, AStatusThatCannotBeEncodedCostsNoHeartbeatAndHidesNoOther) {
   testing::FakeCluster cluster;
   CoordinatorSession session(ChannelOptions(), cluster.address(), Identity());
@@ -54,12 +64,29 @@ TEST(CoordinatorSessionTest, AStatusThatCannotBeEncodedCostsNoHeartbeatAndHidesN
   const auto heard =
       cluster.AwaitHeartbeat("both", [](const HeartbeatRequest& request) { return request.ranks_size() == 2; });
   ASSERT_EQ(heard.ranks_size(), 2);
+  EXPECT_EQ(heard.worker_id(), "w0");
+  EXPECT_EQ(heard.incarnation(), "1");
   EXPECT_EQ(heard.ranks(0).phase(), RANK_PHASE_FAILED);
   EXPECT_NE(heard.ranks(0).message().find("could not be sent"), std::string::npos) << heard.ShortDebugString();
   EXPECT_EQ(heard.ranks(1).message(), "out of luck");
   EXPECT_OK(session.Leave({Rank(0, "caf\xe9")}));
   ASSERT_EQ(cluster.goodbyes().size(), 1u);
   EXPECT_EQ(cluster.goodbyes()[0].incarnation(), "1");
+}
+
+TEST(CoordinatorSessionTest, EachRankOfAnOrderIsToldAndRankZeroNotWhereItsOwnStoreIs) {
+  testing::FakeCluster cluster;
+  std::vector<GangAssignment> given(2);
+  for (GangAssignment& assignment : given) assignment.set_store_address("127.0.0.1:4242");
+  given[1].set_rank(1);
+  cluster.Assign(given);
+  CoordinatorSession session(ChannelOptions(), cluster.address(), Identity());
+  ASSERT_OK_AND_ASSIGN(const std::vector<GangAssignment> heard, session.Beat({}, /*leaving=*/false));
+  ASSERT_EQ(heard.size(), 2u);
+  EXPECT_EQ(heard[0].rank(), 0);
+  EXPECT_EQ(heard[0].store_address(), "");
+  EXPECT_EQ(heard[1].rank(), 1);
+  EXPECT_EQ(heard[1].store_address(), "127.0.0.1:4242");
 }
 
 TEST(CoordinatorSessionTest, AWorkerThatWasNeverHeardOfSaysNoGoodbye) {

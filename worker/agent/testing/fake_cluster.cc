@@ -73,6 +73,7 @@ grpc::Status FakeCluster::Heartbeat(grpc::ServerContext*, const HeartbeatRequest
   for (const GangAssignment& assignment : assignments_) {
     GangOrder* order = reply->add_gangs();
     *order->mutable_common() = assignment;
+    order->mutable_common()->clear_rank();  // it is common to all ranks of the order
     order->add_ranks(assignment.rank());
   }
   return grpc::Status::OK;
