@@ -23,9 +23,9 @@ void Print(std::FILE* out, absl::string_view bytes);
 
 // How far something has come: on a terminal one line that is redrawn in place and cut to its width, elsewhere a plain
 // line each time. `out` outlives this.
-class ProgressLine {
+class RedrawnLine {
  public:
-  explicit ProgressLine(std::FILE* out);
+  explicit RedrawnLine(std::FILE* out);
 
   bool terminal() const { return terminal_; }
   void Show(absl::string_view bytes);

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "client/progress.h"
+#include "client/job_bar.h"
 #include "proto/coordinator.pb.h"
 
 namespace mimeo {
@@ -35,6 +35,6 @@ struct FollowOptions {
 // Follows the job until it has ended or is paused, by a person or because a person must mend something. NotFound: there
 // is no such job. Unavailable: nobody answers, or nobody has answered for `patience`.
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
-                                   Progress* progress, const FollowOptions& options);
+                                   JobBar* bar, const FollowOptions& options);
 
 }  // namespace mimeo

@@ -9,7 +9,7 @@
 
 namespace mimeo {
 
-struct Series {
+struct Curve {
   std::string name;
   std::vector<std::pair<double, double>> points;  // x ascending; not finite ones are left out
 };
@@ -19,6 +19,6 @@ std::string EscapeHtml(absl::string_view bytes);
 
 // A chart with numbers at the ends of its axes, and a legend where there is more than one series. At most about 500
 // points of each series are drawn, and the last one always is. Empty when there is nothing to draw.
-std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series);
+std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Curve>& series);
 
 }  // namespace mimeo

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "client/run/local_cluster.h"
+#include "client/run/run_cluster.h"
 #include "client/run/run_command.h"
 #include "proto/job.pb.h"
 
@@ -17,7 +17,7 @@ struct RunPlan {
   std::string out;   // absolute
   JobSpec spec;      // resolved; paths are absolute, for workers have another working directory
   std::string text;  // of the spec
-  LocalClusterOptions cluster;
+  RunClusterOptions cluster;
 };
 
 // InvalidArgument: all problems of the recipe, of --set, of paths and of teachers at once, one in each line.

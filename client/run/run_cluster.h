@@ -26,18 +26,18 @@ struct CoreShares {
 // wait.
 CoreShares ShareCores(int cores, int workers, int teachers);
 
-struct LocalClusterOptions {
+struct RunClusterOptions {
   std::string dir;  // State and sockets go into cluster/ below it, logs into logs/.
   CoreShares shares;
   std::vector<std::pair<std::string, std::string>> teachers;  // name, weights
 };
 
-class LocalCluster {
+class RunCluster {
  public:
   // Starts all processes and waits until each has announced itself. An error names the process that did not, with the
   // last lines of its log, and then nothing runs.
-  static absl::StatusOr<std::unique_ptr<LocalCluster>> Start(const LocalClusterOptions& options);
-  ~LocalCluster();  // Stop()
+  static absl::StatusOr<std::unique_ptr<RunCluster>> Start(const RunClusterOptions& options);
+  ~RunCluster();  // Stop()
 
   const std::string& address() const { return address_; }  // the coordinator's
   // Internal when a process has ended: names it, says how it ended, and has the last lines of its log.
@@ -51,12 +51,12 @@ class LocalCluster {
     std::string log;
     std::unique_ptr<Subprocess> process;
   };
-  explicit LocalCluster(const LocalClusterOptions& options) : options_(options) {}
+  explicit RunCluster(const RunClusterOptions& options) : options_(options) {}
   absl::Status StartAll();
   // Starts `argv` and returns the address that it announces ("" where it has none).
   absl::StatusOr<std::string> StartChild(const std::string& name, std::vector<std::string> argv);
 
-  const LocalClusterOptions options_;
+  const RunClusterOptions options_;
   std::string address_;
   std::vector<Child> children_;
 };

@@ -23,9 +23,9 @@ std::string WaitText(const Job& job);
 // may be null. `width` is that of the bar, in characters.
 std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width);
 
-class Progress {
+class JobBar {
  public:
-  explicit Progress(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
+  explicit JobBar(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
 
   // Shows the job as it is now. `newest` has the numbers of its newest step, or is null.
   void Show(const Job& job, const StepMetrics* newest);
@@ -36,7 +36,7 @@ class Progress {
   absl::Duration Left(const Job& job);
   bool IsNews(const Job& job);
 
-  ProgressLine line_;
+  RedrawnLine line_;
   Clock* const clock_;
   absl::Time last_line_ = absl::InfinitePast();
   int64_t last_step_ = -1;
