@@ -26,7 +26,7 @@ struct GangReport {
   std::vector<WorkerFailure>
       moves_from;  // its workers that did not see the data: why it was told to stop, if nobody asked
 
-  bool Progressed(const JobInfo& job) const { return step > job.resume_step; }
+  bool Advanced(const JobInfo& job) const { return step > job.resume_step; }
 };
 
 // Where ranks of a gang wait for their data, which another host may see. (For a teacher all hosts wait alike.)

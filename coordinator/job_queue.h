@@ -17,16 +17,16 @@
 namespace mimeo {
 
 // Where a job stands: the smaller is served first. Higher priority first; first come, first served within one.
-struct QueuePlace {
+struct QueuePosition {
   int64_t minus_priority = 0;
   int64_t sequence = 0;
   std::string job_id;
 };
-inline bool operator<(const QueuePlace& a, const QueuePlace& b) {
+inline bool operator<(const QueuePosition& a, const QueuePosition& b) {
   return std::tie(a.minus_priority, a.sequence) < std::tie(b.minus_priority, b.sequence);
 }
-inline bool operator==(const QueuePlace& a, const QueuePlace& b) { return a.sequence == b.sequence; }
-QueuePlace PlaceOf(const JobInfo& job);
+inline bool operator==(const QueuePosition& a, const QueuePosition& b) { return a.sequence == b.sequence; }
+QueuePosition PositionOf(const JobInfo& job);
 
 class JobQueue {
  public:
@@ -43,7 +43,7 @@ class JobQueue {
 
   // The first job that only slots are missing to. Null when there is none: what waits for a teacher, or for workers
   // that are not there, holds nobody up.
-  const QueuePlace* First() const { return heads_.empty() ? nullptr : &heads_.begin()->first; }
+  const QueuePosition* First() const { return heads_.empty() ? nullptr : &heads_.begin()->first; }
 
  private:
   struct Shape {
@@ -58,17 +58,17 @@ class JobQueue {
              std::tie(b.device, b.precision, b.num_ranks, b.teachers);
     }
   };
-  using Line = std::set<QueuePlace>;  // of one shape
+  using Line = std::set<QueuePosition>;  // of one shape
   using Lines = std::map<Shape, Line, ShapeOrder>;
 
   bool CouldRun(const Shape& shape) const;
   // Puts the foremost job of the line among the heads, or takes it from there, after the line or the shape's chances
   // have changed.
-  void SetHead(const Shape& shape, const Line& line, const QueuePlace* head_before);
+  void SetHead(const Shape& shape, const Line& line, const QueuePosition* head_before);
 
   Lines lines_;
-  std::map<std::string, std::pair<Lines::iterator, QueuePlace>> shapes_of_;  // by job
-  std::map<QueuePlace, const Shape*> heads_;                               // the foremost of each shape that could run
+  std::map<std::string, std::pair<Lines::iterator, QueuePosition>> shapes_of_;  // by job
+  std::map<QueuePosition, const Shape*> heads_;                            // the foremost of each shape that could run
   std::map<std::string, std::set<const Lines::value_type*>> shapes_with_;  // by teacher
   std::map<std::pair<Device, Precision>, int> capacity_;
   std::set<std::string> teachers_;  // available

@@ -46,9 +46,9 @@ class Scheduler {
   // Begins to listen: nobody was silent before. Call once, when the state is what a replay made of it.
   void Begin(absl::Time now);
 
-  // `event` was applied to the state. `progressed`: of a GangEnded, whether the gang had trained a step beyond where it
+  // `event` was applied to the state. `advanced`: of a GangEnded, whether the gang had trained a step beyond where it
   // began.
-  void Applied(const Event& event, absl::Time now, bool progressed = false);
+  void Applied(const Event& event, absl::Time now, bool advanced = false);
 
   // Somebody was heard. True: there may be something new to decide. REQUIRES: it is registered.
   bool HearWorker(const std::string& id, absl::Time now, bool leaving = false);
@@ -104,8 +104,8 @@ class Scheduler {
   // What is remembered of a job's failures beside its state.
   struct Trouble {
     absl::Time failed_at;
-    bool progressed = false;  // the newest gang
-    bool trained = false;     // any of them
+    bool advanced = false;  // the newest gang
+    bool trained = false;   // any of them
     std::set<std::string>
         avoided;    // workers where it failed without getting on, until a new checkpoint or a person forgives
     int moves = 0;  // in a row, away from where its data were not seen
@@ -132,7 +132,7 @@ class Scheduler {
   bool FitsWithout(const JobInfo& job, const std::set<std::string>& workers) const;
   const std::set<std::string>& Avoided(const JobInfo& job) const;
   std::set<std::string> AvoidedAfterMove(const JobInfo& job, const std::vector<WorkerFailure>& from) const;
-  void NoteFailure(const GangEnded& ended, absl::Time now, bool progressed);
+  void NoteFailure(const GangEnded& ended, absl::Time now, bool advanced);
   void NoteMove(const GangEnded& ended, absl::Time now);
   void ForgetBlame(const JobInfo& job, absl::Time now);
   void ForgetDataWait(const std::string& job_id);
@@ -193,7 +193,7 @@ class Scheduler {
   std::map<std::string, absl::Time> later_until_;       // by job
   bool look_elsewhere_ = false;                         // there are more slots than when those were put off
   std::set<std::string> unsettled_;                     // jobs that end, or pause, or whose gang ends
-  std::set<QueuePlace> lost_;                           // jobs whose gang has an expired worker
+  std::set<QueuePosition> lost_;                        // jobs whose gang has an expired worker
   std::set<std::string> keeps_too_many_;                // jobs with more checkpoints than they keep
   std::map<std::string, std::set<std::string>> gangs_;  // job -> its gang's workers
   absl::flat_hash_set<std::string> unfinished_;         // jobs

@@ -14,12 +14,12 @@ class StreamLimit {
   explicit StreamLimit(int limit) : limit_(limit) {}
 
   // A stream's place, for as long as it lives.
-  class Place {
+  class OpenStream {
    public:
-    explicit Place(StreamLimit* limit) : limit_(limit), taken_(limit->streams_.fetch_add(1) < limit->limit_) {}
-    ~Place() { limit_->streams_.fetch_sub(1); }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+    explicit OpenStream(StreamLimit* limit) : limit_(limit), taken_(limit->streams_.fetch_add(1) < limit->limit_) {}
+    ~OpenStream() { limit_->streams_.fetch_sub(1); }
+    OpenStream(const OpenStream&) = delete;
+    OpenStream& operator=(const OpenStream&) = delete;
 
     // ResourceExhausted: all places were taken.
     absl::Status status() const {
