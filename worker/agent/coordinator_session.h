@@ -31,7 +31,7 @@ class CoordinatorSession {
   // good. `leaving`: the agent was told to stop; it does not wait long for an answer then.
   absl::StatusOr<std::vector<GangAssignment>> Beat(const std::vector<RankStatus>& ranks, bool leaving);
   // The worker's slots are gone at once. Does not wait long either. Nothing is said where nobody knows this worker.
-  absl::Status Leave(const std::vector<RankStatus>& ranks);
+  absl::Status LeaveCluster(const std::vector<RankStatus>& ranks);
 
   // Any thread. Ends the call in progress.
   void Interrupt() { call_.Interrupt(); }

@@ -75,7 +75,7 @@ class RankTable {
   // A heartbeat's reply: every rank that should run now. What is not named is killed.
   void Assign(const std::vector<GangAssignment>& assignments);
   // The agent was told to stop: nothing more is started, and what runs is told to take a checkpoint and end.
-  void Leave();
+  void StopAfterCheckpoint();
   // Nothing more is started, and what runs is killed.
   void Shutdown();
 
