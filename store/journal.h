@@ -1,5 +1,6 @@
-// The cluster's events in the order in which they happened, durable; and, once there are many, a snapshot of what the
-// first of them led to, in their place. Thread-compatible: one writer.
+// The journal: every event of the cluster in the order in which they happened, on disk. When there are many, a snapshot
+// of what the first of them led to takes their place. The coordinator is its one owner. Thread-compatible: there is one
+// writer, and the caller's lock orders the calls.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +16,25 @@
 
 namespace mimeo {
 
-// The event of an entry's bytes. DataLoss: they are none.
+// The event that the bytes of an entry hold. DataLoss: they hold none.
 absl::StatusOr<Event> ParseEvent(absl::string_view bytes);
 
-// The state after the first `entries` events, in records that only the owner of the state reads.
+// The state of the cluster after the first `entries` events, in records. The journal does not look into them: it keeps
+// them in their order, and only the owner of the state can read them.
 struct JournalSnapshot {
   int64_t entries = 0;  // 0: there is no snapshot
   std::vector<std::string> records;
 };
 
-// The newest snapshot in `store`. DataLoss: it is damaged; says of which entries it is, and what is wrong with it.
+// The newest snapshot in `store`, or one of 0 entries when there is none. DataLoss: it is damaged. The error says how
+// many entries it stands for, and what is wrong with it.
 absl::StatusOr<JournalSnapshot> ReadSnapshot(const KeyValueStore& store);
 
-// The puts of a snapshot.
+// The write that stores a snapshot.
 WriteBatch SnapshotBatch(const JournalSnapshot& snapshot);
 
-// How long the journal behind its snapshot may grow: as many entries, or as many bytes, whatever comes first. It may
-// grow as long as the snapshot in any case, so that writing snapshots costs no more than writing events.
+// How long the journal behind its snapshot may grow, in entries and in bytes, whichever comes first. In any case it may
+// grow to as many bytes as the snapshot has, so that the snapshots together never cost more writing than the events.
 struct JournalBounds {
   int64_t entries = 10000;
   int64_t bytes = 16 << 20;
@@ -39,26 +42,33 @@ struct JournalBounds {
 
 class Journal {
  public:
+  // `store` must outlive the journal. Call Replay next.
   explicit Journal(KeyValueStore* store, const JournalBounds& bounds = {}) : store_(store), bounds_(bounds) {}
 
-  // The snapshot, if there is one, then every event behind it, in order. DataLoss: an entry is missing or cannot be
-  // read (names its number), or the snapshot is damaged. Who leaves out `load` takes no snapshot: there must be none.
+  // Calls `load` with the snapshot, if there is one, and then `apply` with every event behind it, in order. The first
+  // error that one of them returns ends the replay and is returned with the number of the entry. DataLoss: an entry is
+  // missing or cannot be read, or the snapshot is damaged. A caller that passes no `load` can read a journal without a
+  // snapshot only; else it gets Unimplemented.
   absl::Status Replay(absl::FunctionRef<absl::Status(const Event&)> apply,
                       absl::FunctionRef<absl::Status(const JournalSnapshot&)> load = RefuseSnapshot);
 
-  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event). InvalidArgument: the event
-  // would not be read back as it is (names the field). REQUIRES: Replay was called. After an error the event is not in
-  // the journal.
+  // Adds an event, and blocks until the disk has it: after OK it survives a crash of the machine. `extra` is written in
+  // the same atomic write, such as a manifest with its event: both are there or none. After an error neither is, and
+  // the caller may try again. InvalidArgument: the event could not be read back as it is; the error names the field.
+  // ResourceExhausted: the disk is full. REQUIRES: Replay was called.
   absl::Status Append(const Event& event, const WriteBatch& extra = {});
 
-  // The journal has grown beyond its bounds: Cut should be called. After a Cut that failed, not at once again.
+  // Whether the journal has grown beyond its bounds, so that Cut should be called. After a Cut that failed it returns
+  // false for some events more, so that a full disk is not asked for room with each event.
   bool IsLong() const;
 
-  // Puts `records`, the state after all events so far, in the place of these events. Durable and whole when OK; after
-  // an error the journal is as it was. REQUIRES: Replay was called.
+  // Puts a snapshot in the place of all events so far. `records` must be the state after them. It is one synced write:
+  // after OK the snapshot is on disk as a whole, and after an error the journal is as it was. REQUIRES: Replay was
+  // called.
   absl::Status Cut(std::vector<std::string> records);
 
-  int64_t size() const { return next_; }  // events that ever were
+  // How many events there ever were, with those that a snapshot stands for.
+  int64_t size() const { return next_; }
 
  private:
   static absl::Status RefuseSnapshot(const JournalSnapshot& snapshot);
