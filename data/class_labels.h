@@ -1,4 +1,4 @@
-// Labels of samples: from their texts to indices of classes. Pure.
+// Labels of samples, as WebDataset's tars hold them: each label is a text, and becomes the index of a class. Pure.
 #pragma once
 
 #include <map>
@@ -11,21 +11,25 @@
 
 namespace mimeo {
 
-// WebDataset's key of a member: its path up to the first dot of its last part.
+// The key that the members of one sample share, in WebDataset's sense: the path up to the first dot of its last part.
+// For "a/b.c/x.seg.png" it is "a/b.c/x".
 absl::string_view SampleKey(absl::string_view member);
 
-// Label text by key, from the .cls members (the text) and the .json members ("label" or "cls": a string or an integer).
-// Members without a label are left out. InvalidArgument: a .json that does not parse (names it).
+// The text of each label by its key. A .cls member is the text itself. A .json member has it in its field "label" or
+// "cls", as a string or a whole number. A key without a label is left out. `path` is the name of the tar, for the
+// error. InvalidArgument: a .json member is no JSON; the error names it.
 using LabelTexts = std::map<std::string, std::string>;
 absl::StatusOr<LabelTexts> ReadLabelTexts(const std::string& path, const std::vector<TarMember>& members);
 
-// The classes of a data set. Where every label is a number below 100,000, class i is number i, so that two splits agree
-// though one lacks a class; else classes are the distinct texts in byte order.
+// The classes of a data set. Where every label is a number below 100,000, the number is the index of the class. So two
+// splits of a data set agree on the classes even if one of them lacks a class. Otherwise the classes are the different
+// texts, in the order of their bytes.
 class ClassIndex {
  public:
-  // One text per sample; empty: none.
+  // The label of each sample, or an empty text for a sample without one.
   explicit ClassIndex(const std::vector<std::string>& texts);
-  int IndexOf(const std::string& text) const;  // -1 for an empty text
+  // The index of the class of this label, or -1 for an empty text and for a label that was not among `texts`.
+  int IndexOf(const std::string& text) const;
   const std::vector<std::string>& names() const { return names_; }
 
  private:

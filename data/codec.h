@@ -1,7 +1,8 @@
-// The three image formats, each by its own library: what data/decode.cc chooses between. Pure.
+// The decoders of the three image formats, each by a library of its own. Only data/decode.cc calls them; everybody else
+// calls data/decode.h, which looks at the first bytes and chooses. Pure; thread-safe.
 //
-// `crop` null is the whole image. InvalidArgument: broken, truncated, over `max_pixels` by the header, an animation, a
-// crop that is not inside the image.
+// A null `crop` asks for the whole image. InvalidArgument: the data are broken or cut short, the header says more than
+// `max_pixels` pixels, the image is an animation, or the crop is not inside the image.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +22,10 @@ absl::StatusOr<Pixels> DecodePng(absl::string_view encoded, const Rect* crop, in
 absl::StatusOr<ImageSize> ReadWebpSize(absl::string_view encoded);
 absl::StatusOr<Pixels> DecodeWebp(absl::string_view encoded, const Rect* crop, int64_t max_pixels);
 
-// What is to be decoded of an image of `size`.
+// The part that is to be decoded of an image of `size`: `crop`, or all of it. The errors are the last ones above.
 absl::StatusOr<Rect> CheckedCrop(const ImageSize& size, const Rect* crop, int64_t max_pixels);
 
-// Black pixels to decode `crop` into.
+// An image of the size of `crop`, all black, into which a decoder writes.
 Pixels PixelsOf(const Rect& crop);
 
 }  // namespace mimeo

@@ -1,4 +1,5 @@
-// Encoded bytes -> RGB pixels, by libjpeg-turbo, libpng and libwebp. Pure.
+// Decodes images: the bytes of a JPEG, PNG or WebP become RGB pixels, by libjpeg-turbo, libpng and libwebp. The bytes
+// may be anything: what is no image is an error and never more. Pure; thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 namespace mimeo {
 
+// A part of an image, in pixels from its upper left corner.
 struct Rect {
   int left = 0;
   int top = 0;
@@ -21,26 +23,30 @@ struct ImageSize {
   int height = 0;
 };
 
-// Interleaved RGB, rows without padding.
+// An image in memory.
 struct Pixels {
   int width = 0;
   int height = 0;
-  std::vector<uint8_t> rgb;
+  std::vector<uint8_t> rgb;  // three bytes for each pixel, row by row from the top, without padding
 };
 
-// From the header alone. InvalidArgument: not a JPEG, PNG or WebP, or an animation. EXIF orientation is ignored.
+// The size that the header says. The pixels are not looked at, so this is fast. An orientation in EXIF data is ignored,
+// here and below. InvalidArgument: it is no JPEG, PNG or WebP, or it is an animation.
 absl::StatusOr<ImageSize> ReadImageSize(absl::string_view encoded);
 
-// The pixels of `crop`, the same as if the whole image had been decoded (only what is needed is, where the format can).
-// InvalidArgument: broken or truncated data, more than `max_pixels` by its header. Grey becomes RGB, 16 bits 8, alpha
-// is dropped, CMYK (Adobe-inverted too) becomes RGB, palettes are resolved.
+// The pixels of `crop`, or of the whole image. A crop has the same pixels as that part of the whole image, but where
+// the format allows it only that part is decoded. Whatever the file has becomes RGB of 8 bits: grey and CMYK images
+// (Adobe's inverted ones too), palettes, and 16 bits. Alpha is dropped.
+//
+// InvalidArgument: the data are broken or cut short, the header says more than `max_pixels` pixels (before memory is
+// taken for them), or `crop` is not inside the image.
 absl::StatusOr<Pixels> DecodeCrop(absl::string_view encoded, const Rect& crop, int64_t max_pixels);
 absl::StatusOr<Pixels> DecodeImage(absl::string_view encoded, int64_t max_pixels);
 
-// A part of `pixels`. REQUIRES: `crop` lies inside.
+// A copy of a part of `pixels`. REQUIRES: `crop` lies inside.
 Pixels CutPixels(const Pixels& pixels, const Rect& crop);
 
-// RGB -> PNG bytes.
+// The image as the bytes of a PNG file.
 std::string EncodePng(const Pixels& pixels);
 
 }  // namespace mimeo
