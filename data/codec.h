@@ -22,7 +22,8 @@ absl::StatusOr<Pixels> DecodePng(absl::string_view encoded, const Rect* crop, in
 absl::StatusOr<ImageSize> ReadWebpSize(absl::string_view encoded);
 absl::StatusOr<Pixels> DecodeWebp(absl::string_view encoded, const Rect* crop, int64_t max_pixels);
 
-// The part that is to be decoded of an image of `size`: `crop`, or all of it. The errors are the last ones above.
+// The part that is to be decoded of an image of `size`: `crop`, or all of it. InvalidArgument: the image has more than
+// `max_pixels` pixels, or `crop` is not inside it.
 absl::StatusOr<Rect> CheckedCrop(const ImageSize& size, const Rect* crop, int64_t max_pixels);
 
 // An image of the size of `crop`, all black, into which a decoder writes.
