@@ -132,8 +132,6 @@ class ClusterState {
 
 // Whether a job in this state has ended: succeeded, failed or cancelled. A person may still resume a failed job.
 bool IsFinal(JobState state);
-// The state's name in lower case, such as "pending", for people and for the labels of metrics.
-std::string StateName(JobState state);
 
 // The fence: OK only for the newest generation of the job. Otherwise FailedPrecondition, in words that the fenced rank
 // logs and its person reads.

@@ -15,6 +15,7 @@
 #include "coordinator/event_job.h"
 #include "coordinator/page.h"
 #include "job/job_spec.h"
+#include "job/job_state.h"
 #include "store/job_bytes.h"
 
 namespace mimeo {
