@@ -1,5 +1,5 @@
-// Where somebody listens, as people write it on command lines: HOST:PORT, [IPV6]:PORT, or unix:PATH where a Unix socket
-// will do. Values and pure functions; thread-safe.
+// The address of a server as people write it on command lines: HOST:PORT, [IPV6]:PORT, or unix:PATH where a Unix socket
+// is allowed. Nothing here looks a name up or opens a socket. Values and pure functions; thread-safe.
 #pragma once
 
 #include <string>
@@ -10,21 +10,25 @@
 namespace mimeo {
 
 struct Address {
-  std::string host;  // a name or a number; an IPv6 one is here without its brackets
+  // A name or a number. An IPv6 number stands here without its brackets. Empty for a Unix socket.
+  std::string host;
   int port = 0;
-  std::string socket_path;  // of a Unix socket; then there is no host
+  // The path of a Unix socket, without "unix:". Empty for all other addresses.
+  std::string socket_path;
 
-  std::string ToString() const;  // as it was parsed, and as gRPC takes it
-  // The same place with the port that was bound where any free one (0) was asked for.
+  // The text that ParseAddress reads back as this address. gRPC takes the same text.
+  std::string ToString() const;
+  // This address with another port: a server that asked for port 0 says so where it really listens.
   Address WithPort(int bound) const;
-  bool every_interface() const;  // 0.0.0.0 or [::]: good for listening, nowhere to connect to
+  // True for 0.0.0.0 and [::]. A server can listen there, but nobody can connect to such an address.
+  bool every_interface() const;
 };
 
-// What for: a server may bind port 0, which takes a free one, and nobody can call there.
+// What the address is for. Only a server may name port 0: it then gets a free port, and nobody can call port 0.
 enum class AddressUse { kListen, kCall, kCallOrSocket };
 
-// `name` of the flag that says it; may be empty. InvalidArgument: NAME: "TEXT" is not HOST:PORT, what would be, and
-// why.
+// `name` is the flag or the field that holds `text`, for the error; it may be empty. `text` may be any bytes.
+// InvalidArgument says: NAME: "TEXT" is not HOST:PORT, then an example of an address, then what is wrong with this one.
 absl::StatusOr<Address> ParseAddress(absl::string_view name, absl::string_view text, AddressUse use);
 
 }  // namespace mimeo

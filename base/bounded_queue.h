@@ -1,4 +1,5 @@
-// A closable FIFO of at most `capacity` items between threads. Thread-safe.
+// A queue between threads, first in first out, that can be closed. Thread-safe: any number of threads may push, pop and
+// close. It must outlive every call, so whoever owns it closes it and joins the threads before it is destroyed.
 #pragma once
 
 #include <deque>
@@ -11,12 +12,14 @@
 
 namespace mimeo {
 
+// It holds at most `capacity` items: a thread that is faster than its reader waits in Push, and memory stays bounded.
 template <typename T>
 class BoundedQueue {
  public:
   explicit BoundedQueue(size_t capacity) : capacity_(capacity) {}
 
-  // Waits for room. Returns the status of Close (Cancelled by default) once closed; the item is then dropped.
+  // Waits until there is room. After Close, also when that comes during the wait, the item is dropped and the status
+  // that was given to Close is returned.
   absl::Status Push(T item) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     mu_.Await(absl::Condition(this, &BoundedQueue::RoomOrClosed));
@@ -25,7 +28,8 @@ class BoundedQueue {
     return absl::OkStatus();
   }
 
-  // Waits for an item. Once closed, the items pushed before come first, then the status of Close.
+  // Waits until there is an item. After Close the items that are left are still given out, and then the status that was
+  // given to Close: a reader loses nothing that was pushed.
   absl::StatusOr<T> Pop() ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     mu_.Await(absl::Condition(this, &BoundedQueue::ItemOrClosed));
@@ -35,7 +39,8 @@ class BoundedQueue {
     return item;
   }
 
-  // Wakes everybody. The first status stands; it may not be OK.
+  // Ends all waits, for good. Only the first call counts: it says what every later Push and Pop returns. `status` must
+  // be an error.
   void Close(absl::Status status = absl::CancelledError("queue closed")) ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     if (closed_) return;
@@ -43,6 +48,7 @@ class BoundedQueue {
     close_status_ = std::move(status);
   }
 
+  // For a metric only: another thread may have changed it before the caller looks at it.
   size_t size() const ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
     return items_.size();

@@ -8,11 +8,11 @@
 namespace mimeo {
 namespace {
 
-std::string TextOf(const BuildInfo& build) {
-  if (build.version().empty()) return absl::StrCat("mimeo of an earlier build (protocol ", build.protocol(), ")");
-  return absl::StrCat("mimeo ", ToText(build.version(), limits::kNameBytes), " (commit ",
-                      build.commit().empty() ? "unknown" : ToText(build.commit(), limits::kNameBytes), ", protocol ",
-                      build.protocol(), ")");
+// The words of a peer may be any bytes.
+std::string PeerText(const BuildInfo& peer) {
+  if (peer.version().empty()) return absl::StrCat("mimeo of an earlier build (protocol ", peer.protocol(), ")");
+  return BuildText(ToText(peer.version(), limits::kNameBytes), ToText(peer.commit(), limits::kNameBytes),
+                   peer.protocol());
 }
 
 }  // namespace
@@ -29,7 +29,7 @@ BuildInfo ThisBuild(const std::string& libtorch) {
 absl::Status CheckProtocol(absl::string_view what, absl::string_view name, const BuildInfo& peer) {
   if (peer.protocol() == kProtocolVersion) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      what, " ", ToText(name, limits::kNameBytes), " is ", TextOf(peer), ", and the coordinator is ", VersionText(),
+      what, " ", ToText(name, limits::kNameBytes), " is ", PeerText(peer), ", and the coordinator is ", VersionText(),
       ": both must speak the same protocol version; install the coordinator's build there, or upgrade the "
       "coordinator first"));
 }

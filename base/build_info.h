@@ -1,4 +1,5 @@
-// This build as it introduces itself to a coordinator, and what a coordinator takes. Free functions without state.
+// How a process introduces itself to the coordinator, and which processes the coordinator accepts. Free functions
+// without state; thread-safe.
 #pragma once
 
 #include <string>
@@ -9,12 +10,13 @@
 
 namespace mimeo {
 
-// `libtorch`: its version, of who links it.
+// A binary that links libtorch passes its version. The others pass nothing.
 BuildInfo ThisBuild(const std::string& libtorch = "");
 
-// FailedPrecondition, naming both builds: `peer` speaks another protocol version than this build. A build that says
-// nothing of itself is older than the first version. `what` and `name`: "worker" and "w0", "teacher" and "clip"; a name
-// may be bytes.
+// OK when `peer` speaks the protocol version of this build, whatever its release is. Otherwise FailedPrecondition,
+// which names both builds and says which one to install. An empty BuildInfo comes from a build that is older than the
+// first protocol version, so it is refused. `what` and `name` say who the peer is, such as "worker" and "w0", or
+// "teacher" and "clip". The name and the peer's words may be any bytes.
 absl::Status CheckProtocol(absl::string_view what, absl::string_view name, const BuildInfo& peer);
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// What this program itself must see to, whatever comes from outside: where it does not hold, the process ends. What
-// other people or machines may get wrong is an absl::Status instead. Thread-safe.
+// MIMEO_CHECK ends the process when the program itself is wrong. What a person, a file or another machine can get wrong
+// is no matter for it: that is an absl::Status, because a process must survive it. Thread-safe.
 #pragma once
 
 #include <string>
@@ -13,8 +13,8 @@ namespace mimeo {
 
 }  // namespace mimeo
 
-// MIMEO_CHECK(condition, pieces of the message...). The pieces are what absl::StrCat takes, and are joined only where
-// `condition` is false. It has a name of its own because libtorch's headers may define CHECK.
+// MIMEO_CHECK(condition, pieces of the message...). The pieces are what absl::StrCat takes. They are evaluated only
+// when `condition` is false. It is not called CHECK because libtorch's headers may define that name.
 #define MIMEO_CHECK(condition, ...)                                                                  \
   do {                                                                                               \
     if (!(condition)) ::mimeo::FailCheck(__FILE__, __LINE__, #condition, absl::StrCat(__VA_ARGS__)); \

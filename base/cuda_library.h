@@ -1,5 +1,6 @@
-// CUDA, cuDNN and NCCL, which a machine without GPUs need not have: libmimeo_cuda.so brings libtorch's CUDA half into
-// the process (worker/cuda). The only place that loads it; this header needs no CUDA and no torch. Thread-safe.
+// Brings CUDA into a process that was linked without it. A machine without GPUs need not have CUDA, cuDNN and NCCL, so
+// all of them, and libtorch's part for CUDA, are in a shared object of their own, libmimeo_cuda.so (worker/cuda). This
+// is the only place that loads it. This header itself needs neither CUDA nor libtorch. Thread-safe.
 #pragma once
 
 #include "absl/status/statusor.h"
@@ -9,11 +10,13 @@ namespace mimeo {
 
 class CudaLibrary {
  public:
-  // Loads it, once a process; afterwards libtorch has CUDA. Call before anything asks libtorch for CUDA: it remembers a
-  // no. FailedPrecondition: what is missing, in the dynamic linker's words, and the command that installs it.
+  // Loads the library at the first call; every later call gives the same answer, also where it is an error. It is never
+  // unloaded. Call it before anything asks libtorch whether there is CUDA, because libtorch remembers the answer.
+  // FailedPrecondition says what is missing, in the words of the dynamic linker, and the command that installs it.
   static absl::StatusOr<const CudaLibrary*> Load();
 
-  // A function that it exports by this name (worker/cuda/nccl.h). CHECK: it does.
+  // The address of a function that the library exports under this name (worker/cuda/nccl.h). A name that it does not
+  // export ends the process: then library and executable are of different builds.
   void* Find(absl::string_view symbol) const;
 
  private:

@@ -1,4 +1,5 @@
-// SHA-256 (OpenSSL) of bytes: names checkpoint chunks, data sets and weights files. Value functions; pure.
+// SHA-256 by OpenSSL. These digests name the chunks of checkpoints, data sets and files of weights: two things with one
+// digest are the same thing. Pure functions; thread-safe.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,8 @@ std::string Sha256(absl::string_view bytes);
 // 64 lower-case hexadecimal digits.
 std::string Sha256Hex(absl::string_view bytes);
 
-// The digest of bytes that arrive in pieces. Thread-compatible.
+// The digest of bytes that arrive in pieces, such as a file that is too large for memory. How the bytes are divided
+// into pieces makes no difference. Thread-compatible.
 class Sha256Stream {
  public:
   Sha256Stream();
@@ -23,7 +25,8 @@ class Sha256Stream {
   Sha256Stream& operator=(const Sha256Stream&) = delete;
 
   void Update(absl::string_view bytes);
-  std::string Finish();  // 32 raw bytes; call once
+  // The digest as 32 raw bytes. Call it once, as the last call.
+  std::string Finish();
 
  private:
   struct Context;

@@ -1,4 +1,7 @@
-// Numbers as bytes in a stated order, at any alignment. Pure functions; thread-safe.
+// Whole numbers as bytes of a stated order, whatever order the machine has. Load* reads and Store* writes as many bytes
+// as the name has bits / 8, at any alignment; the caller sees to it that so many are there. Keys of the store are
+// big-endian, so that their order as bytes is their order as numbers. RocksDB's own files are little-endian. Pure
+// functions; thread-safe.
 #pragma once
 
 #include <endian.h>

@@ -1,4 +1,4 @@
-// What errno says of a file or folder, as a Status that tells kinds of failure apart. A pure function.
+// Turns errno of a call on a file or folder into a Status whose code says what the caller can do. A pure function.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,11 +6,15 @@
 
 namespace mimeo {
 
-// `what` and the words of `error`. By what a caller can do about it:
-// NotFound: there is nothing of that name (a link to nothing, or to itself, too). PermissionDenied: this user may not.
-// ResourceExhausted: no room left. InvalidArgument: no file system takes such a name, or it is a folder. Unavailable:
-// the disk, the mount or this host fails now, and may not in a moment (EIO, ESTALE, a file server that does not answer,
-// too many open files). Internal: the rest.
+// The message is `what`, which names the call and the path, and the system's text for `error`. The code is one of
+// these:
+//   NotFound           nothing has that name; a link that leads nowhere or to itself counts too
+//   PermissionDenied   this user may not, or the file system is mounted read-only
+//   ResourceExhausted  the disk or the user's quota is full, or the file would be too large
+//   InvalidArgument    the name is too long, or it is the name of a folder
+//   Unavailable        the disk, the mount or this host fails now and may work again soon: EIO, ESTALE, a file server
+//                      that does not answer, too many open files. The same call may be tried again.
+//   Internal           everything else
 absl::Status ErrnoStatus(int error, absl::string_view what);
 
 }  // namespace mimeo

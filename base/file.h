@@ -1,4 +1,6 @@
-// Files as whole values. Thread-safe: free functions without state. Messages name the path and errno's text.
+// Files that are read and written as a whole. The functions are thread-safe and block for as long as the disk needs.
+// Every error names the path. Its code says what the caller can do, as base/errno_status.h lists them, unless a
+// function says something else.
 #pragma once
 
 #include <string>
@@ -10,22 +12,30 @@
 
 namespace mimeo {
 
-// Errors: base/errno_status.h; ResourceExhausted: over `max_bytes`.
+// ResourceExhausted: the file has more than `max_bytes` bytes. What is no regular file is read until its end too: a
+// pipe may block for ever, and files in /proc come whole although their size is 0.
 absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes = int64_t{1} << 30);
 
-// Writes a temporary file beside `path`, syncs it, renames it over `path`: readers see the old bytes or the new ones.
-// ResourceExhausted: the disk is full.
+// Replaces the file, or makes it: after a crash at any time a reader finds all of the old bytes or all of the new ones.
+// (The bytes go into a temporary file in the same folder, which is synced and then renamed.) After an error the old
+// file is untouched. When the process is killed, the temporary file may stay: PATH.tmp.PID.NUMBER. ResourceExhausted:
+// the disk is full.
 absl::Status WriteFileAtomic(const std::string& path, absl::string_view bytes);
 
-absl::Status MakeDirs(const std::string& path);  // and parents; OK when it is there already
+// Makes the folder and its missing parents. OK when the folder is there already. NotFound: a file is in its place.
+absl::Status MakeDirs(const std::string& path);
+// Whether something of any kind has this name; a link stands for what it leads to. False too where this user may not
+// look.
 bool FileExists(const std::string& path);
 bool IsDirectory(const std::string& path);
+// Removes the file, or the folder with everything in it. OK when nothing is there. After an error a part may be gone.
 absl::Status RemoveTree(const std::string& path);
 
-// A path below `dir`; absolute `name` stays as it is.
+// The path of `name` below `dir`. An absolute `name` stays as it is, and so does any name where `dir` is empty.
 std::string JoinPath(absl::string_view dir, absl::string_view name);
 
-// A new empty directory below $TMPDIR (or /tmp), deleted with everything in it by the destructor.
+// A new empty directory below $TMPDIR, or below /tmp where that is not set. The destructor deletes it with everything
+// in it. The process aborts when the directory cannot be made.
 class TempDir {
  public:
   TempDir();
@@ -38,10 +48,13 @@ class TempDir {
   std::string path_;
 };
 
-// The bytes of a file, mapped read-only for the life of the object. Move-only value.
+// The bytes of a file, mapped into memory for reading: pages are read from the disk when they are first used, so a file
+// may be larger than the memory. The bytes stay valid as long as the object, or the one it was moved to, lives. If
+// another process makes the file shorter, or its disk fails, to read the lost bytes kills this process (SIGBUS).
+// Move-only value.
 class MappedFile {
  public:
-  // Errors: base/errno_status.h; InvalidArgument: a folder, pipe, socket or device.
+  // InvalidArgument: it is a folder, pipe, socket or device. Never blocks on a pipe.
   static absl::StatusOr<MappedFile> Open(const std::string& path);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;

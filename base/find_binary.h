@@ -1,4 +1,5 @@
-// Where our other binaries are. Pure but for the file system and the environment; thread-safe.
+// Where the other binaries and shared objects of this build are. The functions look at the file system and at the
+// environment, and remember nothing; thread-safe.
 #pragma once
 
 #include <string>
@@ -7,12 +8,13 @@
 
 namespace mimeo {
 
-// The path of the binary or shared object `name` ("worker", "libmimeo_cuda.so"): in the folder that the environment
-// variable MIMEO_BIN_DIR names; beside the calling executable, as in an installation; in Bazel's runfiles; or in
-// another package of the build tree in which the executable lies. NotFound lists where it looked.
+// The path of `name`, such as "worker" or "libmimeo_cuda.so". It looks into these places and takes the first that has
+// it: the folder that the environment variable MIMEO_BIN_DIR names; the folder of the calling executable, as in an
+// installation; Bazel's runfiles; and the other packages of the build tree in which the executable lies. NotFound lists
+// the places.
 absl::StatusOr<std::string> FindBinary(const std::string& name);
 
-// As FindBinary finds it in a process of `executable`.
+// What FindBinary would find in a process that runs `executable` with this process's environment.
 absl::StatusOr<std::string> FindBinaryFor(const std::string& executable, const std::string& name);
 
 }  // namespace mimeo

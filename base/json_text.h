@@ -1,4 +1,4 @@
-// JSON as we write it. Pure; thread-safe.
+// How every part of this system writes JSON, for programs that read it. Pure; thread-safe.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -6,9 +6,9 @@
 
 namespace mimeo {
 
-// On one line. Every name and string in it is made text (base/text.h): the library throws at bytes that are no UTF-8,
-// and neither JSON's reader nor a terminal behind it should meet what is no text. What is not finite is null: JSON has
-// no other way.
+// `json` on one line, without a line break at its end. Every name and string in it is made text first (base/text.h):
+// JSON must be UTF-8, the library throws an exception where it is not, and the output may end on a terminal. A number
+// that is not finite becomes null, because JSON has no word for it.
 std::string JsonText(const nlohmann::ordered_json& json);
 
 }  // namespace mimeo

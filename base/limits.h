@@ -1,4 +1,6 @@
-// Every bound of the system in one place: a stream, queue, message, file or name without a limit is a bug.
+// Every bound of the system in one place. A stream, queue, message, file or name without a limit is a fault: somebody
+// will fill it. Who meets a bound gets an error that names it, in most places ResourceExhausted or InvalidArgument;
+// where something is dropped or cut instead, it says so here.
 #pragma once
 
 #include <cstdint>
@@ -7,93 +9,119 @@
 
 namespace mimeo::limits {
 
-// Messages. gRPC's default limit is 4 MiB; tensors and chunks travel in frames far below it, so it never bites.
-constexpr int64_t kChunkBytes = 1 << 20;  // checkpoint chunks, tensor frames
-// Any gRPC message, both directions (the largest: coordinator/message_sizes_test.cc)
+// Messages.
+
+// One chunk of a checkpoint, and one piece of a tensor that travels between a rank and a teacher.
+constexpr int64_t kChunkBytes = 1 << 20;
+// Any gRPC message in either direction: gRPC's own default. Chunks and pieces of tensors are far smaller. The largest
+// message is a list or a report, and coordinator/message_sizes_test.cc shows that each of them fits.
 constexpr int64_t kMessageBytes = 4 << 20;
-constexpr int kStepsPerReport = 500;                     // StepMetrics in one message
-constexpr int kConcurrentStreamsPerServer = 256;         // of one connection
-constexpr int kRpcThreads = 512;                         // of one server; a call beyond them gets ResourceExhausted
-constexpr int64_t kRpcMemoryBytes = int64_t{512} << 20;  // gRPC's buffers of one server
-constexpr int kMetadataBytes = 32 << 10;                 // holds an error of kReasonBytes, percent-encoded
+constexpr int kStepsPerReport = 500;              // steps in one message, and likewise evaluations
+constexpr int kConcurrentStreamsPerServer = 256;  // calls in progress over one connection; later ones wait
+constexpr int kRpcThreads = 512;                  // of one server: a call that finds none free gets ResourceExhausted
+constexpr int64_t kRpcMemoryBytes = int64_t{512} << 20;  // what gRPC may take for the buffers of one server
+// The metadata of a call, in which the message of an error travels: one of kReasonBytes, with three bytes for each of
+// its bytes, fits.
+constexpr int kMetadataBytes = 32 << 10;
 
 // Names and texts.
-constexpr int kNameBytes = 64;
-constexpr int kReasonBytes = 4096;      // reasons and errors are cut to this
-constexpr int kShortReasonBytes = 512;  // likewise where there may be thousands: of each rank of a job, of each worker
-constexpr int kPathBytes = 4096;        // of a file or folder in a spec
-constexpr int kAddressBytes = 256;      // host:port
-constexpr int kLogEventBytes = 16 << 10;
+
+constexpr int kNameBytes = 64;            // of a worker, a teacher and whatever else a person names
+constexpr int kReasonBytes = 4096;        // a reason or an error that is longer is cut
+constexpr int kShortReasonBytes = 512;    // likewise, where there may be one for each rank of a job or each worker
+constexpr int kPathBytes = 4096;          // a file or folder that a spec names
+constexpr int kAddressBytes = 256;        // HOST:PORT
+constexpr int kLogEventBytes = 16 << 10;  // one event in a log; a longer one is cut
 constexpr int64_t kRecipeBytes = 1 << 20;
 
 // Coordinator.
-constexpr int kUnfinishedJobs = 50000;
-// Of a resolved spec: those of all gangs of a worker fit into one heartbeat's reply.
+
+constexpr int kUnfinishedJobs = 50000;  // of the cluster; a finished job counts no more
+// A resolved spec. A worker may run as many gangs as it has slots, and the specs of all of them must fit into one reply
+// to its heartbeat.
 constexpr int64_t kSpecBytes = 32 << 10;
-constexpr int kObjectives = 16;          // of a job; it names as many teachers at most, and one for its mask
-constexpr int kViews = 16;               // of an image
-constexpr int64_t kPageBytes = 2 << 20;  // of a list, or of a message of a stream
-constexpr int kPageItems = 1000;
-constexpr int kMetricNames = 256;  // of a step or an evaluation
+constexpr int kObjectives = 16;          // of a job. It names at most one teacher for each, and one for its mask.
+constexpr int kViews = 16;               // of one image
+constexpr int64_t kPageBytes = 2 << 20;  // one page of a list, or one message of a stream
+constexpr int kPageItems = 1000;         // likewise, in items
+constexpr int kMetricNames = 256;        // in the metrics of one step or one evaluation
 constexpr int kMetricNameBytes = 128;
-constexpr int kMetricNamesPerJob = 1024;
-constexpr int kFailuresNamed = 64;  // workers in one GangEnded
-constexpr int kWorkers = 10000;
+constexpr int kMetricNamesPerJob = 1024;  // different ones, over the whole life of a job
+constexpr int kFailuresNamed = 64;        // workers that one failed gang names, or that a job remembers
+constexpr int kWorkers = 10000;           // registered at one time; the same bound holds for teachers
 constexpr int kSlotsPerWorker = 64;
 constexpr int kDeviceNameBytes = 128;
-constexpr int kTeacherChannels = 16;  // of a teacher's images: means and deviations in its contract
+constexpr int kTeacherChannels = 16;  // of the images of a teacher, so of the means and deviations in its contract
 constexpr int kRanksPerJob = 4096;
 constexpr int64_t kCheckpointBytes = int64_t{64} << 30;
-constexpr int64_t kUncommittedUploads = 4;  // per job; the oldest are deleted
-constexpr int kCheckpointsPerJob = 10000;
+// Uploads of checkpoints that a gang has begun and not committed. When there is one more, the oldest loses its chunks.
+constexpr int64_t kUncommittedUploads = 4;
+constexpr int kCheckpointsPerJob = 10000;  // kept at one time
+// Results of evaluations that rank 0 keeps while the coordinator is away. Beyond it the oldest is dropped.
 constexpr int kEvaluationsPerJob = 100000;
 
-// Store. Its memory: four write buffers and what RocksDB keeps of open files.
-constexpr int64_t kStoreWriteBufferBytes = 16 << 20;  // of one family
-constexpr int64_t kStoreBlobFileBytes = 64 << 20;
+// Store. These four are options of RocksDB.
+
+constexpr int64_t kStoreWriteBufferBytes = 16 << 20;  // of one family; a full one is written to a file
+constexpr int64_t kStoreBlobFileBytes = 64 << 20;     // one file of chunks; a full one is followed by the next
+// RocksDB's logs together. When they are longer, the write buffers are written to files, and the logs can go.
 constexpr int64_t kStoreLogBytes = 128 << 20;
 constexpr int kStoreOpenFiles = 512;
 
 // Worker.
-constexpr int64_t kStepsSpooled = 100000;  // StepMetrics kept while the coordinator is away
-constexpr int kSnapshotsSpooled = 1;       // besides the one in flight; the newest wins
+
+// Metrics of steps that rank 0 keeps while the coordinator is away. Beyond it the oldest step is dropped, with a
+// warning.
+constexpr int64_t kStepsSpooled = 100000;
 constexpr int kBatchesPrefetched = 2;
-constexpr int kNonFiniteStepsInARow = 5;  // then the job fails
-constexpr int kHeartbeatsMissed = 3;      // a worker that missed so many is offered nothing new
+// A gradient that is not finite changes no weights. After so many steps in a row the rank gives up, with
+// FailedPrecondition.
+constexpr int kNonFiniteStepsInARow = 5;
+constexpr int kHeartbeatsMissed = 3;  // a worker that has missed so many is offered no new gang
+// The log of one rank. A longer one begins anew, and its last kRankLogTailBytes are kept beside it.
 constexpr int kRankLogBytes = 64 << 20;
-constexpr int kRankLogTailBytes = 1 << 20;  // kept when a log over its bound starts anew
-constexpr int kRankLogsKept = 64;           // of ranks that ended
+constexpr int kRankLogTailBytes = 1 << 20;
+constexpr int kRankLogsKept = 64;  // of ranks that have ended; older ones are deleted
 
 // Teacher.
-constexpr int kTeacherRequestsInFlight = 4;  // per stream
+
+constexpr int kTeacherRequestsInFlight = 4;  // of one stream
 constexpr int kTeacherStreams = 256;
 constexpr int kTeacherImagesPerRequest = 4096;
-constexpr int kTeacherImageSide = 8192;                   // of the images that are sent, px
-constexpr int kTeacherPatches = 4096;                     // of one image, in the grid that is asked for
-constexpr int kTeacherGrids = 4;                          // beside its own, for which an encoder is kept
-constexpr int64_t kTeacherQueueImages = 16384;            // admitted requests of all streams, answers not written yet
-constexpr int64_t kTeacherQueueBytes = int64_t{1} << 30;  // likewise, with their answers
-constexpr absl::Duration kTeacherStall = absl::Seconds(60);  // a client that holds memory and does nothing is cut off
+constexpr int kTeacherImageSide = 8192;  // height and width of an image that is sent, px
+constexpr int kTeacherPatches = 4096;    // of one image, in the grid that the student asks for
+constexpr int kTeacherGrids = 4;         // other grids than its own for which a teacher keeps an encoder
+// What a teacher holds at one time, of all streams together: the images and the bytes of requests that it has admitted
+// and whose answers are not written yet. The bytes include those of the answers. Further requests wait.
+constexpr int64_t kTeacherQueueImages = 16384;
+constexpr int64_t kTeacherQueueBytes = int64_t{1} << 30;
+// The stream of a client that holds some of that and does nothing for so long is ended.
+constexpr absl::Duration kTeacherStall = absl::Seconds(60);
 
 // Files.
-constexpr int64_t kSafetensorsHeaderBytes = 100 << 20;  // as the reference implementation
+
+constexpr int64_t kSafetensorsHeaderBytes = 100 << 20;  // the bound of the reference implementation
 constexpr int64_t kImageFileBytes = 256 << 20;
-constexpr int64_t kAnnouncementBytes = 64 << 10;
-constexpr int64_t kCapturedOutputBytes = 64 << 20;  // of a child's stdout; the rest is dropped
+constexpr int64_t kAnnouncementBytes = 64 << 10;    // the file in which a child tells its parent where it listens
+constexpr int64_t kCapturedOutputBytes = 64 << 20;  // the stdout of a child; the rest is dropped
 
 // Time.
+
 constexpr absl::Duration kHeartbeatPeriod = absl::Seconds(1);
+// A worker that is silent for longer may lose its gangs to others (docs/glossary.md, "lease").
 constexpr absl::Duration kLease = absl::Seconds(60);
-// After a generation that failed; doubled with each in a row, up to kRestartPauseMax.
+// The pause of a job after a generation that failed. It doubles with each failure in a row, up to kRestartPauseMax.
 constexpr absl::Duration kRestartPause = absl::Seconds(8);
-constexpr absl::Duration kRestartPauseMax = absl::Minutes(5);  // up to this
-constexpr absl::Duration kBlameHalfLife = absl::Minutes(10);   // of a worker's record of failed gangs
-// For data that a host has lost, before the gang moves to another.
+constexpr absl::Duration kRestartPauseMax = absl::Minutes(5);
+// In this time the record of a worker where gangs failed loses half of its weight.
+constexpr absl::Duration kBlameHalfLife = absl::Minutes(10);
+// How long a gang waits for data that its host does not see any more, before it moves to other workers.
 constexpr absl::Duration kDataPatience = absl::Seconds(60);
-constexpr absl::Duration kRpcDeadline = absl::Seconds(10);
-constexpr absl::Duration kKeepAlivePeriod = absl::Seconds(10);   // a silent connection is probed after this,
-constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(10);  // and given up after this
-constexpr absl::Duration kReconnectBackoff = absl::Seconds(2);   // longest
-constexpr absl::Duration kShutdownGrace = absl::Seconds(2);
+constexpr absl::Duration kRpcDeadline = absl::Seconds(10);  // of a call that moves no bulk of bytes
+// A connection that is silent for the period is probed. When the timeout passes without an answer, it is given up.
+constexpr absl::Duration kKeepAlivePeriod = absl::Seconds(10);
+constexpr absl::Duration kKeepAliveTimeout = absl::Seconds(10);
+constexpr absl::Duration kReconnectBackoff = absl::Seconds(2);  // the longest pause before a lost connection is retried
+constexpr absl::Duration kShutdownGrace = absl::Seconds(2);     // for the calls in progress of a server that stops
 
 }  // namespace mimeo::limits

@@ -48,9 +48,9 @@ void Print(std::FILE* out, absl::string_view bytes) {
   std::fflush(out);
 }
 
-ProgressLine::ProgressLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
+RedrawnLine::RedrawnLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
 
-void ProgressLine::Show(absl::string_view bytes) {
+void RedrawnLine::Show(absl::string_view bytes) {
   const std::string text = OneLine(bytes, terminal_ ? Columns(out_) : kPlainWidth);
   if (!terminal_) return Print(out_, absl::StrCat(text, "\n"));
   Clear();
@@ -58,18 +58,18 @@ void ProgressLine::Show(absl::string_view bytes) {
   shown_ = true;
 }
 
-void ProgressLine::Say(absl::string_view line) {
+void RedrawnLine::Say(absl::string_view line) {
   if (shown_) Clear();
   Print(out_, absl::StrCat(line, "\n"));
   shown_ = false;
 }
 
-void ProgressLine::End() {
+void RedrawnLine::End() {
   if (shown_) Print(out_, "\n");
   shown_ = false;
 }
 
 // The only control characters that reach a terminal: to the line's beginning, and away with what stands there.
-void ProgressLine::Clear() { std::fputs("\r\033[K", out_); }
+void RedrawnLine::Clear() { std::fputs("\r\033[K", out_); }
 
 }  // namespace mimeo

@@ -1,6 +1,6 @@
-// What a person reads on a terminal, in a pipe or in a log. Whatever is printed is made text first (base/text.h): names
-// of files, words of a peer of any version and what a child process writes are bytes from outside. Functions are
-// thread-safe, classes thread-compatible.
+// Output that a person reads on a terminal, in a pipe or in a log. All of it is made text first (base/text.h), because
+// names of files, words of a peer and what a child process writes are bytes from outside, and an escape sequence among
+// them could do anything to a terminal. Functions are thread-safe, classes thread-compatible.
 #pragma once
 
 #include <cstddef>
@@ -11,26 +11,29 @@
 
 namespace mimeo {
 
-// The whole of `bytes` as text of several lines.
+// All of `bytes` as text that may have several lines: nothing is cut, whatever its length.
 std::string WholeText(absl::string_view bytes);
 
-// `bytes` as one line of text of at most `width` characters: line breaks and tabs become spaces, and "..." ends what
-// was cut.
+// `bytes` as one line of text of at most `width` characters. Line breaks and tabs become spaces. Where something is cut
+// off, "..." stands at the end, within the width. A character here is one of Unicode, whatever its width on the screen.
 std::string OneLine(absl::string_view bytes, size_t width);
 
 // Writes WholeText(bytes) to `out`, and flushes it.
 void Print(std::FILE* out, absl::string_view bytes);
 
-// How far something has come: on a terminal one line that is redrawn in place and cut to its width, elsewhere a plain
-// line each time. `out` outlives this.
-class ProgressLine {
+// A line that says how far something has come. On a terminal it is one line, which is redrawn in place and cut to the
+// terminal's width. In a pipe or a file each Show is a line of its own. `out` must outlive this object.
+class RedrawnLine {
  public:
-  explicit ProgressLine(std::FILE* out);
+  explicit RedrawnLine(std::FILE* out);
 
+  // Whether `out` is a terminal. Elsewhere a caller should show less: every Show stays there.
   bool terminal() const { return terminal_; }
   void Show(absl::string_view bytes);
-  void Say(absl::string_view line);  // a line of its own, above the one that is redrawn
-  void End();                        // the line that is redrawn stays, and what follows begins below it
+  // Writes a line of its own, which stays, above the one that is redrawn.
+  void Say(absl::string_view line);
+  // Leaves the newest line as it stands. What is written next, by anybody, begins below it.
+  void End();
 
  private:
   void Clear();

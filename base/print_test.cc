@@ -38,9 +38,9 @@ TEST(PrintTest, BytesAreMadeTextAndLinesStay) {
   EXPECT_EQ(Written([](std::FILE* out) { Print(out, "caf\xe9\x1b[31m\n\tnext\n"); }), "caf\\xe9\\x1b[31m\n\tnext\n");
 }
 
-TEST(ProgressLineTest, WithoutATerminalEachIsALineOfItsOwn) {
+TEST(RedrawnLineTest, WithoutATerminalEachIsALineOfItsOwn) {
   const std::string written = Written([](std::FILE* out) {
-    ProgressLine line(out);
+    RedrawnLine line(out);
     EXPECT_FALSE(line.terminal());
     line.Show("1 of 2\nimages");
     line.Say("hello");
@@ -51,14 +51,14 @@ TEST(ProgressLineTest, WithoutATerminalEachIsALineOfItsOwn) {
 }
 
 // A terminal of 20 columns, as a person has it.
-TEST(ProgressLineTest, OnATerminalItIsRedrawnInPlaceAndNeverWraps) {
+TEST(RedrawnLineTest, OnATerminalItIsRedrawnInPlaceAndNeverWraps) {
   int controller = -1, terminal = -1;
   winsize size{};
   size.ws_col = 20;
   size.ws_row = 10;
   ASSERT_EQ(openpty(&controller, &terminal, nullptr, nullptr, &size), 0);
   std::FILE* const out = fdopen(terminal, "w");
-  ProgressLine line(out);
+  RedrawnLine line(out);
   EXPECT_TRUE(line.terminal());
   line.Show("a text of more than 20 columns");
   line.Show("1 of 2");

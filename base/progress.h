@@ -1,8 +1,9 @@
-// Whether a rank moves, and what it is busy with: finer than its steps, the first of which may take minutes.
-// Thread-safe.
+// Whether a rank moves, and what it is busy with. Its steps alone would not do: the first one may take minutes.
 //
-// Whoever does something that can take long counts what it has done: samples indexed, images read, micro-batches
-// computed, bytes restored. The agent takes a rank whose count stands still for longer than its patience for hung.
+// All code of a rank that can take long counts what it has done: samples indexed, images read, micro-batches computed,
+// bytes restored. The unit does not matter, only that the count grows. The rank sends it to its agent, and the agent
+// ends a rank whose count stands still for longer than its patience, because such a rank hangs. Thread-safe: any thread
+// of the rank may count.
 #pragma once
 
 #include <atomic>
@@ -17,11 +18,11 @@ namespace mimeo {
 
 class Progress {
  public:
-  // Lock-free: it may be called for every image.
+  // Takes no lock, so it may be called for every image.
   void Move(int64_t by = 1) { count_.fetch_add(by, std::memory_order_relaxed); }
   int64_t count() const { return count_.load(std::memory_order_relaxed); }
 
-  // For people: "lists images", "step 4, micro-batch 3 of 16". A new text is a move too.
+  // Says what the rank does now, for people: "lists images", "step 4, micro-batch 3 of 16". It counts as a move.
   void Do(std::string doing) ABSL_LOCKS_EXCLUDED(mu_) {
     Move();
     absl::MutexLock lock(&mu_);
@@ -32,8 +33,9 @@ class Progress {
     return doing_;
   }
 
-  // While one lives, the rank is in a collective: it stands still until the other ranks have come as far, and who hangs
-  // then is one of those. `progress` may be null, and outlives it.
+  // While such an object lives, the rank is in a collective operation of its gang. It then waits until the other ranks
+  // have come as far, so when it stands still there, one of the others hangs and not this one. `progress` may be null;
+  // it must outlive this object.
   class Collective {
    public:
     explicit Collective(Progress* progress) : progress_(progress) { Count(1); }

@@ -1,5 +1,7 @@
-// The safetensors format (huggingface/safetensors: 8-byte little-endian header length, JSON header, raw little-endian
-// bytes), without torch: names, types, shapes and where the bytes lie. Thread-safe once opened.
+// The safetensors format, without libtorch: names, types and shapes of tensors, and where their bytes lie. A stream is
+// the length of the header (8 bytes, little-endian), the header (JSON), and the bytes of all tensors, little-endian
+// (github.com/huggingface/safetensors, README, "Format"). Checkpoints and files of weights are such streams.
+// Thread-safe once opened.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +19,21 @@
 namespace mimeo {
 
 struct TensorBytes {
-  std::string dtype;  // "F32", "F64", "F16", "BF16", "I64", "I32", "U8", "BOOL"
-  std::vector<int64_t> shape;
-  absl::string_view bytes;  // product(shape) * size of dtype
+  std::string dtype;           // in the format's words, such as "F32" or "BF16"
+  std::vector<int64_t> shape;  // empty for a scalar
+  absl::string_view bytes;     // in row-major order: product(shape) * DtypeBytes(dtype) of them
 };
 
-// 0 for a type that is not known.
+// How many bytes one element of this type takes, or 0 for a type that is not known here.
 int64_t DtypeBytes(absl::string_view dtype);
 
-// A parsed stream. Does not own the bytes it points to.
+// A parsed stream. It copies the header and points into the stream for the bytes of the tensors, so the stream must
+// outlive it and all that came from it.
 class SafetensorsView {
  public:
-  // DataLoss: truncated, overlapping, or sizes that contradict shapes; names the tensor and the numbers.
+  // The stream may be any bytes. Like the reference implementation it accepts only tensors that follow each other
+  // without a gap and fill the stream. DataLoss: it is cut short, it is no such stream, or a size contradicts a shape;
+  // the error names the tensor and the numbers.
   static absl::StatusOr<SafetensorsView> Parse(absl::string_view stream);
   const std::map<std::string, TensorBytes>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -38,10 +43,10 @@ class SafetensorsView {
   std::map<std::string, std::string> metadata_;
 };
 
-// A mapped file and its view.
+// A file of this format, mapped into memory (MappedFile in base/file.h), with its view.
 class SafetensorsFile {
  public:
-  // NotFound, DataLoss (names the file).
+  // The errors are those of MappedFile::Open and SafetensorsView::Parse, and each names the file.
   static absl::StatusOr<std::unique_ptr<SafetensorsFile>> Open(const std::string& path);
   const SafetensorsView& view() const { return view_; }
   absl::string_view bytes() const { return file_.bytes(); }
@@ -52,12 +57,13 @@ class SafetensorsFile {
   SafetensorsView view_;
 };
 
-// The header of a stream that will hold `tensors` in the map's order, padded so that data starts 8-byte aligned; the
-// caller then writes each tensor's bytes in that order. Only dtype and shape are read.
+// The beginning of a stream that will hold `tensors`: the length and the header. The caller then writes the bytes of
+// each tensor in the order of the map. Of `tensors` only type and shape are read, so a large stream never has to be in
+// memory as a whole. The header is padded with spaces, so that the bytes of the first tensor begin at a multiple of 8.
 std::string SafetensorsHeader(const std::map<std::string, TensorBytes>& tensors,
                               const std::map<std::string, std::string>& metadata);
 
-// Header and bytes in one string.
+// The whole stream in one string: twice the memory of the tensors, for small streams.
 std::string SerializeSafetensors(const std::map<std::string, TensorBytes>& tensors,
                                  const std::map<std::string, std::string>& metadata);
 

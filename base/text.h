@@ -1,12 +1,13 @@
-// Bytes from outside as text. Pure functions; thread-safe.
+// Makes text of bytes that come from outside. Pure functions; thread-safe.
 //
-// File names, logs, texts of exceptions, command lines, the environment and what peers say are bytes. Where they enter
-// a proto, a journal event, JSON, a log line or a terminal, one of these two makes text of them: valid UTF-8 without
-// control characters, so that the proto can be encoded, the JSON be read, and no escape sequence reaches a terminal.
+// Names of files, logs, messages of exceptions, command lines, the environment and words of peers are bytes. Before
+// they go into a proto, an event of the journal, JSON, a log or a terminal, one of these two functions makes text of
+// them: valid UTF-8 without control characters. So the proto can be encoded, the JSON can be read, and no escape
+// sequence reaches a terminal.
 //
-// What is no text is written out: a byte that is not UTF-8 and a control character of one byte as \xNN, any other
-// control or direction character (U+0080 to U+009F, U+2028, U+202E, ...) as \u{NNNN}. A backslash stays one, so that
-// text which was made once stays as it is when it is made again.
+// What is no text is written out: a byte that is not UTF-8, and a control character of one byte, as \xNN; any other
+// control character or mark of direction (U+0080 to U+009F, U+2028, U+202E, ...) as \u{NNNN}. A backslash stays a
+// backslash. So text that these functions have made does not change when they are applied to it again.
 #pragma once
 
 #include <cstddef>
@@ -17,15 +18,15 @@
 
 namespace mimeo {
 
-// One line: new lines and tabs are written out too. For names, and for what becomes part of a message. Longer than
-// `bytes_max` bytes, it is cut between characters and ends in " ...". REQUIRES: bytes_max >= 8.
+// Text of one line: line breaks and tabs are written out too. For names, and for what becomes a part of a message. Text
+// of more than `bytes_max` bytes is cut between two characters, and then ends in " ...". REQUIRES: bytes_max >= 8.
 std::string ToText(absl::string_view bytes, size_t bytes_max = limits::kReasonBytes);
 
-// Several lines: new lines and tabs stay. For whole messages and the ends of logs.
+// The same with line breaks and tabs left as they are. For whole messages and for the ends of logs.
 std::string ToLines(absl::string_view bytes, size_t bytes_max = limits::kReasonBytes);
 
-// Whether it is UTF-8 as protobuf's string fields demand: for values that must not be changed, such as paths, and are
-// refused instead.
+// Whether a string field of protobuf can hold these bytes. For values that must not be changed, such as paths: they are
+// refused instead of made text.
 bool IsUtf8(absl::string_view bytes);
 
 }  // namespace mimeo

@@ -21,10 +21,14 @@ std::string Commit() {
   return absl::StrCat(commit, std::string(kStampedTree) == "dirty" ? "-dirty" : "");
 }
 
+std::string BuildText(absl::string_view version, absl::string_view commit, int protocol) {
+  return absl::StrCat("mimeo ", version, " (commit ", commit.empty() ? "unknown" : commit, ", protocol ", protocol,
+                      ")");
+}
+
 std::string VersionText(const std::string& libtorch) {
-  const std::string commit = Commit();
-  return absl::StrCat("mimeo ", Version(), " (commit ", commit.empty() ? "unknown" : commit, ", protocol ",
-                      kProtocolVersion, ")", libtorch.empty() ? "" : ", libtorch ", libtorch);
+  return absl::StrCat(BuildText(Version(), Commit(), kProtocolVersion), libtorch.empty() ? "" : ", libtorch ",
+                      libtorch);
 }
 
 }  // namespace mimeo

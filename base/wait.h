@@ -1,5 +1,5 @@
-// Waits of a thread that has nothing else to do. What waits for a state under a mutex of its own uses Clock::Await.
-// Thread-safe.
+// Blocks a thread for some time. It is the only way to do that: a test can pass a clock that it moves itself. A thread
+// that waits for a state under a mutex uses Clock::Await instead, and is woken when the state comes. Thread-safe.
 #pragma once
 
 #include <functional>
@@ -9,13 +9,13 @@
 
 namespace mimeo {
 
-// Returns at `until`, by Now() of `clock`.
+// Returns when Now() of `clock` has reached `until`.
 void WaitUntil(absl::Time until, Clock* clock = Clock::Real());
-// Returns after `duration`.
+// Returns when `duration` has passed by Now() of `clock`. A duration that is not positive does not wait.
 void WaitFor(absl::Duration duration, Clock* clock = Clock::Real());
 
-// Returns at `until`, or sooner, and then true: `stop_wanted` holds. It is asked at once and then every 100 ms, so that
-// whoever wants a stop need not know who waits.
+// Returns false when Now() of `clock` has reached `until`, or earlier and true when `stop_wanted` returns true. That is
+// asked at once and then every 100 ms, in this thread; so whoever wants a stop need not know who waits.
 bool WaitUntilOrStop(absl::Time until, const std::function<bool()>& stop_wanted, Clock* clock = Clock::Real());
 
 }  // namespace mimeo

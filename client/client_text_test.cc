@@ -12,11 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "base/testing/fake_clock.h"
 #include "client/exit_code.h"
+#include "client/job_bar.h"
 #include "client/job_text.h"
 #include "client/json_text.h"
 #include "client/metrics_json.h"
 #include "client/print.h"
-#include "client/progress.h"
 #include "client/table.h"
 #include "client/utilization_text.h"
 #include "client/worker_text.h"
@@ -108,15 +108,15 @@ std::string Written(std::FILE* file) {
 TEST(ProgressTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  Progress progress(file, &clock);
+  JobBar bar(file, &clock);
   Job job = Running(5, 100);
-  progress.Show(job, nullptr);
+  bar.Show(job, nullptr);
   for (int second = 0; second < 60; ++second) {
     clock.Advance(absl::Seconds(1));
     job.clear_ranks();
     job.add_ranks()->set_waiting_for(
         absl::StrCat(second < 30 ? "images: data.path is away for " : "teacher clip for ", second, "s"));
-    progress.Show(job, nullptr);
+    bar.Show(job, nullptr);
   }
   EXPECT_EQ(Written(file),
             "[#-----------------------] 5/100\n"
@@ -127,14 +127,14 @@ TEST(ProgressTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
 TEST(ProgressTest, AWaitThatComesAndGoesWithEachStepIsNotTold) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  Progress progress(file, &clock);
+  JobBar bar(file, &clock);
   Job job = Running(5, 100);
-  progress.Show(job, nullptr);
+  bar.Show(job, nullptr);
   job.add_ranks();
   for (int look = 0; look < 12; ++look) {
     clock.Advance(absl::Milliseconds(300));
     job.mutable_ranks(0)->set_waiting_for(look % 2 == 0 ? "teacher clip" : "");
-    progress.Show(job, nullptr);
+    bar.Show(job, nullptr);
   }
   EXPECT_EQ(Written(file), "[#-----------------------] 5/100\n");
 }
@@ -143,16 +143,16 @@ TEST(ProgressTest, WithoutATerminalALineNowAndThen) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
   {
-    Progress progress(file, &clock);
+    JobBar bar(file, &clock);
     for (int64_t second = 0; second < 11; ++second) {
-      progress.Show(Running(second, 100), nullptr);
+      bar.Show(Running(second, 100), nullptr);
       clock.Advance(absl::Seconds(1));
     }
     Job done = Running(11, 100);
     done.set_state(JOB_STATE_CANCELLED);
-    progress.Show(done, nullptr);
-    progress.Say("hello");
-    progress.Done();
+    bar.Show(done, nullptr);
+    bar.Say("hello");
+    bar.Done();
   }
   EXPECT_EQ(Written(file),
             "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 "
@@ -163,12 +163,12 @@ TEST(ProgressTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
   {
-    Progress progress(file, &clock);
-    progress.Show(Running(0, 100), nullptr);
+    JobBar bar(file, &clock);
+    bar.Show(Running(0, 100), nullptr);
     clock.Advance(absl::Seconds(300));  // it evaluates the untrained encoder
-    progress.Show(Running(1, 100), nullptr);
+    bar.Show(Running(1, 100), nullptr);
     clock.Advance(absl::Seconds(10));
-    progress.Show(Running(11, 100), nullptr);
+    bar.Show(Running(11, 100), nullptr);
   }
   EXPECT_EQ(Written(file),
             "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
@@ -184,11 +184,11 @@ TEST(ProgressTest, OnATerminalTheBarNeverWraps) {
   std::FILE* const out = fdopen(terminal, "w");
   {
     testing::FakeClock clock;
-    Progress progress(out, &clock);
+    JobBar bar(out, &clock);
     Job job = Running(0, 0);
     job.set_state(JOB_STATE_PENDING);
     job.set_reason("needs 64 slots of 2 cores each;\nthere are 3 workers, of which 2 are busy with j0");
-    progress.Show(job, nullptr);
+    bar.Show(job, nullptr);
   }
   std::string text(4096, '\0');
   text.resize(static_cast<size_t>(std::max<ssize_t>(0, read(controller, &text[0], text.size()))));

@@ -1,4 +1,5 @@
-// The exit codes of `mimeo`. Pure functions.
+// The exit codes of `mimeo`, by which a script can tell what to do next. They are part of its interface and do not
+// change. Pure functions.
 #pragma once
 
 #include "absl/status/status.h"
@@ -12,7 +13,8 @@ enum ExitCode {
   kNobodyAnswers = 3,  // Nobody answers at the coordinator's address.
 };
 
-// The exit code of a command that ends with `status`.
+// The exit code of a command that ends with `status`. Errors about what was asked for, such as InvalidArgument and
+// NotFound, are kWrongRequest. Unavailable and DeadlineExceeded are kNobodyAnswers. All others are kFailed.
 ExitCode ExitCodeOf(const absl::Status& status);
 
 }  // namespace mimeo

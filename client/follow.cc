@@ -33,8 +33,8 @@ std::string EvaluationLine(const EvaluationResult& evaluation) {
 
 class Follower {
  public:
-  Follower(const std::shared_ptr<grpc::Channel>& channel, std::string job_id, Progress* progress)
-      : stub_(Coordinator::NewStub(channel)), job_id_(std::move(job_id)), progress_(progress) {}
+  Follower(const std::shared_ptr<grpc::Channel>& channel, std::string job_id, JobBar* bar)
+      : stub_(Coordinator::NewStub(channel)), job_id_(std::move(job_id)), bar_(bar) {}
 
   absl::StatusOr<Followed> Run(const FollowOptions& options) {
     absl::Time heard = absl::InfinitePast();
@@ -63,10 +63,10 @@ class Follower {
     RETURN_IF_ERROR(FromGrpc(stub_->GetJob(&context, request, &job)));
     RETURN_IF_ERROR(ReadMetrics());
     if (job.generation() > 1 && job.generation() != job_.generation() && job_.generation() > 0) {
-      progress_->Say(absl::StrCat("generation ", job.generation(), ": ", job.reason()));
+      bar_->Say(absl::StrCat("generation ", job.generation(), ": ", job.reason()));
     }
     job_ = job;
-    progress_->Show(job_, steps_.empty() ? nullptr : &steps_.rbegin()->second);
+    bar_->Show(job_, steps_.empty() ? nullptr : &steps_.rbegin()->second);
     return absl::OkStatus();
   }
 
@@ -83,7 +83,7 @@ class Follower {
       for (const StepMetrics& step : reply.steps()) steps_[step.step()] = step;
       for (const EvaluationResult& evaluation : reply.evaluations()) {
         const auto [known, is_new] = evaluations_.insert_or_assign(evaluation.step(), evaluation);
-        if (is_new) progress_->Say(EvaluationLine(evaluation));
+        if (is_new) bar_->Say(EvaluationLine(evaluation));
       }
     }
     return FromGrpc(stream->Finish());
@@ -112,7 +112,7 @@ class Follower {
 
   const std::unique_ptr<Coordinator::Stub> stub_;
   const std::string job_id_;
-  Progress* const progress_;
+  JobBar* const bar_;
   bool asked_to_pause_ = false;
   Job job_;
   std::map<int64_t, StepMetrics> steps_;
@@ -122,8 +122,8 @@ class Follower {
 }  // namespace
 
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
-                                   Progress* progress, const FollowOptions& options) {
-  return Follower(channel, job_id, progress).Run(options);
+                                   JobBar* bar, const FollowOptions& options) {
+  return Follower(channel, job_id, bar).Run(options);
 }
 
 }  // namespace mimeo

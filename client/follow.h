@@ -1,4 +1,6 @@
-// Follows a job to its end, as `run`, `submit --follow` and `watch` do.
+// Follows a job to its end, as `run`, `submit --follow` and `watch` do. It asks the coordinator for the job and its new
+// metrics about three times a second, and shows them. It blocks the calling thread until the job is over, and uses no
+// other thread.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -11,11 +13,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "client/progress.h"
+#include "client/job_bar.h"
 #include "proto/coordinator.pb.h"
 
 namespace mimeo {
 
+// What was followed, complete: all steps and evaluations that the coordinator has when the job is over.
 struct Followed {
   Job job;
   std::vector<StepMetrics> steps;             // by step, each once
@@ -32,9 +35,13 @@ struct FollowOptions {
   absl::Duration patience = absl::Minutes(1);
 };
 
-// Follows the job until it has ended or is paused, by a person or because a person must mend something. NotFound: there
-// is no such job. Unavailable: nobody answers, or nobody has answered for `patience`.
+// Follows the job until it has ended, or is paused by a person or because a person must mend something. A job that
+// fails is no error here: its state says so. When the coordinator restarts meanwhile, following goes on.
+//
+// NotFound: there is no such job. Unavailable or DeadlineExceeded: nobody answers the first call, or nobody has
+// answered for longer than `options.patience`. Other errors are those of `options.check` and of the calls. `bar` must
+// outlive the call.
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
-                                   Progress* progress, const FollowOptions& options);
+                                   JobBar* bar, const FollowOptions& options);
 
 }  // namespace mimeo

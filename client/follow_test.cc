@@ -91,9 +91,8 @@ class FollowTest : public testing::Test {
   ~FollowTest() override { std::fclose(out_); }
 
   absl::StatusOr<Followed> Follow(const FollowOptions& options = {}, const std::string& job_id = "j1") {
-    Progress progress(out_);
-    return FollowJob(OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", server_->port())), job_id, &progress,
-                     options);
+    JobBar bar(out_);
+    return FollowJob(OpenChannel(ChannelOptions(), absl::StrCat("127.0.0.1:", server_->port())), job_id, &bar, options);
   }
   std::string Said() {
     std::rewind(out_);

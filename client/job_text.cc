@@ -15,6 +15,7 @@
 #include "client/table.h"
 #include "client/utilization_text.h"
 #include "job/job_spec.h"
+#include "job/job_state.h"
 
 namespace mimeo {
 namespace {
@@ -38,8 +39,6 @@ std::string ContractText(const TeacherContract& contract) {
 }
 
 }  // namespace
-
-std::string StateName(JobState state) { return Word(JobState_Name(state), "JOB_STATE_"); }
 
 std::string StepsText(const Job& job) {
   return job.total_steps() == 0 ? absl::StrCat(job.step()) : absl::StrCat(job.step(), "/", job.total_steps());

@@ -8,9 +8,6 @@
 
 namespace mimeo {
 
-// "running", "paused".
-std::string StateName(JobState state);
-
 // "120/400", or "120" as long as the number of all steps is not known.
 std::string StepsText(const Job& job);
 

@@ -1,4 +1,5 @@
-// What `mimeo` prints beside its answers (base/print.h): errors, and what its children say.
+// What `mimeo` prints beside its answers: errors, and what its child processes write. All of it is made text
+// (base/print.h), so nothing that a peer or a child says can control the terminal.
 #pragma once
 
 #include <cstdio>
@@ -9,16 +10,19 @@
 
 namespace mimeo {
 
-// "mimeo: <line>" to stderr for each line of the message: at most limits::kReasonBytes of each, and of very many lines
-// the first.
+// Writes the message to stderr, with "mimeo: " before each of its lines. A line is cut to limits::kReasonBytes, and of
+// more than 200 lines the first ones are printed, with the number of the others.
 void PrintError(const absl::Status& status);
 
-// Prints what a child process writes, one line at a time, as it arrives. Thread-compatible.
+// Prints what a child process writes, line by line, as it arrives. A line is held back until it has ended, so that the
+// lines of two children do not mix and no character is cut in two. Thread-compatible.
 class PrintedLines {
  public:
+  // `out` must outlive this object.
   explicit PrintedLines(std::FILE* out) : out_(out) {}
-  ~PrintedLines();  // Prints a last line that has no line break.
-
+  // Prints a last line that has no line break.
+  ~PrintedLines();
+  // Takes what the child wrote, in pieces of any size. A line that grows beyond 64 KiB is printed in parts.
   void Add(absl::string_view piece);
 
  private:

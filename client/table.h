@@ -6,12 +6,14 @@
 
 namespace mimeo {
 
-// Columns stand two spaces apart, and the last one is not padded. A long table may be printed in parts: a column is
-// then as wide as its widest cell so far, and at most 60 characters. Each cell is made text of one line (base/text.h).
+// A table that may grow while it is printed. Columns stand two spaces apart, and the last one is not padded. A long
+// table may be printed in parts: a column is then as wide as its widest cell so far, and at most 60 characters. Each
+// cell is made text of one line (base/text.h).
 class Table {
  public:
   explicit Table(std::vector<std::string> header) { Add(std::move(header)); }
 
+  // A row may have fewer or more cells than the header.
   void Add(std::vector<std::string> row);
   // Returns the rows that were added since the last call, one in each line.
   std::string Take();
@@ -21,7 +23,7 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// A whole table; the first row is the header.
+// The text of a whole table, whose first row is the header.
 std::string TableText(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace mimeo

@@ -1,5 +1,5 @@
-// The last line of each method of the coordinator's services: it turns a status into gRPC's, and counts an error in the
-// metrics. Thread-safe functions.
+// The end of each method of the coordinator's services: it turns the status into gRPC's, and counts an error in the
+// coordinator's metrics. Every method returns through it, so that no error is left out of the count. Thread-safe.
 #pragma once
 
 #include <utility>
@@ -16,6 +16,7 @@ inline grpc::Status Answer(CoordinatorCore* core, const absl::Status& status) {
   return ToGrpc(status);
 }
 
+// The same for a method whose reply is a value. After an error `*reply` is untouched.
 template <typename T>
 grpc::Status Answer(CoordinatorCore* core, absl::StatusOr<T> result, T* reply) {
   if (result.ok()) *reply = *std::move(result);

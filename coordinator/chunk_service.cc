@@ -38,8 +38,8 @@ absl::Status ChunkService::Put(const PutChunksRequest& request) {
 
 grpc::Status ChunkService::PutChunks(grpc::ServerContext*, grpc::ServerReader<PutChunksRequest>* reader,
                                      PutChunksReply* reply) {
-  const StreamLimit::Place place(&streams_);
-  if (!place.status().ok()) return Answer(core_, place.status());
+  const StreamLimit::OpenStream stream(&streams_);
+  if (!stream.status().ok()) return Answer(core_, stream.status());
   PutChunksRequest request;
   int64_t chunks = 0;
   while (reader->Read(&request)) {
@@ -77,8 +77,8 @@ absl::Status ChunkService::SendChunks(const CheckpointManifest& manifest, int fi
 
 grpc::Status ChunkService::GetChunks(grpc::ServerContext*, const GetChunksRequest* request,
                                      grpc::ServerWriter<GetChunksReply>* writer) {
-  const StreamLimit::Place place(&streams_);
-  if (!place.status().ok()) return Answer(core_, place.status());
+  const StreamLimit::OpenStream stream(&streams_);
+  if (!stream.status().ok()) return Answer(core_, stream.status());
   const absl::StatusOr<CheckpointManifest> manifest = FindManifest(*request);
   if (!manifest.ok()) return Answer(core_, manifest.status());
   return Answer(core_, SendChunks(*manifest, request->first_index(), writer));

@@ -1,5 +1,9 @@
-// The ChunkStore service (proto/checkpoint.proto): checkpoint bytes in and out. Thread-safe. One chunk in memory per
-// stream, and at most kStreams at once.
+// The gRPC service ChunkStore (proto/checkpoint.proto), by which ranks send the bytes of checkpoints and ranks and
+// clients fetch them. gRPC calls it on its threads, one thread for each stream, and a method blocks while the disk or
+// the other side is slow. Thread-safe.
+//
+// Of each stream one chunk is in memory. At most kStreams streams are open at one time, and a further one ends with
+// ResourceExhausted: that leaves threads of the server for heartbeats.
 #pragma once
 
 #include "base/limits.h"
@@ -13,6 +17,7 @@ class ChunkService final : public ChunkStore::Service {
  public:
   static constexpr int kStreams = limits::kRpcThreads / 2;
 
+  // `core` must outlive the service.
   explicit ChunkService(CoordinatorCore* core) : core_(core) {}
 
   grpc::Status PutChunks(grpc::ServerContext*, grpc::ServerReader<PutChunksRequest>* reader,

@@ -1,5 +1,6 @@
-// CoordinatorCore as the gRPC service for workers and teachers (proto/coordinator.proto). Thread-safe. What they may
-// say is checked here (coordinator/request_checks.h), before the core hears of it.
+// The gRPC service Cluster, by which workers and teacher servers speak to the coordinator (proto/coordinator.proto says
+// what each method does and which errors it returns). What a peer says is checked here (coordinator/request_checks.h),
+// before CoordinatorCore hears of it, because a peer may be broken or of another version. Thread-safe.
 #pragma once
 
 #include <map>
@@ -15,6 +16,7 @@ namespace mimeo {
 
 class ClusterService final : public Cluster::Service {
  public:
+  // `core` must outlive the service.
   explicit ClusterService(CoordinatorCore* core) : core_(core) {}
 
   grpc::Status RegisterWorker(grpc::ServerContext*, const RegisterWorkerRequest* request,
@@ -35,8 +37,8 @@ class ClusterService final : public Cluster::Service {
 
   CoordinatorCore* const core_;
   absl::Mutex mu_;
-  std::map<std::string, std::string> refusals_
-      ABSL_GUARDED_BY(mu_);  // by worker, the last logged; as many as are registered
+  // The reason that was logged last, by worker. There are at most as many as workers are registered.
+  std::map<std::string, std::string> refusals_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace mimeo

@@ -3,10 +3,8 @@
 #include <algorithm>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "base/limits.h"
 
 namespace mimeo {
@@ -64,10 +62,6 @@ void AppendJob(const JobInfo& job, std::string* text) {
 
 bool IsFinal(JobState state) {
   return state == JOB_STATE_SUCCEEDED || state == JOB_STATE_FAILED || state == JOB_STATE_CANCELLED;
-}
-
-std::string StateName(JobState state) {
-  return absl::AsciiStrToLower(absl::StripPrefix(JobState_Name(state), "JOB_STATE_"));
 }
 
 absl::Status CheckFence(const JobInfo& job, int64_t generation) {

@@ -1,5 +1,7 @@
-// What the cluster is, as a function of the events so far. Pure; thread-compatible. Ordered maps: iteration is
-// deterministic.
+// What the cluster is: jobs, workers and teachers, as a function of the events so far and of nothing else. There is no
+// clock, lock, disk or message in it, so the same events give an equal state at any time and in any process. Its maps
+// are ordered, because decisions walk through them and must come out the same. Pure; thread-compatible: the lock of
+// CoordinatorCore guards the one that a coordinator has.
 #pragma once
 
 #include <array>
@@ -16,7 +18,7 @@
 
 namespace mimeo {
 
-// Every field is in JobRecord of proto/snapshot.proto too.
+// A job and what has happened to it. Every field is in JobRecord of proto/snapshot.proto too.
 struct JobInfo {
   std::string id;
   int64_t sequence = 0;    // order of submission
@@ -24,23 +26,27 @@ struct JobInfo {
   JobSpec spec;            // resolved
   JobState state = JOB_STATE_PENDING;
   Want want = WANT_RUN;
-  std::string reason;                  // of the newest change
-  int status_code = 0;                 // absl::StatusCode of the newest failure
-  int64_t generation = 0;              // newest
-  std::vector<std::string> placement;  // worker by rank; empty unless a gang has slots
-  int64_t resume_step = 0;             // of the checkpoint that the newest generation started from; 0: the beginning
-  int failures_in_a_row = 0;     // generations without a new checkpoint; a person who resumes the job forgives them
+  std::string reason;      // of the newest change, for people
+  int status_code = 0;     // the absl::StatusCode of the newest failure; 0: none, or it is forgiven
+  int64_t generation = 0;  // the newest; 0: there was none
+  // The worker of each rank. Empty while no gang has slots.
+  std::vector<std::string> placement;
+  // The step of the checkpoint from which the newest generation started. 0: it started from the beginning.
+  int64_t resume_step = 0;
+  // How many generations failed since the last new checkpoint. A person who resumes the job forgives them.
+  int failures_in_a_row = 0;
   bool failed_for_good = false;  // no other generation would help
-  bool needs_person = false;     // nor before a person has mended something
-  bool paused_itself = false;    // by JobPaused: nobody asked
-  // Where those generations failed, or moved away from because the data were not seen: the newest failure of each
-  // worker, the newest last, at most limits::kFailuresNamed.
+  bool needs_person = false;     // no other generation would help before a person has mended something
+  bool paused_itself = false;    // the event JobPaused paused it, and no person
+  // The workers on which those generations failed, or which they left because they did not see their data. There is one
+  // failure for each worker, its newest; the newest of all stands last. There are at most limits::kFailuresNamed.
   std::vector<WorkerFailure> failures;
+  // What the first rank found that opened the data, pinned from then on. Empty and 0 before.
   std::string dataset_digest;
   int64_t num_samples = 0;
   int64_t total_steps = 0;
-  std::map<std::string, TeacherContract> teachers;  // by name: pinned at their first use
-  std::vector<int64_t> checkpoint_steps;            // committed, ascending
+  std::map<std::string, TeacherContract> teachers;  // by name, each pinned at its first use
+  std::vector<int64_t> checkpoint_steps;            // of the committed checkpoints that are kept, ascending
   int64_t submitted_unix_ms = 0;
 };
 
@@ -56,18 +62,21 @@ struct TeacherRecord {
 
 class ClusterState {
  public:
-  // May this new event happen: would Apply be legal, and is the event within today's limits? FailedPrecondition or
-  // InvalidArgument names the field; NotFound names the job or worker; AlreadyExists: the request id was used.
+  // Whether this new event may happen: whether it is possible in this state, and within the limits of this version.
+  // InvalidArgument: a field is wrong in itself; the error names it. FailedPrecondition: the state does not allow it,
+  // as for a fenced generation. NotFound: there is no such job, worker or teacher. AlreadyExists: the request id was
+  // used before. ResourceExhausted: there are as many of something as there may be.
   absl::Status Check(const Event& event) const;
-  // Likewise for an event of the journal: only whether it contradicts those before it. It was within the limits of its
-  // day, and they may have been wider.
+  // The same for an event of the journal: only whether it contradicts those before it. The version that wrote it may
+  // have had wider limits.
   absl::Status CheckReplayed(const Event& event) const;
-  void Apply(const Event& event);  // REQUIRES: CheckReplayed(event).ok()
+  // Changes the state. REQUIRES: CheckReplayed(event).ok()
+  void Apply(const Event& event);
 
-  // The whole state in records, always in the same order: an empty ClusterState that restores them one by one equals
-  // this one.
+  // Calls `visit` with the whole state in records, always in the same order. An empty ClusterState that restores them
+  // one by one, in that order, is equal to this one.
   void Snapshot(absl::FunctionRef<void(const SnapshotRecord&)> visit) const;
-  // InvalidArgument: the record contradicts those before it, or is of a newer version.
+  // Takes one record of a snapshot. InvalidArgument: the record contradicts those before it, or is of a newer version.
   absl::Status Restore(const SnapshotRecord& record);
 
   const absl::btree_map<std::string, JobInfo>& jobs() const { return jobs_; }
@@ -76,20 +85,22 @@ class ClusterState {
   const std::map<std::string, std::string>& requests() const { return requests_; }  // request id -> job id
   const absl::btree_map<int64_t, std::string>& order() const { return order_; }     // sequence -> job id
 
-  // Counts, kept because they are asked for with every event.
+  // These counts are kept and not computed anew, because they are asked for with every event.
   int NumJobs(JobState state) const { return jobs_in_state_[state]; }
   int NumUnfinished() const;
   int num_slots() const { return slots_; }
   int num_slots_busy() const { return slots_busy_; }
 
-  // Whether a person drained it. It need not be registered now: a drained host may be switched off and come back.
+  // Whether a person drained this worker. It need not be registered now: a drained host may be switched off, and it is
+  // still drained when it comes back.
   bool IsDrained(const std::string& worker_id) const { return drained_.count(worker_id) > 0; }
   int SlotsBusy(const std::string& worker_id) const;
-  // Job id -> slots, of the gangs that hold some of this worker.
+  // How many slots of this worker the gang of each job holds. Only jobs that hold some are in it.
   const std::map<std::string, int>& SlotsHeld(const std::string& worker_id) const;
-  std::string NextJobId() const;  // "j1" is the first
+  // The id that the next submitted job must have. The first one is "j1", and no id is used twice.
+  std::string NextJobId() const;
 
-  // A canonical text of everything: equal texts are equal states (tests compare replays by it).
+  // A text of the whole state. Equal texts mean equal states: tests compare a replay with the original by it.
   std::string DebugString() const;
 
  private:
@@ -110,7 +121,7 @@ class ClusterState {
   absl::btree_map<std::string, TeacherRecord> teachers_;
   std::map<std::string, std::string> requests_;
   absl::btree_map<int64_t, std::string> order_;
-  // Worker -> job -> slots. Follows from the placements; kept because it is asked for with every heartbeat.
+  // Worker -> job -> slots. It follows from the placements, and is kept because it is asked for with every heartbeat.
   std::map<std::string, std::map<std::string, int>> slots_held_;
   std::set<std::string> drained_;  // workers, registered or not
   std::array<int, JobState_ARRAYSIZE> jobs_in_state_ = {};
@@ -119,10 +130,11 @@ class ClusterState {
   int64_t next_sequence_ = 1;
 };
 
+// Whether a job in this state has ended: succeeded, failed or cancelled. A person may still resume a failed job.
 bool IsFinal(JobState state);
-std::string StateName(JobState state);  // "pending", "succeeded": for people and for labels
 
-// FailedPrecondition, in the words that a fenced rank and its person read, unless `generation` is the job's newest.
+// The fence: OK only for the newest generation of the job. Otherwise FailedPrecondition, in words that the fenced rank
+// logs and its person reads.
 absl::Status CheckFence(const JobInfo& job, int64_t generation);
 
 }  // namespace mimeo

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "coordinator/cluster_state.h"
+#include "job/job_state.h"
 
 namespace mimeo {
 namespace {

@@ -16,6 +16,7 @@
 #include "coordinator/page.h"
 #include "coordinator/replay.h"
 #include "job/job_spec.h"
+#include "job/job_state.h"
 #include "store/job_bytes.h"
 
 namespace mimeo {
@@ -90,12 +91,12 @@ absl::Status CoordinatorCore::Commit(Event event, const WriteBatch& extra) {
     return written;
   }
   state_.Apply(event);
-  bool progressed = false;
+  bool advanced = false;
   if (event.has_gang_ended()) {
     const JobInfo& job = state_.jobs().at(event.gang_ended().job_id());
-    progressed = reports_.Of(job).Progressed(job);
+    advanced = reports_.Of(job).Advanced(job);
   }
-  scheduler_.Applied(event, clock_->Now(), progressed);
+  scheduler_.Applied(event, clock_->Now(), advanced);
   metrics_->Committed(clock_->Now() - begin, journal_.size());
   Notice(event);
   return absl::OkStatus();

@@ -1,4 +1,6 @@
-// The coordinator's numbers for Prometheus: the one place that knows their names (base/metric_catalog). Thread-safe.
+// The coordinator's numbers for Prometheus. It is the only part of the coordinator that knows the names of metrics
+// (base/metric_catalog.h says what each one means). Nothing here fails or waits for the disk or the network.
+// Thread-safe.
 #pragma once
 
 #include <deque>
@@ -16,37 +18,43 @@ namespace mimeo {
 
 class CoordinatorMetrics {
  public:
-  explicit CoordinatorMetrics(Metrics* metrics) : metrics_(metrics) {}  // `metrics` outlives it
+  // `metrics` must outlive this object.
+  explicit CoordinatorMetrics(Metrics* metrics) : metrics_(metrics) {}
 
   struct Counts {
-    std::map<std::string, int> jobs;  // by state, lower case: every state is a key
-    int workers = 0;
-    int workers_silent = 0;
+    std::map<std::string, int> jobs;  // by the name of the state, with an entry for every state
+    int workers = 0;                  // registered
+    int workers_silent = 0;           // those of them whose lease has expired
     int slots = 0;
     int slots_busy = 0;
     int teachers = 0;
   };
   void State(const Counts& counts);
+  // One event is committed, and it took so long. `journal_events` is the size of the journal after it.
   void Committed(absl::Duration took, int64_t journal_events);
   void GangPlaced();
   void GangFailed();
   void CheckpointCommitted();
   void ChunkReceived(int64_t bytes);
   void StoreBytes(int64_t bytes);
+  // An operation of the store returned an error, such as a full disk.
   void StoreFailed();
+  // A request of an older generation was refused.
   void Fenced();
   void HeartbeatAnswered();
   void RpcFailed();
   void StatusesRefused(int count);
 
   void JobStep(const std::string& job_id, int64_t step);
-  // In order of steps; not each need have all of a job's stats.
+  // Shows the newest value of each loss and each statistic. `steps` are ascending, and a step need not have all of
+  // them.
   void StepsReported(const std::string& job_id, const std::vector<StepMetrics>& steps);
-  // A job that is final stays visible to the next scrapes, until twenty others have ended after it.
+  // Prometheus must still see the last numbers of a job that has ended, so they are shown until twenty others have
+  // ended after it. Then they are deleted, so that a coordinator does not serve every job that it ever had.
   void JobEnded(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
-  // A job that had failed was resumed, say.
+  // A job that had ended was resumed. Its numbers stay.
   void JobGoesOn(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
-  // Nothing of it is shown any more.
+  // Deletes the numbers of a job at once.
   void JobDeleted(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

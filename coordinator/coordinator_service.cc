@@ -122,8 +122,8 @@ grpc::Status CoordinatorService::ListJobs(grpc::ServerContext*, const ListJobsRe
 
 grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const GetJobRequest* request,
                                           grpc::ServerWriter<Job>* writer) {
-  const StreamLimit::Place place(&watchers_);
-  if (!place.status().ok()) return Answer(core_, place.status());
+  const StreamLimit::OpenStream stream(&watchers_);
+  if (!stream.status().ok()) return Answer(core_, stream.status());
   int64_t seen = 0;
   while (true) {
     const absl::StatusOr<Job> job = AwaitChange(core_, context, request->job_id(), &seen);
@@ -150,8 +150,8 @@ grpc::Status CoordinatorService::Explain(grpc::ServerContext*, const GetJobReque
 
 grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const MetricsRequest* request,
                                          grpc::ServerWriter<MetricsReply>* writer) {
-  const StreamLimit::Place place(&watchers_);
-  if (!place.status().ok()) return Answer(core_, place.status());
+  const StreamLimit::OpenStream stream(&watchers_);
+  if (!stream.status().ok()) return Answer(core_, stream.status());
   MetricsTail tail(core_->step_metrics(), request->job_id(), request->after_step(), writer);
   int64_t seen = 0;
   while (true) {

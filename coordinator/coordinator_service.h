@@ -1,5 +1,7 @@
-// CoordinatorCore as the gRPC service for clients (proto/coordinator.proto). Thread-safe. Adds streams, at most
-// kWatchers at once.
+// The gRPC service Coordinator, by which clients speak to the coordinator (proto/coordinator.proto says what each
+// method does and which errors it returns). It adds to CoordinatorCore the two methods that stream, WatchJob and
+// Metrics. Each open stream holds a thread of the server, so there are at most kWatchers at one time, and a further one
+// ends with ResourceExhausted. A stream whose client is gone is noticed within about a second. Thread-safe.
 #pragma once
 
 #include "base/limits.h"
@@ -13,6 +15,7 @@ class CoordinatorService final : public Coordinator::Service {
  public:
   static constexpr int kWatchers = limits::kRpcThreads / 4;
 
+  // `core` must outlive the service. Its Close ends the streams.
   explicit CoordinatorService(CoordinatorCore* core) : core_(core) {}
 
   grpc::Status Submit(grpc::ServerContext*, const SubmitRequest* request, SubmitReply* reply) override;

@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kReasonsNamed = 4;      // in one reason
 constexpr size_t kReasonsExplained = 8;  // of one gang
 
-struct Failure {
+struct RankFailure {
   std::string text;  // with the rank's name
   WorkerFailure what;
   bool permanent = false;
@@ -50,8 +50,8 @@ bool SeesOtherData(const JobInfo& job, const RankStatus& status) {
          status.dataset_digest() != job.dataset_digest;
 }
 
-Failure MakeFailure(const JobInfo& job, int rank, absl::StatusCode code, absl::string_view message) {
-  Failure failure;
+RankFailure MakeFailure(const JobInfo& job, int rank, absl::StatusCode code, absl::string_view message) {
+  RankFailure failure;
   const std::string text = ToLines(message);
   failure.text = absl::StrCat("rank ", rank, " on ", job.placement[rank], ": ", text);
   failure.what.set_worker_id(job.placement[rank]);
@@ -61,18 +61,18 @@ Failure MakeFailure(const JobInfo& job, int rank, absl::StatusCode code, absl::s
 }
 
 // What is wrong with a rank, if anything.
-std::optional<Failure> FailureOf(const JobInfo& job, const GangReport& gang, int rank, const RankStatus& status) {
+std::optional<RankFailure> FailureOf(const JobInfo& job, const GangReport& gang, int rank, const RankStatus& status) {
   if (SeesOtherData(job, status)) {
-    Failure failure = MakeFailure(job, rank, absl::StatusCode::kFailedPrecondition,
-                                  absl::StrCat("data ", job.spec.data().path(), " has digest ", status.dataset_digest(),
-                                               ", but the job's is ", job.dataset_digest));
+    RankFailure failure = MakeFailure(job, rank, absl::StatusCode::kFailedPrecondition,
+                                      absl::StrCat("data ", job.spec.data().path(), " has digest ",
+                                                   status.dataset_digest(), ", but the job's is ", job.dataset_digest));
     return failure;
   }
   if (status.phase() == RANK_PHASE_FAILED && gang.leaving.count(job.placement[rank]) == 0) {
     const auto code = static_cast<absl::StatusCode>(status.status_code());
-    Failure failure = MakeFailure(job, rank, code, status.message());
+    RankFailure failure = MakeFailure(job, rank, code, status.message());
     failure.permanent = code == absl::StatusCode::kInvalidArgument;
-    failure.needs_person = code == absl::StatusCode::kFailedPrecondition && gang.Progressed(job);
+    failure.needs_person = code == absl::StatusCode::kFailedPrecondition && gang.Advanced(job);
     failure.lost_a_peer = LostAPeer(status);
     return failure;
   }
@@ -105,22 +105,24 @@ Event Moved(const JobInfo& job, const std::vector<WorkerFailure>& from) {
 }
 
 // `failures` are those that count, the first is why the gang ends. Names the workers that may be to blame.
-Event Failed(const JobInfo& job, std::vector<Failure> failures, bool blames) {
-  const auto rank_of = [](const Failure& f) { return f.permanent ? 0 : f.needs_person ? 1 : f.lost_a_peer ? 3 : 2; };
-  absl::c_stable_sort(failures, [&](const Failure& a, const Failure& b) { return rank_of(a) < rank_of(b); });
+Event Failed(const JobInfo& job, std::vector<RankFailure> failures, bool blames) {
+  const auto rank_of = [](const RankFailure& f) {
+    return f.permanent ? 0 : f.needs_person ? 1 : f.lost_a_peer ? 3 : 2;
+  };
+  absl::c_stable_sort(failures, [&](const RankFailure& a, const RankFailure& b) { return rank_of(a) < rank_of(b); });
   const size_t named = std::min(failures.size(), kReasonsNamed);
   std::string reason = absl::StrJoin(failures.begin(), failures.begin() + named, "; ",
-                                     [](std::string* out, const Failure& f) { absl::StrAppend(out, f.text); });
+                                     [](std::string* out, const RankFailure& f) { absl::StrAppend(out, f.text); });
   if (named < failures.size()) absl::StrAppend(&reason, "; and ", failures.size() - named, " more ranks");
   Event event = Ended(job, GANG_END_FAILED, reason);
   GangEnded* ended = event.mutable_gang_ended();
-  const Failure& first = failures.front();
+  const RankFailure& first = failures.front();
   ended->set_permanent(first.permanent);
   ended->set_needs_person(first.needs_person);
   ended->set_status_code(first.what.status_code());
   if (first.permanent || first.needs_person || !blames) return event;
   std::set<std::string> workers;
-  for (const Failure& failure : failures) {
+  for (const RankFailure& failure : failures) {
     if (failure.lost_a_peer != first.lost_a_peer || ended->failures_size() >= limits::kFailuresNamed) continue;
     if (workers.insert(failure.what.worker_id()).second) *ended->add_failures() = failure.what;
   }
@@ -241,14 +243,14 @@ std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Ti
       if (!status.dataset_digest().empty()) return {Pinned(job, status)};
     }
   }
-  std::vector<Failure> failures;
+  std::vector<RankFailure> failures;
   size_t ended = 0;
   size_t completed = 0;
   bool own_reason = false;
   for (const auto& [rank, status] : gang.ranks) {
     ended += HasEnded(status.phase());
     completed += status.phase() == RANK_PHASE_COMPLETED;
-    std::optional<Failure> failure = FailureOf(job, gang, rank, status);
+    std::optional<RankFailure> failure = FailureOf(job, gang, rank, status);
     if (!failure.has_value() || (failure->lost_a_peer && !gang.leaving.empty())) continue;
     own_reason |= !failure->lost_a_peer;
     failures.push_back(*std::move(failure));

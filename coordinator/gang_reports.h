@@ -1,5 +1,6 @@
-// What the ranks of the running gangs said of themselves, and what follows from it. Volatile: never journalled; after a
-// restart of the coordinator the heartbeats say it all again. Thread-compatible.
+// What the ranks of the running gangs say of themselves in heartbeats, and which events follow from that. It is not in
+// the journal: after a restart of the coordinator the next heartbeats say it all again. Thread-compatible: the lock of
+// CoordinatorCore guards it. All times are Now() of the clock.
 #pragma once
 
 #include <map>
@@ -13,39 +14,48 @@
 
 namespace mimeo {
 
+// What is known of the newest generation of one job.
 struct GangReport {
   int64_t generation = 0;
-  std::map<int, RankStatus> ranks;  // newest heard, by rank
-  int64_t step = 0;                 // newest heard, of a rank or of a metrics report
-  bool told_to_stop = false;        // sticky: ranks that stop must not be joined by ranks that go on
-  std::set<std::string>
-      emptied;  // those of its workers that leave or are drained: why it was told to stop, if no person asked
-  std::set<std::string> leaving;                  // those of them that leave: what their ranks end with is no failure
-  absl::Time failed_at = absl::InfiniteFuture();  // when the first rank's failure was heard
-  std::map<int, absl::Time> data_missed_at;       // by rank: since when those that wait for their data have done so
-  std::vector<WorkerFailure>
-      moves_from;  // its workers that did not see the data: why it was told to stop, if nobody asked
+  std::map<int, RankStatus> ranks;  // by rank, the newest status of each
+  int64_t step = 0;                 // the newest step that a rank or a report of metrics named
+  // Whether the ranks are told to stop after a checkpoint. It is never taken back: ranks that stop must not meet ranks
+  // that go on.
+  bool told_to_stop = false;
+  // The workers of the gang that leave or are drained. They are why it was told to stop, if no person wanted that.
+  std::set<std::string> emptied;
+  // Those of them that leave. However their ranks end, it is no failure.
+  std::set<std::string> leaving;
+  absl::Time failed_at = absl::InfiniteFuture();  // when the first failure of a rank was heard
+  std::map<int, absl::Time> data_missed_at;       // by rank: since when it has waited for its data
+  // The workers of the gang that do not see its data. They are why it was told to stop, if it was told to move.
+  std::vector<WorkerFailure> moves_from;
 
-  bool Progressed(const JobInfo& job) const { return step > job.resume_step; }
+  // Whether the gang has trained a step beyond the checkpoint from which it started.
+  bool Advanced(const JobInfo& job) const { return step > job.resume_step; }
 };
 
-// Where ranks of a gang wait for their data, which another host may see. (For a teacher all hosts wait alike.)
+// Where ranks of a gang wait for data that their host does not see. Another host may see them, so the gang may move. A
+// teacher that is away is missed on all hosts alike, so that is no such wait.
 struct DataWait {
-  absl::Time since = absl::InfiniteFuture();  // of the rank that has waited longest
-  std::vector<WorkerFailure>
-      workers;  // in the words of a rank of each, at most limits::kFailuresNamed; empty: nobody waits
+  absl::Time since = absl::InfiniteFuture();  // since when the rank has waited that has waited longest
+  // The workers of such ranks, each with the words of one of them, at most limits::kFailuresNamed. Empty: no rank
+  // waits.
+  std::vector<WorkerFailure> workers;
 };
 
 class GangReports {
  public:
-  // The report of the job's newest generation; what was heard of earlier ones is dropped.
+  // The report of the job's newest generation. It is made when there is none, and what was heard of earlier generations
+  // is dropped.
   GangReport& Of(const JobInfo& job);
-  // Null when nothing was heard of that generation.
+  // The same report, or null when nothing was heard of that generation.
   const GangReport* Find(const JobInfo& job) const;
 
-  // Takes `status` when it is of a rank that `worker_id` should run now. Whether it said anything new (speed and
-  // progress apart).
+  // Takes the status of a rank, if `worker_id` should run that rank of the newest generation now; any other status is
+  // ignored. Returns whether it says anything new, apart from the numbers that change with every heartbeat.
   bool Hear(const JobInfo& job, const std::string& worker_id, const RankStatus& status, absl::Time now);
+  // A report of metrics or a checkpoint names this step.
   void HearStep(const JobInfo& job, int64_t generation, int64_t step);
   void Forget(const std::string& job_id) { by_job_.erase(job_id); }
 
@@ -53,22 +63,31 @@ class GangReports {
   std::map<std::string, GangReport> by_job_;
 };
 
-// The events that the ranks' statuses call for, in order: DatasetPinned, or GangEnded when
-//   a rank failed by itself: for good when its code is InvalidArgument (no host could run the job), in need of a person
-//   when it is
-//     FailedPrecondition and the gang had got on; its worker is named. Or its data is not the job's, or it stopped and
-//     was not told to;
-//   ranks failed only because they lost another one, and whom they lost was not heard to say why within
-//   kLostPeerPatience; or all have ended: COMPLETED when all completed, else STOPPED; that names the workers that did
-//   not see the data, if the gang moves for
-//     it. Of a worker that leaves, a rank that was cut off has ended too.
+// The event that the statuses of the ranks call for, if any. The caller commits it and asks again. It is one of these:
+//
+//   DatasetPinned, when the job has no data pinned yet and a rank says what it found.
+//   GangEnded with FAILED, when a rank failed for a reason of its own. This includes a rank that sees other data than
+//   the
+//     job's, and one that stopped without being told to. Its worker is named. The failure is for good when its code is
+//     InvalidArgument, because no host could run such a job. It needs a person when its code is FailedPrecondition and
+//     the gang had trained a step.
+//   GangEnded with FAILED too, when ranks failed only because they lost another rank, and that one did not say why
+//   within
+//     kLostPeerPatience of the first failure, or all ranks have ended.
+//     On a worker that leaves no failure of a rank counts.
+//   GangEnded with COMPLETED or STOPPED, when all ranks have ended and none failed. It is COMPLETED when all completed.
+//   A
+//     gang that was told to move names the workers that did not see the data.
 std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Time now);
+// Whoever loses a peer fails at once and says only that. The lost rank knows the reason, so it gets this time to say
+// it.
 
 constexpr absl::Duration kLostPeerPatience = absl::Seconds(3);
 
 DataWait DataWaitOf(const JobInfo& job, const GangReport& gang);
 
-// What ranks of a running gang do or wait for, in words, the ones that stand still first; a few of them.
+// What ranks of a running gang do or wait for, in words for people. Those that stand still come first, and of a large
+// gang only a few ranks are named.
 std::vector<std::string> RankReasons(const GangReport& gang);
 
 bool HasEnded(RankPhase phase);

@@ -7,7 +7,9 @@
 
 namespace mimeo {
 
-QueuePlace PlaceOf(const JobInfo& job) { return {-int64_t{job.spec.resources().priority()}, job.sequence, job.id}; }
+QueuePosition PositionOf(const JobInfo& job) {
+  return {-int64_t{job.spec.resources().priority()}, job.sequence, job.id};
+}
 
 bool JobQueue::CouldRun(const Shape& shape) const {
   const auto capacity = capacity_.find({shape.device, shape.precision});
@@ -15,7 +17,7 @@ bool JobQueue::CouldRun(const Shape& shape) const {
   return absl::c_all_of(shape.teachers, [&](const std::string& name) { return HasTeacher(name); });
 }
 
-void JobQueue::SetHead(const Shape& shape, const Line& line, const QueuePlace* head_before) {
+void JobQueue::SetHead(const Shape& shape, const Line& line, const QueuePosition* head_before) {
   if (head_before != nullptr) heads_.erase(*head_before);
   if (!line.empty() && CouldRun(shape)) heads_.emplace(*line.begin(), &shape);
 }
@@ -32,20 +34,20 @@ void JobQueue::Add(const JobInfo& job) {
   if (is_new) {
     for (const std::string& name : line->first.teachers) shapes_with_[name].insert(&*line);
   }
-  const QueuePlace place = PlaceOf(job);
-  shapes_of_.try_emplace(job.id, line, place);
-  const QueuePlace before = line->second.empty() ? place : *line->second.begin();
-  line->second.insert(place);
+  const QueuePosition position = PositionOf(job);
+  shapes_of_.try_emplace(job.id, line, position);
+  const QueuePosition before = line->second.empty() ? position : *line->second.begin();
+  line->second.insert(position);
   SetHead(line->first, line->second, &before);
 }
 
 void JobQueue::Remove(const std::string& job_id) {
   const auto found = shapes_of_.find(job_id);
   if (found == shapes_of_.end()) return;
-  const auto [line, place] = found->second;
+  const auto [line, position] = found->second;
   shapes_of_.erase(found);
-  const QueuePlace before = *line->second.begin();
-  line->second.erase(place);
+  const QueuePosition before = *line->second.begin();
+  line->second.erase(position);
   SetHead(line->first, line->second, &before);
   if (!line->second.empty()) return;
   for (const std::string& name : line->first.teachers) {

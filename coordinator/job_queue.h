@@ -1,7 +1,8 @@
-// The jobs that wait for slots, in the order in which they get them. Thread-compatible.
+// The jobs that wait for slots, in the order in which they get them. The scheduler owns it. Thread-compatible.
 //
-// Jobs that want the same are one shape. Whether a shape could run at all is asked once for all of its jobs, and only
-// when the capacity or a teacher changes: fifty thousand jobs that are too large cost a tick nothing.
+// Jobs that need the same devices, ranks and teachers have one shape. Whether a shape could run at all is computed once
+// for all of its jobs, and only when the capacity or a teacher changes. So fifty thousand jobs that are too large for
+// the cluster cost a decision nothing.
 #pragma once
 
 #include <array>
@@ -16,34 +17,38 @@
 
 namespace mimeo {
 
-// Where a job stands: the smaller is served first. Higher priority first; first come, first served within one.
-struct QueuePlace {
+// Where a job stands in the queue: the smaller position is served first. A higher priority comes first, and within one
+// priority the job that was submitted first.
+struct QueuePosition {
   int64_t minus_priority = 0;
   int64_t sequence = 0;
   std::string job_id;
 };
-inline bool operator<(const QueuePlace& a, const QueuePlace& b) {
+inline bool operator<(const QueuePosition& a, const QueuePosition& b) {
   return std::tie(a.minus_priority, a.sequence) < std::tie(b.minus_priority, b.sequence);
 }
-inline bool operator==(const QueuePlace& a, const QueuePlace& b) { return a.sequence == b.sequence; }
-QueuePlace PlaceOf(const JobInfo& job);
+inline bool operator==(const QueuePosition& a, const QueuePosition& b) { return a.sequence == b.sequence; }
+QueuePosition PositionOf(const JobInfo& job);
 
 class JobQueue {
  public:
+  // Does nothing when the job is in the queue already.
   void Add(const JobInfo& job);
-  void Remove(const std::string& job_id);  // or does nothing
+  // Does nothing when the job is not in the queue.
+  void Remove(const std::string& job_id);
   bool Holds(const std::string& job_id) const { return shapes_of_.count(job_id) > 0; }
   size_t size() const { return shapes_of_.size(); }
 
-  // Up to so many ranks could run if nothing else did, for jobs of such device and precision. Nothing fits before the
-  // first call.
+  // A gang of up to `ranks` ranks with this device and precision could run if nothing else ran. Before the first call
+  // no gang fits.
   void SetCapacity(Device device, Precision precision, int ranks);
   void SetTeacher(const std::string& name, bool available);
   bool HasTeacher(const std::string& name) const { return teachers_.count(name) > 0; }
 
-  // The first job that only slots are missing to. Null when there is none: what waits for a teacher, or for workers
-  // that are not there, holds nobody up.
-  const QueuePlace* First() const { return heads_.empty() ? nullptr : &heads_.begin()->first; }
+  // The first job that needs nothing but free slots. It is the next one to be placed, and nobody behind it is placed
+  // before. Null when there is none. A job that waits for a teacher, or for workers that are not there, holds nobody
+  // up. Valid until the next call that changes something.
+  const QueuePosition* First() const { return heads_.empty() ? nullptr : &heads_.begin()->first; }
 
  private:
   struct Shape {
@@ -58,17 +63,17 @@ class JobQueue {
              std::tie(b.device, b.precision, b.num_ranks, b.teachers);
     }
   };
-  using Line = std::set<QueuePlace>;  // of one shape
+  using Line = std::set<QueuePosition>;  // of one shape
   using Lines = std::map<Shape, Line, ShapeOrder>;
 
   bool CouldRun(const Shape& shape) const;
-  // Puts the foremost job of the line among the heads, or takes it from there, after the line or the shape's chances
-  // have changed.
-  void SetHead(const Shape& shape, const Line& line, const QueuePlace* head_before);
+  // Puts the first job of the line among the heads, or takes it away from there. To be called after the line has
+  // changed, or the answer to CouldRun.
+  void SetHead(const Shape& shape, const Line& line, const QueuePosition* head_before);
 
   Lines lines_;
-  std::map<std::string, std::pair<Lines::iterator, QueuePlace>> shapes_of_;  // by job
-  std::map<QueuePlace, const Shape*> heads_;                               // the foremost of each shape that could run
+  std::map<std::string, std::pair<Lines::iterator, QueuePosition>> shapes_of_;  // by job
+  std::map<QueuePosition, const Shape*> heads_;                            // the first job of each shape that could run
   std::map<std::string, std::set<const Lines::value_type*>> shapes_with_;  // by teacher
   std::map<std::pair<Device, Precision>, int> capacity_;
   std::set<std::string> teachers_;  // available

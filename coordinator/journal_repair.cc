@@ -26,7 +26,7 @@ int64_t NumberOf(absl::string_view job_id) {
 
 class Mender {
  public:
-  explicit Mender(const std::set<CheckpointName>& lost) : lost_(lost) {}
+  explicit Mender(const std::set<CheckpointKey>& lost) : lost_(lost) {}
 
   // A job of the snapshot whose record is lost is lost itself: what says so is that the record is set aside.
   void Restore(const FoundEntry& found) {
@@ -148,13 +148,13 @@ class Mender {
   }
 
   static constexpr int64_t kLostJobsMax = 100000;
-  const std::set<CheckpointName>& lost_;
+  const std::set<CheckpointKey>& lost_;
   MendedJournal mended_;
 };
 
 }  // namespace
 
-MendedJournal MendJournal(const FoundJournal& found, const std::set<CheckpointName>& lost) {
+MendedJournal MendJournal(const FoundJournal& found, const std::set<CheckpointKey>& lost) {
   Mender mender(lost);
   for (const FoundEntry& record : found.snapshot) mender.Restore(record);
   mender.EndSnapshot(found.first, found.snapshot_problem);

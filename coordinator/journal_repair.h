@@ -1,4 +1,5 @@
-// Which entries of a damaged journal a coordinator can still start from. Pure functions.
+// Makes of a damaged journal one from which a coordinator can start, and says what that costs. Only `coordinator
+// --repair` uses it. Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -12,27 +13,31 @@
 
 namespace mimeo {
 
-using CheckpointName = std::pair<std::string, int64_t>;  // job id, step
+// Names a checkpoint: the job's id and the step.
+using CheckpointKey = std::pair<std::string, int64_t>;
 
 struct MendedJournal {
+  // An entry that the new journal does not have.
   struct SetAside {
     int64_t number = 0;
     bool in_snapshot = false;  // then `number` is that of a record of the snapshot
-    std::string what;          // "checkpoint_committed of j3", or that it is no event
+    std::string what;          // such as "checkpoint_committed of j3", or that it is no event
     std::string why;
-    std::string bytes;  // empty: there are none
+    std::string bytes;  // empty where nothing could be read
   };
-  int64_t first = 0;                  // number of the first entry: that many are in the snapshot
-  std::vector<std::string> snapshot;  // its records; empty where there is none
-  std::vector<std::string> entries;   // to be numbered anew from `first`
+  // The number of the first entry. So many entries are in the snapshot.
+  int64_t first = 0;
+  std::vector<std::string> snapshot;  // its records; empty when there is none
+  std::vector<std::string> entries;   // the caller numbers them anew from `first`
   std::vector<SetAside> set_aside;
-  std::vector<std::string> changes;  // entries that were added or changed, in words
+  std::vector<std::string> changes;  // what was added or changed, one line for each, for a person
   ClusterState state;                // after all entries
 };
 
-// Keeps what is an event, or a record of the snapshot, and does not contradict what was kept before it. A job whose
-// submission is lost keeps its number and is cancelled, so that no other job gets it. The commits of `lost` checkpoints
-// are set aside, and gangs that began from one of them begin from the checkpoint before.
-MendedJournal MendJournal(const FoundJournal& found, const std::set<CheckpointName>& lost);
+// Keeps every record of the snapshot and every entry that can be read and does not contradict what was kept before it.
+// A job whose submission is lost keeps its number and is listed as cancelled, so that no other job gets that number.
+// `lost` are the checkpoints whose bytes cannot be read: their commits are set aside, and a gang that started from one
+// of them starts from the checkpoint before it.
+MendedJournal MendJournal(const FoundJournal& found, const std::set<CheckpointKey>& lost);
 
 }  // namespace mimeo

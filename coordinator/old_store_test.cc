@@ -16,6 +16,7 @@
 #include "base/testing/status_matchers.h"
 #include "coordinator/testing/cluster_script.h"
 #include "job/job_spec.h"
+#include "job/job_state.h"
 #include "store/rocksdb_store.h"
 
 namespace mimeo {

@@ -14,7 +14,8 @@ namespace mimeo {
 
 class Page {
  public:
-  // Of the list of this name. InvalidArgument: a token that no reply to this list gave.
+  // The page of the list of this name that the token asks for; an empty token asks for the first. A `page_size` that is
+  // not positive or too large becomes limits::kPageItems. InvalidArgument: no reply to this list gave such a token.
   static absl::StatusOr<Page> Open(absl::string_view list, int page_size, const std::string& page_token);
 
   // The last item of the page before. Empty when this is the first page.

@@ -1,4 +1,5 @@
-// Which slots a gang takes: all ranks or none. Pure values; the index is thread-compatible.
+// Which slots a gang gets. It gets all of its ranks at one time or none. Nothing here decides when or whether a job
+// runs; the scheduler does that. Pure values; the index is thread-compatible.
 #pragma once
 
 #include <array>
@@ -13,51 +14,57 @@
 
 namespace mimeo {
 
-// How readily a worker is given something new, the readiest first. A gang takes workers of a later tier only where
-// those of the earlier ones do not hold it.
+// How willingly a worker is given something new, the best first. A gang takes workers of a later tier only when those
+// of the earlier ones have no room for it. coordinator/blame.h says what blame is.
 enum class Tier {
   kClean,    // nothing failed there lately
-  kBlamed,   // something did
-  kResting,  // it did just now: only where nothing else would ever do
-  kAway,     // alive, as far as is known, but given nothing at present
+  kBlamed,   // something failed there lately
+  kResting,  // something failed there just now: it is taken only when other workers would never do
+  kAway,     // its lease has not expired, but it is given nothing now: it is quiet, or rests after several jobs failed
 };
 constexpr int kTiers = 4;
 
-// What one worker could give now.
+// What one worker can give now.
 struct SlotOffer {
   std::string worker_id;
-  int total = 0;
-  int free = 0;
+  int total = 0;  // slots
+  int free = 0;   // those of them that no gang holds
   bool has_cuda = false;
-  bool has_bfloat16 = false;  // all of its devices
-  bool has_nvlink = false;    // between its devices
+  bool has_bfloat16 = false;  // each of its devices has it
+  bool has_nvlink = false;    // some of its devices are linked
   Tier tier = Tier::kClean;
 };
 bool operator==(const SlotOffer& a, const SlotOffer& b);
 
-// The slots of many workers, in the orders in which gangs take them: what a question costs does not grow with their
-// number.
+// The slots of many workers, kept in the orders in which gangs take them. So the time that a question takes does not
+// grow with the number of workers.
 class SlotIndex {
  public:
-  void Set(const SlotOffer& offer);  // replaces what the worker offered before
+  // Replaces what the worker offered before.
+  void Set(const SlotOffer& offer);
+  // Does nothing when the worker offers nothing.
   void Remove(const std::string& worker_id);
-  const SlotOffer* Find(const std::string& worker_id) const;  // null: it offers nothing
+  // Null when the worker offers nothing. Valid until the next change.
+  const SlotOffer* Find(const std::string& worker_id) const;
   const std::map<std::string, SlotOffer>& offers() const { return offers_; }
 
-  // The worker of each rank, or empty when the gang does not fit into what is free in the tiers up to `last`.
+  // The worker of each rank. Empty when the gang does not fit into what is free in the tiers up to `last`. Nothing is
+  // taken: the caller commits the placement, and Set follows.
   //
-  // A gang is of one kind: a CUDA job takes workers with CUDA; an auto job takes them if all its ranks fit there, else
-  // workers without; a CPU job takes workers without CUDA if it fits there, else any. A bfloat16 job takes workers with
-  // bfloat16 only. Within a kind, the first tiers that hold it. Within those, as few workers as possible: the fullest
-  // one that holds it whole, with NVLink if one does and the gang has several ranks, and without if it has one; else
-  // the emptiest ones first. Ties go to the smaller id.
+  // First, all ranks of a gang compute on one kind of device. A CUDA job takes workers with CUDA. An auto job takes
+  // them if all of its ranks fit there, else workers without CUDA. A CPU job takes workers without CUDA if it fits
+  // there, else any. A bfloat16 job takes only workers with bfloat16. Second, within a kind the gang takes as few tiers
+  // as possible. Third, it takes as few workers as possible: one that holds the whole gang, and of several the one with
+  // the fewest free slots, with NVLink if the gang has several ranks and without if it has one. Where no worker holds
+  // the whole gang, it takes the ones with the most free slots first. Between equals the smaller id wins.
   std::vector<std::string> Place(const ResourceSpec& resources, Tier last) const;
 
-  // The most ranks that a gang with such resources (num_ranks apart) could have if nothing else ran on the workers up
-  // to `last`.
+  // The largest gang with such resources that could run on the workers of the tiers up to `last` if nothing else ran
+  // there. `resources.num_ranks` is not looked at.
   int Capacity(const ResourceSpec& resources, Tier last) const;
 
-  // While it lives, these workers are not in the index.
+  // While such an object lives, these workers are not in the index. Objects of these two classes end in the reverse
+  // order of their making, and nothing else changes the index meanwhile.
   class Without {
    public:
     Without(SlotIndex* index, const std::set<std::string>& workers);
@@ -70,7 +77,8 @@ class SlotIndex {
     std::vector<SlotOffer> removed_;
   };
 
-  // While it lives, these workers have so many more free slots (or fewer: below 0), those that are in the index.
+  // While such an object lives, these workers have so many more free slots, or fewer where the number is negative.
+  // Workers that are not in the index are passed over.
   class Lent {
    public:
     Lent(SlotIndex* index, const std::map<std::string, int>& slots);
@@ -104,10 +112,10 @@ class SlotIndex {
   std::array<std::array<Group, kKinds>, kTiers> groups_;
 };
 
-// Could any rank of the gang ever run there?
+// Whether a rank of a gang with such resources could ever run on this worker.
 bool Suits(const ResourceSpec& resources, const SlotOffer& offer);
 
-// "workers", "CUDA workers", "CUDA workers with bfloat16".
+// The workers that such a gang needs, in words: "workers", "CUDA workers", "CUDA workers with bfloat16".
 std::string WorkersWanted(const ResourceSpec& resources);
 
 }  // namespace mimeo

@@ -82,7 +82,7 @@ class Repair {
     for (const std::string& loss : salvage_.losses) Tell(loss);
     const FoundJournal found = ReadJournal(*salvage_.store);
     journal_ = MendJournal(found, {});
-    const std::set<CheckpointName> lost = UnreadableCheckpoints();
+    const std::set<CheckpointKey> lost = UnreadableCheckpoints();
     if (!lost.empty()) journal_ = MendJournal(found, lost);
     TellOfJournal();
     {
@@ -106,8 +106,8 @@ class Repair {
   }
 
   // Checkpoints that the journal names and of which some byte cannot be read.
-  std::set<CheckpointName> UnreadableCheckpoints() {
-    std::set<CheckpointName> lost;
+  std::set<CheckpointKey> UnreadableCheckpoints() {
+    std::set<CheckpointKey> lost;
     const CheckpointStore checkpoints(salvage_.store.get());
     for (const auto& [id, job] : journal_.state.jobs()) {
       for (const int64_t step : job.checkpoint_steps) {

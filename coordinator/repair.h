@@ -1,7 +1,10 @@
-// `coordinator --repair`: makes a store that the coordinator refuses one that it starts from, and says what that costs.
+// `coordinator --repair`: turns a store that the coordinator refuses into one from which it starts, and says what is
+// lost.
 //
-// Everything that can be read is written into a new store; the damaged one is kept whole in `damaged-<n>` in the same
-// directory, with the entries that were set aside. The directory itself stays, as it may be a mount.
+// Everything that can be read is written into a new store. The damaged files are kept in the folder `damaged-<n>` of
+// the same directory, with the entries that were set aside and a file REPAIR that says what was done. The directory
+// itself stays, because it may be the root of a mount. A repair that was killed is run again: it begins anew, or
+// finishes what it had begun to move.
 #pragma once
 
 #include <functional>
@@ -11,9 +14,11 @@
 
 namespace mimeo {
 
-// OK: a coordinator can start on `data_dir`; a store without damage is left as it is. `say` gets a line at a time.
-// Unavailable: a coordinator holds the directory. NotFound: no store is there. ResourceExhausted: the disk has no room
-// for a second store; nothing was changed then. DataLoss: nothing can be read.
+// After OK a coordinator can start on `data_dir`. A store without damage is left as it is. `say` is called in this
+// thread with one line at a time, for the person. It reads the whole store, so it may take long.
+//
+// Unavailable: a coordinator holds the directory, or the disk fails. NotFound: there is no store. ResourceExhausted:
+// the disk has no room for a second store, and nothing was changed. DataLoss: nothing can be read.
 absl::Status RepairStore(const std::string& data_dir, const std::function<void(const std::string&)>& say);
 
 }  // namespace mimeo

@@ -93,7 +93,7 @@ void Scheduler::Begin(absl::Time now) {
   for (const auto& [id, job] : state_.jobs()) Refile(job, now);
 }
 
-void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
+void Scheduler::Applied(const Event& event, absl::Time now, bool advanced) {
   switch (event.kind_case()) {
     case Event::kWorkerRegistered: {
       const std::string& id = event.worker_registered().worker().id();
@@ -142,7 +142,7 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
     case Event::kGangEnded: {
       const JobInfo& job = state_.jobs().at(event.gang_ended().job_id());
       ForgetDataWait(job.id);
-      if (event.gang_ended().end() == GANG_END_FAILED) NoteFailure(event.gang_ended(), now, progressed);
+      if (event.gang_ended().end() == GANG_END_FAILED) NoteFailure(event.gang_ended(), now, advanced);
       if (event.gang_ended().end() == GANG_END_STOPPED && event.gang_ended().failures_size() > 0) {
         NoteMove(event.gang_ended(), now);
       }
@@ -161,15 +161,15 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool progressed) {
   }
 }
 
-void Scheduler::NoteFailure(const GangEnded& ended, absl::Time now, bool progressed) {
+void Scheduler::NoteFailure(const GangEnded& ended, absl::Time now, bool advanced) {
   Trouble& trouble = troubles_[ended.job_id()];
   trouble.failed_at = now;
-  trouble.progressed = progressed;
-  trouble.trained |= progressed;
+  trouble.advanced = advanced;
+  trouble.trained |= advanced;
   for (const WorkerFailure& failure : ended.failures()) {
     // A host on which the job got on is preferred less, but taken: it may be the only one that is free.
-    if (!progressed) trouble.avoided.insert(failure.worker_id());
-    blame_.Add(ended.job_id(), failure, (progressed ? 0.5 : 1.0) / ended.failures_size(), now);
+    if (!advanced) trouble.avoided.insert(failure.worker_id());
+    blame_.Add(ended.job_id(), failure, (advanced ? 0.5 : 1.0) / ended.failures_size(), now);
   }
 }
 
@@ -198,7 +198,7 @@ void Scheduler::CountNeeds(const JobInfo& job) {
 
 void Scheduler::Refile(const JobInfo& job, absl::Time now) {
   queue_.Remove(job.id);
-  lost_.erase(PlaceOf(job));
+  lost_.erase(PositionOf(job));
   unsettled_.erase(job.id);
   const auto put_off = later_until_.find(job.id);
   if (put_off != later_until_.end()) {
@@ -209,8 +209,9 @@ void Scheduler::Refile(const JobInfo& job, absl::Time now) {
   if (IsFinal(job.state)) {
     troubles_.erase(job.id);
   } else if (!job.placement.empty()) {
-    if (!Lapse(job).empty()) lost_.insert(PlaceOf(job));
-    if (job.want == WANT_CANCEL || (job.want == WANT_PAUSE && lost_.count(PlaceOf(job)) > 0)) unsettled_.insert(job.id);
+    if (!Lapse(job).empty()) lost_.insert(PositionOf(job));
+    if (job.want == WANT_CANCEL || (job.want == WANT_PAUSE && lost_.count(PositionOf(job)) > 0))
+      unsettled_.insert(job.id);
   } else {
     FileIdle(job, now);
   }
@@ -262,7 +263,7 @@ Scheduler::Verdict Scheduler::Judge(const JobInfo& job, absl::Time now) const {
   if (trouble == troubles_.end()) return {Turn::kQueue};
   // A gang that got on is tried again at once, and so is one that another host may run. Not for ever: a job that fails
   // everywhere does not sweep a rack.
-  if (failures == 1 && trouble->second.progressed) return {Turn::kQueue};
+  if (failures == 1 && trouble->second.advanced) return {Turn::kQueue};
   if (failures <= 2 && FitsElsewhere(job)) return {Turn::kQueue};
   const absl::Time due = trouble->second.failed_at + RestartPause(failures);
   return due <= now ? Verdict{Turn::kQueue} : Verdict{Turn::kLater, due};
@@ -382,8 +383,8 @@ void Scheduler::DecideForgotten(std::vector<Event>* events) const {
 // The first job that can be placed, or a lost gang before it. A job that only waits for slots holds up all that stand
 // behind it.
 void Scheduler::DecidePlacement(std::vector<Event>* events) const {
-  const QueuePlace* const first = queue_.First();
-  for (const QueuePlace& place : lost_) {
+  const QueuePosition* const first = queue_.First();
+  for (const QueuePosition& place : lost_) {
     if (first != nullptr && *first < place) break;
     if (Replace(state_.jobs().at(place.job_id), events)) return;
   }

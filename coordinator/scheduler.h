@@ -1,17 +1,19 @@
-// What should happen now, and why. Idempotent: deciding twice decides the same. It changes nothing but what it
-// remembers; the caller commits what it decides and tells it of each event.
+// Decides what should happen to the cluster now, and says why. It changes nothing itself: CoordinatorCore commits what
+// it decides, and tells it of each event that was applied. To ask twice gives the same decisions.
 //
-// Invariant: silence never stops a gang. It only permits a replacement elsewhere, and a fenced generation cannot
-// commit.
+// Silence never stops a gang. When a worker is silent for longer than its lease, its gangs may be replaced elsewhere,
+// and the fence then keeps the old generation from committing anything.
 //
-// The queue is strict: higher priority first, first come first served within one, and while a job waits for slots
-// nothing behind it is placed, even if it would fit; so a large gang cannot starve. Three kinds of waiting hold nobody
-// up, because slots would not end them: for a teacher, for the end of a back-off, and for workers that are not there (a
-// gang that would not fit on the workers that are alive even if all of them were idle).
+// The queue is strict. A higher priority comes first, and within one priority the job that was submitted first. While a
+// job waits for slots, nothing behind it is placed, even if it would fit; so a large gang gets its turn. Three kinds of
+// waiting hold nobody up, because free slots would not end them: waiting for a teacher, for the end of a pause after
+// failures, and for workers that are not there. (The last is a gang that would not fit on the workers that are alive
+// even if all of them were idle.)
 //
-// All that it remembers follows from the state and from who said what when: a Scheduler that begins anew (Begin)
-// forgets only the latter, which is volatile and by the monotonic clock. It is kept in order here so that a decision
-// costs what has changed, not the number of jobs and workers; reasons are worded when somebody asks. Thread-compatible.
+// All that it remembers follows from the state, and from who said what and when. After a restart of the coordinator
+// only the latter is lost, and is heard again. It is kept in order, so that a decision costs what has changed and not
+// the number of jobs and workers. Reasons are put into words only when somebody asks. All times are Now() of the clock.
+// Thread-compatible: the lock of CoordinatorCore guards it.
 #pragma once
 
 #include <map>
@@ -34,59 +36,67 @@ namespace mimeo {
 
 struct SchedulerOptions {
   absl::Duration lease = limits::kLease;
-  absl::Duration data_patience = limits::kDataPatience;
-  // A worker without ranks, or a teacher that no unfinished job needs, is forgotten after this many silent leases.
+  absl::Duration data_patience = limits::kDataPatience;  // before the first move; DecideMoves says how it grows
+  // A worker without ranks, and a teacher that no unfinished job needs, is forgotten when it has been silent for so
+  // many leases.
   int forget_after_leases = 10;
 };
 
 class Scheduler {
  public:
+  // `state` must outlive this object. The caller changes it only by events, and tells of each with Applied.
   Scheduler(const ClusterState* state, const SchedulerOptions& options) : state_(*state), options_(options) {}
 
-  // Begins to listen: nobody was silent before. Call once, when the state is what a replay made of it.
+  // Begins to listen. Call it once, when the journal is replayed. Silence is counted from `now` on, because what was
+  // before is not known: a restart of the coordinator makes nobody look dead.
   void Begin(absl::Time now);
 
-  // `event` was applied to the state. `progressed`: of a GangEnded, whether the gang had trained a step beyond where it
-  // began.
-  void Applied(const Event& event, absl::Time now, bool progressed = false);
+  // Tells that `event` was applied to the state. For a GangEnded, `advanced` says whether the gang had trained a step
+  // beyond the checkpoint from which it started.
+  void Applied(const Event& event, absl::Time now, bool advanced = false);
 
-  // Somebody was heard. True: there may be something new to decide. REQUIRES: it is registered.
+  // A worker or a teacher was heard. `leaving`: its agent said that it ends. Returns whether there may be something new
+  // to decide. REQUIRES: it is registered.
   bool HearWorker(const std::string& id, absl::Time now, bool leaving = false);
   bool HearTeacher(const std::string& name, absl::Time now);
 
-  // Where the job's newest gang waits for its data, as its ranks say.
+  // Where ranks of the job's newest gang wait for their data. Nobody waits when `wait.workers` is empty.
   void HearDataWait(const JobInfo& job, const DataWait& wait);
 
-  // Gangs that have waited for their data longer than the patience and that other workers have room for now: whoever is
-  // told of one makes it stop after a checkpoint (GangEnded with these workers), and its slots elsewhere are kept for
-  // it until then. Each gang is named once. The patience grows with each move in a row by the pause that follows a
-  // failure.
+  // The gangs that should move: they have waited for their data longer than the patience, and other workers have room
+  // for them now. The caller makes each of them stop after a checkpoint, with a GangEnded that names the workers in
+  // `from`. Until then the slots elsewhere are kept for it. Each gang is named once. With each move in a row the
+  // patience grows by RestartPause (coordinator/blame.h), so a gang whose data nobody sees does not move without end.
   struct Move {
     std::string job_id;
     std::vector<WorkerFailure> from;
   };
   std::vector<Move> DecideMoves(absl::Time now);
 
-  // What to commit next, in order, each legal after those before it. Some decisions follow from others (a gang ends,
-  // then its job fails): callers commit these, and decide again until no events come.
+  // What to commit next, in this order. Each event is legal after those before it. Some decisions follow from others:
+  // first a gang ends, then its job fails. So the caller commits these events and asks again until none come.
   std::vector<Event> Decide(absl::Time now);
 
-  // For people: why `job_id` is not running (or is), most important first, with numbers. Empty when there is no such
-  // job.
+  // Why the job runs or does not run, for people: reasons with numbers, the most important first. Empty when there is
+  // no such job.
   std::vector<std::string> Explain(const std::string& job_id, absl::Time now) const;
-  // Why nothing is placed on this worker, or what failed there lately and when that is forgotten. Empty: all is well.
+  // Why nothing is placed on this worker, or what failed there lately and until when that counts. Empty when all is
+  // well.
   std::string WorkerNote(const std::string& id, absl::Time now) const;
 
-  // How long nothing was heard of it, as far as this coordinator can know. Zero for who is not registered.
+  // For how long nothing was heard, counted from Begin at the earliest. Zero when nobody of this name is registered.
   absl::Duration WorkerSilence(const std::string& id, absl::Time now) const;
   absl::Duration TeacherSilence(const std::string& name, absl::Time now) const;
-  bool WasHeard(const std::string& worker_id) const;
-  bool IsLeaving(const std::string& worker_id) const;
-  bool IsOffered(const std::string& worker_id, absl::Time now) const;  // something new may be placed there
+  bool WasHeard(const std::string& worker_id) const;   // by this coordinator, since it started
+  bool IsLeaving(const std::string& worker_id) const;  // it said so
+  // Whether a new gang may be placed there now.
+  bool IsOffered(const std::string& worker_id, absl::Time now) const;
+  // Whether its gangs are told to stop after a checkpoint, and go elsewhere.
   bool MustEmpty(const std::string& worker_id) const { return IsLeaving(worker_id) || state_.IsDrained(worker_id); }
   int num_silent() const { return num_expired_; }  // workers whose lease has expired
   const Blame& blame() const { return blame_; }
-  // Workers that the next decision looks at though nobody said anything of them.
+  // How many workers the next decision looks at although nobody said anything about them: heartbeats that come in time
+  // should cost nothing.
   size_t WorkersDueForTest(absl::Time now) const;
 
  private:
@@ -104,11 +114,11 @@ class Scheduler {
   // What is remembered of a job's failures beside its state.
   struct Trouble {
     absl::Time failed_at;
-    bool progressed = false;  // the newest gang
-    bool trained = false;     // any of them
-    std::set<std::string>
-        avoided;    // workers where it failed without getting on, until a new checkpoint or a person forgives
-    int moves = 0;  // in a row, away from where its data were not seen
+    bool advanced = false;  // the newest gang
+    bool trained = false;   // any of them
+    // The workers where it failed without training a step, until there is a new checkpoint or a person forgives.
+    std::set<std::string> avoided;
+    int moves = 0;  // in a row, away from workers that did not see its data
   };
   struct DataWatch {
     DataWait wait;
@@ -132,7 +142,7 @@ class Scheduler {
   bool FitsWithout(const JobInfo& job, const std::set<std::string>& workers) const;
   const std::set<std::string>& Avoided(const JobInfo& job) const;
   std::set<std::string> AvoidedAfterMove(const JobInfo& job, const std::vector<WorkerFailure>& from) const;
-  void NoteFailure(const GangEnded& ended, absl::Time now, bool progressed);
+  void NoteFailure(const GangEnded& ended, absl::Time now, bool advanced);
   void NoteMove(const GangEnded& ended, absl::Time now);
   void ForgetBlame(const JobInfo& job, absl::Time now);
   void ForgetDataWait(const std::string& job_id);
@@ -193,7 +203,7 @@ class Scheduler {
   std::map<std::string, absl::Time> later_until_;       // by job
   bool look_elsewhere_ = false;                         // there are more slots than when those were put off
   std::set<std::string> unsettled_;                     // jobs that end, or pause, or whose gang ends
-  std::set<QueuePlace> lost_;                           // jobs whose gang has an expired worker
+  std::set<QueuePosition> lost_;                        // jobs whose gang has an expired worker
   std::set<std::string> keeps_too_many_;                // jobs with more checkpoints than they keep
   std::map<std::string, std::set<std::string>> gangs_;  // job -> its gang's workers
   absl::flat_hash_set<std::string> unfinished_;         // jobs

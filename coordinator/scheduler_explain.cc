@@ -113,8 +113,8 @@ std::string Scheduler::MissingTeacher(const JobInfo& job) const {
 }
 
 std::string Scheduler::QueueReason(const JobInfo& job, absl::Time now) const {
-  const QueuePlace* const first = queue_.First();
-  if (first == nullptr || !(*first < PlaceOf(job))) return SlotsReason(job, now);
+  const QueuePosition* const first = queue_.First();
+  if (first == nullptr || !(*first < PositionOf(job))) return SlotsReason(job, now);
   const JobInfo& holder = state_.jobs().at(first->job_id);
   return absl::StrCat("waits behind ", holder.id, ", which waits for slots (priority ",
                       holder.spec.resources().priority(), ", submitted as number ", holder.sequence, ")");

@@ -67,8 +67,8 @@ bool Scheduler::MayMove(const JobInfo& job, const DataWait& wait, absl::Time now
       })) {
     return false;
   }
-  const QueuePlace* const first = queue_.First();
-  return first == nullptr || !(*first < PlaceOf(job));
+  const QueuePosition* const first = queue_.First();
+  return first == nullptr || !(*first < PositionOf(job));
 }
 
 // Where the job would be placed once it had left. Empty: nowhere, or only where it waits now or on a worker that rests.

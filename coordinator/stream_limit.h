@@ -1,5 +1,5 @@
-// Limits how many streams of a service are open at once. Each stream holds a thread of the server, and heartbeats need
-// threads too. Thread-safe.
+// Bounds how many streams of a service are open at one time. Each stream holds a thread of the server for as long as
+// its client likes, and heartbeats need threads too. Nobody waits here: a stream too many is refused. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -13,15 +13,17 @@ class StreamLimit {
  public:
   explicit StreamLimit(int limit) : limit_(limit) {}
 
-  // A stream's place, for as long as it lives.
-  class Place {
+  // Counts one stream for as long as the object lives: a local variable of the method that serves the stream. The limit
+  // must outlive it.
+  class OpenStream {
    public:
-    explicit Place(StreamLimit* limit) : limit_(limit), taken_(limit->streams_.fetch_add(1) < limit->limit_) {}
-    ~Place() { limit_->streams_.fetch_sub(1); }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+    explicit OpenStream(StreamLimit* limit) : limit_(limit), taken_(limit->streams_.fetch_add(1) < limit->limit_) {}
+    ~OpenStream() { limit_->streams_.fetch_sub(1); }
+    OpenStream(const OpenStream&) = delete;
+    OpenStream& operator=(const OpenStream&) = delete;
 
-    // ResourceExhausted: all places were taken.
+    // ResourceExhausted: the limit was reached when this object was made. The method returns that, and the client tries
+    // again later.
     absl::Status status() const {
       if (taken_) return absl::OkStatus();
       return absl::ResourceExhaustedError(

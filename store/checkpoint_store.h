@@ -1,4 +1,9 @@
-// Checkpoint bytes in chunks under (job, step, upload, index), and the manifests that make them exist. Thread-safe.
+// Checkpoints on disk: their bytes in chunks, and the manifests that say which chunks make a checkpoint. A checkpoint
+// exists from the moment its manifest is written. Chunks without a manifest are an upload that is under way, or one
+// that nobody finished.
+//
+// Thread-safe. Every call reads or writes the disk and blocks for as long as that takes. An error that no comment names
+// is that of the KeyValueStore: ResourceExhausted when the disk is full, Unavailable when it fails.
 #pragma once
 
 #include <string>
@@ -12,14 +17,15 @@
 
 namespace mimeo {
 
+// Where a chunk lies. Two attempts at one step have different content ids, so their chunks never mix.
 struct ChunkKey {
   std::string job_id;
   int64_t step = 0;
   std::string content_id;
-  int32_t index = 0;
+  int32_t index = 0;  // from 0; chunk i holds the bytes from i * chunk_bytes on
 };
 
-// One attempt to bring a checkpoint in.
+// One attempt of a gang to store a checkpoint of a job.
 struct Upload {
   int64_t step = 0;
   std::string content_id;
@@ -28,30 +34,42 @@ inline bool operator==(const Upload& a, const Upload& b) { return a.step == b.st
 
 class CheckpointStore {
  public:
+  // `store` must outlive this object, which has no state of its own.
   explicit CheckpointStore(KeyValueStore* store) : store_(store) {}
 
-  // InvalidArgument: over 1 MiB, or not the bytes of `sha256`. ResourceExhausted: disk full. Buffered.
+  // Stores one chunk. A chunk that is sent again replaces itself, so a repeated call does no harm. It survives a crash
+  // of the process, but a crash of the machine only once its checkpoint is committed. InvalidArgument: the bytes are
+  // more than limits::kChunkBytes, or do not have the digest `sha256`, or a part of the key is out of its range.
   absl::Status PutChunk(const ChunkKey& key, absl::string_view sha256, absl::string_view bytes);
 
-  // What to write, together with the journal's event, to commit `manifest`. Checks that every chunk is there and whole.
-  // The journal's synced write makes the buffered chunks durable too. Chunks of another upload that was committed for
-  // the same step are deleted by the batch. InvalidArgument: counts or sizes that contradict. FailedPrecondition: a
-  // chunk is missing or differs (names it).
+  // Prepares the commit of a checkpoint: reads every chunk, checks it against the manifest, and returns what must be
+  // written. Nothing is written here: the caller gives the batch to Journal::Append, so that the manifest and its event
+  // are written together, and that synced write makes the chunks before it durable too. Where another upload was
+  // committed for the same step before, the batch deletes its chunks.
+  //
+  // It reads the whole checkpoint, so it takes as long as the disk needs for that. InvalidArgument: numbers in the
+  // manifest contradict each other. FailedPrecondition: a chunk is missing or differs; the error names it, and the rank
+  // has to upload it again.
   absl::StatusOr<WriteBatch> CommitBatch(const CheckpointManifest& manifest) const;
 
-  // The bytes, verified. NotFound; DataLoss names the checkpoint and chunk.
+  // The bytes of one chunk, checked against the digest in `manifest`. NotFound: the manifest has no such chunk, or its
+  // bytes are not in the store, as when the checkpoint was deleted meanwhile. DataLoss: the bytes differ from the
+  // manifest.
   absl::StatusOr<std::string> GetChunk(const CheckpointManifest& manifest, int32_t index) const;
 
-  absl::StatusOr<CheckpointManifest> GetManifest(absl::string_view job_id, int64_t step) const;   // NotFound
-  absl::StatusOr<std::vector<CheckpointManifest>> ListManifests(absl::string_view job_id) const;  // by step
+  // NotFound: no checkpoint of this step is committed. DataLoss: its manifest cannot be read.
+  absl::StatusOr<CheckpointManifest> GetManifest(absl::string_view job_id, int64_t step) const;
+  // All of a job, ascending by step. DataLoss: one of them cannot be read; the error says which.
+  absl::StatusOr<std::vector<CheckpointManifest>> ListManifests(absl::string_view job_id) const;
 
-  // The writes that delete a checkpoint's manifest and chunks; to travel with its CheckpointDeleted event. Empty when
-  // there is no such checkpoint.
+  // What must be written to delete a checkpoint, manifest and chunks. The caller writes it together with the event
+  // CheckpointDeleted. Empty when there is no such checkpoint, so a repeated deletion does no harm.
   absl::StatusOr<WriteBatch> DeleteBatch(absl::string_view job_id, int64_t step) const;
 
-  // The uploads of `job_id` that no manifest names. Cost: a read per upload, whatever its size.
+  // The uploads of `job_id` that no manifest names: those under way too. It reads one chunk of each upload, whatever
+  // the size of the upload.
   absl::StatusOr<std::vector<Upload>> ListUncommitted(absl::string_view job_id) const;
-  // Deletes the chunks of one. REQUIRES: nobody commits it meanwhile.
+  // Deletes the chunks of an upload. REQUIRES: no manifest names it, and nobody commits it meanwhile.
   absl::Status DeleteUpload(absl::string_view job_id, const Upload& upload);
 
  private:

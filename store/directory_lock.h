@@ -1,5 +1,6 @@
-// RocksDB's lock on a store's directory, which it takes itself when it opens it for writing. Held while the object
-// lives.
+// RocksDB's lock on the directory of a store, which keeps a second coordinator away. RocksDB takes it itself when it
+// opens the directory for writing. Whoever reads the files without that, such as a check or a repair, holds such an
+// object. The lock is released when the object is destroyed, and by the kernel when the process ends.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,8 @@ namespace mimeo {
 
 class DirectoryLock {
  public:
-  // `env`: the machine's files when null. Unavailable: a coordinator holds the directory (names it).
+  // Never waits. `env` is null for the files of the machine. Unavailable: another process holds the lock, or this
+  // process does; the error names the directory.
   static absl::StatusOr<std::unique_ptr<DirectoryLock>> Take(const std::string& path, rocksdb::Env* env = nullptr);
   ~DirectoryLock();
 

@@ -1,5 +1,6 @@
-// The cluster's events in the order in which they happened, durable; and, once there are many, a snapshot of what the
-// first of them led to, in their place. Thread-compatible: one writer.
+// The journal: every event of the cluster in the order in which they happened, on disk. When there are many, a snapshot
+// of what the first of them led to takes their place. The coordinator is its one owner. Thread-compatible: there is one
+// writer, and the caller's lock orders the calls.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,11 @@
 
 namespace mimeo {
 
-// The event of an entry's bytes. DataLoss: they are none.
+// The event that the bytes of an entry hold. DataLoss: they hold none.
 absl::StatusOr<Event> ParseEvent(absl::string_view bytes);
 
-// How long the journal behind its snapshot may grow: as many entries, or as many bytes, whatever comes first. It may
-// grow as long as the snapshot in any case, so that writing snapshots costs no more than writing events.
+// How long the journal behind its snapshot may grow, in entries and in bytes, whichever comes first. In any case it may
+// grow to as many bytes as the snapshot has, so that the snapshots together never cost more writing than the events.
 struct JournalBounds {
   int64_t entries = 10000;
   int64_t bytes = 16 << 20;
@@ -35,19 +36,24 @@ struct JournalCut {
 
 class Journal {
  public:
+  // `store` must outlive the journal. Call Replay next.
   explicit Journal(KeyValueStore* store, const JournalBounds& bounds = {}) : store_(store), bounds_(bounds) {}
 
-  // The snapshot, if there is one, then every event behind it, in order. DataLoss: an entry is missing or cannot be
-  // read (names its number), or the snapshot is damaged. Who leaves out `load` takes no snapshot: there must be none.
+  // Calls `load` with the snapshot, if there is one, and then `apply` with every event behind it, in order. The first
+  // error that one of them returns ends the replay and is returned with the number of the entry. DataLoss: an entry is
+  // missing or cannot be read, or the snapshot is damaged. A caller that passes no `load` can read a journal without a
+  // snapshot only; else it gets Unimplemented.
   absl::Status Replay(absl::FunctionRef<absl::Status(const Event&)> apply,
                       absl::FunctionRef<absl::Status(const JournalSnapshot&)> load = RefuseSnapshot);
 
-  // Durable when OK. `extra` travels in the same atomic write (a manifest and its event). InvalidArgument: the event
-  // would not be read back as it is (names the field). REQUIRES: Replay was called. After an error the event is not in
-  // the journal.
+  // Adds an event, and blocks until the disk has it: after OK it survives a crash of the machine. `extra` is written in
+  // the same atomic write, such as a manifest with its event: both are there or none. After an error neither is, and
+  // the caller may try again. InvalidArgument: the event could not be read back as it is; the error names the field.
+  // ResourceExhausted: the disk is full. REQUIRES: Replay was called.
   absl::Status Append(const Event& event, const WriteBatch& extra = {});
 
-  // The journal has grown beyond its bounds: it should be cut. After a cut that failed, not at once again.
+  // Whether the journal has grown beyond its bounds, so that it should be cut. After a cut that failed it returns false
+  // for some events more, so that a full disk is not asked for room with each event.
   bool IsLong() const;
 
   // Puts `records`, the state after all events that this object knows, in the place of these events. Durable and whole
@@ -59,8 +65,9 @@ class Journal {
   void NoteCut(const JournalCut& cut);
   void NoteFailedCut();
 
-  int64_t size() const { return next_; }              // events that ever were
-  int64_t num_in_snapshot() const { return first_; }  // of these, those that the snapshot stands for
+  // How many events there ever were, with those that a snapshot stands for.
+  int64_t size() const { return next_; }
+  int64_t num_in_snapshot() const { return first_; }
 
  private:
   static absl::Status RefuseSnapshot(const JournalSnapshot& snapshot);

@@ -1,7 +1,8 @@
-// An ordered byte map with named families: the seam under everything the coordinator remembers.
+// Maps from keys to values, both bytes, in the order of the keys. Everything that the coordinator remembers is in such
+// a store. Each family is a map of its own. store/keys.h says what the keys are.
 //
-// Thread-safe. Write is atomic over families. Implementations: RocksDbStore (tests: RocksDB's in-memory Env) and
-// FaultyStore, a decorator that fails, crashes or forgets unsynced writes on demand.
+// Thread-safe; every call may block on the disk. There are two implementations: store/rocksdb_store.h, and for tests
+// FaultyStore, which wraps another store and fails, crashes or forgets writes when a test tells it to.
 #pragma once
 
 #include <memory>
@@ -15,13 +16,17 @@
 
 namespace mimeo {
 
-// kSnapshots: of the journal. A store that ever held one is refused by versions that know of none.
+// kSnapshots are those of the journal. A store that ever held one is refused by versions of this software that know of
+// no snapshots.
 enum class Family { kJournal, kManifests, kChunks, kMetrics, kSnapshots };
 constexpr int kNumFamilies = 5;
 
-// kSynced: OK means that it survives a crash of the machine. kBuffered: of the process.
+// What a write survives once it has returned OK. kSynced survives a crash of the machine, kBuffered one of the process.
+// A synced write also makes every earlier write survive a crash of the machine.
 enum class Durability { kSynced, kBuffered };
 
+// Changes that are made together: after a crash at any time all of them are there, or none, in whatever families. The
+// puts are applied first, then the removes. To remove a key that is not there is no error.
 struct WriteBatch {
   struct Put {
     Family family;
@@ -39,18 +44,24 @@ struct WriteBatch {
 class KeyValueStore {
  public:
   virtual ~KeyValueStore() = default;
-  virtual absl::StatusOr<std::string> Get(Family family, absl::string_view key) const = 0;  // NotFound
-  // ResourceExhausted: the disk is full. Unavailable: an I/O error. Nothing of a failed batch is visible.
+  // NotFound: no such key. DataLoss: the value is damaged on disk. Unavailable: the disk fails.
+  virtual absl::StatusOr<std::string> Get(Family family, absl::string_view key) const = 0;
+  // After an error nothing of the batch is visible, and the caller may try again. ResourceExhausted: the disk is full.
+  // Unavailable: the disk fails.
   virtual absl::Status Write(const WriteBatch& batch, Durability durability) = 0;
-  // Visits the keys with `prefix` from `start` (prefix + anything; empty: the first) in byte order, on a snapshot,
-  // until `visit` returns false.
+  // Calls `visit` with every key that begins with `prefix`, and its value, in byte order, until `visit` returns false.
+  // `start` is where it begins: a key that begins with `prefix` and need not be there, or empty for the first one. It
+  // sees the store as it was when the scan began. DataLoss and Unavailable as for Get; then what was visited so far is
+  // right.
   virtual absl::Status Scan(Family family, absl::string_view prefix, absl::string_view start,
                             absl::FunctionRef<bool(absl::string_view key, absl::string_view value)> visit) const = 0;
+  // About how many bytes the store takes, for a metric.
   virtual absl::StatusOr<int64_t> ApproximateBytes() const = 0;
 };
 
-// Big-endian, so that byte order is numeric order.
+// A number as a key of 8 bytes, big-endian, so that the order of keys is the order of numbers.
 std::string OrderedKey(uint64_t number);
+// The number back. 0 when the key has another length.
 uint64_t ParseOrderedKey(absl::string_view key);
 
 }  // namespace mimeo

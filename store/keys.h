@@ -1,4 +1,5 @@
-// The keys of the families: job ids are length-prefixed, so that no id is the prefix of another's. Pure functions.
+// The keys of all families of the store. A job's id has its length before it, so that the keys of job j1 are never a
+// prefix of those of j12. Pure functions.
 //
 //   journal    number                                 events from 0
 //   snapshots  entries . index                        of the journal's first `entries` events; index 0 is the head

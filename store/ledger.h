@@ -1,9 +1,10 @@
-// What of a store's logs and manifests is known to be on disk: the file SYNCED beside them. Thread-safe.
+// The ledger of a store says how much of its logs and manifests is safely on disk. It is the file SYNCED beside them.
 //
-// RocksDB cannot tell a log whose end was never written from one whose end was lost: both are shorter. The ledger can:
-// after each sync it notes how long the file then was, and before a file is deleted that it is gone. It holds two
-// copies of itself, written in turns, so that one of them is whole whenever the machine stops. It is itself not synced
-// at each note: after a loss of power it may say less than was on disk, never more.
+// RocksDB cannot tell a log whose end was never written from a log whose end was lost later, because both are just
+// shorter. The ledger can: after each sync of a file it notes how long the file then was, and before a file is deleted
+// it notes that. The file SYNCED holds two copies, which are written in turns, so that one of them is whole whenever
+// the machine stops. Not every note is synced: after a loss of power the ledger may say less than what is on disk, but
+// never more. Thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -28,15 +29,19 @@ class Ledger {
   // Bytes by file name, such as "000012.log".
   using Lengths = std::map<std::string, int64_t>;
 
-  // What the ledger in `dir` says. NotFound: there is none, or neither copy can be read (the message says which).
+  // What the ledger in `dir` says. NotFound: there is none, or neither of its copies can be read; the message says
+  // which.
   static absl::StatusOr<Lengths> Read(const std::string& dir);
 
-  // Begins with `lengths`. ResourceExhausted: the disk is full.
+  // Opens the ledger of `dir` for writing, which then says `lengths`. ResourceExhausted: the disk is full.
   static absl::StatusOr<std::unique_ptr<Ledger>> Create(const std::string& dir, Lengths lengths);
   ~Ledger();
 
+  // `length` bytes of `file` are on disk. A note that cannot be written is only less than what is true, so it is no
+  // error.
   void Note(const std::string& file, int64_t length) ABSL_LOCKS_EXCLUDED(mu_);
-  // OK: it will not be missed, not even after a loss of power.
+  // `file` is going to be deleted. After OK the ledger does not miss it, not even after a loss of power. After an error
+  // the file must stay.
   absl::Status Forget(const std::string& file) ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
@@ -50,8 +55,9 @@ class Ledger {
   int64_t written_ ABSL_GUARDED_BY(mu_) = 0;  // copies so far
 };
 
-// `base`, but that the logs and manifests of RocksDB are noted in `ledger`. Both outlive it. A write to one of them
-// that fails half way is written over by the next, not behind.
+// RocksDB's view of the file system: that of `base`, and every sync and deletion of a log or manifest is noted in
+// `ledger`. Both must outlive it. Where a write to such a file fails half way, as on a full disk, the next write takes
+// the place of the half that was written and does not follow it.
 std::unique_ptr<rocksdb::Env> NewLedgerEnv(rocksdb::Env* base, Ledger* ledger);
 
 }  // namespace mimeo

@@ -1,9 +1,11 @@
-// The record format of RocksDB's write-ahead logs and manifests, read more strictly than RocksDB does. Pure functions.
+// Reads the files to which RocksDB appends records, its logs and manifests, and does so more strictly than RocksDB.
+// Pure functions.
 //
-// A file is blocks of 32 KiB; a record is one piece, or several that do not cross blocks: checksum, length, type,
-// bytes. RocksDB takes a damaged length, a type it does not know or a zeroed sector for the end of the file, or passes
-// over the rest of the block, in silence (7.8.3, db/log_reader.cc). Here only what a crash in the middle of a write
-// leaves is a torn end; anything else is damage.
+// Such a file consists of blocks of 32 KiB. A record is one piece or several, and no piece crosses the end of a block.
+// A piece is a checksum, a length, a type and the bytes (RocksDB 7.8.3, db/log_format.h). When RocksDB meets a damaged
+// length, a type that it does not know or a sector of zeros, it takes that for the end of the file or passes over the
+// rest of the block, in silence (db/log_reader.cc). Here only what a crash in the middle of a write can leave is a torn
+// end, and everything else is damage.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +27,11 @@ struct LogVerdict {
   std::string problem;  // "bytes 4096 to 8191: ..."
 };
 
-// `synced`: so many bytes are known to have been on disk: a problem before them is damage, also if it looks torn.
+// What is wrong with a file. So many of its bytes as `synced` are known to have been on disk (store/ledger.h): a
+// problem before that is damage, even where it looks like a torn end.
 LogVerdict CheckLog(absl::string_view file, int64_t synced);
 
-// Every whole record of a damaged file, also of those behind the damage, and the gaps between them.
+// Every whole record of a damaged file, also those behind the damage, and the gaps between them.
 struct LogSalvage {
   struct Gap {
     int64_t begin = 0;  // bytes of the file
@@ -39,10 +42,11 @@ struct LogSalvage {
 };
 LogSalvage SalvageLog(absl::string_view file);
 
-// A file of these records.
+// The bytes of a file that holds these records, as RocksDB would read them.
 std::string WriteLog(const std::vector<std::string>& records);
 
-// CRC-32C (Castagnoli), RFC 3720 B.4.
+// The checksum CRC-32C (Castagnoli; RFC 3720, appendix B.4). For bytes in pieces, `before` is the checksum of the
+// pieces so far.
 uint32_t Crc32c(absl::string_view bytes, uint32_t before = 0);
 
 }  // namespace mimeo

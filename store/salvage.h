@@ -1,4 +1,5 @@
-// What can still be read of a damaged store.
+// Reads what can still be read of a damaged store, for `coordinator --repair`. The damaged files are never changed. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -12,32 +13,40 @@
 namespace mimeo {
 
 struct Salvage {
-  std::unique_ptr<KeyValueStore> store;  // to be read only: its tables are those of the damaged one
-  std::vector<std::string>
-      losses;  // what is damaged, and which bytes of which file are lost. Empty: no file is damaged
+  // What was found. It shares files with the damaged store, so the caller must only read it. It lives in the directory
+  // `scratch`, which must outlive it.
+  std::unique_ptr<KeyValueStore> store;
+  // What is damaged, and which bytes of which file are lost, one line for each. Empty when no file is damaged.
+  std::vector<std::string> losses;
 };
 
-// Opens the store in `dir`, whose files stay as they are, by links and copies in the new directory `scratch` on the
-// same disk. Damaged parts of logs are left out; without a manifest the tables, the blobs and the logs are gathered one
-// by one, and what had been deleted may be there again. DataLoss: nothing can be read. REQUIRES: no coordinator uses
-// `dir`.
+// Makes the directory `scratch` anew, puts links to files of `dir` and copies of others there, and opens that as a
+// store. `scratch` should be on the disk of `dir`: elsewhere links become copies. Damaged parts of logs are left out.
+// Where the manifest is lost, the tables, the blobs and the logs are gathered one by one, and then something that had
+// been deleted may be there again. An error means that nothing can be read, and says why. REQUIRES: the caller holds
+// the DirectoryLock of `dir`.
 absl::StatusOr<Salvage> SalvageStore(const std::string& dir, const std::string& scratch);
 
-// An entry of the journal, or why it cannot be read (NotFound: it is not there).
+// An entry of the journal, or why it cannot be read. NotFound: it is not there.
 struct FoundEntry {
   int64_t number = 0;
   absl::StatusOr<std::string> bytes;
 };
+// All that is found of a journal.
 struct FoundJournal {
-  int64_t first = 0;                 // of the entries; those before it are in a snapshot
-  std::string snapshot_problem;      // why a coordinator would refuse the snapshot; empty: it would not
-  std::vector<FoundEntry> snapshot;  // its records, numbered from 1: those that are found
-  std::vector<FoundEntry> entries;   // from `first` to the last one that is there
+  // The number of the first entry. Those before it are in a snapshot.
+  int64_t first = 0;
+  // Why a coordinator would refuse the snapshot. Empty: it would not, or there is none and none is missing.
+  std::string snapshot_problem;
+  // The records of the snapshot that are found, numbered from 1.
+  std::vector<FoundEntry> snapshot;
+  // All entries from `first` to the last one that is there. One that is missing is here too, with its error.
+  std::vector<FoundEntry> entries;
 };
 FoundJournal ReadJournal(const KeyValueStore& store);
 
-// Copies what begins with `prefix`. Where a part cannot be read it is left out, and the rest is found again; says in
-// how many places.
+// Copies all keys of `family` that begin with `prefix`. What cannot be read is left out. Returns in how many places
+// that was so: 0 means that everything was copied. An error is one of writing to `to`.
 absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, const std::string& prefix,
                                      KeyValueStore* to);
 

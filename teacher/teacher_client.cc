@@ -84,7 +84,7 @@ class TeacherClient : public FeatureSource {
 
   // Until the teacher has described itself, and fits.
   absl::Status Reach(absl::Time deadline);
-  void Waiting(bool waiting);
+  void TellWaiting(bool waiting);
 
   absl::Status Attach(const Batch& batch, absl::Time deadline, std::vector<ViewInput>* views) override;
   const TeacherRequest& request() const override { return options_.request; }
@@ -114,7 +114,7 @@ class TeacherClient : public FeatureSource {
   std::unique_ptr<TeacherStream> stream_;
 };
 
-void TeacherClient::Waiting(bool waiting) {
+void TeacherClient::TellWaiting(bool waiting) {
   if (waiting == waiting_) return;
   waiting_ = waiting;
   if (options_.on_waiting) options_.on_waiting(waiting);
@@ -135,7 +135,7 @@ absl::Status TeacherClient::Reach(absl::Time deadline) {
       if (status.ok()) return status;
     }
     if (IsFinal(status)) return status;
-    Waiting(true);
+    TellWaiting(true);
     if (Clock::Real()->Now() >= deadline) return TooLate(status);
     WaitUntil(std::min(deadline, Clock::Real()->Now() + backoff_.Next()));
   }
@@ -188,7 +188,7 @@ absl::StatusOr<bool> TeacherClient::Exchange(absl::Time deadline) {
     exchange_open_ = true;
   }
   if (!stream_->Wait(std::min(deadline, Clock::Real()->Now() + kPatience))) {
-    Waiting(true);
+    TellWaiting(true);
     if (!stream_->Wait(deadline)) return false;
   }
   const TeacherStream::Outcome outcome = stream_->End();
@@ -213,7 +213,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
     stream_.reset();
     stub_.reset();  // Reach asks again who is there
     if (IsFinal(answered.status())) return answered.status();
-    Waiting(true);
+    TellWaiting(true);
     spdlog::warn("teacher lost name={} address={} reason=\"{}\"", options_.request.teacher, address_,
                  answered.status().ToString());
     if (Clock::Real()->Now() >= deadline) return TooLate(answered.status());
@@ -222,7 +222,7 @@ absl::Status TeacherClient::Attach(const Batch& batch, absl::Time deadline, std:
   RETURN_IF_ERROR(
       AtAddress(options_.pins->Check(contract_)));  // the job may have pinned another rank's teacher meanwhile
   backoff_.Reset();
-  Waiting(false);
+  TellWaiting(false);
   const std::unique_ptr<TeacherBatch> done = std::move(pending_);
   return done->HandOut(views);
 }
@@ -233,7 +233,7 @@ absl::StatusOr<std::unique_ptr<FeatureSource>> ConnectTeacher(const TeacherClien
                                                               absl::Time deadline) {
   auto client = std::make_unique<TeacherClient>(options);
   RETURN_IF_ERROR(client->Reach(deadline));
-  client->Waiting(false);
+  client->TellWaiting(false);
   return client;
 }
 

@@ -38,7 +38,7 @@ absl::Status Batcher::Submit(uint64_t stream, FeatureTask task, Done done) {
 }
 
 void Batcher::Stop() {
-  std::map<uint64_t, std::deque<Waiting>> left;
+  std::map<uint64_t, std::deque<QueuedRequest>> left;
   {
     absl::MutexLock lock(&mu_);
     stopped_ = true;
@@ -49,7 +49,7 @@ void Batcher::Stop() {
   }
   if (thread_.joinable()) thread_.join();
   for (auto& [stream, queue] : left) {
-    for (Waiting& waiting : queue) waiting.done(absl::UnavailableError("the teacher stops"));
+    for (QueuedRequest& queued : queue) queued.done(absl::UnavailableError("the teacher stops"));
   }
 }
 
@@ -60,7 +60,7 @@ int Batcher::queued_images() const {
 
 void Batcher::Run() {
   while (true) {
-    std::vector<Waiting> batch;
+    std::vector<QueuedRequest> batch;
     {
       absl::MutexLock lock(&mu_);
       const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stopped_ || !queues_.empty(); };
@@ -73,20 +73,20 @@ void Batcher::Run() {
   }
 }
 
-std::map<uint64_t, std::deque<Batcher::Waiting>>::iterator Batcher::After(uint64_t stream) {
+std::map<uint64_t, std::deque<Batcher::QueuedRequest>>::iterator Batcher::After(uint64_t stream) {
   const auto next = queues_.upper_bound(stream);
   return next == queues_.end() ? queues_.begin() : next;
 }
 
-std::vector<Batcher::Waiting> Batcher::TakeBatch() {
-  std::vector<Waiting> batch;
+std::vector<Batcher::QueuedRequest> Batcher::TakeBatch() {
+  std::vector<QueuedRequest> batch;
   int num_images = 0;
   std::optional<uint64_t> passed_over;  // the first stream whose request has to wait for the next batch
   uint64_t last = last_stream_;
   while (!queues_.empty()) {
     const auto turn = After(last);
     if (turn->first == passed_over) break;  // once around: nobody else wishes the same
-    Waiting& next = turn->second.front();
+    QueuedRequest& next = turn->second.front();
     last = turn->first;
     if (!batch.empty() && next.wish != batch.front().wish) {
       if (!passed_over.has_value()) passed_over = last;
@@ -114,12 +114,12 @@ void Batcher::ShowQueue() {
   metrics_->Set("mimeo_teacher_queue_bytes", queued_bytes_);
 }
 
-void Batcher::ComputeBatch(std::vector<Waiting> batch) {
+void Batcher::ComputeBatch(std::vector<QueuedRequest> batch) {
   std::vector<FeatureTask> tasks;
   int num_images = 0;
-  for (Waiting& waiting : batch) {
-    num_images += waiting.task.num_images;
-    tasks.push_back(std::move(waiting.task));
+  for (QueuedRequest& queued : batch) {
+    num_images += queued.task.num_images;
+    tasks.push_back(std::move(queued.task));
   }
   const absl::Time start = Clock::Real()->Now();
   absl::StatusOr<std::vector<std::string>> answers = compute_(tasks);

@@ -51,7 +51,7 @@ class Batcher {
 
  private:
   // A request in a queue.
-  struct Waiting {
+  struct QueuedRequest {
     FeatureTask task;
     WishKey wish;
     Done done;
@@ -60,20 +60,20 @@ class Batcher {
   // The compute thread.
   void Run() ABSL_LOCKS_EXCLUDED(mu_);
   // The stream whose turn comes after that of `stream`.
-  std::map<uint64_t, std::deque<Waiting>>::iterator After(uint64_t stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::map<uint64_t, std::deque<QueuedRequest>>::iterator After(uint64_t stream) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Takes requests in turn as long as they fit. A request that does not fit ends the batch, because smaller ones that
   // overtook it would starve it.
-  std::vector<Waiting> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::vector<QueuedRequest> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void ShowQueue() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void ComputeBatch(std::vector<Waiting> batch);
+  void ComputeBatch(std::vector<QueuedRequest> batch);
 
   const FeatureGeometry geometry_;
   const Compute compute_;
   Metrics* const metrics_;
 
   mutable absl::Mutex mu_;
-  std::map<uint64_t, std::deque<Waiting>> queues_ ABSL_GUARDED_BY(mu_);  // by stream; none is empty
-  uint64_t last_stream_ ABSL_GUARDED_BY(mu_) = 0;                        // the stream after this one has its turn
+  std::map<uint64_t, std::deque<QueuedRequest>> queues_ ABSL_GUARDED_BY(mu_);  // by stream; none is empty
+  uint64_t last_stream_ ABSL_GUARDED_BY(mu_) = 0;                              // the stream after this one has its turn
   int queued_images_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t queued_bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;

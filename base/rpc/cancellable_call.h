@@ -1,4 +1,5 @@
-// A call that another thread may end: for loops that speak to a peer again and again, and are to stop at once.
+// A call to a peer that another thread can end. For a thread that makes one call after another in a loop, such as a
+// heartbeat, and that must stop at once when its process is told to stop.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -12,21 +13,23 @@
 
 namespace mimeo {
 
-// Calls come from one thread at a time; Interrupt and Cancel from any.
+// Run is called by one thread at a time, Interrupt and Cancel by any thread, also under a lock: they do not block. The
+// object must outlive all calls.
 class CancellableCall {
  public:
-  // What a call does where nobody answers. It goes out as soon as a peer that was away is back, or it is Unavailable at
-  // once. (Calls that fail at once, again and again, leave nobody to drive the channel's own reconnecting in between.)
+  // What a call does when the peer cannot be reached. kWait: it waits, within its timeout, and goes out as soon as the
+  // peer is back. kFail: it returns Unavailable at once. A loop of calls that fail at once may not notice soon that the
+  // peer is back, because gRPC tries to reconnect only while somebody uses the channel.
   enum class WhenAway { kWait, kFail };
 
-  // Makes `call` with a context that ends after `timeout`, and returns what it returns. Cancelled: it was ended, or
-  // Cancel was called before and it was never made.
+  // Calls `call` with a context whose deadline is `timeout` from now, blocks until it returns, and returns its status.
+  // Cancelled: Interrupt or Cancel ended it, or Cancel was called before, and then `call` was never called.
   absl::Status Run(absl::Duration timeout, WhenAway when_away,
                    const std::function<absl::Status(grpc::ClientContext*)>& call) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Ends the call in progress, if there is one.
+  // Ends the call in progress, if there is one. Later calls are made as before.
   void Interrupt() ABSL_LOCKS_EXCLUDED(mu_);
-  // Ends the call in progress, and refuses all later ones.
+  // Ends the call in progress, and refuses all later ones, for good.
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:

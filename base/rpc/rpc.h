@@ -1,5 +1,6 @@
-// gRPC as we use it: statuses, servers with health and reflection, channels with limits. Nobody else opens a channel or
-// a server (tests/tidy). Functions are thread-safe; a server is of one thread.
+// How this system uses gRPC: statuses, channels with limits, and servers with limits, the health service and
+// reflection. This is the only place that opens a channel or a server, so that TLS has one place too; tests/tidy checks
+// it. Functions are thread-safe; a server object is used by one thread.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -15,25 +16,33 @@
 
 namespace mimeo {
 
-// Both make text of the message (base/text.h), of at most limits::kReasonBytes.
+// The same code and message in the other library's type. Both make text of the message (base/text.h), of at most
+// limits::kReasonBytes: a longer one would not fit into a call's metadata.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 
-// Sets the call's deadline to now + `timeout`.
+// Gives the call a deadline `timeout` from now. It counts by gRPC's monotonic clock, so a clock that is set ends no
+// call. Every call needs a deadline: without one it waits for ever on a peer that hangs.
 void SetDeadline(grpc::ClientContext* context, absl::Duration timeout);
 
-// A channel to `address` ("10.0.0.1:7070", "unix:/path"), plaintext. It connects with the first call, and again
-// whenever the connection is lost, after at most limits::kReconnectBackoff.
+// A channel to `address`, such as "10.0.0.1:7070" or "unix:/path", without encryption. It opens no connection yet and
+// so never fails: the first call connects. A connection that is lost is opened again, after at most
+// limits::kReconnectBackoff. A proxy that the environment names is not used.
 std::shared_ptr<grpc::Channel> OpenChannel(const ChannelOptions& options, const std::string& address);
 
 class RpcServer {
  public:
-  // Binds `address` ("127.0.0.1:0", "unix:/path"), plaintext; health and reflection are on. Services must outlive the
-  // server. Unavailable: the address cannot be bound (says which).
+  // Listens at `address`, such as "127.0.0.1:0" or "unix:/path", without encryption. The services' methods are called
+  // on gRPC's threads, several at one time, from now on and until Shutdown has returned; the services must live so
+  // long. Unavailable: the address is taken, or is none of this machine's; the error names it.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const ChannelOptions& options, const std::string& address,
                                                           const std::vector<grpc::Service*>& services);
-  ~RpcServer();  // Shutdown with a 2 s grace
+  // Shutdown with limits::kShutdownGrace.
+  ~RpcServer();
+  // The port that was bound. It has no meaning for a Unix socket.
   int port() const { return port_; }
+  // Accepts no new calls. Those in progress may end by themselves within `grace`; then they are cancelled. Returns when
+  // all methods have returned, so a method must end soon after its call was cancelled.
   void Shutdown(absl::Duration grace);
 
  private:

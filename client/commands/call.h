@@ -1,4 +1,6 @@
-// What the verbs of `mimeo` share: calls to the coordinator, and how their replies and errors are printed. One thread.
+// What the verbs of `mimeo` share: how they call the coordinator, and how they print replies and errors. Answers go to
+// stdout, as text for people or as JSON (`-o json`), and everything else to stderr, so that a script can read stdout.
+// One thread.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -32,12 +34,14 @@ int Ended(const absl::Status& status);
 template <typename Request, typename Reply>
 using CoordinatorMethod = grpc::Status (Coordinator::Stub::*)(grpc::ClientContext*, const Request&, Reply*);
 
-// Makes one call, which takes at most ten seconds.
+// Makes one call, over a connection of its own. It blocks for limits::kRpcDeadline at most, and there is one attempt: a
+// person sees at once that nobody answers. The error is Explained already.
 template <typename Request, typename Reply>
 absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
                   Reply* reply);
 
-// Makes a call and prints its reply: as JSON, or as the text that `text` makes of it. Returns the exit code.
+// Makes a call and prints the reply as JSON, or else as the text that `text` makes of it. An error is printed to
+// stderr. Returns the exit code (client/exit_code.h).
 template <typename Request, typename Reply>
 int CallAndPrint(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,
                  const std::function<std::string(const Reply&)>& text);
@@ -52,9 +56,12 @@ int PrintReply(const Invocation& invocation, const google::protobuf::Message& re
 class PrintedList {
  public:
   PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header);
+  // `row` is called only when a table is printed. DataLoss: JSON has no form for the item (client/json_text.h).
   absl::Status Add(const google::protobuf::Message& item, const std::function<std::vector<std::string>()>& row);
+  // Prints what was added since the last call. To be called after each page.
   void Flush();
-  // `all`: the list is complete. Otherwise a line on stderr says that there is more.
+  // Ends the list. Where it is not complete (`all` is false), a line on stderr says that there is more, and how to see
+  // it.
   void End(bool all);
 
  private:
@@ -75,11 +82,12 @@ struct Listing {
   std::function<std::vector<std::string>(const Item&)> row;
   int64_t limit = 0;  // At most so many items; 0 means all.
 };
-// Reads the pages one after another and prints them. Returns the exit code.
+// Reads the pages one after another and prints each as it comes, so that a long list needs little memory. When a later
+// page fails, the earlier ones are printed already and the exit code tells. Returns the exit code.
 template <typename Request, typename Reply, typename Item>
 int ListAndPrint(const Invocation& invocation, const Listing<Request, Reply, Item>& listing, Request request);
 
-// ---- how
+// ---- From here on: how the templates above work.
 
 template <typename Request, typename Reply>
 absl::Status Call(const Invocation& invocation, CoordinatorMethod<Request, Reply> method, const Request& request,

@@ -1,5 +1,6 @@
-// The verbs of `mimeo`. Each function adds some of them to the command line, with flags, help and an example. One
-// thread.
+// The verbs of `mimeo`. Each Add function adds one or some of them to the command line, with flags, help and an
+// example. Nothing runs while the command line is parsed: the verb that it names only sets Invocation::run, and main
+// calls that. One thread.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -12,12 +13,14 @@
 
 namespace mimeo {
 
-// What all verbs share, and the verb that was asked for.
+// What all verbs share, and what the verb that was asked for does. The same object is passed to every Add function and
+// must outlive the parsing and the run.
 struct Invocation {
-  std::string server = "127.0.0.1:7070";
-  std::string output = "table";
+  std::string server = "127.0.0.1:7070";  // the coordinator's address
+  std::string output = "table";           // or "json"
   ChannelOptions channels;
-  std::function<int()> run;  // set by the verb that the command line names; returns the exit code
+  // Does what was asked for, and returns the exit code (client/exit_code.h). Empty: the command line names no verb.
+  std::function<int()> run;
   bool json() const { return output == "json"; }
 };
 

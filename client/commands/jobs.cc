@@ -10,6 +10,7 @@
 #include "client/exit_code.h"
 #include "client/job_text.h"
 #include "client/metrics_json.h"
+#include "job/job_state.h"
 
 namespace mimeo {
 namespace {

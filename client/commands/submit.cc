@@ -56,10 +56,9 @@ absl::Status Verdict(const Job& job) {
 }
 
 int Follow(const Invocation& invocation, const std::string& job_id) {
-  Progress progress(invocation.json() ? stderr : stdout);
-  const auto followed =
-      FollowJob(OpenChannel(invocation.channels, invocation.server), job_id, &progress, FollowOptions());
-  progress.Done();
+  JobBar bar(invocation.json() ? stderr : stdout);
+  const auto followed = FollowJob(OpenChannel(invocation.channels, invocation.server), job_id, &bar, FollowOptions());
+  bar.Done();
   if (!followed.ok()) return Ended(Explained(followed.status(), invocation.server));
   if (invocation.json()) {
     const auto json = JsonLine(followed->job);

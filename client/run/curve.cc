@@ -39,7 +39,7 @@ std::string Label(double x, double y, absl::string_view anchor, absl::string_vie
                          x, y, anchor, EscapeHtml(text));
 }
 
-std::string Polyline(const Series& series, const Range& xs, const Range& ys, absl::string_view colour) {
+std::string Polyline(const Curve& series, const Range& xs, const Range& ys, absl::string_view colour) {
   const size_t stride = std::max<size_t>(1, (series.points.size() + kPointsMax - 1) / kPointsMax);
   std::string points;
   for (size_t i = 0; i < series.points.size(); ++i) {
@@ -58,9 +58,9 @@ std::string EscapeHtml(absl::string_view bytes) {
                              {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
-std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series) {
+std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Curve>& series) {
   Range xs, ys;
-  for (const Series& one : series) {
+  for (const Curve& one : series) {
     for (const auto& [x, y] : one.points) {
       if (!std::isfinite(y)) continue;
       xs.Add(x);

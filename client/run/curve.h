@@ -1,4 +1,4 @@
-// Line charts as SVG that stands inside an HTML page. Pure functions.
+// Charts of lines, as SVG that stands inside an HTML page and needs no script, for the report of a run. Pure functions.
 #pragma once
 
 #include <string>
@@ -9,16 +9,20 @@
 
 namespace mimeo {
 
-struct Series {
-  std::string name;
-  std::vector<std::pair<double, double>> points;  // x ascending; not finite ones are left out
+// One line of a chart.
+struct Curve {
+  std::string name;  // for the legend; it may be any bytes
+  // Pairs of x and y, ascending by x. One whose y is not finite is left out.
+  std::vector<std::pair<double, double>> points;
 };
 
-// `bytes` as text (base/text.h) for HTML: `&`, `<`, `>` and quotes become entities.
+// `bytes` as text (base/text.h) that can stand in an HTML page or in the value of an attribute: `&`, `<`, `>` and both
+// kinds of quotes become entities.
 std::string EscapeHtml(absl::string_view bytes);
 
-// A chart with numbers at the ends of its axes, and a legend where there is more than one series. At most about 500
-// points of each series are drawn, and the last one always is. Empty when there is nothing to draw.
-std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Series>& series);
+// A chart with numbers at the ends of its axes, and a legend where there is more than one curve. Of each curve about
+// 500 points at most are drawn, and its last one always is. Title, label and names may be any bytes. Empty when there
+// is nothing to draw.
+std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Curve>& series);
 
 }  // namespace mimeo

@@ -58,11 +58,11 @@ std::string Facts(const RunReport& report) {
 // A chart for each statistic, with a line for each objective that has it, and for the encoder; a step need not have all
 // of them.
 std::string Watched(const std::vector<StepMetrics>& steps) {
-  std::map<std::string, std::map<std::string, Series>> charts;  // by statistic, by whose
+  std::map<std::string, std::map<std::string, Curve>> charts;  // by statistic, by whose
   for (const StepMetrics& step : steps) {
     for (const auto& [path, value] : step.stats()) {
       const std::pair<std::string, std::string> parts = absl::StrSplit(path, absl::MaxSplits('/', 1));
-      Series& series = charts[parts.second][parts.first];
+      Curve& series = charts[parts.second][parts.first];
       series.name = parts.first;
       series.points.emplace_back(static_cast<double>(step.step()), value);
     }
@@ -72,7 +72,7 @@ std::string Watched(const std::vector<StepMetrics>& steps) {
       "<h2>Watched for collapse</h2><p class=\"dim\">An encoder that gives all images one feature has an embedding_std "
       "near 0, an effective_rank near 1 and a uniformity near 0, however well its losses look.</p><div class=\"grid\">";
   for (const auto& [stat, lines] : charts) {
-    std::vector<Series> all;
+    std::vector<Curve> all;
     for (const auto& [whose, series] : lines) all.push_back(series);
     // Of several lines the legend says whose they are.
     absl::StrAppend(&html, CurveSvg(all.size() == 1 ? absl::StrCat(all[0].name, "/", stat) : stat, "step", all));
@@ -81,8 +81,8 @@ std::string Watched(const std::vector<StepMetrics>& steps) {
 }
 
 std::string Curves(const std::vector<StepMetrics>& steps) {
-  Series loss{"weighted sum", {}}, rate{"learning rate", {}}, speed{"images/s", {}}, norm{"gradient norm", {}};
-  std::map<std::string, Series> terms;
+  Curve loss{"weighted sum", {}}, rate{"learning rate", {}}, speed{"images/s", {}}, norm{"gradient norm", {}};
+  std::map<std::string, Curve> terms;
   for (const StepMetrics& step : steps) {
     const double x = static_cast<double>(step.step());
     loss.points.emplace_back(x, step.loss());
@@ -91,7 +91,7 @@ std::string Curves(const std::vector<StepMetrics>& steps) {
     norm.points.emplace_back(x, step.grad_norm());
     for (const auto& [name, value] : step.terms()) terms[name].points.emplace_back(x, value);
   }
-  std::vector<Series> losses;
+  std::vector<Curve> losses;
   if (terms.size() > 1) losses.push_back(loss);
   for (auto& [name, series] : terms) {
     series.name = name;
@@ -104,7 +104,7 @@ std::string Curves(const std::vector<StepMetrics>& steps) {
 
 // What steps' time went into, as `mimeo show` says of one, and the newest step in its words.
 std::string DeviceUse(const std::vector<StepMetrics>& steps) {
-  Series compute{"compute", {}}, communication{"communication", {}}, images{"images", {}}, teacher{"teacher", {}},
+  Curve compute{"compute", {}}, communication{"communication", {}}, images{"images", {}}, teacher{"teacher", {}},
       gflops{"GFLOP/s", {}};
   const Utilization* newest = nullptr;
   for (const StepMetrics& step : steps) {

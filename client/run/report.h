@@ -1,4 +1,5 @@
-// The report of a run as one HTML page that needs no script and no other file. Pure.
+// The report of a run: one HTML page that a person opens in a browser. It needs no script and no other file, so it can
+// be sent to somebody else. Pure.
 #pragma once
 
 #include <string>
@@ -10,17 +11,24 @@
 
 namespace mimeo {
 
+// What the page is made of. What is empty gets no section.
 struct RunReport {
   Job job;
-  std::string job_text;  // resolved
-  std::vector<StepMetrics> steps;
-  std::vector<EvaluationResult> evaluations;
-  std::vector<std::pair<std::string, std::string>> reconstructions;  // name, PNG bytes
-  bool reconstructions_held_out = false;                             // of images that were not trained on
-  std::string machine;                                               // "CPU NAME, 2 cores: 2 workers with ..."
-  double seconds = 0;  // from the start of the processes to their end; of the last session where there were several
+  std::string job_text;                       // the resolved recipe, which is shown whole
+  std::vector<StepMetrics> steps;             // ascending by step
+  std::vector<EvaluationResult> evaluations;  // likewise
+  // The name and the PNG bytes of each picture. They become a part of the page, so a few of them are enough.
+  std::vector<std::pair<std::string, std::string>> reconstructions;
+  // Whether those pictures are of images that were not trained on.
+  bool reconstructions_held_out = false;
+  // What the run computed on, such as "CPU NAME, 2 cores: 2 workers with 1 thread each".
+  std::string machine;
+  // The time from the start of the processes to their end. Of a run that was continued, that of its last session.
+  double seconds = 0;
 };
 
+// The whole page. The numbers are those of rank 0, and every name in them may be any bytes: they are made text and
+// escaped.
 std::string HtmlReport(const RunReport& report);
 
 }  // namespace mimeo

@@ -139,7 +139,7 @@ TEST(CurveSvgTest, WritesCountsInFullAndNextToNothingAsZero) {
 }
 
 TEST(CurveSvgTest, ThinsLongSeriesAndKeepsTheirEnd) {
-  Series series{"a", {}};
+  Curve series{"a", {}};
   for (int i = 0; i < 10000; ++i) series.points.emplace_back(i, i);
   const std::string svg = CurveSvg("loss", "step", {series});
   const std::string points = svg.substr(svg.find("points=\""));

@@ -21,8 +21,8 @@
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
+#include "client/job_bar.h"
 #include "client/print.h"
-#include "client/progress.h"
 #include "client/run/run_plan.h"
 #include "client/run/run_results.h"
 #include "client/run/run_start.h"
@@ -75,13 +75,13 @@ absl::StatusOr<Reply> Call(Coordinator::Stub* stub,
 }
 
 // The id of the job to follow.
-absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, Progress* progress) {
+absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, JobBar* bar) {
   ListJobsRequest list;
   list.set_page_size(1);
   ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, list));
   const Job* const newest = known.jobs().empty() ? nullptr : &known.jobs(0);
   ASSIGN_OR_RETURN(const RunStart start, DecideStart(newest, plan));
-  if (!start.note.empty()) progress->Say(start.note);
+  if (!start.note.empty()) bar->Say(start.note);
   if (start.kind == RunStart::kSubmit) {
     SubmitRequest request;
     *request.mutable_spec() = plan.spec;
@@ -165,20 +165,20 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
 absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   const absl::Time began = Clock::Real()->Now();
   RETURN_IF_ERROR(MakeDirs(plan.out));
-  Progress progress(flags.json ? stderr : stdout);
-  progress.Say(plan.cluster.shares.ToString());
+  JobBar bar(flags.json ? stderr : stdout);
+  bar.Say(plan.cluster.shares.ToString());
   Interrupts interrupts;
-  ASSIGN_OR_RETURN(const auto cluster, LocalCluster::Start(plan.cluster));
+  ASSIGN_OR_RETURN(const auto cluster, RunCluster::Start(plan.cluster));
   const auto channel = OpenChannel(flags.channels, cluster->address());
   const auto stub = Coordinator::NewStub(channel);
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
-  ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &progress));
+  ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &bar));
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
   FollowOptions options;
   options.interrupted = [&] { return interrupts.wanted(); };
   options.check = [&] { return cluster->CheckAlive(); };
-  const auto followed = FollowJob(channel, job_id, &progress, options);
-  progress.Done();
+  const auto followed = FollowJob(channel, job_id, &bar, options);
+  bar.Done();
   if (!followed.ok()) {
     // Where the coordinator is gone the call may fail before the check is asked.
     const absl::Status dead = cluster->CheckAlive();

@@ -1,4 +1,4 @@
-// Writes what a run leaves in its folder (design of the folder: README.md). One thread.
+// Writes what a run leaves in its folder; README.md says what is in it. One thread.
 #pragma once
 
 #include <string>
@@ -13,17 +13,21 @@ namespace mimeo {
 
 struct RunResults {
   Job job;
-  std::vector<StepMetrics> steps;
-  std::vector<EvaluationResult> evaluations;
-  double seconds = 0;
+  std::vector<StepMetrics> steps;             // ascending by step
+  std::vector<EvaluationResult> evaluations;  // likewise
+  double seconds = 0;  // from the start of the processes to their end, in the last session of the run
 };
 
-// metrics.jsonl, checkpoint.safetensors, encoder/, reconstructions/ and report.html. `checkpoint` is the downloaded
-// file, with the optimizer's state. An error names the file or the child process that failed.
+// Writes metrics.jsonl, checkpoint.safetensors, encoder/, encoder_average/ where the job has an average,
+// reconstructions/ where it reconstructs, and report.html. `checkpoint` is the file that was downloaded, with the state
+// of the optimizer. Much of the work is done by `worker` as a child process, so this blocks for seconds or minutes. An
+// error names the file or the child process that failed; what was written before stays, and to call it again writes
+// everything anew.
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
 
-// The evaluations before and after training, for people, one number in each line: k-NN beside its baselines, and losses
-// on held-out images. Empty without evaluations.
+// What the evaluations before and after training say, for people, one number in each line: the accuracy of k-NN beside
+// that of its baselines, and the losses on held-out images. `evaluations` are ascending by step. Empty when there are
+// none.
 std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations);
 
 }  // namespace mimeo

@@ -1,4 +1,4 @@
-// Decides how `mimeo run` begins, from what its folder holds. Pure.
+// Decides how `mimeo run` begins when its folder may hold an earlier session of the same job. Pure.
 #pragma once
 
 #include <string>
@@ -16,13 +16,13 @@ struct RunStart {
     kResume,  // the folder's newest job goes on from its newest checkpoint, or from the beginning
   };
   Kind kind = kSubmit;
-  std::string note;  // a sentence for the person, or empty
+  std::string note;  // a sentence that says so to the person, or empty
 };
 
-// `newest` is the folder's newest job, or null. A job that was ended by a crash, a Ctrl-C, a pause or a failure goes on
-// from where it was, because the cause of the failure may have been removed. A job begins anew only when it was
-// cancelled, or when it failed before its first checkpoint. AlreadyExists: the folder holds another job than the
-// plan's.
+// `newest` is the newest job that the coordinator of the folder knows, or null. A job that was stopped by a crash, a
+// Ctrl-C, a pause or a failure goes on from its newest checkpoint, because a person may have removed the cause. A job
+// begins anew only when it was cancelled, or when it failed before its first checkpoint. AlreadyExists: the folder
+// holds another job than the plan's.
 absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan);
 
 }  // namespace mimeo

@@ -19,11 +19,11 @@ class Simulation {
  public:
   Simulation() { scheduler_.Begin(now_); }
 
-  absl::Status Commit(const Event& event, bool progressed = false) {
+  absl::Status Commit(const Event& event, bool advanced = false) {
     const absl::Status legal = state_.Check(event);
     if (!legal.ok()) return legal;
     state_.Apply(event);
-    scheduler_.Applied(event, now_, progressed);
+    scheduler_.Applied(event, now_, advanced);
     return legal;
   }
   void AddWorker(const std::string& id, int slots) {
@@ -55,7 +55,7 @@ class Simulation {
     ASSERT_TRUE(Commit(event).ok());
   }
   // The job's gang fails on its first worker.
-  void Fail(const std::string& job_id, absl::StatusCode code, bool progressed = false,
+  void Fail(const std::string& job_id, absl::StatusCode code, bool advanced = false,
             const std::string& message = "data.path: it broke") {
     const JobInfo& failed = state_.jobs().at(job_id);
     Event event;
@@ -69,7 +69,7 @@ class Simulation {
     failure->set_worker_id(failed.placement.front());
     failure->set_status_code(ended->status_code());
     failure->set_message(message);
-    ASSERT_TRUE(Commit(event, progressed).ok());
+    ASSERT_TRUE(Commit(event, advanced).ok());
   }
   // Time passes in seconds, with all these workers beating.
   void Beat(int seconds, const std::vector<std::string>& workers) {

@@ -91,7 +91,7 @@ class HostAgent : public WorkerAgent, private Agent::Service {
       new_orders_ = true;
       interrupted_ = true;
       grace_over_ = std::min(grace_over_, Clock::Real()->Now() + grace);
-      table_.Leave();
+      table_.StopAfterCheckpoint();
     }
     session_.Interrupt();  // a call that waits for a coordinator that is away would hold up the news
   }
@@ -232,7 +232,7 @@ bool HostAgent::AwaitNextBeat(bool away, absl::Duration pause, absl::Time begin)
 }
 
 void HostAgent::SayGoodbye() {
-  const absl::Status heard = session_.Leave(Ranks());
+  const absl::Status heard = session_.LeaveCluster(Ranks());
   if (!heard.ok()) spdlog::warn("the coordinator did not hear this worker's goodbye error=\"{}\"", heard.ToString());
   absl::MutexLock lock(&mu_);
   left_ = true;

@@ -87,7 +87,7 @@ absl::Status CoordinatorSession::Heartbeat(const std::vector<RankStatus>& ranks,
               [&](grpc::ClientContext* context) { return stub_->Heartbeat(context, request, reply); });
 }
 
-absl::Status CoordinatorSession::Leave(const std::vector<RankStatus>& ranks) {
+absl::Status CoordinatorSession::LeaveCluster(const std::vector<RankStatus>& ranks) {
   if (!registered_) return absl::OkStatus();
   LeaveClusterRequest request;
   request.set_worker_id(identity_.id());

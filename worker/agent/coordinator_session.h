@@ -36,7 +36,7 @@ class CoordinatorSession {
   absl::StatusOr<std::vector<GangAssignment>> Beat(const std::vector<RankStatus>& ranks, bool leaving);
   // Says goodbye: the worker's slots are gone at once. Blocks for at most 1.5 s. Where the coordinator never knew this
   // worker, nothing is said.
-  absl::Status Leave(const std::vector<RankStatus>& ranks);
+  absl::Status LeaveCluster(const std::vector<RankStatus>& ranks);
 
   // Any thread may call it. It ends the call in progress with Cancelled.
   void Interrupt() { call_.Interrupt(); }

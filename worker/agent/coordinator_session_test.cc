@@ -69,7 +69,7 @@ TEST(CoordinatorSessionTest, AStatusThatCannotBeEncodedCostsNoHeartbeatAndHidesN
   EXPECT_EQ(heard.ranks(0).phase(), RANK_PHASE_FAILED);
   EXPECT_NE(heard.ranks(0).message().find("could not be sent"), std::string::npos) << heard.ShortDebugString();
   EXPECT_EQ(heard.ranks(1).message(), "out of luck");
-  EXPECT_OK(session.Leave({Rank(0, "caf\xe9")}));
+  EXPECT_OK(session.LeaveCluster({Rank(0, "caf\xe9")}));
   ASSERT_EQ(cluster.goodbyes().size(), 1u);
   EXPECT_EQ(cluster.goodbyes()[0].incarnation(), "1");
 }
@@ -92,7 +92,7 @@ TEST(CoordinatorSessionTest, EachRankOfAnOrderIsToldAndRankZeroNotWhereItsOwnSto
 TEST(CoordinatorSessionTest, AWorkerThatWasNeverHeardOfSaysNoGoodbye) {
   testing::FakeCluster cluster;
   CoordinatorSession session(ChannelOptions(), cluster.address(), Identity());
-  EXPECT_OK(session.Leave({}));
+  EXPECT_OK(session.LeaveCluster({}));
   EXPECT_TRUE(cluster.goodbyes().empty());
 }
 

@@ -74,10 +74,10 @@ void RankTable::Assign(const std::vector<GangAssignment>& assignments) {
   for (auto& [key, entry] : entries_) {
     if (named.count(key) == 0) entry.named = false;
   }
-  if (mode_ == Mode::kLeaving) Leave();
+  if (mode_ == Mode::kLeaving) StopAfterCheckpoint();
 }
 
-void RankTable::Leave() {
+void RankTable::StopAfterCheckpoint() {
   if (mode_ == Mode::kServing) ++news_;
   mode_ = std::max(mode_, Mode::kLeaving);
   for (auto& [key, entry] : entries_) {

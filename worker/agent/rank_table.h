@@ -77,7 +77,7 @@ class RankTable {
   // Takes a heartbeat's reply, which names every rank that should run now. What it does not name is killed.
   void Assign(const std::vector<GangAssignment>& assignments);
   // The agent was told to stop: nothing more is started, and what runs is told to take a checkpoint and to end.
-  void Leave();
+  void StopAfterCheckpoint();
   // Nothing more is started, and what runs is killed.
   void Shutdown();
 

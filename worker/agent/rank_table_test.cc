@@ -532,7 +532,7 @@ TEST_F(RankTableTest, LeavingTellsWhatRunsToTakeACheckpointAndStartsNothing) {
   StartTraining(5);
   table_.Assign({Assigned("j1", 1), Assigned("j2", 1)});
   const int64_t news = table_.news();
-  table_.Leave();
+  table_.StopAfterCheckpoint();
   EXPECT_GT(table_.news(), news) << "the coordinator should hear of it at once";
   EXPECT_EQ(Reconcile(), "");
   EXPECT_EQ(table_.assignment(key_)->stop(), STOP_AFTER_CHECKPOINT);
@@ -550,7 +550,7 @@ TEST_F(RankTableTest, LeavingTellsWhatRunsToTakeACheckpointAndStartsNothing) {
 
 TEST_F(RankTableTest, AStopNowStaysOneWhileLeaving) {
   StartTraining(5);
-  table_.Leave();
+  table_.StopAfterCheckpoint();
   table_.Assign({Assigned("j1", 1, 0, STOP_NOW)});
   EXPECT_EQ(Reconcile(), "kill j1-g1-r0\n");
 }

@@ -32,7 +32,7 @@ int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std:
 void PrintResult(const nlohmann::ordered_json& result) { Print(stdout, JsonText(result) + "\n"); }
 
 std::function<void(int64_t done, int64_t of)> ProgressLines(const std::string& what) {
-  auto line = std::make_shared<ProgressLine>(stderr);
+  auto line = std::make_shared<RedrawnLine>(stderr);
   auto said = std::make_shared<int64_t>(-1);  // images, or on no terminal tenths
   return [what, line, said](int64_t done, int64_t of) {
     const int64_t now = line->terminal() ? done : of > 0 ? done * 10 / of : 10;

@@ -14,9 +14,9 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "model/catch_torch.h"
@@ -67,29 +67,27 @@ absl::StatusOr<c10::intrusive_ptr<c10d::Store>> OpenStore(const GangOptions& opt
   c10d::TCPStoreOptions store;
   store.timeout = Milliseconds(std::min(options.join_timeout, kStoreTimeout));
   store.waitWorkers = false;
-  std::string host = options.host;
+  Address address;
   if (options.rank == 0) {
     ASSIGN_OR_RETURN(const BoundSocket socket, ListenOn(options.host));
     store.isServer = true;
     store.masterListenFd = socket.fd;
-    store.port = socket.port;
+    address.host = options.host;
+    address.port = socket.port;
   } else {
-    ASSIGN_OR_RETURN(const std::string address, options.await_store());
-    const size_t colon = address.rfind(':');
-    int port = 0;
-    if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port)) {
-      return absl::InternalError(
-          absl::StrCat("the gang's store is said to be at \"", address, "\", which is not host:port"));
-    }
-    host = address.substr(0, colon);
-    store.port = static_cast<uint16_t>(port);
+    ASSIGN_OR_RETURN(const std::string said, options.await_store());
+    const auto parsed = ParseAddress("the gang's store", said, AddressUse::kCall);
+    // Rank 0 has said it, and no person: another generation may do better, which InvalidArgument would rule out.
+    if (!parsed.ok()) return absl::InternalError(parsed.status().message());
+    address = *parsed;
   }
+  store.port = static_cast<uint16_t>(address.port);
   c10::intrusive_ptr<c10d::Store> opened;
-  const absl::Status status = CatchTorch([&] { opened = c10::make_intrusive<c10d::TCPStore>(host, store); });
+  const absl::Status status = CatchTorch([&] { opened = c10::make_intrusive<c10d::TCPStore>(address.host, store); });
   if (!status.ok()) {
-    return absl::UnavailableError(absl::StrCat("the gang's store at ", host, ":", store.port, ": ", status.message()));
+    return absl::UnavailableError(absl::StrCat("the gang's store at ", address.ToString(), ": ", status.message()));
   }
-  if (options.rank == 0 && options.publish_store) options.publish_store(absl::StrCat(options.host, ":", store.port));
+  if (options.rank == 0 && options.publish_store) options.publish_store(address.ToString());
   return opened;
 }
 

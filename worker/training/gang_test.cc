@@ -3,6 +3,9 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "base/testing/status_matchers.h"
 #include "worker/training/testing/local_gang.h"
 
@@ -63,6 +66,17 @@ TEST(GangTest, AStoreThatIsNotThereIsUnavailable) {
   options.rank = 1;
   options.await_store = []() -> absl::StatusOr<std::string> { return "127.0.0.1:1"; };
   EXPECT_THAT(Gang::Join(options), StatusIs(absl::StatusCode::kUnavailable, "127.0.0.1:1"));
+}
+
+// An address without a port would be a fault of rank 0, not of the job's spec: so it is no InvalidArgument.
+TEST(GangTest, AnAddressThatIsNoneIsRefusedInWords) {
+  GangOptions options = Alone(2);
+  options.rank = 1;
+  for (const char* const said : {"127.0.0.1", "127.0.0.1:port", "127.0.0.1:65536", "::1:7070", ""}) {
+    options.await_store = [said]() -> absl::StatusOr<std::string> { return said; };
+    EXPECT_THAT(Gang::Join(options), StatusIs(absl::StatusCode::kInternal,
+                                              absl::StrCat("the gang's store: \"", said, "\" is not HOST:PORT")));
+  }
 }
 
 TEST(GangTest, AnAddressThatNeverComesIsPassedOn) {

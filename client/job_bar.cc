@@ -1,4 +1,4 @@
-#include "client/progress.h"
+#include "client/job_bar.h"
 
 #include <algorithm>
 
@@ -80,7 +80,7 @@ std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration le
   return wait.empty() || job.state() == JOB_STATE_SUCCEEDED ? text : absl::StrCat(text, "  ", wait);
 }
 
-absl::Duration Progress::Left(const Job& job) {
+absl::Duration JobBar::Left(const Job& job) {
   const absl::Time now = clock_->Now();
   if (job.generation() != generation_ || job.step() < first_step_) {
     generation_ = job.generation();
@@ -97,7 +97,7 @@ absl::Duration Progress::Left(const Job& job) {
 }
 
 // The state is another one, or it waits for something else, and has for long enough to be told.
-bool Progress::IsNews(const Job& job) {
+bool JobBar::IsNews(const Job& job) {
   const absl::Time now = clock_->Now();
   std::string wait = WithoutDigits(WaitText(job));
   if (wait != wait_) {
@@ -107,7 +107,7 @@ bool Progress::IsNews(const Job& job) {
   return job.state() != last_state_ || (!wait_.empty() && wait_ != told_wait_ && now - wait_since_ >= kWaitMatters);
 }
 
-void Progress::Show(const Job& job, const StepMetrics* newest) {
+void JobBar::Show(const Job& job, const StepMetrics* newest) {
   const std::string text = BarText(job, newest, Left(job), kBarWidth);
   if (line_.terminal()) return line_.Show(text);
   const absl::Time now = clock_->Now();

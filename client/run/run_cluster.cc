@@ -1,4 +1,4 @@
-#include "client/run/local_cluster.h"
+#include "client/run/run_cluster.h"
 
 #include <signal.h>
 
@@ -46,13 +46,13 @@ CoreShares ShareCores(int cores, int workers, int teachers) {
   return shares;
 }
 
-absl::StatusOr<std::unique_ptr<LocalCluster>> LocalCluster::Start(const LocalClusterOptions& options) {
-  auto cluster = std::unique_ptr<LocalCluster>(new LocalCluster(options));
+absl::StatusOr<std::unique_ptr<RunCluster>> RunCluster::Start(const RunClusterOptions& options) {
+  auto cluster = std::unique_ptr<RunCluster>(new RunCluster(options));
   RETURN_IF_ERROR(cluster->StartAll());
   return cluster;
 }
 
-absl::Status LocalCluster::StartAll() {
+absl::Status RunCluster::StartAll() {
   const std::string state = JoinPath(options_.dir, "cluster");
   RETURN_IF_ERROR(MakeDirs(state));
   RETURN_IF_ERROR(MakeDirs(JoinPath(options_.dir, "logs")));
@@ -76,7 +76,7 @@ absl::Status LocalCluster::StartAll() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::string> LocalCluster::StartChild(const std::string& name, std::vector<std::string> argv) {
+absl::StatusOr<std::string> RunCluster::StartChild(const std::string& name, std::vector<std::string> argv) {
   ASSIGN_OR_RETURN(argv[0], FindBinary(argv[0]));
   const std::string announcement = absl::StrCat(options_.dir, "/cluster/", name, ".json");
   RETURN_IF_ERROR(RemoveTree(announcement));
@@ -103,7 +103,7 @@ absl::StatusOr<std::string> LocalCluster::StartChild(const std::string& name, st
   }
 }
 
-absl::Status LocalCluster::CheckAlive() {
+absl::Status RunCluster::CheckAlive() {
   for (Child& child : children_) {
     if (child.process->running()) continue;
     const auto how = child.process->Wait(Clock::Real()->Now());
@@ -113,7 +113,7 @@ absl::Status LocalCluster::CheckAlive() {
   return absl::OkStatus();
 }
 
-void LocalCluster::Stop() {
+void RunCluster::Stop() {
   // Workers last started are first stopped; the coordinator goes last and hears of it all.
   for (auto child = children_.rbegin(); child != children_.rend(); ++child) {
     child->process->Signal(SIGTERM);
@@ -124,6 +124,6 @@ void LocalCluster::Stop() {
   children_.clear();
 }
 
-LocalCluster::~LocalCluster() { Stop(); }
+RunCluster::~RunCluster() { Stop(); }
 
 }  // namespace mimeo

@@ -1,6 +1,6 @@
 // The processes of a run, with shell scripts in the place of the binaries: who is started with which flags, who is
 // named when one does not start or ends, and that nothing is left. tests/e2e/run_test.cc has the real ones.
-#include "client/run/local_cluster.h"
+#include "client/run/run_cluster.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -33,16 +33,16 @@ mv "$announcement.new" "$announcement"
 exec tail -f /dev/null
 )sh";
 
-class LocalClusterTest : public ::testing::Test {
+class RunClusterTest : public ::testing::Test {
  protected:
-  LocalClusterTest() {
+  RunClusterTest() {
     for (const char* name : {"coordinator", "worker", "teacher_server"}) SetBinary(name, kServes);
     EXPECT_EQ(setenv("MIMEO_BIN_DIR", bin_.path().c_str(), 1), 0);
     options_.dir = dir_.path();
     options_.shares = ShareCores(4, 2, 1);
     options_.teachers = {{"clip", "/weights"}};
   }
-  ~LocalClusterTest() override { unsetenv("MIMEO_BIN_DIR"); }
+  ~RunClusterTest() override { unsetenv("MIMEO_BIN_DIR"); }
 
   void SetBinary(const std::string& name, const std::string& script) {
     const std::string path = JoinPath(bin_.path(), name);
@@ -69,11 +69,11 @@ class LocalClusterTest : public ::testing::Test {
 
   const TempDir bin_;
   const TempDir dir_;
-  LocalClusterOptions options_;
+  RunClusterOptions options_;
 };
 
-TEST_F(LocalClusterTest, EverybodyIsToldWhereTheCoordinatorIs) {
-  ASSERT_OK_AND_ASSIGN(const auto cluster, LocalCluster::Start(options_));
+TEST_F(RunClusterTest, EverybodyIsToldWhereTheCoordinatorIs) {
+  ASSERT_OK_AND_ASSIGN(const auto cluster, RunCluster::Start(options_));
   EXPECT_EQ(cluster->address(), "127.0.0.1:4242");
   EXPECT_OK(cluster->CheckAlive());
   EXPECT_EQ(Pids().size(), 4u);
@@ -84,24 +84,24 @@ TEST_F(LocalClusterTest, EverybodyIsToldWhereTheCoordinatorIs) {
                                HasSubstr("--coordinator=127.0.0.1:4242")));
 }
 
-TEST_F(LocalClusterTest, WhoDoesNotStartIsNamedWithItsLogAndNothingIsLeft) {
+TEST_F(RunClusterTest, WhoDoesNotStartIsNamedWithItsLogAndNothingIsLeft) {
   SetBinary("worker", "#!/bin/sh\necho no such device >&2\nexit 3\n");
-  const auto cluster = LocalCluster::Start(options_);
+  const auto cluster = RunCluster::Start(options_);
   EXPECT_THAT(cluster, StatusIs(absl::StatusCode::kInternal, AllOf(HasSubstr("w0"), HasSubstr("| no such device"))));
   EXPECT_EQ(Pids().size(), 2u) << "the coordinator and the teacher had started";
   ExpectAllGone();
 }
 
-TEST_F(LocalClusterTest, WhoDiesIsNamed) {
-  ASSERT_OK_AND_ASSIGN(const auto cluster, LocalCluster::Start(options_));
+TEST_F(RunClusterTest, WhoDiesIsNamed) {
+  ASSERT_OK_AND_ASSIGN(const auto cluster, RunCluster::Start(options_));
   ASSERT_EQ(kill(Pids()[1], SIGKILL), 0);
   absl::Status alive = cluster->CheckAlive();
   while (alive.ok()) alive = cluster->CheckAlive();
   EXPECT_THAT(alive, StatusIs(absl::StatusCode::kInternal, AllOf(HasSubstr("teacher-clip"), HasSubstr("| called"))));
 }
 
-TEST_F(LocalClusterTest, StopEndsAllOfThem) {
-  ASSERT_OK_AND_ASSIGN(const auto cluster, LocalCluster::Start(options_));
+TEST_F(RunClusterTest, StopEndsAllOfThem) {
+  ASSERT_OK_AND_ASSIGN(const auto cluster, RunCluster::Start(options_));
   cluster->Stop();
   ASSERT_EQ(Pids().size(), 4u);
   ExpectAllGone();

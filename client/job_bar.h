@@ -23,20 +23,24 @@ std::string WaitText(const Job& job);
 // may be null. `width` is that of the bar, in characters.
 std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width);
 
-class Progress {
+class JobBar {
  public:
-  explicit Progress(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
+  // `out` and `clock` must outlive this object.
+  explicit JobBar(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
 
   // Shows the job as it is now. `newest` has the numbers of its newest step, or is null.
   void Show(const Job& job, const StepMetrics* newest);
-  void Say(absl::string_view line) { line_.Say(line); }  // Writes a line of its own above the bar.
-  void Done() { line_.End(); }                           // Ends the line of the bar.
+  // Writes a line of its own, which stays, above the bar.
+  void Say(absl::string_view line) { line_.Say(line); }
+  // Leaves the bar as it stands. To be called once, when the job is no longer shown: what is printed next begins below.
+  void Done() { line_.End(); }
 
  private:
+  // About how long the job still takes. Infinite while that is unknown.
   absl::Duration Left(const Job& job);
   bool IsNews(const Job& job);
 
-  ProgressLine line_;
+  RedrawnLine line_;
   Clock* const clock_;
   absl::Time last_line_ = absl::InfinitePast();
   int64_t last_step_ = -1;
