@@ -13,7 +13,7 @@ namespace mimeo {
 // Held until destroyed. Move is not needed; one thread.
 class AgentDir {
  public:
-  // Makes `dir` if need be. FailedPrecondition: another agent holds it.
+  // Makes `dir` if need be. FailedPrecondition: another agent holds it. Others: base/errno_status.h.
   static absl::StatusOr<std::unique_ptr<AgentDir>> Hold(const std::string& dir);
   ~AgentDir();
 

@@ -36,7 +36,8 @@ absl::StatusOr<std::unique_ptr<Subprocess>> LaunchRank(const RankLaunchOptions& 
 void BoundRankLog(const std::string& path);
 // The last lines of a log as text (base/text.h), from at most a few hundred bytes, for an error message.
 std::string LogTail(const std::string& path);
-// Deletes the start file, and all logs but the newest limits::kRankLogsKept.
-void CleanRankFiles(const std::string& dir, const RankKey& key);
+// Deletes the start file of `key`, and all logs but those of the ranks that run and the newest limits::kRankLogsKept of
+// the others.
+void CleanRankFiles(const std::string& dir, const RankKey& key, const std::vector<RankKey>& running);
 
 }  // namespace mimeo
