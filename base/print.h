@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 namespace mimeo {
@@ -14,12 +16,19 @@ namespace mimeo {
 // The whole of `bytes` as text of several lines.
 std::string WholeText(absl::string_view bytes);
 
-// `bytes` as one line of text of at most `width` characters: line breaks and tabs become spaces, and "..." ends what
-// was cut.
+// `bytes` as one line of text of at most `width` columns (base/columns.h): line breaks and tabs become spaces, and
+// "..." ends what was cut.
 std::string OneLine(absl::string_view bytes, size_t width);
+
+// "1 slot", "4 slots".
+std::string Counted(int64_t count, absl::string_view noun);
 
 // Writes WholeText(bytes) to `out`, and flushes it.
 void Print(std::FILE* out, absl::string_view bytes);
+
+// Whether all that was printed to `out` so far is written, so that nobody takes a part of an answer for all of it.
+// ResourceExhausted: it is not, because the disk behind `out` is full, or nothing can be written there.
+absl::Status Printed(std::FILE* out);
 
 // How far something has come: on a terminal one line that is redrawn in place and cut to its width, elsewhere a plain
 // line each time. `out` outlives this.

@@ -8,6 +8,18 @@
 #include "base/version.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
+#include "client/print.h"
+
+namespace {
+
+// The exit code of a command that ended with `code`: it has failed where its answer did not arrive.
+int Answered(int code) {
+  const absl::Status printed = mimeo::Printed(stdout);
+  if (!printed.ok()) mimeo::PrintError(printed);
+  return printed.ok() || code != mimeo::kDone ? code : mimeo::kFailed;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;
@@ -44,7 +56,7 @@ int main(int argc, char** argv) {
     const int code = app.exit(error, out, errors);
     mimeo::Print(stdout, out.str());
     mimeo::Print(stderr, errors.str());
-    return code == 0 ? mimeo::kDone : mimeo::kWrongRequest;
+    return Answered(code == 0 ? mimeo::kDone : mimeo::kWrongRequest);
   }
-  return invocation.run ? invocation.run() : mimeo::kWrongRequest;
+  return Answered(invocation.run ? invocation.run() : mimeo::kWrongRequest);
 }

@@ -9,8 +9,8 @@
 
 namespace mimeo {
 
-// "mimeo: <line>" to stderr for each line of the message: at most limits::kReasonBytes of each, and of very many lines
-// the first.
+// "mimeo: <line>" to stderr for each line of the message, or its code where it has no message: at most
+// limits::kReasonBytes of each, and of very many lines the first.
 void PrintError(const absl::Status& status);
 
 // Prints what a child process writes, one line at a time, as it arrives. Thread-compatible.

@@ -1,12 +1,18 @@
 #include "client/print.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <functional>
 #include <string>
+
+#include "absl/strings/str_cat.h"
 
 namespace mimeo {
 namespace {
+
+using ::testing::EndsWith;
 
 std::string Written(std::FILE* file) {
   std::rewind(file);
@@ -43,6 +49,35 @@ TEST(PrintedLinesTest, ALineWithoutEndIsPrintedInPartsBetweenCharacters) {
     EXPECT_EQ(printed.find('\\'), std::string::npos) << printed.substr(printed.size() - 20);
     lines.Add(said.substr(66001));
   }
+}
+
+// Runs `write`; what it wrote to stderr.
+std::string Errors(const std::function<void()>& write) {
+  ::testing::internal::CaptureStderr();
+  write();
+  return ::testing::internal::GetCapturedStderr();
+}
+
+TEST(PrintErrorTest, EachLineSaysWhoSpeaksAndIsText) {
+  EXPECT_EQ(Errors([] { PrintError(absl::NotFoundError("no j7\ncaf\xe9 \x1b]0;owned\x07\ttab")); }),
+            "mimeo: no j7\nmimeo: caf\\xe9 \\x1b]0;owned\\x07\ttab\n");
+  EXPECT_EQ(Errors([] { PrintError(absl::InternalError("")); }), "mimeo: INTERNAL\n") << "an error is never silent";
+}
+
+TEST(PrintErrorTest, OfVeryManyLinesTheFirstArePrintedAndTheOthersCounted) {
+  std::string message = "1";
+  for (int line = 2; line <= 201; ++line) absl::StrAppend(&message, "\n", line);
+  EXPECT_THAT(Errors([&] { PrintError(absl::InternalError(message)); }),
+              EndsWith("\nmimeo: 200\nmimeo: and 1 line more\n"));
+  absl::StrAppend(&message, "\n202");
+  EXPECT_THAT(Errors([&] { PrintError(absl::InternalError(message)); }),
+              EndsWith("\nmimeo: 200\nmimeo: and 2 lines more\n"));
+}
+
+TEST(PrintErrorTest, ALongLineIsCut) {
+  const std::string said = Errors([] { PrintError(absl::InternalError(std::string(100000, 'x'))); });
+  EXPECT_LT(said.size(), 5000u);
+  EXPECT_THAT(said, EndsWith("x ...\n"));
 }
 
 }  // namespace

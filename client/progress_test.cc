@@ -188,5 +188,96 @@ TEST(ProgressTest, OnATerminalTheBarNeverWraps) {
   EXPECT_EQ(text, "\r\033[Kj1 waits: needs 64 slots of 2 cores ...");
 }
 
+TEST(BarTextTest, TimeThatIsLeftIsMinutesOrHours) {
+  const auto left = [](absl::Duration duration) {
+    const std::string text = BarText(Running(1, 2), nullptr, duration, 1);
+    return text.substr(text.find(']') + 2);
+  };
+  EXPECT_EQ(left(absl::Milliseconds(999)), "1/2  0:00 left");
+  EXPECT_EQ(left(absl::Seconds(3599)), "1/2  59:59 left");
+  EXPECT_EQ(left(absl::Seconds(3600)), "1/2  1:00:00 left");
+  EXPECT_EQ(left(absl::Hours(1000) + absl::Seconds(61)), "1/2  1000:01:01 left");
+  EXPECT_EQ(left(absl::InfiniteDuration()), "1/2");
+}
+
+TEST(BarTextTest, ALossThatIsNotFiniteIsSaid) {
+  StepMetrics step = Step(1);
+  step.set_loss(std::numeric_limits<double>::quiet_NaN());
+  step.set_images_per_second(std::numeric_limits<double>::infinity());
+  EXPECT_EQ(BarText(Running(1, 2), &step, absl::InfiniteDuration(), 2), "[#-] 1/2  loss nan  inf images/s");
+}
+
+TEST(BarTextTest, WithoutAStepTheStateStandsInTheBarsPlace) {
+  Job job = Running(0, 0);
+  const auto text = [&](JobState state) {
+    job.set_state(state);
+    return BarText(job, nullptr, absl::InfiniteDuration(), 4);
+  };
+  EXPECT_EQ(text(JOB_STATE_SUCCEEDED), "j1 done");
+  EXPECT_EQ(text(JOB_STATE_FAILED), "j1 failed");
+  EXPECT_EQ(text(JOB_STATE_PAUSED), "j1 paused") << "by a person";
+  job.add_ranks()->set_doing("lists images");
+  EXPECT_EQ(text(JOB_STATE_RUNNING), "j1 starts: lists images");
+}
+
+// Whatever numbers a coordinator says, in whatever order.
+TEST(ProgressTest, NumbersAtTheirEndsMakeNoTimeThatIsLeft) {
+  testing::FakeClock clock;
+  std::FILE* const file = std::tmpfile();
+  Progress progress(file, &clock);
+  constexpr int64_t kMin = std::numeric_limits<int64_t>::min(), kMax = std::numeric_limits<int64_t>::max();
+  for (const int64_t step : {kMin, kMin + 1, int64_t{-1}, int64_t{0}, kMax, kMin, kMax}) {
+    progress.Show(Running(step, kMax), nullptr);
+    clock.Advance(absl::Seconds(10));
+  }
+  const std::string written = Written(file);
+  EXPECT_THAT(written, HasSubstr("] 0/9223372036854775807"));
+  EXPECT_THAT(written, HasSubstr("] 9223372036854775807/9223372036854775807\n"));
+  EXPECT_THAT(written, Not(HasSubstr("  -"))) << "no time is below 0";
+}
+
+TEST(ProgressTest, ThePaceOfAnEarlierGenerationSaysNothing) {
+  testing::FakeClock clock;
+  std::FILE* const file = std::tmpfile();
+  Progress progress(file, &clock);
+  for (const int64_t step : {0, 50, 51}) {
+    progress.Show(Running(step, 100), nullptr);
+    clock.Advance(absl::Seconds(10));
+  }
+  Job job = Running(40, 100);  // from its checkpoint, on a slower host
+  job.set_generation(2);
+  progress.Show(job, nullptr);
+  EXPECT_THAT(Written(file), ::testing::EndsWith("40/100\n"));
+}
+
+// What a person sees who has so many columns, of a job whose name and reason are what they are.
+std::string OnATerminal(unsigned short columns, const Job& job) {
+  int controller = -1, terminal = -1;
+  winsize size{};
+  size.ws_col = columns;
+  size.ws_row = 10;
+  EXPECT_EQ(openpty(&controller, &terminal, nullptr, nullptr, &size), 0);
+  std::FILE* const out = fdopen(terminal, "w");
+  testing::FakeClock clock;
+  Progress progress(out, &clock);
+  progress.Show(job, nullptr);
+  std::string text(65536, '\0');
+  text.resize(static_cast<size_t>(std::max<ssize_t>(0, read(controller, &text[0], text.size()))));
+  std::fclose(out);
+  close(controller);
+  return text;
+}
+
+TEST(ProgressTest, OnTerminalsOfEveryWidthOneLineIsDrawnAndNothingElseIsObeyed) {
+  Job job = Running(0, 0);
+  job.set_state(JOB_STATE_PENDING);
+  job.set_reason("caf\xe9 \x1b[2J\r\nis away");
+  EXPECT_EQ(OnATerminal(1000, job), "\r\x1b[Kj1 waits: caf\\xe9 \\x1b[2J\\x0d is away");
+  EXPECT_EQ(OnATerminal(12, job), "\r\x1b[Kj1 waits...");
+  EXPECT_EQ(OnATerminal(4, job), "\r\x1b[K...");
+  EXPECT_EQ(OnATerminal(2, job), "\r\x1b[K.");
+  EXPECT_EQ(OnATerminal(0, job), OnATerminal(80, job)) << "a terminal that does not know its width";
+}
+
 }  // namespace
 }  // namespace mimeo

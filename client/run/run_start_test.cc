@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -100,6 +102,37 @@ TEST_F(RunStartTest, AnEarlierVersionsJobGoesOn) {
   job_.set_state(JOB_STATE_PAUSED);
   job_.mutable_spec()->mutable_objective(1)->mutable_mimic()->clear_tokens();
   EXPECT_TRUE(DecideStart(&job_, plan_).ok());
+}
+
+TEST_F(RunStartTest, AJobThatWasNeverTrainedIsNoHindranceForAnotherOne) {
+  job_.mutable_spec()->set_seed(8);
+  for (const JobState state : {JOB_STATE_FAILED, JOB_STATE_CANCELLED}) {
+    job_.set_state(state);
+    EXPECT_EQ(Start().kind, RunStart::kSubmit) << state;
+  }
+}
+
+TEST_F(RunStartTest, APersonsPauseIsTakenBackAlsoWhileItsRanksStillSave) {
+  job_.set_state(JOB_STATE_RUNNING);
+  job_.set_want(WANT_PAUSE);
+  job_.set_status_code(9);
+  EXPECT_EQ(Start().kind, RunStart::kResume);
+  EXPECT_EQ(Start().note, "the job in this folder was paused (the images changed); it begins again");
+  job_.set_checkpoint_step(std::numeric_limits<int64_t>::max());
+  EXPECT_THAT(Start().note, HasSubstr("it goes on from step 9223372036854775807"));
+}
+
+TEST_F(RunStartTest, AStateOfALaterVersionIsFollowed) {
+  job_.set_state(static_cast<JobState>(77));
+  EXPECT_EQ(Start().kind, RunStart::kFollow);
+}
+
+TEST_F(RunStartTest, TheRefusalNamesTheFolderAsText) {
+  plan_.out = "/results/caf\xe9\x1b[2J";
+  job_.mutable_spec()->set_seed(8);
+  job_.set_state(JOB_STATE_PAUSED);
+  EXPECT_EQ(DecideStart(&job_, plan_).status().message(),
+            "--out /results/caf\\xe9\\x1b[2J holds the unfinished run of another job; take another folder");
 }
 
 }  // namespace
