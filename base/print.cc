@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/columns.h"
 #include "base/text.h"
 
 namespace mimeo {
@@ -15,10 +16,8 @@ namespace {
 
 constexpr size_t kPlainWidth = 400;
 
-bool StartsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
-
 // Of the terminal behind `out`, as it is now: a line that wraps cannot be redrawn in place.
-size_t Columns(std::FILE* out) {
+size_t TerminalWidth(std::FILE* out) {
   winsize size{};
   return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - size_t{1} : 79;
 }
@@ -30,16 +29,13 @@ std::string WholeText(absl::string_view bytes) { return ToLines(bytes, std::nume
 std::string OneLine(absl::string_view bytes, size_t width) {
   constexpr absl::string_view kCut = "...";
   const std::string text = ToText(absl::StrReplaceAll(bytes, {{"\n", " "}, {"\t", " "}}));
-  const auto characters = static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
-  const bool cut = characters > width;
-  const size_t kept = !cut ? width : width > kCut.size() ? width - kCut.size() : 0;
-  std::string line;
-  size_t taken = 0;
-  for (const char byte : text) {
-    if (StartsCharacter(byte) && ++taken > kept) break;
-    line.push_back(byte);
-  }
-  return cut ? absl::StrCat(line, kCut.substr(0, std::min(width, kCut.size()))) : line;
+  if (ColumnsOf(text) <= width) return text;
+  const absl::string_view cut = kCut.substr(0, std::min(width, kCut.size()));
+  return absl::StrCat(FirstColumns(text, width - cut.size()), cut);
+}
+
+std::string Counted(int64_t count, absl::string_view noun) {
+  return absl::StrCat(count, " ", noun, count == 1 ? "" : "s");
 }
 
 void Print(std::FILE* out, absl::string_view bytes) {
@@ -48,10 +44,15 @@ void Print(std::FILE* out, absl::string_view bytes) {
   std::fflush(out);
 }
 
+absl::Status Printed(std::FILE* out) {
+  if (std::ferror(out) == 0) return absl::OkStatus();
+  return absl::ResourceExhaustedError("not all of the output could be written: is the disk full?");
+}
+
 RedrawnLine::RedrawnLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
 
 void RedrawnLine::Show(absl::string_view bytes) {
-  const std::string text = OneLine(bytes, terminal_ ? Columns(out_) : kPlainWidth);
+  const std::string text = OneLine(bytes, terminal_ ? TerminalWidth(out_) : kPlainWidth);
   if (!terminal_) return Print(out_, absl::StrCat(text, "\n"));
   Clear();
   Print(out_, text);

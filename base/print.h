@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 namespace mimeo {
@@ -14,12 +16,19 @@ namespace mimeo {
 // All of `bytes` as text that may have several lines: nothing is cut, whatever its length.
 std::string WholeText(absl::string_view bytes);
 
-// `bytes` as one line of text of at most `width` characters. Line breaks and tabs become spaces. Where something is cut
-// off, "..." stands at the end, within the width. A character here is one of Unicode, whatever its width on the screen.
+// `bytes` as one line of text of at most `width` columns (base/columns.h). Line breaks and tabs become spaces. Where
+// something is cut off, "..." stands at the end, within the width.
 std::string OneLine(absl::string_view bytes, size_t width);
+
+// "1 slot", "4 slots".
+std::string Counted(int64_t count, absl::string_view noun);
 
 // Writes WholeText(bytes) to `out`, and flushes it.
 void Print(std::FILE* out, absl::string_view bytes);
+
+// Whether all that was printed to `out` so far is written, so that nobody takes a part of an answer for all of it.
+// ResourceExhausted: it is not, because the disk behind `out` is full, or nothing can be written there.
+absl::Status Printed(std::FILE* out);
 
 // A line that says how far something has come. On a terminal it is one line, which is redrawn in place and cut to the
 // terminal's width. In a pipe or a file each Show is a line of its own. `out` must outlive this object.

@@ -34,6 +34,15 @@ TEST(OneLineTest, CutsAtACharacterAndKeepsControlCodesOut) {
   EXPECT_EQ(OneLine("", 5), "");
 }
 
+// A line that wraps cannot be redrawn in place.
+TEST(OneLineTest, WideCharactersTakeTheirRoom) {
+  EXPECT_EQ(OneLine("\u5199\u771f", 4), "\u5199\u771f");
+  EXPECT_EQ(OneLine("\u5199\u771f\u5e33", 5), "\u5199...");
+  EXPECT_EQ(OneLine("\u5199\u771f\u5e33", 4), "...") << "half a character is none";
+  EXPECT_EQ(OneLine("\u5199", 1), ".");
+  EXPECT_EQ(OneLine("abc", 0), "");
+}
+
 TEST(PrintTest, BytesAreMadeTextAndLinesStay) {
   EXPECT_EQ(Written([](std::FILE* out) { Print(out, "caf\xe9\x1b[31m\n\tnext\n"); }), "caf\\xe9\\x1b[31m\n\tnext\n");
 }
@@ -71,6 +80,23 @@ TEST(RedrawnLineTest, OnATerminalItIsRedrawnInPlaceAndNeverWraps) {
   std::fclose(out);
   close(controller);
   EXPECT_EQ(text, "\r\033[Ka text of more t...\r\033[K1 of 2\r\033[Khello\r\n\r\033[K2 of 2\r\n");
+}
+
+TEST(CountedTest, OneIsOne) {
+  EXPECT_EQ(Counted(1, "bad sample"), "1 bad sample");
+  EXPECT_EQ(Counted(0, "slot"), "0 slots");
+  EXPECT_EQ(Counted(-1, "slot"), "-1 slots");
+}
+
+TEST(PrintedTest, AFullDiskIsSaidHoweverMuchArrivesAfterwards) {
+  std::FILE* const full = std::fopen("/dev/full", "w");
+  ASSERT_NE(full, nullptr);
+  EXPECT_TRUE(Printed(full).ok()) << "nothing was printed yet";
+  Print(full, "an answer\n");
+  EXPECT_EQ(Printed(full).code(), absl::StatusCode::kResourceExhausted);
+  Print(full, "");
+  EXPECT_FALSE(Printed(full).ok());
+  std::fclose(full);
 }
 
 }  // namespace

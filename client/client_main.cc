@@ -3,10 +3,23 @@
 
 #include "base/address.h"
 #include "base/command_line.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
+#include "client/print.h"
+
+namespace {
+
+// The exit code of a command that ended with `code`: it has failed where its answer did not arrive.
+int Answered(int code) {
+  const absl::Status printed = mimeo::Printed(stdout);
+  if (!printed.ok()) mimeo::PrintError(printed);
+  return printed.ok() || code != mimeo::kDone ? code : mimeo::kFailed;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;
@@ -36,6 +49,6 @@ int main(int argc, char** argv) {
   mimeo::AddDelete(&app, &invocation);
   mimeo::AddClusterVerbs(&app, &invocation);
   mimeo::AddToolVerbs(&app, &invocation);
-  if (const auto code = mimeo::ParseCommandLine(&app, argc, argv); code.has_value()) return *code;
-  return invocation.run ? invocation.run() : mimeo::kWrongRequest;
+  if (const auto code = mimeo::ParseCommandLine(&app, argc, argv); code.has_value()) return Answered(*code);
+  return Answered(invocation.run ? invocation.run() : mimeo::kWrongRequest);
 }

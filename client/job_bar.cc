@@ -91,9 +91,11 @@ absl::Duration JobBar::Left(const Job& job) {
     first_seen_ = now;
   }
   if (first_seen_ == absl::InfiniteFuture()) return absl::InfiniteDuration();
-  const int64_t done = job.step() - first_step_;
+  // As doubles: whatever numbers a coordinator says, their differences do not overflow.
+  const auto step = static_cast<double>(job.step()), total = static_cast<double>(job.total_steps());
+  const double done = step - static_cast<double>(first_step_);
   if (done <= 0) return absl::InfiniteDuration();
-  return (now - first_seen_) / done * std::max<int64_t>(0, job.total_steps() - job.step());
+  return (now - first_seen_) / done * std::max(0.0, total - step);
 }
 
 // The state is another one, or it waits for something else, and has for long enough to be told.

@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "base/limits.h"
+#include "base/print.h"
 #include "base/text.h"
 #include "client/table.h"
 #include "client/utilization_text.h"
@@ -27,15 +28,16 @@ constexpr int64_t kQuietSeconds = 10;
 
 std::string Short(const std::string& bytes) { return ToText(bytes, limits::kShortReasonBytes); }
 
-// As in proto names: JOB_STATE_RUNNING is "running".
-std::string Word(const std::string& value, absl::string_view prefix) {
-  return absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
+// As in proto names: JOB_STATE_RUNNING is "running". A value that only a later version knows is its number.
+std::string Word(const std::string& value, absl::string_view prefix, int number) {
+  return value.empty() ? absl::StrCat("unknown (", number, ")")
+                       : absl::AsciiStrToLower(absl::StripPrefix(value, prefix));
 }
 
 std::string ContractText(const TeacherContract& contract) {
   return absl::StrCat("teacher ", Short(contract.name()),
                       contract.family().empty() ? "" : ", " + Short(contract.family()), ", weights ",
-                      Short(contract.weights_digest()).substr(0, 12));
+                      Short(contract.weights_digest().substr(0, 12)));
 }
 
 }  // namespace
@@ -45,17 +47,16 @@ std::string StepsText(const Job& job) {
 }
 
 std::string RankText(const RankStatus& rank) {
-  std::string text = absl::StrCat("rank ", rank.rank(), ": ", Word(RankPhase_Name(rank.phase()), "RANK_PHASE_"),
-                                  " pid ", rank.pid(), " step ", rank.step());
+  std::string text =
+      absl::StrCat("rank ", rank.rank(), ": ", Word(RankPhase_Name(rank.phase()), "RANK_PHASE_", rank.phase()), " pid ",
+                   rank.pid(), " step ", rank.step());
   if (!rank.waiting_for().empty()) absl::StrAppend(&text, ", waits for ", Short(rank.waiting_for()));
   if (!rank.doing().empty()) absl::StrAppend(&text, ", ", Short(rank.doing()));
   const int64_t quiet = TimeUtil::DurationToSeconds(rank.quiet()),
                 patience = TimeUtil::DurationToSeconds(rank.patience());
   if (quiet > 0) absl::StrAppend(&text, ", quiet ", quiet, "s");
   if (quiet > 0 && patience > 0) absl::StrAppend(&text, " of ", patience, "s");
-  if (rank.bad_samples() > 0) {
-    absl::StrAppend(&text, ", ", rank.bad_samples(), rank.bad_samples() == 1 ? " bad sample" : " bad samples");
-  }
+  if (rank.bad_samples() > 0) absl::StrAppend(&text, ", ", Counted(rank.bad_samples(), "bad sample"));
   for (const TeacherContract& teacher : rank.teachers()) absl::StrAppend(&text, ", ", ContractText(teacher));
   if (!rank.message().empty()) absl::StrAppend(&text, ": ", Short(rank.message()));
   return text;
@@ -90,15 +91,16 @@ std::string QuietRanksText(const Job& job) {
   });
   std::string text;
   for (size_t i = 0; i < quiet.size() && i < kQuietRanks; ++i) absl::StrAppend(&text, RankText(*quiet[i]), "\n");
-  if (quiet.size() > kQuietRanks) absl::StrAppend(&text, "and ", quiet.size() - kQuietRanks, " ranks more\n");
+  if (quiet.size() > kQuietRanks) {
+    absl::StrAppend(&text, "and ", Counted(static_cast<int64_t>(quiet.size() - kQuietRanks), "rank"), " more\n");
+  }
   return text;
 }
 
 std::string EndText(const Job& job) {
-  const std::string id = Short(job.id());
-  if (job.state() == JOB_STATE_CANCELLED) return absl::StrCat(id, " was cancelled: ", job.reason());
-  const std::string what =
-      absl::StrCat(id, job.state() == JOB_STATE_PAUSED ? " is paused: " : " has failed: ", job.reason());
+  const std::string id = Short(job.id()), reason = ToLines(job.reason());
+  if (job.state() == JOB_STATE_CANCELLED) return absl::StrCat(id, " was cancelled: ", reason);
+  const std::string what = absl::StrCat(id, job.state() == JOB_STATE_PAUSED ? " is paused: " : " has failed: ", reason);
   if (job.checkpoint_step() > 0) {
     return absl::StrCat(what, "\nonce that is mended, `mimeo resume ", id, "` goes on from step ",
                         job.checkpoint_step());

@@ -16,12 +16,17 @@ constexpr size_t kHeldBytes = 64 << 10;  // of a line that does not end
 }  // namespace
 
 void PrintError(const absl::Status& status) {
-  const std::vector<absl::string_view> lines = absl::StrSplit(status.message(), '\n');
+  // A peer may send a code without words; an error is never silent.
+  const std::string message =
+      status.message().empty() ? absl::StatusCodeToString(status.code()) : std::string(status.message());
+  const std::vector<absl::string_view> lines = absl::StrSplit(message, '\n');
   std::string text;
   for (size_t i = 0; i < lines.size() && i < kErrorLines; ++i) {
     absl::StrAppend(&text, "mimeo: ", ToLines(lines[i]), "\n");
   }
-  if (lines.size() > kErrorLines) absl::StrAppend(&text, "mimeo: and ", lines.size() - kErrorLines, " lines more\n");
+  if (lines.size() > kErrorLines) {
+    absl::StrAppend(&text, "mimeo: and ", Counted(static_cast<int64_t>(lines.size() - kErrorLines), "line"), " more\n");
+  }
   Print(stderr, text);
 }
 

@@ -10,8 +10,8 @@
 
 namespace mimeo {
 
-// Writes the message to stderr, with "mimeo: " before each of its lines. A line is cut to limits::kReasonBytes, and of
-// more than 200 lines the first ones are printed, with the number of the others.
+// Writes the message, or the code of an error without one, to stderr, with "mimeo: " before each of its lines. A line
+// is cut to limits::kReasonBytes, and of more than 200 lines the first ones are printed, with the number of the others.
 void PrintError(const absl::Status& status);
 
 // Prints what a child process writes, line by line, as it arrives. A line is held back until it has ended, so that the

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/string_view.h"
+#include "base/columns.h"
 #include "base/text.h"
 
 namespace mimeo {
@@ -10,19 +10,13 @@ namespace {
 
 constexpr size_t kWidest = 60;
 
-bool StartsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
-
-size_t Characters(absl::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCharacter));
-}
-
 }  // namespace
 
 void Table::Add(std::vector<std::string> row) {
   widths_.resize(std::max(widths_.size(), row.size()));
   for (size_t i = 0; i < row.size(); ++i) {
     row[i] = ToText(row[i]);
-    widths_[i] = std::max(widths_[i], std::min(Characters(row[i]), kWidest));
+    widths_[i] = std::max(widths_[i], std::min(ColumnsOf(row[i]), kWidest));
   }
   rows_.push_back(std::move(row));
 }
@@ -32,7 +26,7 @@ std::string Table::Take() {
   for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) {
       text += row[i];
-      if (i + 1 < row.size()) text.append(std::max(widths_[i], Characters(row[i])) - Characters(row[i]) + 2, ' ');
+      if (i + 1 < row.size()) text.append(std::max(widths_[i], ColumnsOf(row[i])) - ColumnsOf(row[i]) + 2, ' ');
     }
     text.push_back('\n');
   }

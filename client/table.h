@@ -7,8 +7,8 @@
 namespace mimeo {
 
 // A table that may grow while it is printed. Columns stand two spaces apart, and the last one is not padded. A long
-// table may be printed in parts: a column is then as wide as its widest cell so far, and at most 60 characters. Each
-// cell is made text of one line (base/text.h).
+// table may be printed in parts: a column is then as wide as its widest cell so far, and at most as wide as 60 letters.
+// Each cell is made text of one line (base/text.h).
 class Table {
  public:
   explicit Table(std::vector<std::string> header) { Add(std::move(header)); }

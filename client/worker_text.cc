@@ -1,7 +1,5 @@
 #include "client/worker_text.h"
 
-#include <google/protobuf/util/time_util.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
@@ -13,17 +11,16 @@
 namespace mimeo {
 namespace {
 
-using google::protobuf::util::TimeUtil;
-
 constexpr size_t kNoteWidth = 160;  // of each of the two; `-o json` has all of them
 
-absl::Duration Silent(const Worker& worker) {
-  return absl::Milliseconds(TimeUtil::DurationToMilliseconds(worker.silent_for()));
+// TimeUtil's own conversions overflow where a peer says more than they hold; these saturate.
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
 std::string State(const Worker& worker) {
   if (worker.lease_expired()) return "gone";
-  if (Silent(worker) > limits::kHeartbeatsMissed * limits::kHeartbeatPeriod) return "silent";
+  if (FromProto(worker.silent_for()) > limits::kHeartbeatsMissed * limits::kHeartbeatPeriod) return "silent";
   if (worker.leaving()) return "leaving";
   if (worker.drained()) return worker.slots_busy() > 0 ? "draining" : "drained";
   // A coordinator of an earlier version offers everything and says nothing of it.
@@ -47,7 +44,7 @@ std::string Note(const Worker& worker) {
 }  // namespace
 
 std::string SilenceText(const google::protobuf::Duration& silent) {
-  return absl::StrFormat("%.1fs", static_cast<double>(TimeUtil::DurationToMilliseconds(silent)) / 1000);
+  return absl::StrFormat("%.1fs", absl::ToDoubleSeconds(FromProto(silent)));
 }
 
 std::vector<std::string> WorkerHeader() {
@@ -67,16 +64,17 @@ std::vector<std::string> WorkerRow(const Worker& worker) {
 
 std::string DrainText(const Worker& worker) {
   const std::string id = ToText(worker.identity().id(), limits::kShortReasonBytes);
+  const int slots = worker.identity().slots();
   if (!worker.drained()) {
     return absl::StrCat(id, " is not drained: it is offered gangs again",
                         worker.note().empty() ? "" : "; " + OneLine(worker.note(), kNoteWidth));
   }
   if (worker.slots_busy() == 0) {
-    return absl::StrCat(id, " is drained: its ", worker.identity().slots(),
-                        " slots are empty, and nothing new is placed there");
+    return absl::StrCat(id, " is drained: its ", Counted(slots, "slot"), slots == 1 ? " is" : " are",
+                        " empty, and nothing new is placed there");
   }
   return absl::StrCat(id, " is drained: nothing new is placed there; the gangs on ", worker.slots_busy(), " of its ",
-                      worker.identity().slots(), " slots move after a checkpoint");
+                      Counted(slots, "slot"), " move after a checkpoint");
 }
 
 }  // namespace mimeo

@@ -24,13 +24,19 @@ struct Range {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  double Place(double value) const { return high > low ? (value - low) / (high - low) : 0.5; }
+  // Halves: the difference of two numbers near the ends of a double is none.
+  double HalfWidth() const { return high / 2 - low / 2; }
+  double Place(double value) const { return HalfWidth() > 0 ? (value / 2 - low / 2) / HalfWidth() : 0.5; }
 };
+
+bool IsDrawn(const std::pair<double, double>& point) {
+  return std::isfinite(point.first) && std::isfinite(point.second);
+}
 
 // Steps and counts in full; what is nothing beside the range as 0.
 std::string Number(double value, const Range& range) {
   const double size = std::abs(value);
-  if (size < 1e-6 * (range.high - range.low)) return "0";
+  if (size / 2 < 1e-6 * range.HalfWidth()) return "0";
   return size >= 1000 && size < 1e9 ? absl::StrFormat("%.0f", value) : absl::StrFormat("%.3g", value);
 }
 
@@ -44,7 +50,7 @@ std::string Polyline(const Curve& series, const Range& xs, const Range& ys, absl
   std::string points;
   for (size_t i = 0; i < series.points.size(); ++i) {
     const auto& [x, y] = series.points[i];
-    if ((i % stride != 0 && i + 1 != series.points.size()) || !std::isfinite(y)) continue;
+    if ((i % stride != 0 && i + 1 != series.points.size()) || !IsDrawn(series.points[i])) continue;
     absl::StrAppendFormat(&points, "%.1f,%.1f ", kLeft + xs.Place(x) * (kWidth - kLeft - kRight),
                           kHeight - kBottom - ys.Place(y) * (kHeight - kTop - kBottom));
   }
@@ -61,10 +67,10 @@ std::string EscapeHtml(absl::string_view bytes) {
 std::string CurveSvg(absl::string_view title, absl::string_view x_label, const std::vector<Curve>& series) {
   Range xs, ys;
   for (const Curve& one : series) {
-    for (const auto& [x, y] : one.points) {
-      if (!std::isfinite(y)) continue;
-      xs.Add(x);
-      ys.Add(y);
+    for (const auto& point : one.points) {
+      if (!IsDrawn(point)) continue;
+      xs.Add(point.first);
+      ys.Add(point.second);
     }
   }
   if (!(xs.high >= xs.low)) return "";

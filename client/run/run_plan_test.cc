@@ -5,8 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "client/run/run_start.h"
-#include "job/job_spec.h"
 
 namespace mimeo {
 namespace {
@@ -127,76 +125,6 @@ TEST_F(RunPlanTest, BytesThatAreNoTextAreNamedAndRefused) {
   flags_.sets.clear();
   flags_.out = dir_.path() + "/caf\xe9/out";  // stays on this machine
   EXPECT_TRUE(MakeRunPlan(flags_, 2).ok());
-}
-
-class RunStartTest : public RunPlanTest {
- protected:
-  RunStartTest() : plan_(MakeRunPlan(flags_, 2).value()) {
-    job_.set_id("j3");
-    *job_.mutable_spec() = plan_.spec;
-    job_.set_want(WANT_RUN);
-    job_.set_reason("the images changed");
-  }
-  RunStart Start() {
-    const auto start = DecideStart(&job_, plan_);
-    EXPECT_TRUE(start.ok()) << start.status();
-    return start.value_or(RunStart());
-  }
-
-  const RunPlan plan_;
-  Job job_;
-};
-
-TEST_F(RunStartTest, AnUnfinishedJobGoesOn) {
-  EXPECT_EQ(DecideStart(nullptr, plan_)->kind, RunStart::kSubmit);
-  for (const JobState state : {JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED}) {
-    job_.set_state(state);
-    EXPECT_EQ(Start().kind, RunStart::kFollow) << state;
-  }
-  job_.set_want(WANT_PAUSE);
-  for (const JobState state : {JOB_STATE_RUNNING, JOB_STATE_PAUSED}) {
-    job_.set_state(state);
-    EXPECT_EQ(Start().kind, RunStart::kResume) << state;
-    EXPECT_EQ(Start().note, "");
-  }
-  job_.set_status_code(9);
-  job_.set_checkpoint_step(40);
-  EXPECT_EQ(Start().note, "the job in this folder was paused (the images changed); it goes on from step 40");
-}
-
-TEST_F(RunStartTest, AFailedJobGoesOnFromItsCheckpointAndBeginsAnewOnlyWithoutOne) {
-  job_.set_state(JOB_STATE_FAILED);
-  job_.set_checkpoint_step(1790);
-  EXPECT_EQ(Start().kind, RunStart::kResume);
-  EXPECT_EQ(Start().note, "the job in this folder had failed (the images changed); it goes on from step 1790");
-  job_.set_checkpoint_step(0);
-  EXPECT_EQ(Start().kind, RunStart::kSubmit);
-  EXPECT_THAT(Start().note, HasSubstr("had failed (the images changed); it begins anew"));
-  job_.set_state(JOB_STATE_CANCELLED);
-  job_.set_checkpoint_step(1790);
-  EXPECT_EQ(Start().kind, RunStart::kSubmit) << "cancelled is for good";
-}
-
-TEST_F(RunStartTest, AnotherJobsStepsAreNotLostEither) {
-  job_.mutable_spec()->set_seed(8);
-  job_.set_checkpoint_step(40);
-  for (const JobState state : {JOB_STATE_PAUSED, JOB_STATE_RUNNING, JOB_STATE_FAILED}) {
-    job_.set_state(state);
-    EXPECT_EQ(DecideStart(&job_, plan_).status().code(), absl::StatusCode::kAlreadyExists) << state;
-  }
-}
-
-// Fields that this version added have the defaults that the job had without them.
-TEST_F(RunStartTest, AnEarlierVersionsJobGoesOn) {
-  job_.set_state(JOB_STATE_PAUSED);
-  job_.mutable_spec()->mutable_objective(1)->mutable_mimic()->clear_tokens();
-  EXPECT_TRUE(DecideStart(&job_, plan_).ok());
-}
-
-TEST(ShareCoresTest, EveryRankGetsAThreadAtLeast) {
-  EXPECT_EQ(ShareCores(2, 4, 0).threads_per_rank, 1);
-  EXPECT_EQ(ShareCores(7, 2, 1).threads_per_rank, 3);
-  EXPECT_EQ(ShareCores(1, 1, 0).ToString(), "1 core: 1 worker with 1 thread");
 }
 
 }  // namespace

@@ -345,7 +345,9 @@ void HostAgent::StartRank(const RankAction& action) {
 }
 
 void HostAgent::Forget(const RankKey& key) {
-  CleanRankFiles(options_.dir, key);
+  std::vector<RankKey> running;
+  for (const auto& [rank, child] : children_) running.push_back(rank);
+  CleanRankFiles(options_.dir, key, running);
   absl::MutexLock lock(&mu_);
   for (const RankStatus& rank : table_.Statuses(Clock::Real()->Now())) {
     if (rank.job_id() == key.job_id) return;  // its metrics live on under the same labels

@@ -6,10 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
 #include "base/status_macros.h"
 
 namespace mimeo {
@@ -29,8 +31,10 @@ absl::StatusOr<std::unique_ptr<AgentDir>> AgentDir::Hold(const std::string& dir)
   std::unique_ptr<AgentDir> held(new AgentDir);
   const std::string lock = JoinPath(dir, "lock");
   held->lock_fd_ = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (held->lock_fd_ < 0) return absl::PermissionDeniedError(absl::StrCat("cannot write in ", dir));
+  if (held->lock_fd_ < 0) return ErrnoStatus(errno, absl::StrCat("opening ", lock));
   if (flock(held->lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    // A file system may have no locks.
+    if (errno != EWOULDBLOCK) return ErrnoStatus(errno, absl::StrCat("locking ", lock));
     return absl::FailedPreconditionError(absl::StrCat("--dir=", dir, " is in use by another agent; give each its own"));
   }
   std::string path = JoinPath(dir, "agent.sock");

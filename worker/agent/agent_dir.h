@@ -14,7 +14,8 @@ namespace mimeo {
 // process, so a killed agent leaves nothing behind that must be removed. One thread.
 class AgentDir {
  public:
-  // Makes `dir` if there is none. FailedPrecondition: another agent holds it. PermissionDenied: it cannot be written.
+  // Makes `dir` if there is none. FailedPrecondition: another agent holds it. Other errors are the system's, with its
+  // words (base/errno_status.h).
   static absl::StatusOr<std::unique_ptr<AgentDir>> Hold(const std::string& dir);
   ~AgentDir();
 

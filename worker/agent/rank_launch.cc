@@ -111,20 +111,28 @@ void BoundRankLog(const std::string& path) {
 }
 
 std::string LogTail(const std::string& path) {
-  std::string text = EndOf(path, kTailBytes);
-  if (text.size() == kTailBytes) {
+  // With the byte before the tail, which says whether the tail begins with a line.
+  const std::string end = EndOf(path, kTailBytes + 1);
+  absl::string_view text = absl::StripTrailingAsciiWhitespace(end);
+  if (end.size() > kTailBytes) {
     const size_t line = text.find('\n');
-    size_t begin = line == std::string::npos ? 0 : line + 1;
+    size_t begin = line == absl::string_view::npos ? 1 : line + 1;
     // In a line that is longer than the tail, the cut may have fallen into a character.
-    while (line == std::string::npos && begin < 3 && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
-    text.erase(0, begin);
+    while (line == absl::string_view::npos && begin < 4 && begin < text.size() && (text[begin] & 0xC0) == 0x80) ++begin;
+    text.remove_prefix(std::min(begin, text.size()));
   }
   return ToLines(absl::StripAsciiWhitespace(text));
 }
 
-void CleanRankFiles(const std::string& dir, const RankKey& key) {
+void CleanRankFiles(const std::string& dir, const RankKey& key, const std::vector<RankKey>& running) {
   unlink(StartFilePath(dir, key).c_str());
   std::vector<LogFile> logs = ListLogs(RanksDir(dir));
+  // A rank may train for weeks and print nothing, while others come and go.
+  for (const RankKey& rank : running) {
+    const std::string path = RankLogPath(dir, rank);
+    logs.erase(std::remove_if(logs.begin(), logs.end(), [&](const LogFile& log) { return log.path == path; }),
+               logs.end());
+  }
   if (logs.size() <= limits::kRankLogsKept) return;
   std::sort(logs.begin(), logs.end(), [](const LogFile& a, const LogFile& b) { return a.modified_ns > b.modified_ns; });
   for (size_t i = limits::kRankLogsKept; i < logs.size(); ++i) {

@@ -41,7 +41,8 @@ void BoundRankLog(const std::string& path);
 // The last lines of a log as text (base/text.h), from at most 600 bytes: for an error message. Empty: there is no log,
 // or nothing in it.
 std::string LogTail(const std::string& path);
-// Deletes the start file, and all logs except the newest limits::kRankLogsKept of them.
-void CleanRankFiles(const std::string& dir, const RankKey& key);
+// Deletes the start file of `key`, and all logs but those of the ranks that run and the newest limits::kRankLogsKept of
+// the others.
+void CleanRankFiles(const std::string& dir, const RankKey& key, const std::vector<RankKey>& running);
 
 }  // namespace mimeo

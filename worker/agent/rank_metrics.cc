@@ -1,5 +1,6 @@
 #include "worker/agent/rank_metrics.h"
 
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -37,6 +38,8 @@ void ExportRankMetrics(const ReportRankRequest& report, Metrics* metrics) {
       }();
       (void)warned;
     } else if (kind->second == MetricKind::kCounter) {
+      // In a counter it would stay for good: what is not finite is in every later sum.
+      if (!std::isfinite(sample.value()) || sample.value() < 0) continue;
       metrics->SetTotal(sample.name(), sample.value(), labels);
     } else {
       metrics->Set(sample.name(), sample.value(), labels);

@@ -7,7 +7,8 @@
 namespace mimeo {
 
 // Sets the metrics of a report under the labels job and rank. A name that the catalogue does not list for ranks is
-// ignored, with one warning: a rank of another version must not take the agent down.
+// ignored, with one warning: a rank of another version must not take the agent down. A counter's total that is not
+// finite, or is below 0, is left out.
 void ExportRankMetrics(const ReportRankRequest& report, Metrics* metrics);
 
 }  // namespace mimeo

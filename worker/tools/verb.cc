@@ -22,7 +22,8 @@ int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std:
   StartLogging(app->get_name());
   const absl::Status status = CatchTorch([&] {
     SetUpCompute(*threads > 0 ? *threads : at::get_num_threads());
-    return body();
+    const absl::Status done = body();
+    return done.ok() ? Printed(stdout) : done;
   });
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s: %s\n", app->get_name().c_str(), ToLines(status.message()).c_str());

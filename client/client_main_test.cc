@@ -1,0 +1,88 @@
+// The process `mimeo`: its streams, its environment and its exit code, with nobody at the coordinator's address.
+// tests/e2e has every verb.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/find_binary.h"
+#include "base/subprocess.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kNobody[] = "127.0.0.1:1";
+
+struct Said {
+  int code = -1;
+  std::string out;
+  std::string errors;
+};
+
+// Runs `mimeo ARGS...`, as a shell does that was given `redirected` behind it.
+Said Mimeo(const std::vector<std::string>& args, const std::string& redirected = "",
+           const std::vector<std::string>& environment = {}) {
+  const auto binary = FindBinary("mimeo");
+  EXPECT_TRUE(binary.ok()) << binary.status();
+  Said said;
+  Subprocess::Options options;
+  options.argv = {"/bin/sh", "-c", absl::StrCat("exec \"$0\" \"$@\" ", redirected), binary.value_or("")};
+  options.argv.insert(options.argv.end(), args.begin(), args.end());
+  options.extra_env = environment;
+  options.on_stdout = [&](absl::string_view piece) { absl::StrAppend(&said.out, piece); };
+  options.on_stderr = [&](absl::string_view piece) { absl::StrAppend(&said.errors, piece); };
+  const auto child = Subprocess::Start(options);
+  EXPECT_TRUE(child.ok()) << child.status();
+  const auto ended = (*child)->Wait(Clock::Real()->Now() + absl::Minutes(1));
+  EXPECT_TRUE(ended.ok()) << ended.status();
+  EXPECT_EQ(ended->signal, 0);
+  said.code = ended->code;
+  return said;
+}
+
+TEST(ClientMainTest, WhatWasAskedForIsOnStdoutAndWhatIsWrongOnStderr) {
+  const Said help = Mimeo({"--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, AllOf(HasSubstr("Exit codes: 0 done; 1"), HasSubstr("delete"), HasSubstr("evaluate")));
+  EXPECT_EQ(help.errors, "");
+  for (const std::vector<std::string>& args : {std::vector<std::string>{}, {"no-verb"}, {"list", "-o", "xml"}}) {
+    const Said wrong = Mimeo(args);
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_EQ(wrong.out, "");
+    EXPECT_THAT(wrong.errors, HasSubstr("--help"));
+  }
+}
+
+// A script must not take a part of an answer for all of it.
+TEST(ClientMainTest, AnAnswerThatDoesNotArriveIsAFailure) {
+  const Said full = Mimeo({"--help"}, "> /dev/full");
+  EXPECT_EQ(full.code, 1);
+  EXPECT_EQ(full.errors, "mimeo: not all of the output could be written: is the disk full?\n");
+  EXPECT_EQ(Mimeo({"--version"}, ">&-").code, 1) << "stdout is closed";
+  EXPECT_EQ(Mimeo({"no-verb"}, "> /dev/full").code, 2) << "nothing was to be written there";
+  EXPECT_EQ(Mimeo({"no-verb"}, "2> /dev/full").code, 2) << "the exit code says it all the same";
+}
+
+TEST(ClientMainTest, TheServerIsTheFlagsThenTheEnvironments) {
+  const Said environment = Mimeo({"list"}, "", {absl::StrCat("MIMEO_SERVER=", kNobody)});
+  EXPECT_EQ(environment.code, 3);
+  EXPECT_THAT(environment.errors, StartsWith(absl::StrCat("mimeo: nobody answers at ", kNobody)));
+  const Said flag = Mimeo({"list", "-o", "json", "--server", kNobody}, "", {"MIMEO_SERVER=127.0.0.1:2"});
+  EXPECT_EQ(flag.code, 3);
+  EXPECT_THAT(flag.errors, HasSubstr(kNobody)) << "options may stand behind the verb";
+  EXPECT_EQ(flag.out, "");
+  const Said wrong = Mimeo({"list"}, "", {"MIMEO_SERVER=7070"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.errors, HasSubstr("7070"));
+}
+
+}  // namespace
+}  // namespace mimeo
