@@ -15,7 +15,7 @@ struct JobData {
   std::string field;  // of the spec, for messages: "data.path"
   std::string path;
   bool read_before = false;                     // by a rank of this job, here or elsewhere
-  std::string digest = "";                      // that it had then; empty: any is right
+  std::string digest = {};                      // that it had then; empty: any is right
   int64_t num_samples = 0;                      // that it had then; 0: not known
   absl::Duration believed = absl::Seconds(10);  // after so long without a change, what is there is what is there
 };
