@@ -6,13 +6,13 @@
 namespace mimeo {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // What we write nests a few levels.
-Json Texts(const Json& json) {
+OrderedJson Texts(const OrderedJson& json) {
   if (json.is_string()) return WholeText(json.get_ref<const std::string&>());
   if (!json.is_structured()) return json;
-  Json made = json.is_array() ? Json::array() : Json::object();
+  OrderedJson made = json.is_array() ? OrderedJson::array() : OrderedJson::object();
   for (const auto& [name, value] : json.items()) {
     if (json.is_array()) {
       made.push_back(Texts(value));
@@ -25,6 +25,6 @@ Json Texts(const Json& json) {
 
 }  // namespace
 
-std::string JsonText(const Json& json) { return Texts(json).dump(); }
+std::string JsonText(const OrderedJson& json) { return Texts(json).dump(); }
 
 }  // namespace mimeo

@@ -103,7 +103,8 @@ class RealClock : public Clock {
  public:
   absl::Time Now() const override { return wall_at_start_ + absl::FromChrono(Steady::now() - start_); }
   absl::Time Wall() const override { return absl::Now(); }
-  bool Await(absl::Mutex* mu, const absl::Condition& ready, absl::Time deadline) override {
+  bool Await(absl::Mutex* mu, const absl::Condition& ready, absl::Time deadline) override
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
     if (deadline == absl::InfiniteFuture()) {
       mu->Await(ready);
       return true;

@@ -13,7 +13,7 @@
 namespace mimeo {
 namespace {
 
-constexpr absl::Duration kLook = absl::Milliseconds(300);
+constexpr absl::Duration kFollowPeriod = absl::Milliseconds(300);
 constexpr absl::Duration kCall = absl::Seconds(20);
 
 bool IsOver(const Job& job) {
@@ -48,7 +48,7 @@ class Follower {
       }
       RETURN_IF_ERROR(options.check());
       if (!asked_to_pause_ && options.interrupted()) asked_to_pause_ = Pause().ok();
-      WaitFor(kLook);
+      WaitFor(kFollowPeriod);
     }
   }
 

@@ -19,7 +19,7 @@
 namespace mimeo {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(10);  // with the writer of a pipe
+constexpr absl::Duration kPipePatience = absl::Seconds(10);  // with the writer of a pipe
 
 template <typename... Parts>
 absl::Status Refused(const std::string& path, const Parts&... parts) {
@@ -35,8 +35,8 @@ absl::StatusOr<std::string> ReadText(int fd, const std::string& path) {
     if (got == 0) return text;
     if (got < 0 && errno == EAGAIN) {
       pollfd ready = {fd, POLLIN, 0};
-      if (poll(&ready, 1, static_cast<int>(absl::ToInt64Milliseconds(kPatience))) == 0) {
-        return Refused(path, "a pipe into which nobody has written for ", absl::FormatDuration(kPatience));
+      if (poll(&ready, 1, static_cast<int>(absl::ToInt64Milliseconds(kPipePatience))) == 0) {
+        return Refused(path, "a pipe into which nobody has written for ", absl::FormatDuration(kPipePatience));
       }
       continue;
     }

@@ -19,8 +19,9 @@ inline grpc::Status Answer(CoordinatorCore* core, const absl::Status& status) {
 // The same for a method whose reply is a value. After an error `*reply` is untouched.
 template <typename T>
 grpc::Status Answer(CoordinatorCore* core, absl::StatusOr<T> result, T* reply) {
-  if (result.ok()) *reply = *std::move(result);
-  return Answer(core, result.status());
+  if (!result.ok()) return Answer(core, result.status());
+  *reply = *std::move(result);
+  return Answer(core, absl::OkStatus());
 }
 
 }  // namespace mimeo

@@ -13,7 +13,7 @@
 namespace mimeo {
 namespace {
 
-constexpr size_t kEventsAtOnce = 64;  // of those that do not depend on each other
+constexpr size_t kEventsPerDecision = 64;  // of those that do not depend on each other
 constexpr Tier kAnyTier = Tier::kAway;
 
 std::string WorkersText(const std::vector<std::string>& placement) {
@@ -313,7 +313,7 @@ std::vector<Event> Scheduler::Decide(absl::Time now) {
 void Scheduler::DecideEnds(absl::Time now, std::vector<Event>* events) {
   std::vector<std::string> no_longer;  // another host has come meanwhile that may be asked
   for (const std::string& id : unsettled_) {
-    if (events->size() >= kEventsAtOnce) break;
+    if (events->size() >= kEventsPerDecision) break;
     const size_t before = events->size();
     Settle(state_.jobs().at(id), now, events);
     if (events->size() == before) no_longer.push_back(id);
@@ -355,7 +355,7 @@ void Scheduler::DecideKept(std::vector<Event>* events) const {
   for (const std::string& id : keeps_too_many_) {
     const JobInfo& job = state_.jobs().at(id);
     const size_t keep = std::max(1, job.spec.checkpoint().keep_last());
-    for (size_t i = 0; i + keep < job.checkpoint_steps.size() && events->size() < kEventsAtOnce; ++i) {
+    for (size_t i = 0; i + keep < job.checkpoint_steps.size() && events->size() < kEventsPerDecision; ++i) {
       CheckpointDeleted* deleted = events->emplace_back().mutable_checkpoint_deleted();
       deleted->set_job_id(id);
       deleted->set_step(job.checkpoint_steps[i]);
@@ -366,13 +366,13 @@ void Scheduler::DecideKept(std::vector<Event>* events) const {
 void Scheduler::DecideForgotten(std::vector<Event>* events) const {
   const std::string reason = absl::StrCat("silent for more than ", absl::FormatDuration(ForgetAfter()));
   for (const std::string& id : forgettable_workers_) {
-    if (events->size() >= kEventsAtOnce) return;
+    if (events->size() >= kEventsPerDecision) return;
     WorkerForgotten* forgotten = events->emplace_back().mutable_worker_forgotten();
     forgotten->set_worker_id(id);
     forgotten->set_reason(reason);
   }
   for (const std::string& name : forgettable_teachers_) {
-    if (events->size() >= kEventsAtOnce) return;
+    if (events->size() >= kEventsPerDecision) return;
     if (needs_.count(name) > 0) continue;
     TeacherForgotten* forgotten = events->emplace_back().mutable_teacher_forgotten();
     forgotten->set_name(name);

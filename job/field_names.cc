@@ -27,6 +27,7 @@ const google::protobuf::EnumDescriptor* EnumOfField(const std::string& name) {
 
 std::string KnownFields(const google::protobuf::Descriptor& message) {
   std::vector<std::string> names;
+  names.reserve(message.field_count());
   for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());
   return absl::StrCat("known: ", absl::StrJoin(names, ", "));
 }

@@ -23,9 +23,9 @@ constexpr size_t kProblemsNamed = 100;
 constexpr int kDepth = 100;  // of nested messages; the deepest field of a job lies 4 below it
 
 // Keeps what TextFormat says, as "source:line:column: text". Unknown fields come as warnings; they are errors to us.
-class Problems : public google::protobuf::io::ErrorCollector {
+class RecipeProblems : public google::protobuf::io::ErrorCollector {
  public:
-  explicit Problems(std::string source) : source_(std::move(source)) {}  // source: text
+  explicit RecipeProblems(std::string source) : source_(std::move(source)) {}  // source: text
   void AddError(int line, int column, const std::string& message) override { Add(line, column, message); }
   void AddWarning(int line, int column, const std::string& message) override { Add(line, column, message); }
   bool empty() const { return lines_.empty(); }
@@ -73,7 +73,7 @@ absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view so
         absl::StrCat(source, ": ", text.size(), " bytes; a recipe has at most ", limits::kRecipeBytes));
   }
   if (const std::string problem = NoText(text, source); !problem.empty()) return absl::InvalidArgumentError(problem);
-  Problems problems(source);
+  RecipeProblems problems(source);
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problems);
   parser.AllowUnknownField(true);  // so that all of them are listed, not only the first

@@ -274,6 +274,7 @@ absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, c
   constexpr size_t kBatch = 1000;
   int64_t holes = 0;
   std::string last;
+  int64_t visited = 0;
   WriteBatch batch;
   absl::Status written;
   const auto flush = [&](size_t least) {
@@ -284,6 +285,7 @@ absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, c
   };
   const auto visit = [&](absl::string_view key, absl::string_view value) {
     last = std::string(key);
+    ++visited;
     batch.puts.push_back({family, last, std::string(value)});
     return flush(kBatch);
   };
@@ -296,9 +298,9 @@ absl::StatusOr<int64_t> CopyReadable(const KeyValueStore& from, Family family, c
     const bool none = last.size() < prefix.size() + sizeof(uint64_t);
     const uint64_t number = none ? 0 : ParseOrderedKey(absl::string_view(last).substr(last.size() - sizeof(uint64_t)));
     const std::string stem = none ? prefix : last.substr(0, last.size() - sizeof(uint64_t));
-    const std::string before = last;
+    const int64_t before = visited;
     scanned = from.Scan(family, prefix, stem + OrderedKey(number + skip), visit);
-    skip = last != before ? 1 : skip * 2;
+    skip = visited > before ? 1 : skip * 2;
   }
   if (written.ok()) flush(1);
   RETURN_IF_ERROR(written);

@@ -35,7 +35,7 @@ std::string ValueOf(const TeacherContract& contract, const google::protobuf::Fie
     TextFormat::PrintFieldValueToString(contract, field, -1, &text);
     return text;
   }
-  std::vector<std::string> values(contract.GetReflection()->FieldSize(contract, field));
+  std::vector<std::string> values(TeacherContract::GetReflection()->FieldSize(contract, field));
   for (size_t i = 0; i < values.size(); ++i) {
     TextFormat::PrintFieldValueToString(contract, field, static_cast<int>(i), &values[i]);
   }

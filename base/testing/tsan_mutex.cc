@@ -1,13 +1,22 @@
-// What the thread sanitizer must be told of absl's locks: which thread gave a lock up, and which one took it after
-// that.
+// What the thread sanitizer must be told of libraries that are not built with it: Debian's absl, gRPC and protobuf.
 //
-// The system's absl is not instrumented, so without this file every access under an absl::Mutex looks like a race. The
-// linker puts these functions in the place of absl's (--wrap, in .bazelrc's tsan configuration, which alone links this
-// file). The names are those of Debian's absl, which has a namespace of its own.
+// Without this file every access under an absl::Mutex looks like a race, and so does what gRPC hands from one of its
+// threads to another. `bazel test --config=tsan` alone links it (.bazelrc), into each binary. A binary's functions come
+// before those of the libraries that it loads: each lock and unlock of ours and of gRPC arrives here, is done by absl's
+// own function, and the sanitizer hears which thread gave the lock up and which one took it after that.
 //
-// A condition of Await is evaluated by whichever thread holds the lock, inside of absl; those reads are left out.
+// What is not seen: races on memory that only a library touches (the bytes of a std::string, when they are copied
+// inside of libstdc++), and reads of a condition of Await, which absl evaluates in whichever thread holds the lock.
+#include <dlfcn.h>
 #include <sanitizer/tsan_interface.h>
 
+#include <cstdlib>
+#include <string>
+#include <type_traits>
+#include <typeinfo>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 
 extern "C" {
@@ -15,82 +24,155 @@ extern "C" {
 void AnnotateIgnoreReadsBegin(const char* file, int line);
 void AnnotateIgnoreReadsEnd(const char* file, int line);
 
-void __real__ZN4absl7debian35Mutex4LockEv(void* mutex);
-bool __real__ZN4absl7debian35Mutex7TryLockEv(void* mutex);
-void __real__ZN4absl7debian35Mutex6UnlockEv(void* mutex);
-void __real__ZN4absl7debian35Mutex10ReaderLockEv(void* mutex);
-void __real__ZN4absl7debian35Mutex12ReaderUnlockEv(void* mutex);
-void __real__ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE(void* mutex, const void* condition);
-void __real__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(void* mutex, const void* condition);
-bool __real__ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE(void* mutex, const void* condition,
-                                                                                     absl::Duration timeout);
-void __real__ZN4absl7debian312Notification6NotifyEv(void* notification);
-void __real__ZNK4absl7debian312Notification19WaitForNotificationEv(void* notification);
+// A report ends the process, so that a test sees it that only waits for a coordinator or an agent.
+const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1:halt_on_error=1:die_after_fork=0"; }
 
-void __wrap__ZN4absl7debian35Mutex4LockEv(void* mutex) {
-  __real__ZN4absl7debian35Mutex4LockEv(mutex);
-  __tsan_acquire(mutex);
-}
-
-bool __wrap__ZN4absl7debian35Mutex7TryLockEv(void* mutex) {
-  const bool locked = __real__ZN4absl7debian35Mutex7TryLockEv(mutex);
-  if (locked) __tsan_acquire(mutex);
-  return locked;
-}
-
-void __wrap__ZN4absl7debian35Mutex6UnlockEv(void* mutex) {
-  __tsan_release(mutex);
-  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-  __real__ZN4absl7debian35Mutex6UnlockEv(mutex);
-  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-}
-
-void __wrap__ZN4absl7debian35Mutex10ReaderLockEv(void* mutex) {
-  __real__ZN4absl7debian35Mutex10ReaderLockEv(mutex);
-  __tsan_acquire(mutex);
-}
-
-void __wrap__ZN4absl7debian35Mutex12ReaderUnlockEv(void* mutex) {
-  __tsan_release(mutex);
-  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-  __real__ZN4absl7debian35Mutex12ReaderUnlockEv(mutex);
-  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-}
-
-void __wrap__ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE(void* mutex, const void* condition) {
-  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-  __real__ZN4absl7debian35Mutex8LockWhenERKNS0_9ConditionE(mutex, condition);
-  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-  __tsan_acquire(mutex);
-}
-
-void __wrap__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(void* mutex, const void* condition) {
-  __tsan_release(mutex);
-  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-  __real__ZN4absl7debian35Mutex5AwaitERKNS0_9ConditionE(mutex, condition);
-  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-  __tsan_acquire(mutex);
-}
-
-bool __wrap__ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE(void* mutex, const void* condition,
-                                                                                     absl::Duration timeout) {
-  __tsan_release(mutex);
-  AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
-  const bool holds =
-      __real__ZN4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE(mutex, condition, timeout);
-  AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
-  __tsan_acquire(mutex);
-  return holds;
-}
-
-void __wrap__ZN4absl7debian312Notification6NotifyEv(void* notification) {
-  __tsan_release(notification);
-  __real__ZN4absl7debian312Notification6NotifyEv(notification);
-}
-
-void __wrap__ZNK4absl7debian312Notification19WaitForNotificationEv(void* notification) {
-  __real__ZNK4absl7debian312Notification19WaitForNotificationEv(notification);
-  __tsan_acquire(notification);
+// gRPC's templates and protobuf's inline functions are compiled into our binaries, and go on in a library that orders
+// its threads by atomics of its own. race_top: the access itself stands in such a function, and not in one of ours that
+// it calls.
+const char* __tsan_default_suppressions() {
+  return "race_top:^grpc::\n"
+         "race_top:^void grpc::\n";
 }
 
 }  // extern "C"
+
+namespace {
+
+// absl's own function: that of `Class` whose mangled name ends so. absl's namespace has a version in its name, which
+// differs between distributions.
+template <typename Class, typename Function>
+Function* Own(const char* end) {
+  const std::string nested = typeid(Class).name();  // N...E
+  const std::string name = (std::is_const_v<Class> ? "_ZNK" : "_ZN") + nested.substr(1, nested.size() - 2) + end;
+  void* const found = dlsym(RTLD_NEXT, name.c_str());
+  if (found == nullptr) std::abort();
+  return reinterpret_cast<Function*>(found);
+}
+
+// While one lives, reads of this thread are not recorded.
+class IgnoredReads {
+ public:
+  IgnoredReads() { AnnotateIgnoreReadsBegin(__FILE__, __LINE__); }
+  ~IgnoredReads() { AnnotateIgnoreReadsEnd(__FILE__, __LINE__); }
+};
+
+// A wait that gives `mutex` up, and has it again at its end.
+class GivenUp {
+ public:
+  explicit GivenUp(absl::Mutex* mutex) : mutex_(mutex) { __tsan_release(mutex_); }
+  ~GivenUp() { __tsan_acquire(mutex_); }
+
+ private:
+  absl::Mutex* const mutex_;
+  const IgnoredReads ignored_;
+};
+
+}  // namespace
+
+namespace absl {
+ABSL_NAMESPACE_BEGIN
+
+void Mutex::Lock() {
+  static auto* const own = Own<Mutex, void(Mutex*)>("4LockEv");
+  own(this);
+  __tsan_acquire(this);
+}
+
+bool Mutex::TryLock() {
+  static auto* const own = Own<Mutex, bool(Mutex*)>("7TryLockEv");
+  const bool locked = own(this);
+  if (locked) __tsan_acquire(this);
+  return locked;
+}
+
+void Mutex::Unlock() {
+  static auto* const own = Own<Mutex, void(Mutex*)>("6UnlockEv");
+  __tsan_release(this);
+  const IgnoredReads ignored;
+  own(this);
+}
+
+void Mutex::ReaderLock() {
+  static auto* const own = Own<Mutex, void(Mutex*)>("10ReaderLockEv");
+  own(this);
+  __tsan_acquire(this);
+}
+
+void Mutex::ReaderUnlock() {
+  static auto* const own = Own<Mutex, void(Mutex*)>("12ReaderUnlockEv");
+  __tsan_release(this);
+  const IgnoredReads ignored;
+  own(this);
+}
+
+void Mutex::LockWhen(const Condition& condition) {
+  static auto* const own = Own<Mutex, void(Mutex*, const Condition&)>("8LockWhenERKNS0_9ConditionE");
+  {
+    const IgnoredReads ignored;
+    own(this, condition);
+  }
+  __tsan_acquire(this);
+}
+
+void Mutex::Await(const Condition& condition) {
+  static auto* const own = Own<Mutex, void(Mutex*, const Condition&)>("5AwaitERKNS0_9ConditionE");
+  const GivenUp given_up(this);
+  own(this, condition);
+}
+
+bool Mutex::AwaitWithTimeout(const Condition& condition, Duration timeout) {
+  static auto* const own =
+      Own<Mutex, bool(Mutex*, const Condition&, Duration)>("16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE");
+  const GivenUp given_up(this);
+  return own(this, condition, timeout);
+}
+
+bool Mutex::AwaitWithDeadline(const Condition& condition, Time deadline) {
+  static auto* const own =
+      Own<Mutex, bool(Mutex*, const Condition&, Time)>("17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE");
+  const GivenUp given_up(this);
+  return own(this, condition, deadline);
+}
+
+void CondVar::Wait(Mutex* mutex) {
+  static auto* const own = Own<CondVar, void(CondVar*, Mutex*)>("4WaitEPNS0_5MutexE");
+  const GivenUp given_up(mutex);
+  own(this, mutex);
+}
+
+bool CondVar::WaitWithTimeout(Mutex* mutex, Duration timeout) {
+  static auto* const own =
+      Own<CondVar, bool(CondVar*, Mutex*, Duration)>("15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE");
+  const GivenUp given_up(mutex);
+  return own(this, mutex, timeout);
+}
+
+bool CondVar::WaitWithDeadline(Mutex* mutex, Time deadline) {
+  static auto* const own = Own<CondVar, bool(CondVar*, Mutex*, Time)>("16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE");
+  const GivenUp given_up(mutex);
+  return own(this, mutex, deadline);
+}
+
+void Notification::Notify() {
+  static auto* const own = Own<Notification, void(Notification*)>("6NotifyEv");
+  __tsan_release(this);
+  own(this);
+}
+
+void Notification::WaitForNotification() const {
+  static auto* const own = Own<const Notification, void(const Notification*)>("19WaitForNotificationEv");
+  own(this);
+  __tsan_acquire(const_cast<Notification*>(this));
+}
+
+bool Notification::WaitForNotificationWithTimeout(Duration timeout) const {
+  static auto* const own =
+      Own<const Notification, bool(const Notification*, Duration)>("30WaitForNotificationWithTimeoutENS0_8DurationE");
+  const bool notified = own(this, timeout);
+  if (notified) __tsan_acquire(const_cast<Notification*>(this));
+  return notified;
+}
+
+ABSL_NAMESPACE_END
+}  // namespace absl

@@ -16,7 +16,7 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-constexpr absl::Duration kLook = absl::Seconds(1);
+constexpr absl::Duration kWatchPeriod = absl::Seconds(1);
 
 std::vector<std::string> TeacherRow(const TeacherInfo& teacher) {
   return {teacher.name(), teacher.address(), SilenceText(teacher.silent_for())};
@@ -56,7 +56,7 @@ absl::Status AwaitEmpty(const Invocation& invocation, const std::string& id) {
       return absl::AbortedError(
           absl::StrCat(id, " was undrained while ", worker->slots_busy(), " of its slots were busy"));
     }
-    WaitFor(kLook);
+    WaitFor(kWatchPeriod);
   }
 }
 

@@ -15,7 +15,7 @@
 namespace mimeo {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Hours(24 * 30);
+constexpr absl::Duration kLongestTool = absl::Hours(24 * 30);
 
 // Whatever its code: it is not the request that was wrong.
 int Failed(const absl::Status& status) {
@@ -36,7 +36,7 @@ int RunWorker(std::vector<std::string> args) {
   options.on_stderr = [&](absl::string_view piece) { errors.Add(piece); };
   const auto worker = Subprocess::Start(options);
   if (!worker.ok()) return Failed(worker.status());
-  const auto ended = (*worker)->Wait(Clock::Real()->Now() + kPatience);
+  const auto ended = (*worker)->Wait(Clock::Real()->Now() + kLongestTool);
   return !ended.ok() || ended->signal != 0 ? kFailed : ended->code;
 }
 

@@ -17,7 +17,7 @@ namespace mimeo {
 namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
-constexpr absl::Duration kLook = absl::Milliseconds(200);
+constexpr absl::Duration kAnnouncementWait = absl::Milliseconds(200);
 constexpr absl::Duration kStopPatience = absl::Seconds(10);
 constexpr absl::string_view kWorkerGrace = "6s";  // with the goodbye it ends within the patience
 
@@ -89,7 +89,7 @@ absl::StatusOr<std::string> RunCluster::StartChild(const std::string& name, std:
   children_.push_back({name, process.output_path, std::move(started)});
   const absl::Time deadline = Clock::Real()->Now() + kStartPatience;
   while (true) {
-    const auto announced = ReadAnnouncement(announcement, kLook);
+    const auto announced = ReadAnnouncement(announcement, kAnnouncementWait);
     if (announced.ok()) {
       const auto address = announced->find("address");
       return address == announced->end() ? "" : address->second;

@@ -34,7 +34,7 @@ RankStatus Encodable(const RankStatus& rank) {
   RankStatus read;
   if (rank.SerializeToString(&bytes) && read.ParseFromString(bytes)) return rank;
   RankStatus kept = rank;
-  const google::protobuf::Reflection& fields = *rank.GetReflection();
+  const google::protobuf::Reflection& fields = *RankStatus::GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> set;
   fields.ListFields(rank, &set);
   for (const auto* field : set) {

@@ -31,9 +31,10 @@ void AgentStatus::Change(const std::string& reason, bool waiting, Reasons* reaso
   }
   std::set<std::string> all(data_reasons_.begin(), data_reasons_.end());
   all.insert(reasons_.begin(), reasons_.end());
+  const bool waits_for_data = !data_reasons_.empty();
   agent_->Update([&](RankStatus* status) {
     status->set_waiting_for(absl::StrJoin(all, ", "));
-    status->set_waits_for_data(!data_reasons_.empty());
+    status->set_waits_for_data(waits_for_data);
   });
 }
 

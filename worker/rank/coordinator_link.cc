@@ -125,7 +125,7 @@ class GrpcCoordinatorLink : public CoordinatorLink {
 
   void ReportLoop() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportOnce() ABSL_LOCKS_EXCLUDED(mu_);
-  absl::Status SendReport(const ReportStepsRequest& request, CancellableCall* call);
+  absl::Status SendReport(const ReportStepsRequest& numbers, CancellableCall* call);
   void UploadLoop() ABSL_LOCKS_EXCLUDED(mu_);
   void Upload(Snapshot snapshot) ABSL_LOCKS_EXCLUDED(mu_);
   static absl::Status Write(Snapshot* snapshot);

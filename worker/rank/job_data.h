@@ -17,7 +17,7 @@ struct JobData {
   std::string field;  // of the spec, for messages: "data.path"
   std::string path;
   bool read_before = false;  // whether a rank of this job has read it, here or elsewhere
-  std::string digest = "";   // what it was then; empty: any digest is right
+  std::string digest = {};   // what it was then; empty: any digest is right
   int64_t num_samples = 0;   // how many it had then; 0: not known
   // When what is there has not changed for so long, it is taken for what is there for good.
   absl::Duration believed = absl::Seconds(10);
