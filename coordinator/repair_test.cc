@@ -74,6 +74,8 @@ class RepairTest : public ::testing::Test {
       EXPECT_OK(manifest);
       EXPECT_OK(script->core().checkpoints().GetChunk(*manifest, 0));
       EXPECT_EQ(script->Replayed(), script->core().StateForTest());
+      const auto steps = script->core().step_metrics().Steps("j1", 0, 100);
+      EXPECT_TRUE((steps.ok() && steps->size() == 1) || absl::StrContains(Said(), "metrics")) << Said();
     });
     return seen;
   }
