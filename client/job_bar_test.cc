@@ -1,4 +1,4 @@
-#include "client/bar.h"
+#include "client/job_bar.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
