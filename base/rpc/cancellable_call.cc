@@ -13,22 +13,30 @@ absl::Status CancellableCall::Run(absl::Duration timeout, WhenAway when_away,
     absl::MutexLock lock(&mu_);
     if (cancelled_) return absl::CancelledError("no call is made any more: this side stops");
     context_ = &context;
+    ended_here_ = false;
   }
   const absl::Status status = call(&context);
   absl::MutexLock lock(&mu_);
   context_ = nullptr;
+  if (ended_here_ && !status.ok()) return absl::CancelledError("this side ended the call");
   return status;
 }
 
 void CancellableCall::Interrupt() {
   absl::MutexLock lock(&mu_);
-  if (context_ != nullptr) context_->TryCancel();
+  EndCall();
 }
 
 void CancellableCall::Cancel() {
   absl::MutexLock lock(&mu_);
   cancelled_ = true;
-  if (context_ != nullptr) context_->TryCancel();
+  EndCall();
+}
+
+void CancellableCall::EndCall() {
+  if (context_ == nullptr) return;
+  ended_here_ = true;
+  context_->TryCancel();
 }
 
 }  // namespace mimeo

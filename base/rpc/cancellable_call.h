@@ -33,8 +33,11 @@ class CancellableCall {
   void Cancel() ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
+  void EndCall() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   absl::Mutex mu_;
   grpc::ClientContext* context_ ABSL_GUARDED_BY(mu_) = nullptr;  // of the call in progress
+  bool ended_here_ ABSL_GUARDED_BY(mu_) = false;                 // that call, by Interrupt or Cancel
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -67,6 +67,12 @@ TEST_F(CancellableCallTest, InterruptEndsTheCallInProgressAlone) {
   EXPECT_THAT(Run(kLong, WhenAway::kFail), StatusIs(absl::StatusCode::kUnavailable));
 }
 
+TEST_F(CancellableCallTest, ACallThatThePeerEndedIsNotCancelled) {
+  const auto ended_by_peer = [](grpc::ClientContext*) { return FromGrpc(grpc::Status(grpc::CANCELLED, "stops")); };
+  EXPECT_THAT(call_.Run(kLong, WhenAway::kWait, ended_by_peer),
+              StatusIs(absl::StatusCode::kUnavailable, "the call was ended: stops"));
+}
+
 TEST_F(CancellableCallTest, ACallHasItsDeadlineWhereItWaits) {
   EXPECT_THAT(Run(absl::Milliseconds(30), WhenAway::kWait), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }

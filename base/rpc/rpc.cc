@@ -57,6 +57,9 @@ grpc::Status ToGrpc(const absl::Status& status) {
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::CANCELLED) {
+    return absl::UnavailableError(absl::StrCat("the call was ended: ", ToLines(status.error_message())));
+  }
   // The two enumerations have the same numbers.
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), ToLines(status.error_message()));
 }

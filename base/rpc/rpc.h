@@ -18,6 +18,10 @@ namespace mimeo {
 
 // The same code and message in the other library's type. Both make text of the message (base/text.h), of at most
 // limits::kReasonBytes: a longer one would not fit into a call's metadata.
+//
+// FromGrpc makes Unavailable of Cancelled: a server that is being stopped ends its calls so, and to call again helps.
+// In this code Cancelled means that this process was told to stop. Who ends a call of its own knows it, and says so
+// itself.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 

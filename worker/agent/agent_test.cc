@@ -174,7 +174,7 @@ TEST_F(AgentTest, ACoordinatorThatAnswersWithErrorsStopsNothing) {
   EXPECT_EQ(AwaitTraining(1, before.step() + 1).pid(), before.pid());
 }
 
-// Whatever the code of the error is: Cancelled is also what this side's own interruption of a call looks like.
+// Whatever the code of the error is.
 TEST_F(AgentTest, ACoordinatorThatAnswersWithErrorsIsAskedEverMoreSeldom) {
   for (const absl::Status& answer : {absl::InternalError("disk on fire"), absl::CancelledError("not now")}) {
     cluster_.AnswerHeartbeatsWith(answer);
