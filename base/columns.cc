@@ -30,19 +30,19 @@ bool IsIn(const Range (&ranges)[kSize], uint32_t code) {
   return range != std::end(ranges) && range->first <= code;
 }
 
-bool StartsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
+bool BeginsCharacter(char byte) { return (byte & 0xC0) != 0x80; }
 
-struct Character {
+struct DrawnCharacter {
   size_t bytes;
   size_t columns;
 };
 
 // The character that `text` begins with. REQUIRES: not empty.
-Character FirstCharacter(absl::string_view text) {
+DrawnCharacter FirstDrawn(absl::string_view text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   uint32_t code = lead < 0x80 ? lead : lead & (lead >= 0xF0 ? 0x07 : lead >= 0xE0 ? 0x0F : 0x1F);
   size_t bytes = 1;
-  for (; bytes < text.size() && !StartsCharacter(text[bytes]); ++bytes) code = code << 6 | (text[bytes] & 0x3F);
+  for (; bytes < text.size() && !BeginsCharacter(text[bytes]); ++bytes) code = code << 6 | (text[bytes] & 0x3F);
   return {bytes, IsIn(kNone, code) ? size_t{0} : IsIn(kTwo, code) ? size_t{2} : size_t{1}};
 }
 
@@ -51,7 +51,7 @@ Character FirstCharacter(absl::string_view text) {
 size_t ColumnsOf(absl::string_view text) {
   size_t columns = 0;
   while (!text.empty()) {
-    const Character character = FirstCharacter(text);
+    const DrawnCharacter character = FirstDrawn(text);
     columns += character.columns;
     text.remove_prefix(character.bytes);
   }
@@ -61,7 +61,7 @@ size_t ColumnsOf(absl::string_view text) {
 absl::string_view FirstColumns(absl::string_view text, size_t columns) {
   size_t bytes = 0;
   while (bytes < text.size()) {
-    const Character character = FirstCharacter(text.substr(bytes));
+    const DrawnCharacter character = FirstDrawn(text.substr(bytes));
     if (character.columns > columns) break;
     columns -= character.columns;
     bytes += character.bytes;
