@@ -11,36 +11,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/testing/fake_clock.h"
+#include "client/testing/told.h"
 
 namespace mimeo {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-StepMetrics Step(int64_t number) {
-  StepMetrics step;
-  step.set_step(number);
-  step.set_epoch(0.5);
-  step.set_images(32 * number);
-  step.set_loss(0.75);
-  (*step.mutable_terms())["pixels"] = 0.5;
-  (*step.mutable_terms())["mimic"] = 0.25;
-  step.set_learning_rate(1e-4);
-  step.set_images_per_second(512);
-  step.set_data_wait_seconds(0.125);
-  return step;
-}
-
-Job Running(int64_t step, int64_t total) {
-  Job job;
-  job.set_id("j1");
-  job.set_state(JOB_STATE_RUNNING);
-  job.set_step(step);
-  job.set_total_steps(total);
-  job.set_generation(1);
-  return job;
-}
+using testing::Running;
+using testing::Step;
 
 std::string Written(std::FILE* file) {
   std::rewind(file);

@@ -6,22 +6,14 @@
 #include <limits>
 
 #include "base/text.h"
+#include "client/testing/told.h"
 
 namespace mimeo {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-Job Running(int64_t step, int64_t total) {
-  Job job;
-  job.set_id("j1");
-  job.set_state(JOB_STATE_RUNNING);
-  job.set_step(step);
-  job.set_total_steps(total);
-  job.set_generation(1);
-  return job;
-}
+using testing::Running;
 
 TEST(RankTextTest, SaysWhatItDoesHowLongItIsQuietAndWhichTeachersItSpokeTo) {
   RankStatus rank;

@@ -6,35 +6,14 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include "client/testing/told.h"
 
 namespace mimeo {
 namespace {
 
 using ::testing::HasSubstr;
-
-StepMetrics Step(int64_t number) {
-  StepMetrics step;
-  step.set_step(number);
-  step.set_epoch(0.5);
-  step.set_images(32 * number);
-  step.set_loss(0.75);
-  (*step.mutable_terms())["pixels"] = 0.5;
-  (*step.mutable_terms())["mimic"] = 0.25;
-  step.set_learning_rate(1e-4);
-  step.set_images_per_second(512);
-  step.set_data_wait_seconds(0.125);
-  return step;
-}
-
-Utilization OneStep() {
-  Utilization utilization;
-  utilization.set_step_seconds(2);
-  utilization.set_communication_seconds(0.25);
-  utilization.set_data_wait_seconds(0.5);
-  utilization.set_gflop_per_second(300e3);
-  utilization.set_peak_memory_bytes(1500000000);
-  return utilization;
-}
+using testing::OneStep;
+using testing::Step;
 
 TEST(StepJsonTest, HasTheFieldsOfMetricsJsonl) {
   EXPECT_EQ(

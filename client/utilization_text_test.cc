@@ -4,21 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include "client/testing/told.h"
 
 namespace mimeo {
 namespace {
 
 using ::testing::HasSubstr;
-
-Utilization OneStep() {
-  Utilization utilization;
-  utilization.set_step_seconds(2);
-  utilization.set_communication_seconds(0.25);
-  utilization.set_data_wait_seconds(0.5);
-  utilization.set_gflop_per_second(300e3);
-  utilization.set_peak_memory_bytes(1500000000);
-  return utilization;
-}
+using testing::OneStep;
 
 TEST(UtilizationTextTest, SplitsAStepAndSaysUnknownWhereNoPeakIsKnown) {
   EXPECT_EQ(UtilizationText(OneStep()),
