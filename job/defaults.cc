@@ -36,7 +36,7 @@ void FillData(DataSpec* data) {
 
 // A tenth of the view's height, to the next odd number.
 int BlurKernel(int height_px) {
-  const int tenth = (height_px + 9) / 10;
+  const int tenth = height_px / 10 + (height_px % 10 > 0 ? 1 : 0);
   return tenth % 2 == 0 ? tenth + 1 : tenth;
 }
 

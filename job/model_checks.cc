@@ -55,7 +55,7 @@ bool CheckTiling(const JobSpec& spec, ProblemList* problems) {
                                   std::make_pair("data.image_width_px", spec.data().image_width_px())}) {
     if (px < 8 || px % patch_px == 0 || !tiles) continue;
     tiles = false;
-    problems->Add(what, conv ? patch_px / 4 : patch_px, size, field, " ", px,
+    problems->Add(what, conv ? spec.encoder().conv_vit().stem_px() : patch_px, size, field, " ", px,
                   "; nearest image sizes that fit: ", NearestMultiples(px, patch_px));
   }
   return tiles && spec.data().image_px() >= 8 && spec.data().image_width_px() >= 8;
@@ -70,7 +70,7 @@ void CheckGridMask(const JobSpec& spec, ProblemList* problems) {
   const double hidden = spec.mask().hidden_fraction();
   const int stride = GridStride(spec);
   const int unit = spec.mask().unit_patches();
-  if (stride < 2 || std::abs(1 - hidden - 1.0 / (stride * stride)) > 1e-9) {
+  if (stride < 2 || std::abs(1 - hidden - 1.0 / stride / stride) > 1e-9) {
     problems->Add("mask.hidden_fraction", hidden,
                   " is not 1 - 1/s^2: a grid keeps one of every s x s patches; e.g. 0.75 (s = 2)");
   } else if (PatchRows(spec) / unit % stride != 0 || PatchCols(spec) / unit % stride != 0) {

@@ -160,7 +160,7 @@ void CheckContrastive(const JobSpec& spec, const ContrastiveSpec& contrastive, c
   }
   for (const int width : projector.hidden_width()) problems->InRange(path + "projector.hidden_width", width, 1, 65536);
   if (contrastive.average_target()) return CheckAveragedTargets(spec, path, problems);
-  const int num_views = static_cast<int>(EachView(spec).size());
+  const int64_t num_views = static_cast<int64_t>(EachView(spec).size());
   if (num_views * spec.mask().groups() != 2) {
     problems->Add("views.count", num_views, " x mask.groups ", spec.mask().groups(), "; ",
                   path.substr(0, path.size() - 1), " contrasts two encodings of each image");
