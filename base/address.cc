@@ -21,15 +21,19 @@ constexpr absl::string_view kSocket = "unix:";
 constexpr int kPortMax = 65535;
 constexpr size_t kSocketPathBytes = 107;  // sockaddr_un's, and its end
 
-bool IsIpv6(const std::string& host) {
-  in6_addr number;
-  return inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &number) == 1;
-}
-
 bool IsName(const std::string& host) {
   return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
     return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-' || c == '_';
   });
+}
+
+// With a zone, such as fe80::1%eth0, or without.
+bool IsIpv6(const std::string& host) {
+  const size_t percent = host.find('%');
+  const std::string number = host.substr(0, percent);
+  in6_addr parsed;
+  return number.find('\0') == std::string::npos && inet_pton(AF_INET6, number.c_str(), &parsed) == 1 &&
+         (percent == std::string::npos || IsName(host.substr(percent + 1)));
 }
 
 bool ParsePort(absl::string_view text, int* port) {

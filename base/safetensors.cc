@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -17,6 +18,7 @@ using Json = nlohmann::json;
 
 constexpr char kMetadataKey[] = "__metadata__";
 constexpr int64_t kPrefixBytes = 8;
+constexpr size_t kQuotedBytes = 200;
 
 // A dimension or offset: a whole number that fits int64.
 bool ReadNumber(const Json& json, int64_t* value) {
@@ -28,8 +30,11 @@ bool ReadNumber(const Json& json, int64_t* value) {
   return false;
 }
 
-absl::Status TensorError(const std::string& name, absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("tensor '", name, "': ", what));
+// Names and types are a stranger's: of any length, and with any character that JSON can write.
+std::string Quoted(absl::string_view name) { return absl::StrCat("'", ToText(name, kQuotedBytes), "'"); }
+
+absl::Status TensorError(absl::string_view name, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("tensor ", Quoted(name), ": ", what));
 }
 
 // The size in bytes, or -1 when it does not fit int64.
@@ -62,7 +67,7 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& json, int6
   }
   entry.tensor.dtype = dtype.get<std::string>();
   const int64_t element_bytes = DtypeBytes(entry.tensor.dtype);
-  if (element_bytes == 0) return TensorError(name, absl::StrCat("unknown dtype '", entry.tensor.dtype, "'"));
+  if (element_bytes == 0) return TensorError(name, absl::StrCat("unknown dtype ", Quoted(entry.tensor.dtype)));
   for (const Json& dim : shape) {
     int64_t value = 0;
     if (!ReadNumber(dim, &value)) return TensorError(name, "a dimension is no whole number");
@@ -76,8 +81,9 @@ absl::StatusOr<Entry> ParseEntry(const std::string& name, const Json& json, int6
                                           " bytes of data: the stream is cut short"));
   }
   if (CheckedBytes(entry.tensor.shape, element_bytes) != entry.end - entry.begin) {
-    return TensorError(name, absl::StrCat(entry.end - entry.begin, " bytes do not hold ", entry.tensor.dtype,
-                                          " of shape [", absl::StrJoin(entry.tensor.shape, ", "), "]"));
+    return TensorError(name,
+                       absl::StrCat(entry.end - entry.begin, " bytes do not hold ", entry.tensor.dtype, " of shape [",
+                                    ToText(absl::StrJoin(entry.tensor.shape, ", "), kQuotedBytes), "]"));
   }
   return entry;
 }
@@ -104,7 +110,7 @@ absl::Status CheckLayout(std::vector<Entry>* entries, int64_t data_bytes) {
 absl::Status ParseMetadata(const Json& json, std::map<std::string, std::string>* metadata) {
   if (!json.is_object()) return absl::DataLossError("__metadata__ is no object");
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) return absl::DataLossError(absl::StrCat("__metadata__['", key, "'] is no string"));
+    if (!value.is_string()) return absl::DataLossError(absl::StrCat("__metadata__[", Quoted(key), "] is no string"));
     (*metadata)[key] = value.get<std::string>();
   }
   return absl::OkStatus();

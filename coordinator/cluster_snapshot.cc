@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "coordinator/cluster_state.h"
 
 namespace mimeo {
@@ -62,6 +63,20 @@ JobInfo InfoOf(const JobRecord& record) {
   return job;
 }
 
+// Counts go on from what a snapshot says, and must not overflow by that.
+constexpr int64_t kNumberMax = int64_t{1} << 62;
+
+absl::Status CheckNumber(absl::string_view what, int64_t number, int64_t most = kNumberMax) {
+  if (number >= 0 && number <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(what, ": ", number, " is not in [0, ", most, "]"));
+}
+
+absl::Status CheckNumbers(const JobRecord& job) {
+  RETURN_IF_ERROR(CheckNumber("sequence", job.sequence()));
+  RETURN_IF_ERROR(CheckNumber("generation", job.generation()));
+  return CheckNumber("failures_in_a_row", job.failures_in_a_row(), /*most=*/1 << 30);
+}
+
 absl::Status Twice(absl::string_view what, absl::string_view name) {
   return absl::InvalidArgumentError(absl::StrCat(what, " ", name, " is there twice"));
 }
@@ -95,6 +110,8 @@ void ClusterState::Snapshot(absl::FunctionRef<void(const SnapshotRecord&)> visit
 absl::Status ClusterState::RestoreJob(const JobRecord& record) {
   if (jobs_.count(record.id()) > 0) return Twice("job", record.id());
   if (order_.count(record.sequence()) > 0) return Twice("job number", absl::StrCat(record.sequence()));
+  if (requests_.count(record.request_id()) > 0) return Twice("request", record.request_id());
+  RETURN_IF_ERROR(CheckNumbers(record));
   if (record.state() == JOB_STATE_UNSPECIFIED || !JobState_IsValid(record.state())) {
     return absl::InvalidArgumentError(
         absl::StrCat("job ", record.id(), ": state ", static_cast<int>(record.state()), " is unknown"));
@@ -112,6 +129,7 @@ absl::Status ClusterState::RestoreJob(const JobRecord& record) {
 absl::Status ClusterState::Restore(const SnapshotRecord& record) {
   switch (record.kind_case()) {
     case SnapshotRecord::kCounts:
+      RETURN_IF_ERROR(CheckNumber("next_sequence", record.counts().next_sequence()));
       next_sequence_ = std::max(next_sequence_, record.counts().next_sequence());
       return absl::OkStatus();
     case SnapshotRecord::kJob:

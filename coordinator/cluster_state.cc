@@ -135,7 +135,7 @@ void ClusterState::End(const GangEnded& ended) {
 
 void ClusterState::Register(const WorkerIdentity& worker) {
   WorkerIdentity& registered = workers_[worker.id()].identity;
-  slots_ += worker.slots() - registered.slots();
+  slots_ += int64_t{worker.slots()} - registered.slots();
   registered = worker;
 }
 

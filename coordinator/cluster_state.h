@@ -88,7 +88,7 @@ class ClusterState {
   // These counts are kept and not computed anew, because they are asked for with every event.
   int NumJobs(JobState state) const { return jobs_in_state_[state]; }
   int NumUnfinished() const;
-  int num_slots() const { return slots_; }
+  int64_t num_slots() const { return slots_; }
   int num_slots_busy() const { return slots_busy_; }
 
   // Whether a person drained this worker. It need not be registered now: a drained host may be switched off, and it is
@@ -125,7 +125,7 @@ class ClusterState {
   std::map<std::string, std::map<std::string, int>> slots_held_;
   std::set<std::string> drained_;  // workers, registered or not
   std::array<int, JobState_ARRAYSIZE> jobs_in_state_ = {};
-  int slots_ = 0;
+  int64_t slots_ = 0;  // each worker may claim as many as an int holds
   int slots_busy_ = 0;
   int64_t next_sequence_ = 1;
 };

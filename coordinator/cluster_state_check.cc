@@ -30,6 +30,14 @@ absl::Status FindUnfinished(const ClusterState& state, const std::string& id, co
 
 bool HasCheckpoint(const JobInfo& job, int64_t step) { return absl::c_binary_search(job.checkpoint_steps, step); }
 
+// What a Timestamp may hold, the years 1 to 9999; more would not fit into milliseconds.
+absl::Status CheckTime(const google::protobuf::Timestamp& time) {
+  constexpr int64_t kFirst = -62135596800, kLast = 253402300799;
+  if (time.seconds() >= kFirst && time.seconds() <= kLast) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("event.time.seconds: ", time.seconds(), " is not in [", kFirst, ", ", kLast, "]"));
+}
+
 absl::Status CheckKind(const ClusterState& state, const JobSubmitted& event) {
   if (event.job_id() != state.NextJobId()) {
     return absl::InvalidArgumentError(
@@ -277,6 +285,7 @@ absl::Status ClusterState::Check(const Event& event) const {
 }
 
 absl::Status ClusterState::CheckReplayed(const Event& event) const {
+  RETURN_IF_ERROR(CheckTime(event.time()));
   switch (event.kind_case()) {
     case Event::kJobSubmitted:
       return CheckKind(*this, event.job_submitted());

@@ -25,7 +25,7 @@ class CoordinatorMetrics {
     std::map<std::string, int> jobs;  // by the name of the state, with an entry for every state
     int workers = 0;                  // registered
     int workers_silent = 0;           // those of them whose lease has expired
-    int slots = 0;
+    int64_t slots = 0;
     int slots_busy = 0;
     int teachers = 0;
   };

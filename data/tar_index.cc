@@ -80,7 +80,7 @@ absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress
     }
     // Uncompressed, and the header has been consumed: the next byte of the stream is the member's first.
     TarMember member{name, archive_filter_bytes(tar.get(), 0), archive_entry_size(entry), ""};
-    if (member.offset + member.size > file.size()) {
+    if (member.size > file.size() - member.offset) {
       return Damaged(path, members, absl::StrCat("truncated inside ", Named(member.name)));
     }
     if (IsLabel(member.name)) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -90,6 +91,32 @@ int NumChosen(const FeatureRequestHeader& header) {
   return header.num_indices() > 0 ? header.num_indices() : NumPatches(header.wish());
 }
 
+// The bounds keep every size of a request (SizeOf) far below 2^63: the contract comes from another machine.
+absl::Status CheckNumbers(const TeacherContract& contract) {
+  constexpr int64_t kWidth = limits::kTeacherQueueBytes / int64_t{sizeof(float)};  // one token fills the whole queue
+  constexpr int64_t kInt = std::numeric_limits<int32_t>::max();
+  const struct {
+    const char* field;
+    int64_t value, least, most;
+  } numbers[] = {{"feature_width", contract.feature_width(), 1, kWidth},
+                 {"projected_width", contract.projected_width(), 0, kWidth},
+                 {"block_width", contract.block_width(), 1, kWidth},
+                 {"image_height_px", contract.image_height_px(), 1, limits::kTeacherImageSide},
+                 {"image_width_px", contract.image_width_px(), 1, limits::kTeacherImageSide},
+                 {"patch_px", contract.patch_px(), 1, limits::kTeacherImageSide},
+                 {"channels", contract.channels(), 1, limits::kTeacherChannels},
+                 {"num_blocks", contract.num_blocks(), 1, kInt},
+                 {"max_requests_in_flight", contract.max_requests_in_flight(), 1, kInt},
+                 {"max_images_per_request", contract.max_images_per_request(), 1, limits::kTeacherImagesPerRequest},
+                 {"max_request_bytes", contract.max_request_bytes(), 1, limits::kTeacherQueueBytes}};
+  for (const auto& number : numbers) {
+    if (number.value >= number.least && number.value <= number.most) continue;
+    return absl::FailedPreconditionError(absl::StrCat("teacher contract: ", number.field, " is ", number.value,
+                                                      ", must be in [", number.least, ", ", number.most, "]"));
+  }
+  return absl::OkStatus();
+}
+
 FeatureTask TaskOf(uint64_t request_id, const FeatureRequestHeader& header) {
   FeatureTask task;
   task.request_id = request_id;
@@ -110,25 +137,7 @@ int FeatureGeometry::max_images_of(int patches) const {
 }
 
 absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract) {
-  for (const auto& [field, value] : {std::pair<const char*, int64_t>{"feature_width", contract.feature_width()},
-                                     {"image_height_px", contract.image_height_px()},
-                                     {"image_width_px", contract.image_width_px()},
-                                     {"patch_px", contract.patch_px()},
-                                     {"channels", contract.channels()},
-                                     {"num_blocks", contract.num_blocks()},
-                                     {"block_width", contract.block_width()},
-                                     {"max_requests_in_flight", contract.max_requests_in_flight()},
-                                     {"max_images_per_request", contract.max_images_per_request()},
-                                     {"max_request_bytes", contract.max_request_bytes()}}) {
-    if (value < 1) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("teacher contract: ", field, " is ", value, ", must be positive"));
-    }
-  }
-  if (contract.projected_width() < 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("teacher contract: projected_width is ", contract.projected_width(), ", must be 0 or positive"));
-  }
+  RETURN_IF_ERROR(CheckNumbers(contract));
   for (const auto& [field, side] : {std::pair<const char*, int>{"image_height_px", contract.image_height_px()},
                                     {"image_width_px", contract.image_width_px()}}) {
     if (side % contract.patch_px() != 0) {

@@ -45,8 +45,8 @@ struct FeatureGeometry {
   // a pass stays bounded.
   int max_images_of(int patches) const;
 };
-// FailedPrecondition: a size is not positive, a patch does not divide the image, or this version does not know the
-// feature type (feature_type.h); the message names the field.
+// FailedPrecondition: a size is not positive or over its limit, a patch does not divide the image, or this version does
+// not know the feature type (feature_type.h); the message names the field.
 absl::StatusOr<FeatureGeometry> GeometryOf(const TeacherContract& contract);
 
 // A whole request, as the server computes it.

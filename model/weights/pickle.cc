@@ -1,5 +1,6 @@
 #include "model/weights/pickle.h"
 
+#include <algorithm>
 #include <cstring>
 #include <unordered_map>
 #include <utility>
@@ -28,7 +29,9 @@ class Machine {
       if (!Plain(instruction) && !Container(instruction) && !Memo(instruction) && !Object(instruction)) {
         Fail(absl::StrFormat("instruction 0x%02x is not one of a state dict's", instruction));
       }
-      if (pickle_.values.size() > kPickleValues) Fail(absl::StrCat("more than ", kPickleValues, " values"));
+      if (std::max({pickle_.values.size(), stack_.size(), marks_.size(), memo_.size()}) > kPickleValues) {
+        Fail(absl::StrCat("more than ", kPickleValues, " values"));
+      }
     }
     if (!error_.empty()) return absl::InvalidArgumentError(absl::StrCat("its pickle, at byte ", at_, ": ", error_));
     return std::move(pickle_);
@@ -86,6 +89,13 @@ class Machine {
     marks_.pop_back();
     return values;
   }
+  // Texts on the stack may be recalled and joined again and again, so a short pickle could name gigabytes.
+  void PushGlobal(const std::string& module, const std::string& name) {
+    global_bytes_ += module.size() + 1 + name.size();
+    if (global_bytes_ > kPickleGlobalBytes)
+      return Fail(absl::StrCat("names of more than ", kPickleGlobalBytes, " bytes"));
+    Push(Kind::kGlobal)->text = absl::StrCat(module, ".", name);
+  }
   void PushItems(Kind kind, std::vector<const PickleValue*> items) { Push(kind)->items = std::move(items); }
   void PushTuple(int count) {
     std::vector<const PickleValue*> items(count);
@@ -93,8 +103,10 @@ class Machine {
     PushItems(Kind::kTuple, std::move(items));
   }
   void Extend(std::vector<const PickleValue*> items) {
-    std::vector<const PickleValue*>& into = Top()->items;
-    if (error_.empty() && Top()->kind != Kind::kCall) into.insert(into.end(), items.begin(), items.end());
+    PickleValue* const into = Top();
+    if (into->kind == Kind::kCall) return;  // whatever it would make
+    if (into->kind != Kind::kList && into->kind != Kind::kDict) return Fail("it adds to what is no list or dict");
+    into->items.insert(into->items.end(), items.begin(), items.end());
   }
 
   bool Plain(unsigned char instruction) {
@@ -246,12 +258,12 @@ class Machine {
     switch (instruction) {
       case 'c': {
         const std::string module = Line();
-        Push(Kind::kGlobal)->text = absl::StrCat(module, ".", Line());
+        PushGlobal(module, Line());
         return true;
       }
       case 0x93: {
         const std::string name = Pop()->text, module = Pop()->text;
-        Push(Kind::kGlobal)->text = absl::StrCat(module, ".", name);
+        PushGlobal(module, name);
         return true;
       }
       case 'R':
@@ -286,6 +298,7 @@ class Machine {
   std::vector<PickleValue*> stack_;
   std::vector<size_t> marks_;  // stack sizes
   std::unordered_map<uint64_t, PickleValue*> memo_;
+  size_t global_bytes_ = 0;
   std::string error_;
 };
 

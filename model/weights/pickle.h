@@ -33,9 +33,11 @@ struct Pickle {
 };
 
 // An OrderedDict becomes a kDict. InvalidArgument: the pickle is cut off, it has an instruction that protocols 2 to 5
-// lack or that state dicts never hold, or it has more than kPickleValues values. `bytes` need not outlive the result.
+// lack or that state dicts never hold, or it has more than kPickleValues values or kPickleGlobalBytes bytes of names of
+// what it would import. `bytes` need not outlive the result.
 absl::StatusOr<Pickle> ReadPickle(absl::string_view bytes);
 
 constexpr size_t kPickleValues = 1'000'000;
+constexpr size_t kPickleGlobalBytes = 1 << 20;
 
 }  // namespace mimeo

@@ -2,9 +2,12 @@
 
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
@@ -19,6 +22,13 @@ const json& Section(const json& object, const char* key) {
   return object.contains(key) && object[key].is_object() ? object[key] : *empty;
 }
 
+// A stranger's value in a message: one line of bounded length. Values in values are not written out, because they may
+// be nested so deep that writing them overflows the stack.
+std::string Shown(const json& value) {
+  const bool nested = std::any_of(value.begin(), value.end(), [](const json& part) { return part.is_structured(); });
+  return nested ? "nested" : ToText(value.dump(), 100);
+}
+
 void StateActivation(const std::string& name, const std::string& where, Stated* stated) {
   if (stated->activation.has_value()) return;
   if (name == "gelu") {
@@ -26,8 +36,8 @@ void StateActivation(const std::string& name, const std::string& where, Stated* 
   } else if (name == "quick_gelu" || name == "quickgelu") {
     stated->activation = {ACTIVATION_QUICK_GELU, where};
   } else {
-    stated->problems.push_back(
-        absl::StrCat(where, ": the activation is \"", name, "\"; only \"gelu\" and \"quick_gelu\" are known"));
+    stated->problems.push_back(absl::StrCat(where, ": the activation is \"", ToText(name, 100),
+                                            "\"; only \"gelu\" and \"quick_gelu\" are known"));
   }
 }
 
@@ -37,7 +47,7 @@ void StateHeads(const json& object, const char* key, Stated* stated) {
     stated->heads = {object[key].get<int>(), kConfig};
   } else {
     stated->problems.push_back(
-        absl::StrCat(kConfig, ": ", key, " is ", object[key].dump(), "; it should be a number of heads"));
+        absl::StrCat(kConfig, ": ", key, " is ", Shown(object[key]), "; it should be a number of heads"));
   }
 }
 
@@ -55,7 +65,7 @@ void StateImage(const json& object, const char* key, Stated* stated) {
     stated->image_px = {image_px, kConfig};
   } else {
     stated->problems.push_back(
-        absl::StrCat(kConfig, ": ", key, " is ", size.dump(), "; it should be a side or [height, width]"));
+        absl::StrCat(kConfig, ": ", key, " is ", Shown(size), "; it should be a side or [height, width]"));
   }
 }
 
@@ -81,7 +91,7 @@ void ReadHuggingFace(const json& config, Stated* stated) {
       stated->norm_epsilon = {epsilon.get<double>(), kConfig};
     } else {
       stated->problems.push_back(
-          absl::StrCat(kConfig, ": layer_norm_eps is ", epsilon.dump(), "; it should be above 0"));
+          absl::StrCat(kConfig, ": layer_norm_eps is ", Shown(epsilon), "; it should be above 0"));
     }
   }
   if (config.contains("use_swiglu_ffn") && config["use_swiglu_ffn"] == true) {
@@ -121,7 +131,7 @@ void ReadMetadata(const std::map<std::string, std::string>& metadata, Stated* st
       return std::optional<Said<decltype(value)>>({value, absl::StrCat("metadata key `", key, "`")});
     }
     stated->problems.push_back(
-        absl::StrCat("metadata key `", key, "` is \"", text(key), "\"; it should be a number above 0"));
+        absl::StrCat("metadata key `", key, "` is \"", ToText(text(key), 100), "\"; it should be a number above 0"));
     return std::optional<Said<decltype(value)>>();
   };
   const auto integer = [](const std::string& digits, int* value) { return absl::SimpleAtoi(digits, value); };
