@@ -17,6 +17,7 @@ void CheckVit(const VitSpec& vit, ProblemList* problems) {
   problems->InRange("encoder.vit.norm_epsilon", vit.norm_epsilon(), 1e-12, 1e-2);
   problems->InRange("encoder.vit.layer_scale", vit.layer_scale(), 0.0, 1e3);
   problems->InRange("encoder.vit.register_tokens", vit.register_tokens(), 0, 64);
+  problems->InRange("encoder.vit.position_offset", vit.position_offset(), 0.0, 0.99);
   if (vit.positions() == POSITIONS_UNSPECIFIED) {
     problems->Add("encoder.vit.positions", "one of POSITIONS_SINE_COSINE, POSITIONS_LEARNED");
   }
@@ -39,6 +40,15 @@ void CheckConvVit(const ConvVitSpec& conv, ProblemList* problems) {
     const std::string path = absl::StrCat("encoder.conv_vit.", field);
     if (sizes.size() != 2) problems->Add(path, "given ", sizes.size(), " times; there are two convolution stages");
     for (const int size : sizes) problems->InRange(path, size, 1, 65536);
+  }
+}
+
+void CheckInit(const JobSpec& spec, ProblemList* problems) {
+  if (spec.init() == INITIAL_WEIGHTS_UNSPECIFIED) {
+    problems->Add("init",
+                  "one of INITIAL_WEIGHTS_MAE, INITIAL_WEIGHTS_DINO, INITIAL_WEIGHTS_MOCO_V3, INITIAL_WEIGHTS_SIMMIM");
+  } else if (spec.init() != INITIAL_WEIGHTS_MAE && !spec.encoder().has_vit()) {
+    problems->Add("init", InitialWeights_Name(spec.init()), " goes with encoder.vit; leave it out");
   }
 }
 
@@ -104,6 +114,7 @@ void CheckEncoder(const JobSpec& spec, ProblemList* problems) {
       problems->Add("encoder", "missing; e.g. encoder { vit { width: 768 depth: 12 heads: 12 } }");
       return;
   }
+  CheckInit(spec, problems);
   if (spec.encoder().vit().mask_token() && spec.mask().has_none()) {
     problems->Add("encoder.vit.mask_token",
                   "stands for hidden patches, and nothing is hidden (mask.none); leave it out");

@@ -182,6 +182,7 @@ void CheckSelfDistillation(const JobSpec& spec, const SelfDistillationSpec& dino
   problems->InRange(path + "warmup", dino.warmup(), 0.0, 1.0);
   problems->InRange(path + "center_momentum", dino.center_momentum(), 0.0, 1.0);
   problems->InRange(path + "frozen_prototypes", dino.frozen_prototypes(), 0.0, 1.0);
+  problems->InRange(path + "warmup_stages", dino.warmup_stages(), 0, 1 << 20);
   CheckAveragedTargets(spec, path, problems);
 }
 

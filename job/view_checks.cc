@@ -21,6 +21,9 @@ void CheckCrop(const ViewSpec& views, const std::string& path, ProblemList* prob
     problems->Add(path + "crop_ratio_min", views.crop_ratio_min(), " is above crop_ratio_max ", views.crop_ratio_max());
   }
   problems->InRange(path + "flip_probability", views.flip_probability(), 0.0, 1.0);
+  if (views.interpolation() == INTERPOLATION_UNSPECIFIED) {
+    problems->Add(path + "interpolation", "one of INTERPOLATION_BICUBIC, INTERPOLATION_BILINEAR");
+  }
 }
 
 void CheckColor(const ViewSpec& views, const std::string& path, ProblemList* problems) {

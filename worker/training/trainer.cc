@@ -77,9 +77,7 @@ bool Trainer::FeatureStatsDue() const {
   return step == 1 || step == total_steps_ || step % kFeatureStatsEverySteps == 0;
 }
 
-double Trainer::Done() const {
-  return total_steps_ > 1 ? static_cast<double>(position_.step) / static_cast<double>(total_steps_ - 1) : 0;
-}
+double Trainer::Done() const { return ProgressAt(spec_.schedule(), position_.step, total_steps_); }
 
 // Asked before a step's own collectives, by the ranks that wait for a teacher in vain too: so no rank stands in a
 // collective that another one left out. Bad samples are agreed on in the same breath, so that too many of them end
