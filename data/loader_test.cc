@@ -487,6 +487,7 @@ class GreedyDataset : public Dataset {
   int label(int64_t sample) const override { return dataset_->label(sample); }
   const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
   const std::string& digest() const override { return dataset_->digest(); }
+  const DataContents& contents() const override { return dataset_->contents(); }
 
  private:
   const Dataset* const dataset_;
