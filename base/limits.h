@@ -100,7 +100,7 @@ constexpr absl::Duration kTeacherStall = absl::Seconds(60);
 
 // Files.
 
-constexpr int64_t kSafetensorsHeaderBytes = 100 << 20;  // the bound of the reference implementation
+constexpr int64_t kSafetensorsHeaderBytes = 100'000'000;  // MAX_HEADER_SIZE of the reference implementation
 constexpr int64_t kImageFileBytes = 256 << 20;
 constexpr int64_t kAnnouncementBytes = 64 << 10;    // the file in which a child tells its parent where it listens
 constexpr int64_t kCapturedOutputBytes = 64 << 20;  // the stdout of a child; the rest is dropped

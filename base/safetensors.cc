@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/foreign_file.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -116,17 +117,23 @@ absl::Status ParseMetadata(const Json& json, std::map<std::string, std::string>*
   return absl::OkStatus();
 }
 
+// What is known of the file says more than its numbers.
+absl::Status NoSafetensors(absl::string_view stream, const std::string& otherwise) {
+  const std::string foreign = ForeignFile(stream);
+  return absl::DataLossError(absl::StrCat("no safetensors: ", foreign.empty() ? otherwise : foreign));
+}
+
 // The length of the JSON header.
 absl::StatusOr<int64_t> HeaderBytes(absl::string_view stream) {
   if (static_cast<int64_t>(stream.size()) < kPrefixBytes) {
-    return absl::DataLossError(
-        absl::StrCat("no safetensors: ", stream.size(), " bytes, and the header's length alone takes 8"));
+    return NoSafetensors(stream, absl::StrCat(stream.size(), " bytes, and the header's length alone takes 8"));
   }
   uint64_t length = 0;
   std::memcpy(&length, stream.data(), kPrefixBytes);  // little endian, as every machine that we build for
+  // The first 8 bytes of a text are a number far above the bound.
   if (length > static_cast<uint64_t>(limits::kSafetensorsHeaderBytes)) {
-    return absl::DataLossError(absl::StrCat("no safetensors: a header of ", length, " bytes; at most ",
-                                            limits::kSafetensorsHeaderBytes, " are allowed"));
+    return NoSafetensors(stream, absl::StrCat("a header of ", length, " bytes; at most ",
+                                              limits::kSafetensorsHeaderBytes, " are allowed"));
   }
   if (length > stream.size() - kPrefixBytes) {
     return absl::DataLossError(
@@ -156,7 +163,7 @@ absl::StatusOr<SafetensorsView> SafetensorsView::Parse(absl::string_view stream)
   const absl::string_view header = stream.substr(kPrefixBytes, header_bytes);
   const absl::string_view data = stream.substr(kPrefixBytes + header_bytes);
   const Json json = Json::parse(header.begin(), header.end(), nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return absl::DataLossError("no safetensors: the header is no JSON object");
+  if (!json.is_object()) return NoSafetensors(stream, "the header is no JSON object");
   SafetensorsView view;
   std::vector<Entry> entries;
   for (const auto& [name, value] : json.items()) {
@@ -197,6 +204,15 @@ std::string SafetensorsHeader(const std::map<std::string, TensorBytes>& tensors,
   std::string header(kPrefixBytes, '\0');
   std::memcpy(&header[0], &length, kPrefixBytes);
   return header + text;
+}
+
+absl::Status CheckSafetensorsHeader(const std::map<std::string, TensorBytes>& tensors,
+                                    const std::map<std::string, std::string>& metadata) {
+  const auto bytes = static_cast<int64_t>(SafetensorsHeader(tensors, metadata).size()) - kPrefixBytes;
+  if (bytes <= limits::kSafetensorsHeaderBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("its header would have ", bytes,
+                                                 " bytes, and readers of safetensors take ",
+                                                 limits::kSafetensorsHeaderBytes, " at most"));
 }
 
 std::string SerializeSafetensors(const std::map<std::string, TensorBytes>& tensors,

@@ -33,7 +33,8 @@ class SafetensorsView {
  public:
   // The stream may be any bytes. Like the reference implementation it accepts only tensors that follow each other
   // without a gap and fill the stream. DataLoss: it is cut short, it is no such stream, or a size contradicts a shape;
-  // the error names the tensor and the numbers.
+  // the error names the tensor and the numbers. What stands in its place, such as a web page, is named too
+  // (base/foreign_file.h).
   static absl::StatusOr<SafetensorsView> Parse(absl::string_view stream);
   const std::map<std::string, TensorBytes>& tensors() const { return tensors_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
@@ -62,6 +63,12 @@ class SafetensorsFile {
 // memory as a whole. The header is padded with spaces, so that the bytes of the first tensor begin at a multiple of 8.
 std::string SafetensorsHeader(const std::map<std::string, TensorBytes>& tensors,
                               const std::map<std::string, std::string>& metadata);
+
+// Whether readers will take that header. A program that works for hours for its tensors asks before it begins: it needs
+// only their types and shapes. InvalidArgument: the header has more than limits::kSafetensorsHeaderBytes; the message
+// has the numbers.
+absl::Status CheckSafetensorsHeader(const std::map<std::string, TensorBytes>& tensors,
+                                    const std::map<std::string, std::string>& metadata);
 
 // The whole stream in one string: twice the memory of the tensors, for small streams.
 std::string SerializeSafetensors(const std::map<std::string, TensorBytes>& tensors,

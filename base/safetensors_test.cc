@@ -124,6 +124,32 @@ TEST(SafetensorsTest, OverlapsAndGapsAreRefused) {
               StatusIs(absl::StatusCode::kDataLoss, "'b': begins at byte 4"));
 }
 
+// The reference implementation reads a header of 100,000,000 bytes and refuses one of more.
+TEST(SafetensorsTest, TheLongestHeaderIsTheReferences) {
+  std::string prefix(16, '\0');
+  const uint64_t longest = 100'000'000, longer = longest + 1;
+  std::memcpy(&prefix[0], &longest, 8);
+  EXPECT_THAT(SafetensorsView::Parse(prefix),
+              StatusIs(absl::StatusCode::kDataLoss, "cut short: a header of 100000000"));
+  std::memcpy(&prefix[0], &longer, 8);
+  EXPECT_THAT(SafetensorsView::Parse(prefix),
+              StatusIs(absl::StatusCode::kDataLoss, "a header of 100000001 bytes; at most 100000000"));
+
+  const std::string around = R"({"__metadata__":{"files":""}})";
+  const std::map<std::string, std::string> metadata = {{"files", std::string(longer - around.size(), 'x')}};
+  EXPECT_OK(CheckSafetensorsHeader({}, {{"files", "x"}}));
+  EXPECT_THAT(CheckSafetensorsHeader({}, metadata),
+              StatusIs(absl::StatusCode::kInvalidArgument, "would have 100000008 bytes"));
+}
+
+TEST(SafetensorsTest, WhatStandsInItsPlaceIsNamed) {
+  EXPECT_THAT(SafetensorsView::Parse("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n"),
+              StatusIs(absl::StatusCode::kDataLoss, "a Git LFS pointer"));
+  EXPECT_THAT(SafetensorsView::Parse("404"), StatusIs(absl::StatusCode::kDataLoss, "begins with \"404\""));
+  EXPECT_THAT(SafetensorsView::Parse(""), StatusIs(absl::StatusCode::kDataLoss, "it is empty"));
+  EXPECT_THAT(SafetensorsView::Parse(std::string(100, '\0')), StatusIs(absl::StatusCode::kDataLoss, "zeros"));
+}
+
 TEST(SafetensorsTest, AHugeHeaderIsRefusedBeforeItIsRead) {
   std::string stream(16, '\xff');
   stream[7] = 0x00;

@@ -8,6 +8,7 @@
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/wait.h"
+#include "job/data_text.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -66,8 +67,24 @@ class Follower {
       bar_->Say(absl::StrCat("generation ", job.generation(), ": ", job.reason()));
     }
     job_ = job;
+    SayData(/*over=*/IsOver(job));
     bar_->Show(job_, steps_.empty() ? nullptr : &steps_.rbegin()->second);
     return absl::OkStatus();
+  }
+
+  // Each reason is said once, when it is first heard of; a count that has grown since is said again at the end.
+  void SayData(bool over) {
+    for (const DataContents& data : job_.data()) {
+      for (const PassedOver& row : data.passed_over()) {
+        const auto [said, is_new] = said_.emplace(data.field() + " " + row.reason(), row.count());
+        if (!is_new && (!over || said->second == row.count())) continue;
+        said->second = row.count();
+        bar_->Say(PassedOverLine(data.field(), row));
+      }
+      for (const std::string& note : data.notes()) {
+        if (said_.emplace(note, 0).second) bar_->Say(note);
+      }
+    }
   }
 
   absl::Status ReadMetrics() {
@@ -115,6 +132,7 @@ class Follower {
   JobBar* const bar_;
   bool asked_to_pause_ = false;
   Job job_;
+  std::map<std::string, int64_t> said_;  // what the data leave out: counts by field and reason, and notes
   std::map<int64_t, StepMetrics> steps_;
   std::map<int64_t, EvaluationResult> evaluations_;
 };

@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/synchronization/mutex.h"
 #include "base/rpc/rpc.h"
 #include "proto/coordinator.grpc.pb.h"
@@ -33,6 +35,15 @@ class ScriptedCoordinator : public Coordinator::Service {
     job.set_total_steps(4);
     job.set_generation(generation);
     looks_.push_back({job, std::move(losses)});
+  }
+  // What the data leave out, as the newest look that was added tells it.
+  void LeavesOut(const std::string& reason, int64_t count) {
+    absl::MutexLock lock(&mu_);
+    Job& job = looks_.back().job;
+    DataContents* data = job.data().empty() ? job.add_data() : job.mutable_data(0);
+    data->set_field("data.path");
+    data->add_passed_over()->set_reason(reason);
+    data->mutable_passed_over()->rbegin()->set_count(count);
   }
   int pauses() {
     absl::MutexLock lock(&mu_);
@@ -125,6 +136,28 @@ TEST_F(FollowTest, KeepsWhatTheLaterGenerationSaidOfAStep) {
   EXPECT_THAT(said, HasSubstr("generation 2"));
   const std::string line = "evaluation, untrained: knn_accuracy=0.25";
   EXPECT_EQ(said.find(line), said.rfind(line)) << "said once: " << said;
+}
+
+TEST_F(FollowTest, WhatTheDataLeaveOutIsSaidOnceAndAGrownCountAgainAtTheEnd) {
+  coordinator_.Add(1, 1, {});
+  coordinator_.LeavesOut("hidden folders", 2);
+  coordinator_.Add(2, 1, {});
+  coordinator_.LeavesOut("hidden folders", 2);
+  coordinator_.LeavesOut("images that cannot be decoded", 1);
+  coordinator_.Add(3, 1, {});
+  coordinator_.LeavesOut("hidden folders", 2);
+  coordinator_.LeavesOut("images that cannot be decoded", 5);
+  coordinator_.Add(4, 1, {}, JOB_STATE_SUCCEEDED);
+  coordinator_.LeavesOut("hidden folders", 2);
+  coordinator_.LeavesOut("images that cannot be decoded", 8);
+  ASSERT_TRUE(Follow().ok());
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(Said(), '\n')) {
+    if (absl::StrContains(line, "leaves out")) lines.emplace_back(line);
+  }
+  EXPECT_THAT(lines, ElementsAre("data.path leaves out hidden folders: 2",
+                                 "data.path leaves out images that cannot be decoded: 1",
+                                 "data.path leaves out images that cannot be decoded: 8"));
 }
 
 TEST_F(FollowTest, AnInterruptPausesOnceAndWaitsForThePause) {

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "client/table.h"
 #include "client/utilization_text.h"
+#include "job/data_text.h"
 #include "job/job_spec.h"
 #include "job/job_state.h"
 
@@ -76,6 +77,9 @@ std::string JobText(const Job& job) {
     if (rank.has_utilization()) absl::StrAppend(&text, "  ", UtilizationText(rank.utilization()), "\n");
   }
   for (const TeacherContract& teacher : job.teachers()) absl::StrAppend(&text, "pinned: ", ContractText(teacher), "\n");
+  for (const DataContents& data : job.data()) {
+    for (const std::string& line : DataLines(data)) absl::StrAppend(&text, line, "\n");
+  }
   return absl::StrCat(text, "\n", JobSpecText(job.spec()));
 }
 

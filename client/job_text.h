@@ -15,7 +15,8 @@ std::string StepsText(const Job& job);
 // a line break.
 std::string RankText(const RankStatus& rank);
 
-// What `mimeo show` prints: the state, each rank, the pinned teachers, and the resolved recipe.
+// What `mimeo show` prints: the state, each rank, the pinned teachers, what the data leave
+// out, and the resolved recipe.
 std::string JobText(const Job& job);
 
 // What `mimeo explain` prints below the coordinator's reasons: the ranks that have not begun to train, and those that

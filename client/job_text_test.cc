@@ -109,7 +109,11 @@ TEST(JobTextTest, HasARowForEachFactALineForEachRankAndTheRecipe) {
   job.add_ranks()->set_pid(12);
   job.mutable_ranks(0)->mutable_utilization()->set_step_seconds(1);
   job.add_teachers()->set_name("clip");
+  job.add_data()->set_field("data.path");
+  job.mutable_data(0)->add_passed_over()->set_reason("hidden files");
+  job.mutable_data(0)->mutable_passed_over(0)->set_count(3);
   const std::string text = JobText(job);
+  EXPECT_THAT(text, HasSubstr("\ndata.path leaves out hidden files: 3\n"));
   EXPECT_THAT(text, HasSubstr("reason      waits for slots; since noon\n"));
   EXPECT_THAT(text, HasSubstr("checkpoint  none yet\n"));
   EXPECT_THAT(text, HasSubstr("workers     w0, w\\x1b[2J\n"));

@@ -33,6 +33,7 @@ JobRecord RecordOf(const JobInfo& job) {
   for (const auto& [name, contract] : job.teachers) *record.add_teachers() = contract;
   for (const int64_t step : job.checkpoint_steps) record.add_checkpoint_steps(step);
   record.set_submitted_unix_ms(job.submitted_unix_ms);
+  for (const DataContents& data : job.data) *record.add_data() = data;
   return record;
 }
 
@@ -60,6 +61,7 @@ JobInfo InfoOf(const JobRecord& record) {
   for (const TeacherContract& contract : record.teachers()) job.teachers[contract.name()] = contract;
   job.checkpoint_steps.assign(record.checkpoint_steps().begin(), record.checkpoint_steps().end());
   job.submitted_unix_ms = record.submitted_unix_ms();
+  job.data.assign(record.data().begin(), record.data().end());
   return job;
 }
 

@@ -38,6 +38,10 @@ std::vector<Event> EveryKind() {
            "teacher_registered { name: 'dino' incarnation: '1' address: 'a:2' }",
            "teacher_pinned { job_id: 'j1' contract { name: 'clip' weights_digest: 'd' mean: 0.5 } }",
            "dataset_pinned { job_id: 'j1' digest: 'd1' num_samples: 100 total_steps: 50 }",
+           "data_described { job_id: 'j1' data { field: 'data.path' num_samples: 100 notes: 'n'"
+           " passed_over { reason: 'hidden files' count: 2 names: '.a' } } data { field: 'evaluation.path' } }",
+           "data_described { job_id: 'j1' data { field: 'data.path' num_samples: 100"
+           " passed_over { reason: 'hidden files' count: 3 names: '.a' } } }",
            "checkpoint_committed { manifest { job_id: 'j1' generation: 1 step: 10 } }",
            "checkpoint_committed { manifest { job_id: 'j1' generation: 1 step: 20 } }",
            "checkpoint_deleted { job_id: 'j1' step: 10 }",

@@ -55,6 +55,7 @@ void AppendJob(const JobInfo& job, std::string* text) {
   for (const auto& [name, contract] : job.teachers) {
     absl::StrAppend(text, " teacher={", contract.ShortDebugString(), "}");
   }
+  for (const DataContents& data : job.data) absl::StrAppend(text, " data={", data.ShortDebugString(), "}");
   absl::StrAppend(text, " spec={", job.spec.ShortDebugString(), "}\n");
 }
 
@@ -229,6 +230,11 @@ void ClusterState::Apply(const Event& event) {
     }
     case Event::kJobDeleted:
       return Delete(event.job_deleted().job_id());
+    case Event::kDataDescribed: {
+      const DataDescribed& described = event.data_described();
+      jobs_.at(described.job_id()).data.assign(described.data().begin(), described.data().end());
+      return;
+    }
     case Event::KIND_NOT_SET:
       return;
   }

@@ -48,6 +48,7 @@ struct JobInfo {
   std::map<std::string, TeacherContract> teachers;  // by name, each pinned at its first use
   std::vector<int64_t> checkpoint_steps;            // of the committed checkpoints that are kept, ascending
   int64_t submitted_unix_ms = 0;
+  std::vector<DataContents> data;  // what its data sets leave out, as it was last journalled
 };
 
 struct WorkerInfo {

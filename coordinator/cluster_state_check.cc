@@ -116,6 +116,11 @@ absl::Status CheckKind(const ClusterState& state, const DatasetPinned& event) {
   return absl::FailedPreconditionError(absl::StrCat(job->id, " has its data pinned to ", job->dataset_digest));
 }
 
+absl::Status CheckKind(const ClusterState& state, const DataDescribed& event) {
+  const JobInfo* job = nullptr;
+  return FindUnfinished(state, event.job_id(), &job);
+}
+
 absl::Status CheckKind(const ClusterState& state, const CheckpointCommitted& event) {
   const CheckpointManifest& manifest = event.manifest();
   const JobInfo* job = nullptr;
@@ -319,6 +324,8 @@ absl::Status ClusterState::CheckReplayed(const Event& event) const {
       return CheckKind(*this, event.worker_drained());
     case Event::kJobDeleted:
       return CheckKind(*this, event.job_deleted());
+    case Event::kDataDescribed:
+      return CheckKind(*this, event.data_described());
     case Event::KIND_NOT_SET:
       break;
   }

@@ -37,6 +37,7 @@ RankStatus Shown(const RankStatus& heard, int64_t budget) {
   shown.set_message(Within(heard.message(), &budget));
   shown.set_waiting_for(Within(heard.waiting_for(), &budget));
   shown.set_doing(Within(heard.doing(), &budget));
+  shown.clear_data();      // that of the job says the same
   shown.clear_teachers();  // those of the job are pinned, and a rank that meets others says so in its message
   return shown;
 }
@@ -64,8 +65,11 @@ Job CoordinatorCore::Outline(const JobInfo& job) const {
 
 Job CoordinatorCore::Describe(const JobInfo& job) const {
   Job described = Outline(job);
+  for (const DataContents& data : job.data) *described.add_data() = data;
   const GangReport* gang = reports_.Find(job);
   if (gang == nullptr || gang->ranks.empty()) return described;
+  const auto first = gang->ranks.find(0);  // its counts may be ahead of those of the journal
+  if (first != gang->ranks.end() && !first->second.data().empty()) *described.mutable_data() = first->second.data();
   const int64_t budget = limits::kPageBytes / static_cast<int64_t>(gang->ranks.size());
   for (const auto& [rank, status] : gang->ranks) *described.add_ranks() = Shown(status, budget);
   return described;

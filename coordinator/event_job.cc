@@ -24,6 +24,8 @@ std::string JobOf(const Event& event) {
       return event.job_paused().job_id();
     case Event::kJobDeleted:
       return event.job_deleted().job_id();
+    case Event::kDataDescribed:
+      return event.data_described().job_id();
     case Event::kTeacherPinned:
       return event.teacher_pinned().job_id();
     default:

@@ -1,6 +1,7 @@
 #include "coordinator/gang_reports.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "absl/algorithm/container.h"
@@ -139,6 +140,39 @@ Event Pinned(const JobInfo& job, const RankStatus& status) {
   return event;
 }
 
+// Whether the journal should hear what rank 0 says of the data: there is something new in it, and not only counts that
+// grow. Those are journalled when they have doubled and when the rank ends, so that thousands of bad samples are a few
+// events.
+bool IsNews(const std::vector<DataContents>& before, const RankStatus& status) {
+  const auto counts = [](const auto& data) {
+    std::map<std::string, int64_t> by_reason;
+    for (const DataContents& one : data) {
+      for (const PassedOver& row : one.passed_over()) by_reason[one.field() + " " + row.reason()] = row.count();
+    }
+    return by_reason;
+  };
+  const auto texts = [](const auto& data) {
+    std::string all;
+    for (const DataContents& one : data) all += one.SerializeAsString();
+    return all;
+  };
+  if (status.data().empty() || texts(before) == texts(status.data())) return false;
+  if (before.empty() || HasEnded(status.phase())) return true;
+  const std::map<std::string, int64_t> known = counts(before);
+  for (const auto& [reason, count] : counts(status.data())) {
+    const auto found = known.find(reason);
+    if (found == known.end() || count >= 2 * found->second) return true;
+  }
+  return false;
+}
+
+Event Described(const JobInfo& job, const RankStatus& status) {
+  Event event;
+  event.mutable_data_described()->set_job_id(job.id);
+  *event.mutable_data_described()->mutable_data() = status.data();
+  return event;
+}
+
 }  // namespace
 
 std::vector<std::string> RankReasons(const GangReport& gang) {
@@ -243,6 +277,8 @@ std::vector<Event> EventsOf(const JobInfo& job, const GangReport& gang, absl::Ti
       if (!status.dataset_digest().empty()) return {Pinned(job, status)};
     }
   }
+  const auto first = gang.ranks.find(0);
+  if (first != gang.ranks.end() && IsNews(job.data, first->second)) return {Described(job, first->second)};
   std::vector<RankFailure> failures;
   size_t ended = 0;
   size_t completed = 0;

@@ -66,6 +66,7 @@ class GangReports {
 // The event that the statuses of the ranks call for, if any. The caller commits it and asks again. It is one of these:
 //
 //   DatasetPinned, when the job has no data pinned yet and a rank says what it found.
+//   DataDescribed, when rank 0 says something new of what the data leave out.
 //   GangEnded with FAILED, when a rank failed for a reason of its own. This includes a rank that sees other data than
 //   the
 //     job's, and one that stopped without being told to. Its worker is named. The failure is for good when its code is

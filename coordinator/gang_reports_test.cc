@@ -56,6 +56,42 @@ class GangReportsTest : public ::testing::Test {
   GangReports reports_;
 };
 
+RankStatus LeavesOut(int64_t hidden, int64_t undecodable, RankPhase phase = RANK_PHASE_TRAINING) {
+  RankStatus status = Says(0, phase, 31);
+  DataContents* data = status.add_data();
+  data->set_field("data.path");
+  for (const auto& [reason, count] : std::vector<std::pair<std::string, int64_t>>{
+           {"hidden folders", hidden}, {"images that cannot be decoded", undecodable}}) {
+    if (count == 0) continue;
+    data->add_passed_over()->set_reason(reason);
+    data->mutable_passed_over()->rbegin()->set_count(count);
+  }
+  return status;
+}
+
+TEST_F(GangReportsTest, WhatTheDataLeaveOutIsJournalledWhenItIsNewWhenItDoublesAndAtTheEnd) {
+  const auto told = [&](const RankStatus& status) {
+    const std::vector<Event> events = Heard({status});
+    if (events.empty() || !events.front().has_data_described()) return false;
+    const auto& data = events.front().data_described().data();
+    job_.data.assign(data.begin(), data.end());
+    return true;
+  };
+  EXPECT_FALSE(told(Says(0, RANK_PHASE_TRAINING, 31))) << "nothing is known yet";
+  EXPECT_TRUE(told(LeavesOut(2, 0)));
+  EXPECT_FALSE(told(LeavesOut(2, 0)));
+  EXPECT_TRUE(told(LeavesOut(2, 3))) << "a reason that is new";
+  EXPECT_FALSE(told(LeavesOut(2, 5)));
+  EXPECT_TRUE(told(LeavesOut(2, 6)));
+  EXPECT_FALSE(told(LeavesOut(2, 7)));
+  RankStatus other = LeavesOut(9, 9);
+  other.set_rank(1);
+  EXPECT_TRUE(Hear(job_.placement[1], other));
+  EXPECT_FALSE(told(LeavesOut(2, 7))) << "rank 0 speaks for the gang";
+  EXPECT_TRUE(told(LeavesOut(2, 7, RANK_PHASE_COMPLETED)));
+  EXPECT_EQ(job_.data[0].passed_over(1).count(), 7);
+}
+
 TEST_F(GangReportsTest, OnlyWhoShouldRunIsHeard) {
   EXPECT_TRUE(Hear("w1", Says(2, RANK_PHASE_TRAINING, 31)));
   EXPECT_FALSE(Hear("w0", Says(2, RANK_PHASE_TRAINING, 99))) << "rank 2 is not on w0";

@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/testing/status_matchers.h"
 #include "coordinator/request_checks.h"
+#include "job/data_text.h"
 #include "proto/checkpoint.pb.h"
 #include "proto/coordinator.pb.h"
 
@@ -75,6 +76,13 @@ const std::map<std::string, int>& Bounds() {
                                      {"std", limits::kTeacherChannels},
                                      {"devices", limits::kSlotsPerWorker},
                                      {"gangs", limits::kSlotsPerWorker},
+                                     // Three data sets of a job, together kJobDataBytes.
+                                     {"field", limits::kNameBytes},
+                                     {"PassedOver.reason", limits::kNameBytes},
+                                     {"data", limits::kJobDataSets},
+                                     {"passed_over", 8},
+                                     {"names", 3},
+                                     {"notes", 6},
                                      {"GangOrder.ranks", limits::kSlotsPerWorker},
                                      {"HeartbeatRequest.ranks", kStatuses},
                                      {"LeaveClusterRequest.ranks", kStatuses},
@@ -212,11 +220,13 @@ void LeaveOut(Message* message) {
       rank.clear_waiting_for();
       rank.clear_doing();
       rank.clear_teachers();
+      rank.clear_data();
       if (&rank != job->mutable_ranks(0)) rank.clear_store_address();
     }
   };
   if (auto* job = dynamic_cast<Job*>(message)) shown(job);
-  if (auto* list = dynamic_cast<ListJobsReply*>(message)) list->mutable_jobs(0)->clear_ranks();
+  if (auto* list = dynamic_cast<ListJobsReply*>(message))
+    list->mutable_jobs(0)->clear_ranks(), list->mutable_jobs(0)->clear_data();
   if (auto* list = dynamic_cast<ListCheckpointsReply*>(message)) list->mutable_manifests(0)->clear_chunk_sha256();
 }
 

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "job/data_text.h"
 
 namespace mimeo {
 namespace {
@@ -67,6 +68,26 @@ absl::Status CheckBuild(absl::string_view field, const BuildInfo& build) {
   return CheckText(absl::StrCat(field, ".libtorch"), build.libtorch(), 0, limits::kNameBytes);
 }
 
+absl::Status CheckData(const RankStatus& status) {
+  RETURN_IF_ERROR(CheckCount("data", status.data_size(), 0, limits::kJobDataSets));
+  int64_t bytes = 0;
+  for (const DataContents& data : status.data()) {
+    bytes += static_cast<int64_t>(data.ByteSizeLong());
+    RETURN_IF_ERROR(CheckText("data.field", data.field(), 1, limits::kNameBytes));
+    RETURN_IF_ERROR(CheckCount("data.num_samples", data.num_samples(), 0, std::numeric_limits<int64_t>::max()));
+    for (const PassedOver& row : data.passed_over()) {
+      RETURN_IF_ERROR(CheckText("data.passed_over.reason", row.reason(), 1, limits::kShortReasonBytes));
+      RETURN_IF_ERROR(CheckCount("data.passed_over.count", row.count(), 1, std::numeric_limits<int64_t>::max()));
+      for (const std::string& name : row.names()) {
+        RETURN_IF_ERROR(CheckText("data.passed_over.names", name, 0, limits::kShortReasonBytes));
+      }
+    }
+    for (const std::string& note : data.notes())
+      RETURN_IF_ERROR(CheckText("data.notes", note, 1, limits::kReasonBytes));
+  }
+  return CheckCount("data (bytes)", bytes, 0, limits::kJobDataBytes);
+}
+
 absl::Status CheckStatus(const RankStatus& status) {
   RETURN_IF_ERROR(CheckText("job_id", status.job_id(), 1, limits::kNameBytes));
   if (!RankPhase_IsValid(status.phase())) {
@@ -86,7 +107,7 @@ absl::Status CheckStatus(const RankStatus& status) {
   RETURN_IF_ERROR(CheckDuration("patience", status.patience()));
   RETURN_IF_ERROR(CheckCount("teachers", status.teachers_size(), 0, limits::kObjectives + 1));
   for (const TeacherContract& contract : status.teachers()) RETURN_IF_ERROR(CheckContract(contract));
-  return absl::OkStatus();
+  return CheckData(status);
 }
 
 // Of a step or an evaluation: `maps` are its metrics.

@@ -1,12 +1,14 @@
 #include "data/augment.h"
 
 #include <ATen/ops/_upsample_bicubic2d_aa.h>
+#include <ATen/ops/_upsample_bilinear2d_aa.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace mimeo {
 namespace {
@@ -25,13 +27,16 @@ class Source {
   Source& operator=(const Source&) = delete;
 
   const uint8_t* bytes() const { return image_.const_data_ptr<uint8_t>(); }
-  at::Tensor Resized(int64_t height, int64_t width) const {
+  at::Tensor Resized(int64_t height, int64_t width, Interpolation interpolation) const {
     const c10::InferenceMode no_autograd;
-    return at::_upsample_bicubic2d_aa(image_, {height, width}, /*align_corners=*/false)
+    const auto resize = interpolation == INTERPOLATION_BILINEAR ? static_cast<Resize*>(at::_upsample_bilinear2d_aa)
+                                                                : static_cast<Resize*>(at::_upsample_bicubic2d_aa);
+    return resize(image_, {height, width}, /*align_corners=*/false, std::nullopt, std::nullopt)
         .contiguous(at::MemoryFormat::ChannelsLast);
   }
 
  private:
+  using Resize = at::Tensor(const at::Tensor&, at::IntArrayRef, bool, std::optional<double>, std::optional<double>);
   const std::vector<uint8_t> grey_;
   at::Tensor image_;
 };
@@ -134,28 +139,30 @@ std::vector<uint8_t> Luma(const Pixels& pixels) {
   return grey;
 }
 
-void ResizeCropInto(const Pixels& crop, const CropShape& shape, bool flip, uint8_t* out_CHW) {
+void ResizeCropInto(const Pixels& crop, const CropShape& shape, bool flip, Interpolation interpolation,
+                    uint8_t* out_CHW) {
   const Source source(crop, shape.channels);
   const int64_t stride = int64_t{shape.channels} * shape.width_px;
   if (HasSize(crop, shape)) return ToPlanes(source.bytes(), stride, shape, flip, out_CHW);
-  const at::Tensor resized = source.Resized(shape.height_px, shape.width_px);
+  const at::Tensor resized = source.Resized(shape.height_px, shape.width_px, interpolation);
   ToPlanes(resized.const_data_ptr<uint8_t>(), stride, shape, flip, out_CHW);
 }
 
-at::Tensor ResizeCrop(const Pixels& crop, const CropShape& shape, bool flip) {
+at::Tensor ResizeCrop(const Pixels& crop, const CropShape& shape, bool flip, Interpolation interpolation) {
   at::Tensor out = at::empty({shape.channels, shape.height_px, shape.width_px}, at::kByte);
-  ResizeCropInto(crop, shape, flip, out.mutable_data_ptr<uint8_t>());
+  ResizeCropInto(crop, shape, flip, interpolation, out.mutable_data_ptr<uint8_t>());
   return out;
 }
 
 void EvaluationCropInto(const Pixels& image, const CropShape& shape, uint8_t* out_CHW) {
-  if (HasSize(image, shape)) return ResizeCropInto(image, shape, /*flip=*/false, out_CHW);
+  if (HasSize(image, shape)) return ResizeCropInto(image, shape, /*flip=*/false, INTERPOLATION_BICUBIC, out_CHW);
   const Rect part = MiddleOfLongImage(image, shape);
   const bool is_long = part.width < image.width || part.height < image.height;
   const Pixels middle = is_long ? CutPixels(image, part) : Pixels{};
   const Pixels& looked_at = is_long ? middle : image;
   const ImageSize scaled = ScaledSize(looked_at, shape);
-  const at::Tensor resized = Source(looked_at, shape.channels).Resized(scaled.height, scaled.width);
+  const at::Tensor resized =
+      Source(looked_at, shape.channels).Resized(scaled.height, scaled.width, INTERPOLATION_BICUBIC);
   // torchvision's CenterCrop: Python's round, half to even.
   const int64_t top = RoundHalfEven((scaled.height - shape.height_px) / 2.0);
   const int64_t left = RoundHalfEven((scaled.width - shape.width_px) / 2.0);

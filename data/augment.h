@@ -40,11 +40,13 @@ struct CropPlan {
 // size that it is resized to. Equal arguments give equal plans.
 CropPlan RandomCropPlan(const ImageSize& size, const ViewSpec& spec, const RandomKey& key);
 
-// Resizes to (C, H, W) uint8 of `shape`, by bicubic interpolation with antialiasing. On real photos each value differs
-// from Pillow's by at most 2 of 255.
-at::Tensor ResizeCrop(const Pixels& crop, const CropShape& shape, bool flip);
+// Resizes to (C, H, W) uint8 of `shape`, with antialiasing. On real photos each value differs from Pillow's by at most
+// 2 of 255.
+at::Tensor ResizeCrop(const Pixels& crop, const CropShape& shape, bool flip,
+                      Interpolation interpolation = INTERPOLATION_BICUBIC);
 // Does the same into shape.bytes() bytes at `out_CHW`, which saves a copy.
-void ResizeCropInto(const Pixels& crop, const CropShape& shape, bool flip, uint8_t* out_CHW);
+void ResizeCropInto(const Pixels& crop, const CropShape& shape, bool flip, Interpolation interpolation,
+                    uint8_t* out_CHW);
 
 // Scales the image (bicubic, antialiased) until it covers the shape enlarged by 256 / 224, and cuts out the centre. For
 // a square this is torchvision's Resize of the short side to px * 256 / 224 and its CenterCrop of px. An image that has

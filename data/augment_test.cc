@@ -126,6 +126,15 @@ TEST(ResizeCropTest, IsWithinTwoOfPillow) {
   }
 }
 
+TEST(ResizeCropTest, BilinearIsWithinTwoOfPillowsAndNotBicubic) {
+  const Pixels crop = CutPixels(TestImage("photo.jpg"), {17, 29, 101, 120});
+  for (const int px : {64, 224}) {
+    const Pixels expected = TestImage(absl::StrCat("photo_17_29_101_120_to_", px, "_bilinear.png"));
+    EXPECT_LE(LargestDifference(ResizeCrop(crop, Square(px), false, INTERPOLATION_BILINEAR), expected), 2) << px;
+    EXPECT_GT(LargestDifference(ResizeCrop(crop, Square(px), false, INTERPOLATION_BICUBIC), expected), 10) << px;
+  }
+}
+
 TEST(ResizeCropTest, MakesRectanglesAndGrey) {
   const Pixels crop = CutPixels(TestImage("photo.jpg"), {17, 29, 101, 120});
   const at::Tensor colour = ResizeCrop(crop, {3, 48, 80}, false);

@@ -4,23 +4,24 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 #include <tuple>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/synchronization/mutex.h"
 #include "base/digest.h"
 #include "base/errno_status.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "data/class_labels.h"
 #include "data/folder_listing.h"
+#include "data/open_shards.h"
+#include "data/passed_over.h"
 #include "data/sample_file.h"
 #include "data/sample_name.h"
 #include "data/tar_index.h"
+#include "job/data_text.h"
 #include "spdlog/spdlog.h"
 
 namespace mimeo {
@@ -35,55 +36,16 @@ struct Sample {
   bool readable = true;
 };
 
-// The file at `path`, which had `size` bytes when it was listed. Whatever is the matter may pass.
-absl::StatusOr<SampleFile> OpenListed(const std::string& path, int64_t size) {
-  absl::StatusOr<SampleFile> file = SampleFile::Open(path);
-  if (!file.ok()) return absl::UnavailableError(file.status().message());
-  if (file->size() == size) return file;
-  return absl::UnavailableError(
-      absl::StrCat(ShortName(path), ": has ", file->size(), " bytes, and had ", size, " when it was listed"));
-}
-
-// A tar that stays open, so that it can be read when its name is gone. Thread-safe.
-class Shard {
- public:
-  explicit Shard(SampleFile file)
-      : path_(file.path()), size_(file.size()), file_(std::make_shared<const SampleFile>(std::move(file))) {}
-
-  // Of a mount that went and came back the open file stays dead: after an error the next read opens it by its name.
-  absl::StatusOr<std::string> ReadAt(int64_t offset, int64_t size) ABSL_LOCKS_EXCLUDED(mu_) {
-    ASSIGN_OR_RETURN(const std::shared_ptr<const SampleFile> file, Opened());
-    absl::StatusOr<std::string> bytes = file->ReadAt(offset, size);
-    if (bytes.ok()) return bytes;
-    absl::MutexLock lock(&mu_);
-    if (file_ == file) file_ = nullptr;
-    return bytes;
-  }
-
- private:
-  absl::StatusOr<std::shared_ptr<const SampleFile>> Opened() ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
-    if (file_ == nullptr) {
-      ASSIGN_OR_RETURN(SampleFile file, OpenListed(path_, size_));
-      file_ = std::make_shared<const SampleFile>(std::move(file));
-    }
-    return file_;
-  }
-
-  const std::string path_;
-  const int64_t size_;
-  absl::Mutex mu_;
-  std::shared_ptr<const SampleFile> file_ ABSL_GUARDED_BY(mu_);  // null: to be opened
-};
-using Shards = std::vector<std::unique_ptr<Shard>>;
-
 class OpenedDataset : public Dataset {
  public:
-  OpenedDataset(std::string root, std::vector<Sample> samples, Shards shards, std::vector<std::string> class_names)
+  // `shards` is null where each sample is a file of its own.
+  OpenedDataset(std::string root, std::vector<Sample> samples, std::unique_ptr<OpenShards> shards,
+                std::vector<std::string> class_names, DataContents contents)
       : root_(std::move(root)),
         samples_(std::move(samples)),
         shards_(std::move(shards)),
-        class_names_(std::move(class_names)) {
+        class_names_(std::move(class_names)),
+        contents_(std::move(contents)) {
     Sha256Stream digest;
     for (const Sample& sample : samples_) {
       digest.Update(sample.name);
@@ -97,13 +59,14 @@ class OpenedDataset : public Dataset {
   int label(int64_t sample) const override { return samples_[sample].label; }
   const std::vector<std::string>& class_names() const override { return class_names_; }
   const std::string& digest() const override { return digest_; }
+  const DataContents& contents() const override { return contents_; }
 
   absl::StatusOr<std::string> Read(int64_t index) const override {
     const Sample& sample = samples_[index];
     if (sample.size > limits::kImageFileBytes) {
       return absl::DataLossError(absl::StrCat(sample.size, " bytes; at most ", limits::kImageFileBytes));
     }
-    if (sample.shard >= 0) return shards_[sample.shard]->ReadAt(sample.offset, sample.size);
+    if (sample.shard >= 0) return shards_->ReadAt(sample.shard, sample.offset, sample.size);
     const std::string path = absl::StrCat(root_, "/", sample.name);
     const absl::StatusOr<SampleFile> file = OpenListed(path, sample.size);
     if (!file.ok() && !sample.readable) return absl::DataLossError("its mode lets this user not read it");
@@ -114,71 +77,102 @@ class OpenedDataset : public Dataset {
  private:
   const std::string root_;
   const std::vector<Sample> samples_;
-  const Shards shards_;
+  const std::unique_ptr<OpenShards> shards_;
   const std::vector<std::string> class_names_;
+  const DataContents contents_;
   std::string digest_;
 };
 
-absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, std::vector<Sample> samples, Shards shards,
-                                                std::vector<std::string> class_names,
-                                                absl::string_view what_was_found) {
-  if (samples.empty()) {
-    return absl::NotFoundError(absl::StrCat(ShortName(root), ": no images in it: ", what_was_found,
-                                            ", of which 0 end in .jpg, .jpeg, .png or .webp"));
+// What was found before it becomes a data set.
+struct Found {
+  std::vector<Sample> samples;
+  std::vector<std::string> labels;  // the text of each sample's label; empty: none
+  std::unique_ptr<OpenShards> shards;
+  PassedOverTally passed_over;
+  std::string text;  // for a message, what was looked through: "190 files"
+  std::string note;  // empty: none
+};
+
+absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, Found found) {
+  DataContents contents;
+  contents.set_num_samples(static_cast<int64_t>(found.samples.size()));
+  for (PassedOver& row : found.passed_over.Rows()) *contents.add_passed_over() = std::move(row);
+  if (!found.note.empty()) contents.add_notes(found.note);
+  if (found.samples.empty()) {
+    const std::string passed_over = found.passed_over.Text();
+    return absl::NotFoundError(absl::StrCat(ShortName(root), ": no images in it: ", found.text, ", of which 0 end in ",
+                                            kImageEndings, passed_over.empty() ? "" : "; left out: ", passed_over));
   }
-  std::sort(samples.begin(), samples.end(), [](const Sample& a, const Sample& b) {
+  for (const PassedOver& row : contents.passed_over()) {
+    spdlog::warn("data {} leaves out {}", ShortName(root), PassedOverText(row));
+  }
+  if (!found.note.empty()) spdlog::warn("data {}: {}", ShortName(root), found.note);
+  const ClassIndex classes(found.labels);
+  for (size_t i = 0; i < found.samples.size(); ++i) found.samples[i].label = classes.IndexOf(found.labels[i]);
+  std::sort(found.samples.begin(), found.samples.end(), [](const Sample& a, const Sample& b) {
     return std::tie(a.name, a.shard, a.offset) < std::tie(b.name, b.shard, b.offset);
   });
-  return std::make_unique<OpenedDataset>(root, std::move(samples), std::move(shards), std::move(class_names));
+  return std::make_unique<OpenedDataset>(root, std::move(found.samples), std::move(found.shards), classes.names(),
+                                         std::move(contents));
+}
+
+// Whether a member stands beside images of its key and says something about them that is not read: its caption.
+bool IsCompanion(const std::string& member, const std::set<absl::string_view>& keys) {
+  return absl::EndsWithIgnoreCase(member, ".txt") && keys.count(SampleKey(member)) > 0;
+}
+
+bool IsChosen(const std::string& member, const std::string& members) {
+  const size_t key = SampleKey(member).size();
+  return members.empty() || absl::EqualsIgnoreCase(absl::string_view(member).substr(key + 1), members);
+}
+
+// `chosen` is Dataset::Open's `members`.
+void AddShard(const std::string& shard, int number, const std::vector<TarMember>& members, const std::string& chosen,
+              PassedOverTally* passed_over, Found* found) {
+  const std::vector<std::string> texts = ReadLabelTexts(members, passed_over);
+  std::set<absl::string_view> keys;
+  for (const TarMember& member : members) {
+    if (IsImageName(member.name)) keys.insert(SampleKey(member.name));
+  }
+  for (size_t i = 0; i < members.size(); ++i) {
+    const TarMember& member = members[i];
+    if (IsImageName(member.name) && !IsChosen(member.name, chosen)) {
+      passed_over->Add("images that data.members does not choose", member.name);
+    } else if (IsImageName(member.name)) {
+      found->samples.push_back({absl::StrCat(shard, ":", member.name), member.size, number, member.offset});
+      found->labels.push_back(texts[i]);
+    } else if (!IsLabelName(member.name) && !IsCompanion(member.name, keys)) {
+      passed_over->AddOtherKind(member.name);
+    }
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths,
+                                                  const PassedOverTally& passed_over, const std::string& members,
                                                   Progress* progress) {
-  std::vector<Sample> samples;
-  Shards shards;
-  std::vector<std::string> labels;  // of each sample; empty: none
-  int64_t members = 0;
+  Found found;
+  found.shards = std::make_unique<OpenShards>(OpenShards::OpenMost());
+  found.passed_over.Merge(passed_over);
+  int64_t num_members = 0;
   for (const std::string& path : paths) {
-    ASSIGN_OR_RETURN(SampleFile file, SampleFile::Open(path));
-    ASSIGN_OR_RETURN(const std::vector<TarMember> found, IndexTar(file, progress));
-    members += static_cast<int64_t>(found.size());
-    ASSIGN_OR_RETURN(const LabelTexts texts, ReadLabelTexts(path, found));
     const std::string shard = path.substr(path.rfind('/') + 1);
-    for (const TarMember& member : found) {
-      if (!IsImageName(member.name)) continue;
-      samples.push_back(
-          {absl::StrCat(shard, ":", member.name), member.size, static_cast<int>(shards.size()), member.offset});
-      const auto text = texts.find(std::string(SampleKey(member.name)));
-      labels.push_back(text == texts.end() ? "" : text->second);
-    }
-    shards.push_back(std::make_unique<Shard>(std::move(file)));
+    PassedOverTally of_shard(absl::StrCat(shard, ":"));
+    ASSIGN_OR_RETURN(SampleFile file, SampleFile::Open(path));
+    ASSIGN_OR_RETURN(const std::vector<TarMember> listed, IndexTar(file, &of_shard, progress));
+    num_members += static_cast<int64_t>(listed.size());
+    AddShard(shard, found.shards->Add(std::move(file)), listed, members, &of_shard, &found);
+    found.passed_over.Merge(of_shard);
     if (progress != nullptr) {
-      progress->Do(absl::StrCat("lists shards (", shards.size(), " of ", paths.size(), " so far)"));
+      progress->Do(absl::StrCat("lists shards (", found.shards->size(), " of ", paths.size(), " so far)"));
     }
   }
-  const ClassIndex classes(labels);
-  for (size_t i = 0; i < samples.size(); ++i) samples[i].label = classes.IndexOf(labels[i]);
-  return Finish(root, std::move(samples), std::move(shards), classes.names(),
-                absl::StrCat(paths.size(), " tar files with ", members, " members"));
+  found.text = absl::StrCat(paths.size(), " tar files with ", num_members, " members");
+  return Finish(root, std::move(found));
 }
 
-// What a person would look for in vain among the samples.
-void LogPassedOver(const std::string& root, const FolderListing& listing) {
-  const std::string passed_over = listing.PassedOverText();
-  if (!passed_over.empty()) spdlog::warn("passed over in {}: {}", ShortName(root), passed_over);
-  FolderListing::PassedOver locked;
-  for (const ListedFile& image : listing.images) {
-    if (!image.readable && ++locked.count <= 3) locked.names.push_back(ShortName(image.name));
-  }
-  if (locked.count == 0) return;
-  spdlog::warn("{} of {} images in {} cannot be read by this user, and will be bad samples: {}{}", locked.count,
-               listing.images.size(), ShortName(root), absl::StrJoin(locked.names, ", "),
-               locked.count > 3 ? ", ..." : "");
-}
-
-absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, Progress* progress) {
-  ASSIGN_OR_RETURN(const FolderListing listing, ListFolder(root, progress));
-  LogPassedOver(root, listing);
+absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, const std::string& members,
+                                                    Progress* progress) {
+  ASSIGN_OR_RETURN(FolderListing listing, ListFolder(root, progress));
   if (!listing.tars.empty() && !listing.images.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(ShortName(root), ": holds ", listing.tars.size(), " tar shards and ",
                                                    listing.images.size(), " images; give a folder of one kind"));
@@ -187,27 +181,28 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, Pro
     std::vector<std::string> tars;
     for (const std::string& name : listing.tars) tars.push_back(absl::StrCat(root, "/", name));
     std::sort(tars.begin(), tars.end());
-    return OpenTars(root, tars, progress);
+    return OpenTars(root, tars, listing.passed_over, members, progress);
   }
-  std::vector<std::string> labels;
-  for (const ListedFile& image : listing.images) {
+  Found found;
+  if (!members.empty()) {
+    found.note = "data.members chooses among the images of a tar's samples, and this is a folder: all are taken";
+  }
+  found.text = absl::StrCat(listing.files, " files");
+  found.passed_over.Merge(listing.passed_over);
+  found.labels.reserve(listing.images.size());
+  found.samples.reserve(listing.images.size());
+  for (ListedFile& image : listing.images) {
     const size_t slash = image.name.find('/');
-    labels.push_back(slash == std::string::npos ? "" : image.name.substr(0, slash));
+    found.labels.push_back(slash == std::string::npos ? "" : image.name.substr(0, slash));
+    found.samples.push_back({std::move(image.name), image.size, -1, 0, -1, image.readable});
   }
-  const ClassIndex classes(labels);
-  std::vector<Sample> samples;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    const ListedFile& image = listing.images[i];
-    samples.push_back({image.name, image.size, -1, 0, classes.IndexOf(labels[i]), image.readable});
-  }
-  const std::string passed_over = listing.PassedOverText();
-  return Finish(root, std::move(samples), {}, classes.names(),
-                absl::StrCat(listing.files, " files", passed_over.empty() ? "" : absl::StrCat(" and ", passed_over)));
+  return Finish(root, std::move(found));
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path, Progress* progress) {
+absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path, Progress* progress,
+                                                       const std::string& members) {
   struct stat found;
   if (stat(path.c_str(), &found) != 0) {
     const absl::Status error = ErrnoStatus(errno, ShortName(path));
@@ -215,8 +210,9 @@ absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path, 
     return error;
   }
   if (progress != nullptr) progress->Do("lists images");
-  if (S_ISDIR(found.st_mode)) return OpenFolder(path, progress);
-  if (S_ISREG(found.st_mode) && absl::EndsWith(path, ".tar")) return OpenTars(path, {path}, progress);
+  if (S_ISDIR(found.st_mode)) return OpenFolder(path, members, progress);
+  if (S_ISREG(found.st_mode) && absl::EndsWith(path, ".tar"))
+    return OpenTars(path, {path}, PassedOverTally(), members, progress);
   return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": ",
                                                  S_ISREG(found.st_mode) ? "" : "a pipe, socket or device: ",
                                                  "neither a folder nor a .tar; images come as a folder, a tree of "

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/progress.h"
+#include "proto/data.pb.h"
 
 namespace mimeo {
 
@@ -22,11 +23,16 @@ class Dataset {
   // files are samples (folder_listing.h), nothing else is opened, and nothing is ever written: a member's name is only
   // text. `progress`, where it is not null, counts what is listed.
   //
+  // `members` chooses among several images of one sample of a tar: those are taken whose name behind the key
+  // (class_labels.h) it is, in any case: "left.jpg" takes "7.left.jpg" and leaves out "7.right.jpg". Empty takes all. A
+  // folder of images has no such names: there all are taken, and contents() says so.
+  //
   // NotFound: there is no such path, a link leads nowhere, or there is no image in it, as in a folder on which nothing
   // is mounted. PermissionDenied: this user may not look into it. Unavailable: the disk, the mount or this host fails
   // now, and a later call may succeed. InvalidArgument: the path holds something else, such as another kind of file, a
   // pipe or a device, shards and images together, or a damaged tar.
-  static absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& path, Progress* progress = nullptr);
+  static absl::StatusOr<std::unique_ptr<Dataset>> Open(const std::string& path, Progress* progress = nullptr,
+                                                       const std::string& members = "");
   virtual ~Dataset() = default;
 
   virtual int64_t size() const = 0;
@@ -41,9 +47,11 @@ class Dataset {
   // cannot be opened.
   virtual absl::StatusOr<std::string> Read(int64_t sample) const = 0;
   // An index into class_names(), or -1 for a sample without a label. The label is the first folder of the sample's
-  // path, or, in a tar, what the .cls or .json member with the same key says (class_labels.h).
+  // path, or, in a tar, what its .cls or .json member says (class_labels.h).
   virtual int label(int64_t sample) const = 0;
   virtual const std::vector<std::string>& class_names() const = 0;
+  // What was found beside the samples and is left out, by reason; `field` is empty. Opening it logged that too.
+  virtual const DataContents& contents() const = 0;
   // The hexadecimal SHA-256 of all names and sizes in order. It does not cover the images' contents, which would all
   // have to be read: a file that was replaced by another of the same size is not noticed.
   virtual const std::string& digest() const = 0;

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <memory>
 #include <set>
+#include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "data/sample_name.h"
@@ -21,11 +21,16 @@
 namespace mimeo {
 namespace {
 
-constexpr size_t kNamed = 3;  // of each kind that is passed over
 constexpr int64_t kImagesPerWord = 1000;
+constexpr int kDepth = 100;       // folders on one path
+constexpr int kPathsMost = 1000;  // to one folder
 
+constexpr char kHiddenFiles[] = "hidden files";
+constexpr char kHiddenFolders[] = "hidden folders";
 constexpr char kNothing[] = "links to nothing or files that vanished";
-constexpr char kLinkedFolder[] = "links to folders";
+constexpr char kLoop[] = "links to folders that they lie in";
+constexpr char kTooDeep[] = "folders more than 100 folders deep";
+constexpr char kLocked[] = "images that this user may not read, bad samples as long as that is so";
 constexpr char kForbidden[] = "files and folders that this user may not look into";
 constexpr char kSpecial[] = "pipes, sockets or devices";
 constexpr char kTooLong[] = "paths that are too long";
@@ -71,62 +76,115 @@ class Walk {
 
   absl::StatusOr<FolderListing> Go() {
     ASSIGN_OR_RETURN(const OpenDir root, OpenFolder(root_));
-    RETURN_IF_ERROR(Read("", root.get()));
+    RETURN_IF_ERROR(Read({"", -1}, root.get()));
     while (!folders_.empty()) {
-      const std::string folder = std::move(folders_.back());
+      const Folder folder = std::move(folders_.back());
       folders_.pop_back();
-      const absl::StatusOr<OpenDir> opened = OpenFolder(absl::StrCat(root_, "/", folder));
+      const absl::StatusOr<OpenDir> opened = OpenFolder(absl::StrCat(root_, "/", folder.name));
       if (opened.ok()) {
         RETURN_IF_ERROR(Read(folder, opened->get()));
       } else {
-        RETURN_IF_ERROR(PassOver(folder, opened.status()));
+        RETURN_IF_ERROR(PassOver(folder.name, opened.status()));
       }
     }
     return std::move(listing_);
   }
 
  private:
-  absl::Status Read(const std::string& folder, DIR* dir) {
+  using Inode = std::pair<dev_t, ino_t>;  // a folder, by whatever path
+  struct Folder {
+    std::string name;  // path below the root
+    int parent = 0;    // index into places_
+  };
+  struct Place {  // a folder that was read
+    Inode inode;
+    int parent = -1;
+    int depth = 0;
+  };
+
+  // Puts the folder among places_. False: it is passed over.
+  absl::StatusOr<bool> Enter(const Folder& folder, DIR* dir) {
+    struct stat found;
+    if (fstat(dirfd(dir), &found) != 0) return ErrnoStatus(errno, ShortName(absl::StrCat(root_, "/", folder.name)));
+    Place place = {{found.st_dev, found.st_ino}, folder.parent, 0};
+    for (int above = folder.parent; above >= 0; above = places_[above].parent) {
+      ++place.depth;
+      if (places_[above].inode != place.inode) continue;
+      listing_.passed_over.Add(kLoop, folder.name);
+      return false;
+    }
+    if (place.depth > kDepth) {
+      listing_.passed_over.Add(kTooDeep, folder.name);
+      return false;
+    }
+    if (++paths_[place.inode] > kPathsMost) {
+      return absl::InvalidArgumentError(absl::StrCat(ShortName(root_), ": links lead to one folder on more than ",
+                                                     kPathsMost, " paths, one of them ", ShortName(folder.name),
+                                                     "; give a folder whose links do not lead into each other"));
+    }
+    places_.push_back(place);
+    return true;
+  }
+
+  absl::Status Read(const Folder& folder, DIR* dir) {
+    ASSIGN_OR_RETURN(const bool entered, Enter(folder, dir));
+    if (!entered) return absl::OkStatus();
+    const int place = static_cast<int>(places_.size()) - 1;
     for (;;) {
       errno = 0;
       const dirent* const entry = readdir(dir);
-      if (entry == nullptr && errno != 0) return ErrnoStatus(errno, ShortName(absl::StrCat(root_, "/", folder)));
+      if (entry == nullptr && errno != 0) return ErrnoStatus(errno, ShortName(absl::StrCat(root_, "/", folder.name)));
       if (entry == nullptr) return absl::OkStatus();
       const std::string base = entry->d_name;
       if (base == "." || base == "..") continue;
       if (progress_ != nullptr) progress_->Move();
-      RETURN_IF_ERROR(Add(folder.empty() ? base : absl::StrCat(folder, "/", base), entry->d_type));
+      RETURN_IF_ERROR(
+          Add({folder.name.empty() ? base : absl::StrCat(folder.name, "/", base), place}, base, entry->d_type));
     }
   }
 
-  absl::Status Add(const std::string& name, unsigned char type) {
+  // `entry` is a folder or anything else, whose own name is `base`.
+  absl::Status Add(Folder entry, const std::string& base, unsigned char type) {
+    const std::string& name = entry.name;
     const std::string path = absl::StrCat(root_, "/", name);
     struct stat found;
     if (type == DT_UNKNOWN) {  // this file system tells no types
       if (lstat(path.c_str(), &found) != 0) return PassOver(name, ErrnoStatus(errno, ShortName(path)));
       type = IFTODT(found.st_mode);
     }
+    if (IsHiddenName(base)) return Note(type == DT_DIR ? kHiddenFolders : kHiddenFiles, name);
     if (type == DT_DIR) {
-      folders_.push_back(name);
+      folders_.push_back(std::move(entry));
       return absl::OkStatus();
     }
     if (type != DT_REG && type != DT_LNK) return Note(kSpecial, name);
-    const bool image = IsImageName(name);
+    const bool image = IsImageName(base);
     if (type == DT_REG && !image) return Count(name);  // of such nothing more is asked
     if (stat(path.c_str(), &found) != 0) return PassOver(name, ErrnoStatus(errno, ShortName(path)));
-    if (S_ISDIR(found.st_mode)) return Note(kLinkedFolder, name);
+    if (S_ISDIR(found.st_mode)) {
+      folders_.push_back(std::move(entry));
+      return absl::OkStatus();
+    }
     if (!S_ISREG(found.st_mode)) return Note(kSpecial, name);
-    if (image) AddImage({name, static_cast<int64_t>(found.st_size), reader_.MayRead(found)});
-    return Count(name);
+    if (!image) return Count(name);
+    ++listing_.files;
+    AddImage({name, static_cast<int64_t>(found.st_size), reader_.MayRead(found)});
+    return absl::OkStatus();
   }
 
+  // A file that is no image.
   absl::Status Count(const std::string& name) {
     ++listing_.files;
-    if (absl::EndsWith(name, ".tar") && name != ".tar" && !absl::StrContains(name, '/')) listing_.tars.push_back(name);
+    if (absl::EndsWith(name, ".tar") && !absl::StrContains(name, '/')) {
+      listing_.tars.push_back(name);
+    } else {
+      listing_.passed_over.AddOtherKind(name);
+    }
     return absl::OkStatus();
   }
 
   void AddImage(ListedFile image) {
+    if (!image.readable) listing_.passed_over.Add(kLocked, image.name);
     listing_.images.push_back(std::move(image));
     const size_t images = listing_.images.size();
     if (progress_ != nullptr && images % kImagesPerWord == 0) {
@@ -135,8 +193,7 @@ class Walk {
   }
 
   absl::Status Note(const char* what, const std::string& name) {
-    FolderListing::PassedOver& kind = listing_.passed_over[what];
-    if (++kind.count <= static_cast<int64_t>(kNamed)) kind.names.push_back(name);
+    listing_.passed_over.Add(what, name);
     return absl::OkStatus();
   }
 
@@ -158,28 +215,21 @@ class Walk {
   const std::string root_;
   Progress* const progress_;
   const Reader reader_;
-  std::vector<std::string> folders_;  // still to be read, paths below the root
+  std::vector<Folder> folders_;  // still to be read
+  std::vector<Place> places_;
+  std::map<Inode, int> paths_;  // of those in places_: on how many paths
   FolderListing listing_;
 };
 
 }  // namespace
 
-bool IsImageName(const std::string& name) {
-  const std::string base = absl::AsciiStrToLower(name.substr(name.rfind('/') + 1));
-  if (absl::StartsWith(base, ".")) return false;
-  return absl::EndsWith(base, ".jpg") || absl::EndsWith(base, ".jpeg") || absl::EndsWith(base, ".png") ||
-         absl::EndsWith(base, ".webp");
-}
-
-std::string FolderListing::PassedOverText() const {
-  std::vector<std::string> kinds;
-  for (const auto& [what, kind] : passed_over) {
-    const std::string names = absl::StrJoin(
-        kind.names, ", ", [](std::string* out, const std::string& name) { absl::StrAppend(out, ShortName(name)); });
-    const bool more = kind.count > static_cast<int64_t>(kind.names.size());
-    kinds.push_back(absl::StrCat(kind.count, " ", what, " (", names, more ? ", ..." : "", ")"));
+bool IsImageName(absl::string_view name) {
+  const absl::string_view base = name.substr(name.rfind('/') + 1);
+  if (IsHiddenName(base)) return false;
+  for (const char* ending : {".jpg", ".jpeg", ".png", ".webp", ".jfif", ".jpe"}) {
+    if (absl::EndsWithIgnoreCase(base, ending)) return true;
   }
-  return absl::StrJoin(kinds, ", ");
+  return false;
 }
 
 absl::StatusOr<FolderListing> ListFolder(const std::string& root, Progress* progress) {

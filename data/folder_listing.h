@@ -1,14 +1,15 @@
-// Lists the regular files of a folder and of the folders below it. It reads the file system and keeps nothing, so any
+// Lists the images and tars of a folder and of the folders below it. It reads the file system and keeps nothing, so any
 // thread may call it.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/progress.h"
+#include "data/passed_over.h"
 
 namespace mimeo {
 
@@ -22,30 +23,26 @@ struct ListedFile {
 struct FolderListing {
   std::vector<ListedFile> images;  // regular files, or links to such, chosen by their names (IsImageName)
   std::vector<std::string> tars;   // .tar files, or links to such, directly in the root: their names
-  int64_t files = 0;               // regular files of all names
-  // What is no sample although its name may look like one. The map's key says what it is, in the plural; the value has
-  // their number and the first few names.
-  struct PassedOver {
-    int64_t count = 0;
-    std::vector<std::string> names;
-  };
-  std::map<std::string, PassedOver> passed_over;
-
-  // For a message: "2 links to folders (a, b), 1 pipes, sockets or devices (c)". Empty where nothing was passed over.
-  std::string PassedOverText() const;
+  int64_t files = 0;               // regular files of all names but hidden ones
+  PassedOverTally passed_over;     // all else. Images that this user may not read are counted here too.
 };
 
-// Whether a file of this name is an image: .jpg, .jpeg, .png or .webp in any case. Hidden names are not, such as
-// .DS_Store, or the ._x.jpg that macOS puts beside x.jpg.
-bool IsImageName(const std::string& name);
+// What the names of images end in, in any case, for messages.
+inline constexpr char kImageEndings[] = ".jpg, .jpeg, .jpe, .jfif, .png or .webp";
 
-// Walks the whole tree, and blocks until that is done. Links to files are followed, links to folders are not, so the
-// walk ends. Pipes, sockets and devices are passed over without being opened, as is what this user may not look into
-// and what vanishes meanwhile. `progress`, where it is not null, counts the entries and says how many images there are
-// so far.
+// Whether a file of this name is an image, by its ending. Hidden names (data/passed_over.h) are none.
+bool IsImageName(absl::string_view name);
+
+// Walks the whole tree, and blocks until that is done. Hidden files and folders are passed over, and nothing in such a
+// folder is looked at. Links are followed, to files and to folders. Two links to one folder make it two folders of the
+// data set, but on its own path a folder stands once only: a link to a folder that it lies in is passed over. So the
+// walk ends, and what it finds does not depend on the order of the file system. Pipes, sockets and devices are passed
+// over without being opened, as is what this user may not look into, what vanishes meanwhile, and what lies more than
+// 100 folders deep. `progress`, where it is not null, counts the entries and says how many images there are so far.
 //
-// NotFound, PermissionDenied: the root itself. Unavailable: an error of the disk or the mount, anywhere in the tree; a
-// list that lacks a folder would be another data set, so none is given.
+// NotFound, PermissionDenied: the root itself. InvalidArgument: links lead to one folder on more than 1,000 paths,
+// which is a maze and no data set. Unavailable: an error of the disk or the mount, anywhere in the tree; a list that
+// lacks a folder would be another data set, so none is given.
 absl::StatusOr<FolderListing> ListFolder(const std::string& root, Progress* progress);
 
 }  // namespace mimeo

@@ -156,6 +156,26 @@ TEST_F(LoaderTest, RowsAreTheEpochsOrderCroppedByTheirKeys) {
   }
 }
 
+TEST_F(LoaderTest, AViewIsResizedAsItSays) {
+  WriteImages(8);
+  OpenDataset();
+  spec_.mutable_views(0)->set_interpolation(INTERPOLATION_BILINEAR);
+  const std::vector<Batch> batches = All(Rank(0, 1, 8, 1));
+  int as_bicubic = 0;
+  for (int row = 0; row < 8; ++row) {
+    const int64_t sample = batches[0].sample_ids[row];
+    const RandomKey key = RandomKey(3).Fold("sample").Fold(uint64_t{0}).Fold(sample).Fold("crop").Fold(uint64_t{0});
+    const std::string encoded = dataset_->Read(sample).value();
+    const CropPlan plan = RandomCropPlan(ReadImageSize(encoded).value(), spec_.views(0), key);
+    const Pixels crop = DecodeCrop(encoded, plan.crop, 10000).value();
+    const auto* bytes = static_cast<const uint8_t*>(batches[0].views_BCHW[0].data_ptr()) + row * 3 * 6 * 6;
+    const at::Tensor bilinear = ResizeCrop(crop, {3, 6, 6}, plan.flip, INTERPOLATION_BILINEAR);
+    EXPECT_EQ(std::memcmp(bytes, bilinear.data_ptr(), 3 * 6 * 6), 0) << row;
+    as_bicubic += std::memcmp(bytes, ResizeCrop(crop, {3, 6, 6}, plan.flip).data_ptr(), 3 * 6 * 6) == 0 ? 1 : 0;
+  }
+  EXPECT_LT(as_bicubic, 8);
+}
+
 TEST_F(LoaderTest, ThreadsChangeNothing) {
   WriteImages(20);
   Write(Name(4), "not an image");
@@ -467,6 +487,7 @@ class GreedyDataset : public Dataset {
   int label(int64_t sample) const override { return dataset_->label(sample); }
   const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
   const std::string& digest() const override { return dataset_->digest(); }
+  const DataContents& contents() const override { return dataset_->contents(); }
 
  private:
   const Dataset* const dataset_;

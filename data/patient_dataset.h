@@ -29,6 +29,7 @@ class PatientDataset final : public Dataset {
   int label(int64_t sample) const override { return dataset_->label(sample); }
   const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
   const std::string& digest() const override { return dataset_->digest(); }
+  const DataContents& contents() const override { return dataset_->contents(); }
 
  private:
   // Tells `reason` unless another thread tells one now. *teller says whether this thread is the one that tells; an

@@ -58,13 +58,14 @@ absl::Status SampleReader::Read(int64_t epoch, int64_t sample, const std::vector
 void SampleReader::MakeView(size_t view, const Pixels& pixels, const Rect& around, const CropPlan& plan,
                             const RandomKey& key, uint8_t* out_CHW) const {
   const CropShape shape = CropShapeOf(views_[view], spec_.data());
+  const Interpolation interpolation = views_[view].interpolation();
   const Rect& crop = plan.crop;
   if (crop.width == around.width &&
       crop.height == around.height) {  // the only view, or one that covers all: nothing to cut
-    ResizeCropInto(pixels, shape, plan.flip, out_CHW);
+    ResizeCropInto(pixels, shape, plan.flip, interpolation, out_CHW);
   } else {
     const Pixels cut = CutPixels(pixels, {crop.left - around.left, crop.top - around.top, crop.width, crop.height});
-    ResizeCropInto(cut, shape, plan.flip, out_CHW);
+    ResizeCropInto(cut, shape, plan.flip, interpolation, out_CHW);
   }
   if (views_[view].has_color()) ApplyColor(DrawColorPlan(views_[view].color(), key.Fold("color")), shape, out_CHW);
 }

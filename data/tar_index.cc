@@ -15,14 +15,10 @@
 namespace mimeo {
 namespace {
 
-constexpr int64_t kLabelBytes = 64 << 10;
-
 struct CloseArchive {
   void operator()(archive* tar) const { archive_read_free(tar); }
 };
 using OpenArchive = std::unique_ptr<archive, CloseArchive>;
-
-bool IsLabel(const std::string& name) { return absl::EndsWith(name, ".cls") || absl::EndsWith(name, ".json"); }
 
 std::string Named(const std::string& member) { return absl::StrCat("\"", ShortName(member), "\""); }
 
@@ -42,10 +38,6 @@ absl::Status Failed(archive* tar, const std::string& path, const std::vector<Tar
 }
 
 absl::Status ReadContents(archive* tar, const std::string& path, TarMember* member) {
-  if (member->size > kLabelBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(ShortName(path), ": label member ", Named(member->name), " has ",
-                                                   member->size, " bytes; at most ", kLabelBytes));
-  }
   member->contents.resize(member->size);
   if (archive_read_data(tar, member->contents.data(), member->size) != member->size) {
     const absl::Status error = ErrnoStatus(archive_errno(tar), ShortName(path));
@@ -56,9 +48,22 @@ absl::Status ReadContents(archive* tar, const std::string& path, TarMember* memb
   return absl::OkStatus();
 }
 
+// What the entry is, in the plural, where it is no file that can be read in one piece. Null: it is.
+const char* OtherThanFile(archive_entry* entry) {
+  if (archive_entry_hardlink(entry) != nullptr) return "hard links";
+  if (archive_entry_filetype(entry) == AE_IFLNK) return "links in a tar";
+  if (archive_entry_filetype(entry) != AE_IFREG) return "pipes, sockets or devices";
+  return archive_entry_sparse_count(entry) == 0 ? nullptr : "sparse files";
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress* progress) {
+bool IsLabelName(absl::string_view member) {
+  return absl::EndsWithIgnoreCase(member, ".cls") || absl::EndsWithIgnoreCase(member, ".json");
+}
+
+absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, PassedOverTally* passed_over,
+                                                Progress* progress) {
   const std::string& path = file.path();
   std::vector<TarMember> members;
   OpenArchive tar(archive_read_new());
@@ -73,9 +78,15 @@ absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress
     if (code == ARCHIVE_EOF) return members;
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return Failed(tar.get(), path, members);
     if (progress != nullptr) progress->Move();
-    const char* name = archive_entry_pathname(entry);
-    if (name == nullptr || archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
-        archive_entry_sparse_count(entry) != 0) {
+    if (archive_entry_filetype(entry) == AE_IFDIR) continue;
+    const char* const path_name = archive_entry_pathname(entry);
+    const char* const name = path_name == nullptr ? "" : path_name;
+    const char* const other = OtherThanFile(entry);
+    if (path_name == nullptr || IsHiddenPath(name) || other != nullptr) {
+      passed_over->Add(path_name == nullptr ? "members without a name"
+                       : other == nullptr   ? "hidden files"
+                                            : other,
+                       name);
       continue;
     }
     // Uncompressed, and the header has been consumed: the next byte of the stream is the member's first.
@@ -83,7 +94,7 @@ absl::StatusOr<std::vector<TarMember>> IndexTar(const SampleFile& file, Progress
     if (member.size > file.size() - member.offset) {
       return Damaged(path, members, absl::StrCat("truncated inside ", Named(member.name)));
     }
-    if (IsLabel(member.name)) {
+    if (IsLabelName(member.name) && member.size <= kLabelBytes) {
       const absl::Status read = ReadContents(tar.get(), path, &member);
       if (!read.ok()) return read;
     }

@@ -65,6 +65,7 @@ class OddDataset : public Dataset {
   int label(int64_t sample) const override { return dataset_->label(sample); }
   const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
   const std::string& digest() const override { return dataset_->digest(); }
+  const DataContents& contents() const override { return dataset_->contents(); }
 
   int64_t waits_at = -1, throws_at = -1, fails_at = -1;
   absl::Notification* let_go = nullptr;

@@ -49,10 +49,9 @@ std::string Counted(const MeasuredSet& set) {
       unlabelled.empty() ? "" : absl::StrCat("; left out for want of a label: ", Listed(std::move(unlabelled))));
 }
 
-}  // namespace
-
-std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredSet& queries) {
-  std::vector<std::string> lines = {Counted(bank), Counted(queries)};
+// The classes that only one of the sets has.
+std::vector<std::string> Mismatches(const MeasuredSet& bank, const MeasuredSet& queries) {
+  std::vector<std::string> lines;
   const std::map<std::string, int64_t> voting = ClassesOf(bank), asked = ClassesOf(queries);
   if (voting.empty() || asked.empty()) return lines;
   std::vector<std::string> unknown, idle;
@@ -75,6 +74,23 @@ std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredS
   if (!idle.empty()) {
     lines.push_back(absl::StrCat(bank.name, ": classes that ", queries.name,
                                  " lacks, so that each vote for them is wrong: ", Listed(std::move(idle))));
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredSet& queries) {
+  std::vector<std::string> lines = Mismatches(bank, queries);
+  lines.insert(lines.begin(), {Counted(bank), Counted(queries)});
+  return lines;
+}
+
+std::vector<std::string> LabelNotes(const MeasuredSet& bank, const MeasuredSet& queries) {
+  std::vector<std::string> lines = Mismatches(bank, queries);
+  for (const MeasuredSet* set : {&queries, &bank}) {
+    const int64_t labelled = static_cast<int64_t>(LabelledAmong(*set->dataset, AllSamples(*set->dataset)).size());
+    if (labelled < set->dataset->size()) lines.insert(lines.begin(), Counted(*set));
   }
   return lines;
 }

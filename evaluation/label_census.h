@@ -21,4 +21,8 @@ struct MeasuredSet {
 // the bank, and the second about the queries. Where a set has no label at all, its line says only that.
 std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredSet& queries);
 
+// Of these lines those that a person must know before believing an accuracy: of a set that has images without a label,
+// and of classes that only one set has. Empty where there is nothing of the kind.
+std::vector<std::string> LabelNotes(const MeasuredSet& bank, const MeasuredSet& queries);
+
 }  // namespace mimeo

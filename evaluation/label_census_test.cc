@@ -50,6 +50,8 @@ TEST_F(LabelCensusTest, SaysWhatClassesOfOneSideDo) {
             "path: classes that bank lacks, each image of which counts as wrong, so that no accuracy can be above "
             "0.750: fox\\x1b (1)");
   EXPECT_EQ(lines[3], "bank: classes that path lacks, so that each vote for them is wrong: dog (3)");
+  EXPECT_EQ(LabelNotes({"bank", bank.get(), AllSamples(*bank)}, {"path", queries.get(), AllSamples(*queries)}),
+            std::vector<std::string>(lines.begin() + 2, lines.end()));
 }
 
 TEST_F(LabelCensusTest, WithoutLabelsItSaysThatNothingIsMeasured) {
@@ -59,6 +61,7 @@ TEST_F(LabelCensusTest, WithoutLabelsItSaysThatNothingIsMeasured) {
   ASSERT_THAT(lines, SizeIs(2));
   EXPECT_THAT(lines[0], HasSubstr("bank: none of its 9 images has a label, so that no accuracy is measured"));
   EXPECT_THAT(lines[1], HasSubstr("left out for want of a label: 0.png, 1.png, 2.png, 3.png, 4.png and 4 more"));
+  EXPECT_EQ(LabelNotes({"bank", bank.get(), {}}, {"path", queries.get(), AllSamples(*queries)}), lines);
 }
 
 }  // namespace

@@ -67,6 +67,14 @@ void CheckOptimizer(const OptimizerSpec& optimizer, ProblemList* problems) {
   problems->InRange("optimizer.adamw.final_weight_decay", adamw.final_weight_decay(), 0.0, 1e3);
   problems->InRange("optimizer.adamw.layer_decay", adamw.layer_decay(), 0.01, 1.0);
   problems->InRange("optimizer.max_grad_norm", optimizer.max_grad_norm(), 0.0, 1e12);
+  if (adamw.decayed() == DECAYED_UNSPECIFIED) {
+    problems->Add("optimizer.adamw.decayed",
+                  "one of DECAYED_MATRICES, DECAYED_MATRICES_AND_POSITIONS, DECAYED_MATRICES_BUT_CLASS_TOKEN, "
+                  "DECAYED_EVERYTHING");
+  }
+  if (optimizer.clipping() == CLIPPING_UNSPECIFIED) {
+    problems->Add("optimizer.clipping", "one of CLIPPING_GLOBAL, CLIPPING_PER_TENSOR");
+  }
 }
 
 void CheckSchedule(const ScheduleSpec& schedule, ProblemList* problems) {

@@ -36,7 +36,7 @@ void FillData(DataSpec* data) {
 
 // A tenth of the view's height, to the next odd number.
 int BlurKernel(int height_px) {
-  const int tenth = (height_px + 9) / 10;
+  const int tenth = height_px / 10 + (height_px % 10 > 0 ? 1 : 0);
   return tenth % 2 == 0 ? tenth + 1 : tenth;
 }
 
@@ -62,6 +62,7 @@ void FillViews(const DataSpec& data, ViewSpec* views) {
   MIMEO_DEFAULT(views, crop_ratio_min, 3.0 / 4.0);
   MIMEO_DEFAULT(views, crop_ratio_max, 4.0 / 3.0);
   MIMEO_DEFAULT(views, flip_probability, 0.5);
+  MIMEO_DEFAULT(views, interpolation, INTERPOLATION_BICUBIC);
   MIMEO_DEFAULT(views, image_width_px, views->has_image_px() ? views->image_px() : data.image_width_px());
   MIMEO_DEFAULT(views, image_px, data.image_px());
   if (views->has_color()) FillColor(views->image_px(), views->mutable_color());
@@ -97,6 +98,7 @@ void FillEncoder(EncoderSpec* encoder) {
     MIMEO_DEFAULT(vit, register_tokens, 0);
     MIMEO_DEFAULT(vit, mask_token, false);
     MIMEO_DEFAULT(vit, frozen_patch_embedding, false);
+    MIMEO_DEFAULT(vit, position_offset, 0.0);
   } else if (encoder->has_conv_vit()) {
     ConvVitSpec* conv = encoder->mutable_conv_vit();
     MIMEO_DEFAULT(conv, stem_px, 4);
@@ -158,6 +160,7 @@ void FillSelfDistillation(SelfDistillationSpec* dino) {
   MIMEO_DEFAULT(dino, warmup, 0.0);
   MIMEO_DEFAULT(dino, center_momentum, 0.9);
   MIMEO_DEFAULT(dino, frozen_prototypes, 0.0);
+  MIMEO_DEFAULT(dino, warmup_stages, 0);
 }
 
 void FillObjective(ObjectiveSpec* objective) {
@@ -191,13 +194,17 @@ void FillOptimizer(OptimizerSpec* optimizer) {
   MIMEO_DEFAULT(adamw, weight_decay, 0.05);
   MIMEO_DEFAULT(adamw, final_weight_decay, adamw->weight_decay());
   MIMEO_DEFAULT(adamw, layer_decay, 1.0);
+  MIMEO_DEFAULT(adamw, decayed, DECAYED_MATRICES);
   MIMEO_DEFAULT(optimizer, max_grad_norm, 0.0);
+  MIMEO_DEFAULT(optimizer, clipping, CLIPPING_GLOBAL);
 }
 
 void FillSchedule(ScheduleSpec* schedule) {
   if (schedule->has_epochs()) MIMEO_DEFAULT(schedule, warmup_epochs, 0.05 * schedule->epochs());
   if (schedule->has_steps()) MIMEO_DEFAULT(schedule, warmup_steps, schedule->steps() / 20);
   MIMEO_DEFAULT(schedule, min_rate, 0.0);
+  MIMEO_DEFAULT(schedule, end_after_last_step, false);
+  MIMEO_DEFAULT(schedule, peak_in_warmup, false);
 }
 
 void FillEvaluation(const DataSpec& data, EvaluationSpec* evaluation) {
@@ -229,6 +236,7 @@ void FillResources(JobSpec* spec) {
 void FillDefaults(JobSpec* spec) {
   MIMEO_DEFAULT(spec, name, "job");
   MIMEO_DEFAULT(spec, seed, 0);
+  MIMEO_DEFAULT(spec, init, INITIAL_WEIGHTS_MAE);
   FillData(spec->mutable_data());
   if (spec->views().empty()) spec->add_views();
   for (ViewSpec& views : *spec->mutable_views()) FillViews(spec->data(), &views);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <set>
 
 #include "base/limits.h"
@@ -11,6 +13,16 @@ namespace mimeo {
 int NumVisible(int num_patches, double hidden_fraction) {
   return static_cast<int>(num_patches * (1 - hidden_fraction));
 }
+
+namespace {
+
+// The checks ask of specs whose numbers may be anything: a product that no int holds is the int nearest to it.
+int Product(int64_t a, int64_t b) {
+  const int64_t largest = std::numeric_limits<int>::max();
+  return static_cast<int>(std::clamp(a * b, -largest, largest));
+}
+
+}  // namespace
 
 std::vector<ViewSpec> EachView(const JobSpec& spec) {
   std::vector<ViewSpec> views;
@@ -27,12 +39,13 @@ bool IsFullSize(const ViewSpec& view, const DataSpec& data) {
 }
 
 int PatchPx(const JobSpec& spec) {
-  return spec.encoder().has_conv_vit() ? 4 * spec.encoder().conv_vit().stem_px() : spec.encoder().vit().patch_px();
+  return spec.encoder().has_conv_vit() ? Product(4, spec.encoder().conv_vit().stem_px())
+                                       : spec.encoder().vit().patch_px();
 }
 
 int PatchRows(const JobSpec& spec) { return spec.data().image_px() / PatchPx(spec); }
 int PatchCols(const JobSpec& spec) { return spec.data().image_width_px() / PatchPx(spec); }
-int NumPatches(const JobSpec& spec) { return PatchRows(spec) * PatchCols(spec); }
+int NumPatches(const JobSpec& spec) { return Product(PatchRows(spec), PatchCols(spec)); }
 
 int GridStride(const JobSpec& spec) {
   return static_cast<int>(std::lround(std::sqrt(1 / (1 - spec.mask().hidden_fraction()))));
@@ -41,8 +54,9 @@ int GridStride(const JobSpec& spec) {
 int NumVisible(const JobSpec& spec) {
   const int unit = spec.mask().unit_patches();
   if (spec.mask().has_none()) return NumPatches(spec);
-  if (spec.mask().has_grid()) return NumPatches(spec) / (GridStride(spec) * GridStride(spec));
-  return NumVisible(NumPatches(spec) / (unit * unit), spec.mask().hidden_fraction()) * unit * unit;
+  if (spec.mask().has_grid()) return NumPatches(spec) / Product(GridStride(spec), GridStride(spec));
+  const int squared = Product(unit, unit);
+  return Product(NumVisible(NumPatches(spec) / squared, spec.mask().hidden_fraction()), squared);
 }
 
 bool MixesSamples(const JobSpec& spec) {

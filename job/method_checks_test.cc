@@ -60,6 +60,17 @@ TEST(MethodChecksTest, EncodersAndMasks) {
   const std::string pixels = absl::StrCat(kVit, kPixels);
   for (const Case& c : std::vector<Case>{
            {absl::StrCat(kPixels), "encoder: missing"},
+           {absl::StrCat(kConvVit, kPixels, "init: INITIAL_WEIGHTS_DINO "),
+            "init: INITIAL_WEIGHTS_DINO goes with encoder.vit; leave it out"},
+           {absl::StrCat(pixels, "init: INITIAL_WEIGHTS_UNSPECIFIED "), "init: one of INITIAL_WEIGHTS_MAE, "},
+           {absl::StrCat(pixels, "views { interpolation: INTERPOLATION_UNSPECIFIED } "),
+            "views.interpolation: one of INTERPOLATION_BICUBIC, INTERPOLATION_BILINEAR"},
+           {absl::StrCat(pixels, "encoder { vit { position_offset: 1 } } "),
+            "encoder.vit.position_offset: 1 is not between 0 and 0.99"},
+           {absl::StrCat(pixels, "optimizer { clipping: CLIPPING_UNSPECIFIED } "),
+            "optimizer.clipping: one of CLIPPING_GLOBAL, CLIPPING_PER_TENSOR"},
+           {absl::StrCat(pixels, "optimizer { adamw { decayed: DECAYED_UNSPECIFIED } } "),
+            "optimizer.adamw.decayed: one of DECAYED_MATRICES, "},
            {absl::StrCat(pixels, "data { channels: 2 } "), "data.channels: 2 is neither 3 (RGB) nor 1 (grey)"},
            {absl::StrCat(pixels, "data { channels: 1 pixel_mean: [0.1, 0.2] } "),
             "data.pixel_mean: given 2 times; once per channel, 1"},

@@ -17,6 +17,7 @@ void CheckVit(const VitSpec& vit, ProblemList* problems) {
   problems->InRange("encoder.vit.norm_epsilon", vit.norm_epsilon(), 1e-12, 1e-2);
   problems->InRange("encoder.vit.layer_scale", vit.layer_scale(), 0.0, 1e3);
   problems->InRange("encoder.vit.register_tokens", vit.register_tokens(), 0, 64);
+  problems->InRange("encoder.vit.position_offset", vit.position_offset(), 0.0, 0.99);
   if (vit.positions() == POSITIONS_UNSPECIFIED) {
     problems->Add("encoder.vit.positions", "one of POSITIONS_SINE_COSINE, POSITIONS_LEARNED");
   }
@@ -42,6 +43,15 @@ void CheckConvVit(const ConvVitSpec& conv, ProblemList* problems) {
   }
 }
 
+void CheckInit(const JobSpec& spec, ProblemList* problems) {
+  if (spec.init() == INITIAL_WEIGHTS_UNSPECIFIED) {
+    problems->Add("init",
+                  "one of INITIAL_WEIGHTS_MAE, INITIAL_WEIGHTS_DINO, INITIAL_WEIGHTS_MOCO_V3, INITIAL_WEIGHTS_SIMMIM");
+  } else if (spec.init() != INITIAL_WEIGHTS_MAE && !spec.encoder().has_vit()) {
+    problems->Add("init", InitialWeights_Name(spec.init()), " goes with encoder.vit; leave it out");
+  }
+}
+
 // Whether the patches tile the image, so that there is a grid.
 bool CheckTiling(const JobSpec& spec, ProblemList* problems) {
   const int patch_px = PatchPx(spec);
@@ -55,7 +65,7 @@ bool CheckTiling(const JobSpec& spec, ProblemList* problems) {
                                   std::make_pair("data.image_width_px", spec.data().image_width_px())}) {
     if (px < 8 || px % patch_px == 0 || !tiles) continue;
     tiles = false;
-    problems->Add(what, conv ? patch_px / 4 : patch_px, size, field, " ", px,
+    problems->Add(what, conv ? spec.encoder().conv_vit().stem_px() : patch_px, size, field, " ", px,
                   "; nearest image sizes that fit: ", NearestMultiples(px, patch_px));
   }
   return tiles && spec.data().image_px() >= 8 && spec.data().image_width_px() >= 8;
@@ -70,7 +80,7 @@ void CheckGridMask(const JobSpec& spec, ProblemList* problems) {
   const double hidden = spec.mask().hidden_fraction();
   const int stride = GridStride(spec);
   const int unit = spec.mask().unit_patches();
-  if (stride < 2 || std::abs(1 - hidden - 1.0 / (stride * stride)) > 1e-9) {
+  if (stride < 2 || std::abs(1 - hidden - 1.0 / stride / stride) > 1e-9) {
     problems->Add("mask.hidden_fraction", hidden,
                   " is not 1 - 1/s^2: a grid keeps one of every s x s patches; e.g. 0.75 (s = 2)");
   } else if (PatchRows(spec) / unit % stride != 0 || PatchCols(spec) / unit % stride != 0) {
@@ -104,6 +114,7 @@ void CheckEncoder(const JobSpec& spec, ProblemList* problems) {
       problems->Add("encoder", "missing; e.g. encoder { vit { width: 768 depth: 12 heads: 12 } }");
       return;
   }
+  CheckInit(spec, problems);
   if (spec.encoder().vit().mask_token() && spec.mask().has_none()) {
     problems->Add("encoder.vit.mask_token",
                   "stands for hidden patches, and nothing is hidden (mask.none); leave it out");

@@ -160,7 +160,7 @@ void CheckContrastive(const JobSpec& spec, const ContrastiveSpec& contrastive, c
   }
   for (const int width : projector.hidden_width()) problems->InRange(path + "projector.hidden_width", width, 1, 65536);
   if (contrastive.average_target()) return CheckAveragedTargets(spec, path, problems);
-  const int num_views = static_cast<int>(EachView(spec).size());
+  const int64_t num_views = static_cast<int64_t>(EachView(spec).size());
   if (num_views * spec.mask().groups() != 2) {
     problems->Add("views.count", num_views, " x mask.groups ", spec.mask().groups(), "; ",
                   path.substr(0, path.size() - 1), " contrasts two encodings of each image");
@@ -182,6 +182,7 @@ void CheckSelfDistillation(const JobSpec& spec, const SelfDistillationSpec& dino
   problems->InRange(path + "warmup", dino.warmup(), 0.0, 1.0);
   problems->InRange(path + "center_momentum", dino.center_momentum(), 0.0, 1.0);
   problems->InRange(path + "frozen_prototypes", dino.frozen_prototypes(), 0.0, 1.0);
+  problems->InRange(path + "warmup_stages", dino.warmup_stages(), 0, 1 << 20);
   CheckAveragedTargets(spec, path, problems);
 }
 

@@ -21,6 +21,9 @@ void CheckCrop(const ViewSpec& views, const std::string& path, ProblemList* prob
     problems->Add(path + "crop_ratio_min", views.crop_ratio_min(), " is above crop_ratio_max ", views.crop_ratio_max());
   }
   problems->InRange(path + "flip_probability", views.flip_probability(), 0.0, 1.0);
+  if (views.interpolation() == INTERPOLATION_UNSPECIFIED) {
+    problems->Add(path + "interpolation", "one of INTERPOLATION_BICUBIC, INTERPOLATION_BILINEAR");
+  }
 }
 
 void CheckColor(const ViewSpec& views, const std::string& path, ProblemList* problems) {
@@ -38,7 +41,7 @@ void CheckColor(const ViewSpec& views, const std::string& path, ProblemList* pro
     problems->Add(path + "blur_sigma_min", color.blur_sigma_min(), " is above blur_sigma_max ", color.blur_sigma_max());
   }
   // The blur mirrors the view at its edges, once.
-  const int most = 2 * std::min(views.image_px(), views.image_width_px()) - 1;
+  const int64_t most = int64_t{2} * std::min(views.image_px(), views.image_width_px()) - 1;
   const int kernel = color.blur_kernel_px();
   if (kernel < 1 || kernel % 2 == 0 || kernel > most) {
     problems->Add(path + "blur_kernel_px", kernel, " is not an odd number from 1 to ", most,

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "model/initial_weights.h"
 
 namespace mimeo {
 namespace {
@@ -24,25 +25,43 @@ void FillUniform(const at::Tensor& tensor, const RandomKey& key, double bound) {
   Fill(tensor, [&](int64_t i) { return bound * (2 * key.Uniform(i) - 1); });
 }
 
-void Initialise(const at::Tensor& tensor, const RandomKey& key, Init init, int64_t fan_in) {
-  switch (init) {
+// Normal number i of the key, drawn again until it is within one deviation.
+double CutOffNormal(const RandomKey& key, int64_t i) {
+  double number = key.Normal(i);
+  for (uint64_t again = 0; std::abs(number) > 1; ++again) number = key.Fold(again).Normal(i);
+  return number;
+}
+
+void Initialise(const at::Tensor& tensor, const RandomKey& key, const Draw& draw) {
+  switch (draw.init) {
     case Init::kZeros:
       tensor.zero_();
       return;
     case Init::kOnes:
       tensor.fill_(1);
       return;
+    case Init::kNormal1e6:
+      Fill(tensor, [&](int64_t i) { return 1e-6 * key.Normal(i); });
+      return;
     case Init::kNormal002:
       Fill(tensor, [&](int64_t i) { return 0.02 * key.Normal(i); });
+      return;
+    case Init::kNormal002CutOff:
+      Fill(tensor, [&](int64_t i) { return 0.02 * draw.scale * CutOffNormal(key, i); });
       return;
     case Init::kXavierUniform: {
       const double fan_out = static_cast<double>(tensor.size(0));
       FillUniform(tensor, key, std::sqrt(6 / (fan_out + static_cast<double>(tensor.numel()) / fan_out)));
       return;
     }
+    case Init::kXavierUniformThirds: {
+      const double rows = static_cast<double>(tensor.size(0));
+      FillUniform(tensor, key, std::sqrt(6 / (rows / 3 + static_cast<double>(tensor.numel()) / rows)));
+      return;
+    }
     case Init::kConvDefault:
-      MIMEO_CHECK(fan_in > 0, "kConvDefault needs the convolution's fan-in");
-      FillUniform(tensor, key, 1 / std::sqrt(static_cast<double>(fan_in)));
+      MIMEO_CHECK(draw.fan_in > 0, "kConvDefault needs the layer's fan-in");
+      FillUniform(tensor, key, 1 / std::sqrt(static_cast<double>(draw.fan_in)));
       return;
   }
 }
@@ -55,10 +74,10 @@ Parameters Parameters::Unset(Products products) {
   return parameters;
 }
 
-at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias) {
+at::Tensor Parameters::Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in) {
   MIMEO_CHECK(!Has(name), name);
   at::Tensor tensor = at::empty(shape, at::kFloat);
-  if (initialises_) Initialise(tensor, key_.Fold(name), init, fan_in_for_conv_bias);
+  if (initialises_) Initialise(tensor, key_.Fold(name), DrawOf(initial_weights_, name, shape, {init, fan_in}));
   tensor.requires_grad_();
   all_.emplace_back(name, tensor);
   return tensor;

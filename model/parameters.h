@@ -13,10 +13,28 @@
 #include <vector>
 
 #include "base/random_key.h"
+#include "proto/job.pb.h"
 
 namespace mimeo {
 
-enum class Init { kZeros, kOnes, kNormal002, kXavierUniform, kConvDefault };
+enum class Init {
+  kZeros,
+  kOnes,
+  kNormal1e6,        // deviation 1e-6
+  kNormal002,        // deviation 0.02
+  kNormal002CutOff,  // the same, drawn again until it is within one deviation
+  // Of the shape seen as [dim 0, the rest], as MAE initialises (facebookresearch/mae, models_mae.py).
+  kXavierUniform,
+  kXavierUniformThirds,  // the same of each third of dim 0: query, key and value
+  kConvDefault,          // uniform in +-1/sqrt(fan_in): torch's default for a convolution and for a linear layer
+};
+
+// How a parameter is drawn.
+struct Draw {
+  Init init = Init::kZeros;
+  int64_t fan_in = 0;  // kConvDefault needs it
+  double scale = 1;    // of kNormal002CutOff: its deviation is multiplied by it
+};
 
 // What the matrix products of a model (linear layers, attention) compute in. kBFloat16 does what PyTorch's autocast
 // does: inputs and weights of a product are rounded to bfloat16, and the product accumulates in float32 and is rounded
@@ -33,10 +51,14 @@ class Parameters {
   // Parameters whose values Add leaves unset: for weights that come from a file.
   static Parameters Unset(Products products = Products::kAsStored);
 
-  // Adds a float32 leaf that requires a gradient. kXavierUniform views the shape as [dim 0, the rest], as MAE
-  // initialises (facebookresearch/mae, models_mae.py). kConvDefault is uniform in +-1/sqrt(fan_in), torch's default for
-  // a convolution, and needs the last argument. A name that exists fails a MIMEO_CHECK.
-  at::Tensor Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in_for_conv_bias = 0);
+  // Whose way it is to draw what Add draws. Set it before layers are made.
+  void set_initial_weights(InitialWeights kind) { initial_weights_ = kind; }
+  InitialWeights initial_weights() const { return initial_weights_; }
+
+  // Adds a float32 leaf that requires a gradient. It is drawn as `init` says, or as initial_weights() has it in place
+  // of that (model/initial_weights.h). Of a bias, `fan_in` is the number of its layer's inputs. A name that exists
+  // fails a MIMEO_CHECK.
+  at::Tensor Add(const std::string& name, at::IntArrayRef shape, Init init, int64_t fan_in = 0);
 
   // Adds a float32 leaf that starts as a copy of `value`.
   at::Tensor AddAs(const std::string& name, const at::Tensor& value);
@@ -69,6 +91,7 @@ class Parameters {
   Products products_;
   bool recompute_blocks_ = false;
   bool initialises_ = true;
+  InitialWeights initial_weights_ = INITIAL_WEIGHTS_MAE;
   std::vector<std::pair<std::string, at::Tensor>> all_;
   std::vector<std::pair<std::string, at::Tensor>> constants_;
 };

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
+#include <optional>
 
 #include "base/check.h"
 
@@ -53,10 +54,14 @@ at::Tensor SinCosPositions(const PatchGrid& grid, int width) {
   return positions_LD;
 }
 
-at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to) {
+at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to,
+                                double offset) {
   if (from.rows == to.rows && from.cols == to.cols) return positions_LD;
   const at::Tensor image_1DHW = positions_LD.slice(0, 1).t().reshape({1, positions_LD.size(1), from.rows, from.cols});
-  const at::Tensor resized_1DHW = at::upsample_bicubic2d(image_1DHW, {to.rows, to.cols}, /*align_corners=*/false);
+  std::optional<double> row_scale, col_scale;  // none: as the sizes say
+  if (offset != 0) row_scale = (to.rows + offset) / from.rows, col_scale = (to.cols + offset) / from.cols;
+  const at::Tensor resized_1DHW =
+      at::upsample_bicubic2d(image_1DHW, {to.rows, to.cols}, /*align_corners=*/false, row_scale, col_scale);
   return at::cat({positions_LD.slice(0, 0, 1), resized_1DHW.flatten(2).squeeze(0).t()});
 }
 

@@ -24,8 +24,11 @@ at::Tensor SinCosPositions(const PatchGrid& grid, int width);
 // Takes (1 + L, D) positions of grid `from` to (1 + L', D) of grid `to`. Row 0, the class token's, is kept; the rest is
 // interpolated bicubically with align_corners=False and without antialiasing, as facebookresearch/mae
 // (util/pos_embed.py), facebookresearch/dinov2 (interpolate_pos_encoding, with no offset) and transformers' CLIP do.
-// Where the grids have the same rows and columns, it returns the same tensor. REQUIRES: float32 or float64.
-at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to);
+// Where the grids have the same rows and columns, it returns the same tensor. Where `offset` is not 0, the new grid
+// counts as so many patches higher and wider, which moves all samples a little (facebookresearch/dino,
+// vision_transformer.py, interpolate_pos_encoding: 0.1). REQUIRES: float32 or float64.
+at::Tensor InterpolatePositions(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to,
+                                double offset = 0);
 
 // Brings each patch to mean 0 and variance 1 (unbiased variance, + 1e-6 under the root; facebookresearch/mae,
 // models_mae.py, norm_pix_loss). A patch of one colour becomes zeros.

@@ -95,8 +95,9 @@ double CubicWeight(double x) {
 }
 
 double InterpolatedByLoops(const at::Tensor& positions_LD, const PatchGrid& from, const PatchGrid& to, int row, int col,
-                           int64_t d) {
-  const double y = (row + 0.5) * from.rows / to.rows - 0.5, x = (col + 0.5) * from.cols / to.cols - 0.5;
+                           int64_t d, double offset) {
+  const double y = (row + 0.5) * from.rows / (to.rows + offset) - 0.5;
+  const double x = (col + 0.5) * from.cols / (to.cols + offset) - 0.5;
   double sum = 0;
   for (int i = -1; i <= 2; ++i) {
     for (int j = -1; j <= 2; ++j) {
@@ -111,15 +112,16 @@ double InterpolatedByLoops(const at::Tensor& positions_LD, const PatchGrid& from
 TEST(PatchesTest, InterpolatedPositionsAgainstLoops) {
   const PatchGrid from = {5, 4, 8};
   const at::Tensor positions_LD = at::sin(at::arange(21 * 3, at::kDouble) * 1.7).view({21, 3});
-  for (const PatchGrid to : {PatchGrid{2, 3, 8}, PatchGrid{7, 9, 8}, PatchGrid{5, 2, 8}}) {
-    const at::Tensor resized_LD = InterpolatePositions(positions_LD, from, to);
+  for (const auto& [to, offset] : {std::make_pair(PatchGrid{2, 3, 8}, 0.0), std::make_pair(PatchGrid{7, 9, 8}, 0.0),
+                                   std::make_pair(PatchGrid{5, 2, 8}, 0.0), std::make_pair(PatchGrid{2, 3, 8}, 0.1)}) {
+    const at::Tensor resized_LD = InterpolatePositions(positions_LD, from, to, offset);
     ASSERT_EQ(resized_LD.size(0), 1 + to.rows * to.cols);
     EXPECT_TRUE(at::equal(resized_LD[0], positions_LD[0])) << "the class token's";
     for (int row = 0; row < to.rows; ++row) {
       for (int col = 0; col < to.cols; ++col) {
         for (int64_t d = 0; d < 3; ++d) {
           EXPECT_NEAR(resized_LD[1 + row * to.cols + col][d].item<double>(),
-                      InterpolatedByLoops(positions_LD, from, to, row, col, d), 1e-12);
+                      InterpolatedByLoops(positions_LD, from, to, row, col, d, offset), 1e-12);
         }
       }
     }

@@ -14,8 +14,8 @@ namespace mimeo {
 namespace {
 
 constexpr std::pair<const char*, at::ScalarType> kTypes[] = {
-    {"F32", at::kFloat}, {"F64", at::kDouble}, {"F16", at::kHalf}, {"BF16", at::kBFloat16},
-    {"I64", at::kLong},  {"I32", at::kInt},    {"U8", at::kByte},  {"BOOL", at::kBool},
+    {"F32", at::kFloat}, {"F64", at::kDouble}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
+    {"I32", at::kInt},   {"I16", at::kShort},  {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool},
 };
 
 at::Tensor ViewBytes(const TensorBytes& stored, at::ScalarType type) {
@@ -62,6 +62,8 @@ absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tenso
     stored.emplace(name, TensorBytes{label, bytes.sizes().vec(),
                                      absl::string_view(static_cast<const char*>(bytes.data_ptr()), bytes.nbytes())});
   }
+  const absl::Status header = CheckSafetensorsHeader(stored, metadata);
+  if (!header.ok()) return absl::Status(header.code(), absl::StrCat(path, ": ", header.message()));
   return WriteFileAtomic(path, SerializeSafetensors(stored, metadata));
 }
 

@@ -41,7 +41,7 @@ at::Tensor LinearProduct(const at::Tensor& x, const at::Tensor& weight, const at
 Linear::Linear(const std::string& name, int64_t in, int64_t out, Parameters* parameters, bool bias)
     : products_(parameters->products()),
       weight_(parameters->Add(name + ".weight", {out, in}, Init::kXavierUniform)),
-      bias_(bias ? parameters->Add(name + ".bias", {out}, Init::kZeros) : at::Tensor()) {}
+      bias_(bias ? parameters->Add(name + ".bias", {out}, Init::kZeros, in) : at::Tensor()) {}
 
 at::Tensor Linear::Rows(const at::Tensor& x, int64_t begin, int64_t end) const {
   if (begin == 0 && end == weight_.size(0)) return LinearProduct(x, weight_, bias_, products_);

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "model/initial_weights.h"
 #include "model/patches.h"
 
 namespace mimeo {
@@ -35,6 +36,15 @@ BlockShape ShapeOf(const VitSpec& spec) {
   return shape;
 }
 
+// (L + 1, D): a constant where positions are fixed.
+at::Tensor AddPositions(const VitSpec& spec, const PatchGrid& grid, Parameters* parameters) {
+  const std::string name = "encoder.pos_embed";
+  const at::Tensor fixed = SinCosPositions(grid, spec.width());
+  if (spec.positions() != POSITIONS_LEARNED) return parameters->AddConstant(name, fixed);
+  if (!DrawsPositions(parameters->initial_weights())) return parameters->AddAs(name, fixed);
+  return parameters->Add(name, fixed.sizes(), Init::kNormal002);
+}
+
 }  // namespace
 
 int MlpWidth(int width, double mlp_ratio) { return static_cast<int>(width * mlp_ratio + 1e-6); }
@@ -44,11 +54,10 @@ VitEncoder::VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters*
       grid_(GridOf(image, spec.patch_px())),
       width_(spec.width()),
       drop_path_(spec.drop_path()),
-      products_(parameters->products()) {
+      position_offset_(spec.position_offset()),
+      products_(parameters->products()),
+      positions_(AddPositions(spec, grid_, parameters)) {
   const int64_t p = spec.patch_px(), fan_in = image.channels * p * p;
-  const at::Tensor positions = SinCosPositions(grid_, width_);
-  positions_ = spec.positions() == POSITIONS_LEARNED ? parameters->AddAs("encoder.pos_embed", positions)
-                                                     : parameters->AddConstant("encoder.pos_embed", positions);
   if (spec.class_token()) class_token_ = parameters->Add("encoder.cls_token", {1, 1, width_}, Init::kNormal002);
   if (spec.register_tokens() > 0) {
     registers_ = parameters->Add("encoder.reg_token", {1, spec.register_tokens(), width_}, Init::kNormal002);
@@ -80,7 +89,7 @@ at::Tensor VitEncoder::Tokens(const at::Tensor& images_BCHW, const MaskPlan& pla
   const ImageShape image = {image_.channels, static_cast<int>(images_BCHW.size(2)),
                             static_cast<int>(images_BCHW.size(3))};
   const PatchGrid grid = GridOf(image, grid_.patch_px);
-  const at::Tensor positions_LD = InterpolatePositions(positions_, grid_, grid);
+  const at::Tensor positions_LD = InterpolatePositions(positions_, grid_, grid, position_offset_);
   std::vector<at::Tensor> tokens;
   if (class_token_.defined()) tokens.push_back((class_token_ + positions_LD.slice(0, 0, 1)).expand({batch, 1, width_}));
   if (registers_.defined()) tokens.push_back(registers_.expand({batch, registers_.size(1), width_}));

@@ -24,7 +24,7 @@ class VitEncoder final : public Encoder {
  public:
   // REQUIRES: every field of `spec` is set, and its patches tile the image. Adds "encoder.pos_embed" (L + 1, D), whose
   // row 0 belongs to the class token. It is a constant where positions are fixed; otherwise it is a parameter that
-  // starts as the sine-cosine positions. A weights file that has positions overwrites it.
+  // starts as the sine-cosine positions, or drawn (DrawsPositions). A weights file that has positions overwrites it.
   VitEncoder(const VitSpec& spec, const ImageShape& image, Parameters* parameters);
 
   using Encoder::Encode;
@@ -50,6 +50,7 @@ class VitEncoder final : public Encoder {
   const PatchGrid grid_;
   const int width_;
   const double drop_path_;
+  const double position_offset_;
   const Products products_;
   // The parts in the order of the forward pass, in which the constructor adds their parameters. Handles into
   // Parameters.

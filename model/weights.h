@@ -24,8 +24,8 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 // The tensors look into the view's bytes, which must outlive them and may be read-only, as a mapped file is. A tensor
 // that is not aligned to its type is copied. InvalidArgument: libtorch lacks a type; the message names it.
 absl::StatusOr<NamedTensors> ReadTensors(const SafetensorsView& view);
-// Tensors may have any strides and device; they are written contiguous. InvalidArgument: safetensors lacks a type.
-// Other errors are those of WriteFileAtomic.
+// Tensors may have any strides and device; they are written contiguous. InvalidArgument: safetensors lacks a type,
+// or its readers would refuse the header (CheckSafetensorsHeader). Other errors are those of WriteFileAtomic.
 absl::Status WriteSafetensors(const std::string& path, const NamedTensors& tensors,
                               const std::map<std::string, std::string>& metadata);
 
@@ -36,7 +36,9 @@ struct LoadedEncoder {
   // "mimeo", "timm" (also DINO), "dinov2", "mae" (facebookresearch/mae, with its decoder), "mcmae", "hf-vit" (also
   // DINO), "hf-vit-mae", "hf-dinov2" (with or without registers), "openai-clip", "hf-clip"
   std::string family;
-  std::string digest;  // hexadecimal SHA-256 of the file
+  // Hexadecimal SHA-256 of the file. Of shards: that of their digests, a line each, in the order of their names, as
+  // `sha256sum model-* | cut -c1-64 | sha256sum` prints it.
+  std::string digest;
   PixelStatistics statistics;
   std::shared_ptr<Parameters> parameters;
   std::unique_ptr<Encoder> encoder;
@@ -55,8 +57,10 @@ struct LoadOptions {
   Products products = Products::kAsStored;
 };
 // `path` is a safetensors file, a zip archive of torch.save (a state dict, or one under "model", "state_dict" or
-// "teacher"), or a folder with model.safetensors or else pytorch_model.bin. The keys tell the family. float16, bfloat16
-// and float32 are read as float32. Decoders, poolers, classifiers and text towers are passed over.
+// "teacher"), the index of such files (model.safetensors.index.json), or a folder with one of them under Hugging Face's
+// name. The keys tell the family; what wrappers put before them is taken off (model/weights/key_names.h). float16,
+// bfloat16 and float32 are read as float32. Decoders, poolers, classifiers, text towers and integer buffers are passed
+// over.
 //
 // What the tensors do not say is read from beside them (model/weights/stated.h) or assumed, and `notes` says which.
 // Heads are width / 64 (16 for widths 1280 and 1408). The activation is CLIP's quick_gelu for openai-clip and hf-clip,
@@ -65,9 +69,10 @@ struct LoadOptions {
 // in its path or in config's _name_or_path) get 1e-6 and ImageNet's where their files say 1e-12 and 0.5, with which
 // DINO was not trained.
 //
-// NotFound: no such file. DataLoss: truncated. InvalidArgument, all problems named: no known family has such keys, keys
-// are missing or unknown, shapes are wrong, MLPs are SwiGLU, patches do not tile the size, or the encoder's weights
-// hold NaN or infinity.
+// NotFound: no such file or shard. DataLoss: truncated, or something else in place of weights, such as a Git LFS
+// pointer. InvalidArgument, all problems named: no known family has such keys, two encoders are in it, keys are missing
+// or unknown, shapes are wrong or not those that config.json states, MLPs are SwiGLU, patches do not tile the size, or
+// the encoder's weights hold NaN or infinity.
 absl::StatusOr<LoadedEncoder> LoadEncoder(const std::string& path, const LoadOptions& options = {});
 
 // Copies the encoder weights of a file into the parameters "encoder.*" that MakeEncoder(spec, image) made, and returns

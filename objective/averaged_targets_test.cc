@@ -382,11 +382,25 @@ TEST(SelfDistillationTest, StatisticsTellCollapseFromLearning) {
 
 TEST(TeacherTemperatureTest, IsLinearUntilTheWarmUpEnds) {
   JobSpec spec;
-  const SelfDistillationSpec dino = *AddSelfDistillation(kName, 1, &spec);
+  SelfDistillationSpec dino = *AddSelfDistillation(kName, 1, &spec);
   EXPECT_DOUBLE_EQ(TeacherTemperatureAt(dino, 0), 0.04);
   EXPECT_DOUBLE_EQ(TeacherTemperatureAt(dino, 0.1), 0.046);
   EXPECT_DOUBLE_EQ(TeacherTemperatureAt(dino, 0.5), 0.07);
   EXPECT_DOUBLE_EQ(TeacherTemperatureAt(dino, 0.9), 0.07);
+  // np.linspace(0.04, 0.07, 4), one value for each of four epochs of 25 steps; then the last one stays.
+  dino.set_warmup_stages(4);
+  const double warmup = dino.warmup();
+  for (const auto& [step, temperature] :
+       {std::make_pair(0, 0.04), std::make_pair(24, 0.04), std::make_pair(25, 0.05), std::make_pair(50, 0.06),
+        std::make_pair(75, 0.07), std::make_pair(99, 0.07), std::make_pair(100, 0.07)}) {
+    EXPECT_NEAR(TeacherTemperatureAt(dino, warmup * step / 100), temperature, 1e-12) << step;
+  }
+  // No stage begins a step late where its share of the training is a rounded quotient.
+  for (int stage = 0; stage < 30; ++stage) {
+    dino.set_warmup(30.0 / 300), dino.set_warmup_stages(30);
+    const double step = 7 * stage, total = 7 * 300;
+    EXPECT_NEAR(TeacherTemperatureAt(dino, step / total), 0.04 + 0.03 * stage / 29, 1e-12) << stage;
+  }
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/softmax.h>
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/check.h"
@@ -84,8 +86,13 @@ bool PrototypesAreFrozen(const SelfDistillationSpec& spec, double progress) {
 
 double TeacherTemperatureAt(const SelfDistillationSpec& spec, double progress) {
   if (progress >= spec.warmup()) return spec.teacher_temperature();
-  return spec.warmup_temperature() +
-         (spec.teacher_temperature() - spec.warmup_temperature()) * progress / spec.warmup();
+  double along = progress / spec.warmup();
+  if (const int stages = spec.warmup_stages(); stages > 0) {
+    // A stage begins with a step whose share of the training is a rounded quotient: a little less is meant as that.
+    const double stage = std::floor(along * stages + 1e-9);
+    along = stages > 1 ? std::min(stage, stages - 1.0) / (stages - 1) : 0;
+  }
+  return spec.warmup_temperature() + (spec.teacher_temperature() - spec.warmup_temperature()) * along;
 }
 
 }  // namespace mimeo

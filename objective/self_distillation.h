@@ -43,7 +43,7 @@ class SelfDistillation final : public Objective {
 bool PrototypesAreFrozen(const SelfDistillationSpec& spec, double progress);
 
 // The temperature of the targets: linear from warmup_temperature to teacher_temperature over the first `warmup` of the
-// training, and constant from there on.
+// training, and constant from there on. With warmup_stages it is constant in each of them too.
 double TeacherTemperatureAt(const SelfDistillationSpec& spec, double progress);
 
 }  // namespace mimeo

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "client/run/curve.h"
 #include "client/utilization_text.h"
+#include "job/data_text.h"
 #include "job/job_shape.h"
 
 namespace mimeo {
@@ -53,6 +54,15 @@ std::string Facts(const RunReport& report) {
       report.seconds, data_wait,
       TeacherNames(report.job.spec()).empty() ? "" : absl::StrFormat(" and %.1f s for its teacher", teacher_wait),
       EscapeHtml(report.machine));
+}
+
+// What the data sets leave out.
+std::string DataLeftOut(const Job& job) {
+  std::string lines;
+  for (const DataContents& data : job.data()) {
+    for (const std::string& line : DataLines(data)) absl::StrAppend(&lines, "<li>", EscapeHtml(line), "</li>");
+  }
+  return lines.empty() ? "" : absl::StrCat("<h2>Data that is left out</h2><ul>", lines, "</ul>");
 }
 
 // A chart for each statistic, with a line for each objective that has it, and for the encoder; a step need not have all
@@ -184,8 +194,8 @@ std::string HtmlReport(const RunReport& report) {
       name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
       Curves(report.steps), Watched(report.steps),
       report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
-      Reconstructions(report), DeviceUse(report.steps), "<h2>The job, every default written out</h2><pre>",
-      EscapeHtml(report.job_text), "</pre></body></html>\n");
+      DataLeftOut(report.job), Reconstructions(report), DeviceUse(report.steps),
+      "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text), "</pre></body></html>\n");
 }
 
 }  // namespace mimeo

@@ -48,6 +48,17 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, Not(HasSubstr("http")));
 }
 
+TEST(HtmlReportTest, SaysWhatTheDataLeaveOut) {
+  RunReport report = Sample();
+  EXPECT_THAT(HtmlReport(report), Not(HasSubstr("left out")));
+  DataContents* data = report.job.add_data();
+  data->set_field("data.path");
+  data->add_passed_over()->set_reason("hidden folders");
+  data->mutable_passed_over(0)->set_count(2);
+  data->mutable_passed_over(0)->add_names("<b>.x");
+  EXPECT_THAT(HtmlReport(report), HasSubstr("<li>data.path leaves out hidden folders: 2 (&lt;b&gt;.x, ...)</li>"));
+}
+
 TEST(HtmlReportTest, IsTextWhateverNamesAreInIt) {
   RunReport report = Sample();
   const std::string odd = "caf\xe9\x1b[31m\xe2\x80\xae<b>";

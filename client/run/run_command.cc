@@ -142,6 +142,24 @@ absl::Status Judge(const Job& job, const RunPlan& plan) {
       logs));
 }
 
+// What the data sets leave out, as proto/data.proto has it.
+nlohmann::ordered_json DataJson(const Job& job) {
+  nlohmann::ordered_json sets = nlohmann::ordered_json::array();
+  for (const DataContents& data : job.data()) {
+    nlohmann::ordered_json set = {{"field", data.field()},
+                                  {"num_samples", data.num_samples()},
+                                  {"passed_over", nlohmann::ordered_json::array()},
+                                  {"notes", nlohmann::ordered_json::array()}};
+    for (const PassedOver& row : data.passed_over()) {
+      const std::vector<std::string> names(row.names().begin(), row.names().end());
+      set["passed_over"].push_back({{"reason", row.reason()}, {"count", row.count()}, {"names", names}});
+    }
+    for (const std::string& note : data.notes()) set["notes"].push_back(note);
+    sets.push_back(std::move(set));
+  }
+  return sets;
+}
+
 void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results) {
   if (!flags.json) {
     Print(stdout, absl::StrCat(EvaluationSummary(results.evaluations), "results in ", ToText(plan.out),
@@ -159,6 +177,7 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
     for (const auto& [name, value] : evaluation.values()) one[name] = value;
     summary["evaluations"].push_back(one);
   }
+  summary["data"] = DataJson(results.job);
   Print(stdout, JsonText(summary) + "\n");
 }
 

@@ -43,6 +43,8 @@ std::string EventText(const Event& event) {
     }
     case Event::kDatasetPinned:
       return absl::StrCat(event.dataset_pinned().job_id(), ": data pinned to ", event.dataset_pinned().digest());
+    case Event::kDataDescribed:
+      return absl::StrCat(event.data_described().job_id(), ": told what its data leave out");
     case Event::kCheckpointCommitted:
       return absl::StrCat(event.checkpoint_committed().manifest().job_id(), ": checkpoint of step ",
                           event.checkpoint_committed().manifest().step());

@@ -64,6 +64,8 @@ def main():
     for px in (64, 224):
         crop.resize((px, px), Image.BICUBIC).save(HERE / f"photo_17_29_101_120_to_{px}.png")
     crop.resize((80, 48), Image.BICUBIC).save(HERE / "photo_17_29_101_120_to_48x80.png")
+    for px in (64, 224):
+        crop.resize((px, px), Image.BILINEAR).save(HERE / f"photo_17_29_101_120_to_{px}_bilinear.png")
     grey_photo = photo.convert("L")
     grey_photo.save(HERE / "photo_luma.png")
     grey_photo.crop((left, top, left + width, top + height)).resize((80, 48), Image.BICUBIC).save(

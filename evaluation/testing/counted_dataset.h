@@ -36,6 +36,7 @@ class CountedDataset final : public Dataset {
   int label(int64_t sample) const override { return dataset_->label(sample); }
   const std::vector<std::string>& class_names() const override { return dataset_->class_names(); }
   const std::string& digest() const override { return dataset_->digest(); }
+  const DataContents& contents() const override { return dataset_->contents(); }
 
  private:
   const std::unique_ptr<const Dataset> dataset_;

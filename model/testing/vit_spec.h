@@ -11,7 +11,7 @@ inline VitSpec PlainVit(int patch_px, int width, int depth, int heads) {
   vit.set_class_token(true), vit.set_positions(POSITIONS_SINE_COSINE), vit.set_drop_path(0);
   vit.set_activation(ACTIVATION_GELU), vit.set_norm_epsilon(1e-6), vit.set_pre_norm(false);
   vit.set_patch_bias(true), vit.set_qkv_bias(true), vit.set_layer_scale(0), vit.set_register_tokens(0);
-  vit.set_mask_token(false), vit.set_frozen_patch_embedding(false);
+  vit.set_mask_token(false), vit.set_frozen_patch_embedding(false), vit.set_position_offset(0);
   return vit;
 }
 

@@ -1,12 +1,14 @@
 #include "model/weights/description.h"
 
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "model/vit_encoder.h"
 #include "model/weights/shapes_of.h"
 
 namespace mimeo {
@@ -52,6 +54,7 @@ class Describer {
     description_->notes = weights_.notes;
     ReadShapes(weights_, stated_, &description_->spec, &description_->image, &description_->notes, &problems_);
     if (!problems_.empty()) return problems_;
+    CompareStatedSizes();
     NoteEncoder();
     if (description_->spec.has_vit()) DecideVit(description_->spec.mutable_vit());
     DecideHeads();
@@ -61,6 +64,19 @@ class Describer {
 
  private:
   void Note(const std::string& what) { description_->notes.push_back(what); }
+
+  void CompareStatedSizes() {
+    if (!description_->spec.has_vit()) return;
+    const VitSpec& vit = description_->spec.vit();
+    const std::map<EncoderSize, int> read = {{EncoderSize::kBlocks, vit.depth()},
+                                             {EncoderSize::kWidth, vit.width()},
+                                             {EncoderSize::kPatchPx, vit.patch_px()},
+                                             {EncoderSize::kChannels, description_->image.channels},
+                                             {EncoderSize::kMlpWidth, MlpWidth(vit.width(), vit.mlp_ratio())},
+                                             {EncoderSize::kRegisterTokens, vit.register_tokens()}};
+    const std::vector<std::string> problems = CompareSizes(stated_, read);
+    problems_.insert(problems_.end(), problems.begin(), problems.end());
+  }
 
   void NoteEncoder() {
     const ImageShape& image = description_->image;

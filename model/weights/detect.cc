@@ -31,8 +31,8 @@ void TellApart(const std::vector<std::string>& keys, Layout* layout) {
 
 }  // namespace
 
-absl::StatusOr<Layout> DetectLayout(const std::vector<std::string>& keys) {
-  const std::vector<Layout> candidates = {
+const std::vector<Layout>& KnownLayouts() {
+  static const auto* const known = new std::vector<Layout>{
       {"mimeo", Naming::kTimm, "encoder."},
       {"mimeo", Naming::kMcmae, "encoder."},
       {"timm", Naming::kTimm, ""},
@@ -44,8 +44,12 @@ absl::StatusOr<Layout> DetectLayout(const std::vector<std::string>& keys) {
       {"openai-clip", Naming::kOpenAiClip, "visual."},
       {"hf-clip", Naming::kHfClip, "vision_model."},
   };
+  return *known;
+}
+
+absl::StatusOr<Layout> DetectLayout(const std::vector<std::string>& keys) {
   std::vector<std::string> absent;
-  for (Layout layout : candidates) {
+  for (Layout layout : KnownLayouts()) {
     const std::string probe = layout.PatchWeight();
     if (std::find(keys.begin(), keys.end(), probe) != keys.end()) {
       TellApart(keys, &layout);

@@ -245,8 +245,9 @@ bool Layout::PassesOver(absl::string_view key) const {
     case Naming::kTimm:
     case Naming::kDinov2:
     case Naming::kMcmae:
-      if (AnyStartsWith(key, {"head.", "fc_norm."})) return true;
-      return (family == "mae" || family == "mcmae") && (key == "mask_token" || absl::StartsWith(key, "decoder_"));
+      // A mask token stands for hidden patches (SimMIM's in `mask_token`), which an encoder of whole images has not.
+      if (AnyStartsWith(key, {"head.", "fc_norm."}) || key == "mask_token") return true;
+      return (family == "mae" || family == "mcmae") && absl::StartsWith(key, "decoder_");
     case Naming::kHfVit:
     case Naming::kHfDinov2:
       return AnyStartsWith(key, {"decoder.", "classifier."}) || absl::StartsWith(key, prefix + "pooler.");

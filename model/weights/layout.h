@@ -53,6 +53,10 @@ struct Layout {
   bool PassesOver(absl::string_view key) const;
 };
 
+// Each family as its files begin, before its other keys tell it from those that share its patch embedding's name
+// (DetectLayout). The same family comes once for each prefix of its own.
+const std::vector<Layout>& KnownLayouts();
+
 // Finds the family by its keys. InvalidArgument: no known family has such keys; the message names the families and the
 // first keys of the file.
 absl::StatusOr<Layout> DetectLayout(const std::vector<std::string>& keys);

@@ -10,7 +10,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/digest.h"
 #include "base/status_macros.h"
 #include "model/finite.h"
 #include "model/weights.h"
@@ -65,9 +64,16 @@ std::vector<KeyRule> RulesFor(const WeightsFile& weights, const EncoderSpec& spe
   return rules;
 }
 
+// Counters and indices, such as position_ids and num_batches_tracked, follow from the code of whoever wrote the file.
+// They are no weights.
+std::string IntegerNote(const std::vector<std::string>& integers) {
+  return absl::StrCat("passed over: ", integers.size(), " tensors of integers, such as ", integers.front());
+}
+
 // All but the positions. Fills `parameters`, or changes nothing.
-absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, const Parameters& parameters) {
-  std::vector<std::string> problems;
+absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, const Parameters& parameters,
+                         std::vector<std::string>* notes) {
+  std::vector<std::string> problems, integers;
   std::set<std::string> expected = {weights.layout.Positions(), weights.layout.Projection()};
   std::vector<std::pair<at::Tensor, at::Tensor>> copies;
   for (const KeyRule& rule : RulesFor(weights, spec, parameters)) {
@@ -79,6 +85,10 @@ absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, co
   }
   for (const auto& [key, tensor] : weights.tensors) {
     if (expected.count(key) > 0 || weights.layout.PassesOver(key)) continue;
+    if (!tensor.is_floating_point()) {
+      integers.push_back(key);
+      continue;
+    }
     problems.push_back(absl::StrCat("unknown key ", key, ", shape ", ShapeText(tensor.sizes())));
   }
   if (weights.Find("fc_norm.weight") != nullptr && weights.Find("norm.weight") == nullptr) {
@@ -86,6 +96,7 @@ absl::Status CopyWeights(const WeightsFile& weights, const EncoderSpec& spec, co
         "it has fc_norm in place of norm: it was fine-tuned with mean pooling, and its tokens have no last norm");
   }
   if (!problems.empty()) return RefuseWeights(weights, problems);
+  if (!integers.empty()) notes->push_back(IntegerNote(integers));
   for (const auto& [parameter, value] : copies) parameter.copy_(value);
   return absl::OkStatus();
 }
@@ -157,7 +168,7 @@ absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description
   loaded.notes = description.notes;
   loaded.parameters = std::make_shared<Parameters>(Parameters::Unset(options.products));
   loaded.encoder = MakeEncoder(loaded.spec, loaded.image, loaded.parameters.get());
-  RETURN_IF_ERROR(CopyWeights(weights, loaded.spec, *loaded.parameters));
+  RETURN_IF_ERROR(CopyWeights(weights, loaded.spec, *loaded.parameters, &loaded.notes));
   const PatchGrid own = GridOf(description.image, patch_px), wanted = loaded.encoder->grid();
   ASSIGN_OR_RETURN(const at::Tensor positions_LD, StoredPositions(weights, loaded.spec, own));
   if (positions_LD.defined()) {
@@ -168,7 +179,7 @@ absl::StatusOr<LoadedEncoder> Load(const WeightsFile& weights, const Description
                                         " x ", wanted.cols));
   }
   ASSIGN_OR_RETURN(loaded.projection_DE, ReadProjection(weights, loaded.encoder->width()));
-  loaded.digest = Sha256Hex(weights.bytes());
+  loaded.digest = weights.Digest();
   loaded.parameters->To(options.device, at::kFloat);
   if (loaded.projection_DE.defined()) loaded.projection_DE = loaded.projection_DE.to(options.device);
   return loaded;

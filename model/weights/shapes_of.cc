@@ -1,5 +1,6 @@
 #include "model/weights/shapes_of.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/match.h"
@@ -138,15 +139,29 @@ class ShapeReader {
       notes_->push_back(absl::StrCat("image size: ", stated_.image_px->where, " says ", height, " x ", width,
                                      ", which does not fit its positions; the square that they fit is taken"));
     }
+    // As many rows as a square has patches may also be those of another grid and of the class token: 25 are 5 x 5, or
+    // 4 x 6 and one. timm has a row for the class token alone only where there are no registers.
+    const bool ambiguous = class_token && (layout_.naming != Naming::kTimm || registers == 0);
     for (const int64_t candidate : counts) {
       const int side = Side(candidate);
-      if (side == 0) continue;
+      if (side == 0 || (ambiguous && candidate == rows)) continue;
       image_->height_px = image_->width_px = side * patch_px;
       return;
     }
-    Problem(absl::StrCat("key ", layout_.Positions(), " has ", rows, " rows; ", counts[0],
-                         " patches are no square: state the image's size in "
-                         "config.json or in metadata keys `image_height_px` and `image_width_px`"));
+    RefuseGrid(rows, counts[0], patch_px, ambiguous);
+  }
+
+  void RefuseGrid(int64_t rows, int64_t patches, int patch_px, bool ambiguous) {
+    int64_t height = std::max<int64_t>(1, static_cast<int64_t>(std::sqrt(static_cast<double>(patches))));
+    while (patches % height != 0) --height;
+    const int side = ambiguous ? Side(rows) : 0;
+    Problem(absl::StrCat(
+        "key ", layout_.Positions(), " has ", rows, " rows; ", patches, " patches",
+        patches < rows ? " beside the class token" : "", " are no square",
+        side > 0 ? absl::StrCat(", and ", rows, " without a row for it would be ", side, " x ", side) : "",
+        ": state the image's size, as \"image_size\": [height, width] in a config.json beside the file (such as [",
+        height * patch_px, ", ", patches / height * patch_px, "] for ", height, " x ", patches / height,
+        " patches), or in a safetensors file's metadata keys `image_height_px` and `image_width_px`"));
   }
 
   Positions KindOfPositions(const VitSpec& vit) const {
@@ -178,7 +193,7 @@ class ShapeReader {
       return;
     }
     conv->set_mlp_ratio(static_cast<double>(hidden) / conv->width());
-    ReadGrid(4 * conv->stem_px(), conv->width(), /*class_token=*/false, /*registers=*/0);
+    ReadGrid(4 * conv->stem_px(), conv->width(), conv->class_token(), /*registers=*/0);
   }
 
   const WeightsFile& weights_;

@@ -79,7 +79,26 @@ void StatePixels(const json& object, const char* key, const char* where,
   if (values.size() == object[key].size()) *said = {values, where};
 }
 
+// A number, or one for each side of a square, as some configs have for patches.
+void StateSize(const json& object, const char* key, EncoderSize size, Stated* stated) {
+  if (!object.contains(key) || object[key].is_null()) return;
+  const json& sides = object[key];
+  const bool square = sides.is_array() && sides.size() == 2 && sides[0] == sides[1];
+  const json& number = square ? sides[0] : sides;
+  if (number.is_number_integer() && number.get<int64_t>() >= 0 && number.get<int64_t>() < (1 << 20)) {
+    stated->sizes.push_back({size, {number.get<int>(), absl::StrCat(kConfig, ": ", key)}});
+  } else {
+    stated->problems.push_back(absl::StrCat(kConfig, ": ", key, " is ", sides.dump(), "; it should be a whole number"));
+  }
+}
+
 void ReadHuggingFace(const json& config, Stated* stated) {
+  StateSize(config, "num_hidden_layers", EncoderSize::kBlocks, stated);
+  StateSize(config, "hidden_size", EncoderSize::kWidth, stated);
+  StateSize(config, "patch_size", EncoderSize::kPatchPx, stated);
+  StateSize(config, "num_channels", EncoderSize::kChannels, stated);
+  StateSize(config, "intermediate_size", EncoderSize::kMlpWidth, stated);
+  StateSize(config, "num_register_tokens", EncoderSize::kRegisterTokens, stated);
   StateHeads(config, "num_attention_heads", stated);
   StateImage(config, "image_size", stated);
   if (config.contains("hidden_act") && config["hidden_act"].is_string()) {
@@ -102,6 +121,11 @@ void ReadHuggingFace(const json& config, Stated* stated) {
 void ReadTimm(const json& config, Stated* stated) {
   const json& arguments = Section(config, "model_args");
   const json& trained = Section(config, "pretrained_cfg");
+  StateSize(arguments, "depth", EncoderSize::kBlocks, stated);
+  StateSize(arguments, "embed_dim", EncoderSize::kWidth, stated);
+  StateSize(arguments, "patch_size", EncoderSize::kPatchPx, stated);
+  StateSize(arguments, "in_chans", EncoderSize::kChannels, stated);
+  StateSize(arguments, "reg_tokens", EncoderSize::kRegisterTokens, stated);
   StateHeads(arguments, "num_heads", stated);
   StateImage(arguments, "img_size", stated);
   StateImage(trained, "input_size", stated);
@@ -182,6 +206,25 @@ Stated ReadStated(const WeightsSurroundings& surroundings) {
   ReadMetadata(surroundings.metadata, &stated);
   ReadJob(surroundings.metadata, &stated);
   return stated;
+}
+
+std::vector<std::string> CompareSizes(const Stated& stated, const std::map<EncoderSize, int>& read) {
+  static const auto* const names =
+      new std::map<EncoderSize, const char*>{{EncoderSize::kBlocks, "transformer blocks"},
+                                             {EncoderSize::kWidth, "width"},
+                                             {EncoderSize::kPatchPx, "px of a patch's side"},
+                                             {EncoderSize::kChannels, "channels"},
+                                             {EncoderSize::kMlpWidth, "rows of an MLP's first layer"},
+                                             {EncoderSize::kRegisterTokens, "register tokens"}};
+  std::vector<std::string> problems;
+  for (const auto& [size, said] : stated.sizes) {
+    const auto found = read.find(size);
+    if (found == read.end() || found->second == said.value) continue;
+    problems.push_back(absl::StrCat(said.where, " is ", said.value, ", but the tensors have ", found->second, " (",
+                                    names->at(size),
+                                    "): the file and its config.json are of two models, or tensors are missing"));
+  }
+  return problems;
 }
 
 }  // namespace mimeo

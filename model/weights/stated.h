@@ -20,6 +20,14 @@ struct Said {
   std::string where;
 };
 
+// A size of the encoder that config.json states, although the tensors tell it: where the two differ, the one stands
+// beside the other by mistake.
+enum class EncoderSize { kBlocks, kWidth, kPatchPx, kChannels, kMlpWidth, kRegisterTokens };
+struct StatedSize {
+  EncoderSize size;
+  Said<int> said;
+};
+
 // Everything that was said. A value that nobody states is empty.
 struct Stated {
   std::optional<Said<int>> heads;
@@ -29,6 +37,7 @@ struct Stated {
   std::optional<Said<std::vector<double>>> mean;      // per channel
   std::optional<Said<std::vector<double>>> std;
   std::optional<Said<JobSpec>> job;
+  std::vector<StatedSize> sizes;
   std::vector<std::string> problems;  // values that make no sense, or ask for what VitEncoder lacks
 };
 
@@ -45,5 +54,9 @@ struct WeightsSurroundings {
 // `job`, the text of a JobSpec. A value that makes no sense becomes a problem in place of an error, so that all
 // problems of a file are named together.
 Stated ReadStated(const WeightsSurroundings& surroundings);
+
+// A problem for each size that is not what `read` has from the tensors; a size that `read` lacks is not compared. Each
+// message has both numbers.
+std::vector<std::string> CompareSizes(const Stated& stated, const std::map<EncoderSize, int>& read);
 
 }  // namespace mimeo

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "model/weights/pickle.h"
 #include "model/weights/zip_entries.h"
 
@@ -22,7 +25,8 @@ using Kind = PickleValue::Kind;
 constexpr std::pair<const char*, at::ScalarType> kStorages[] = {
     {"torch.FloatStorage", at::kFloat},       {"torch.DoubleStorage", at::kDouble}, {"torch.HalfStorage", at::kHalf},
     {"torch.BFloat16Storage", at::kBFloat16}, {"torch.LongStorage", at::kLong},     {"torch.IntStorage", at::kInt},
-    {"torch.ByteStorage", at::kByte},         {"torch.BoolStorage", at::kBool},
+    {"torch.ByteStorage", at::kByte},         {"torch.BoolStorage", at::kBool},     {"torch.ShortStorage", at::kShort},
+    {"torch.CharStorage", at::kChar},
 };
 
 absl::StatusOr<absl::string_view> Find(const ZipEntries& entries, const std::string& name) {
@@ -161,6 +165,61 @@ std::pair<const PickleValue*, std::string> FindStateDict(const PickleValue& root
   return {nullptr, ""};
 }
 
+// Where else dicts of tensors stand, as Python writes the place (['net']['weights']), at most three dicts deep. A
+// pickle may point at itself, so no dict is looked into twice.
+void FindPlaces(const PickleValue& dict, const std::string& place, int depth, std::set<const PickleValue*>* seen,
+                std::vector<std::string>* places) {
+  if (dict.kind != Kind::kDict || depth > 3 || !seen->insert(&dict).second) return;
+  if (HoldsTensors(dict)) return places->push_back(place);
+  for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+    if (dict.items[i]->kind != Kind::kText) continue;
+    FindPlaces(*dict.items[i + 1], absl::StrCat(place, "['", dict.items[i]->text, "']"), depth + 1, seen, places);
+  }
+}
+
+// "epoch" (a number), "net" (a dict), ...
+std::string KeysAndKinds(const PickleValue& dict) {
+  constexpr size_t kNamed = 16;
+  std::vector<std::string> named;
+  for (size_t i = 0; i + 1 < dict.items.size() && named.size() < kNamed; i += 2) {
+    const PickleValue& key = *dict.items[i];
+    named.push_back(
+        absl::StrCat(key.kind == Kind::kText ? absl::StrCat("\"", ToText(key.text, 100), "\"") : Describe(key), " (",
+                     Describe(*dict.items[i + 1]), ")"));
+  }
+  if (dict.items.size() / 2 > kNamed) named.push_back(absl::StrCat("and ", dict.items.size() / 2 - kNamed, " more"));
+  return named.empty() ? "a dict without keys" : absl::StrCat("a dict whose keys are ", absl::StrJoin(named, ", "));
+}
+
+// A place goes into a line that a person pastes into a shell. A file from anywhere names its keys as it likes.
+bool IsPlain(absl::string_view place) {
+  constexpr absl::string_view kMarks = "_.-[]'";
+  return place.size() < 200 && std::all_of(place.begin(), place.end(), [&](char c) {
+           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || kMarks.find(c) != absl::string_view::npos;
+         });
+}
+
+// There is no dict of tensors where one is looked for.
+absl::Status RefuseRoot(const std::string& path, const PickleValue& root) {
+  const std::string none = "no dict of tensors, nor one under \"model\", \"state_dict\" or \"teacher\": it is ";
+  std::set<const PickleValue*> seen;
+  std::vector<std::string> places;
+  FindPlaces(root, "", 0, &seen, &places);
+  if (!places.empty()) {
+    const auto plain = std::find_if(places.begin(), places.end(), IsPlain);
+    const bool several = places.size() > 1;
+    return absl::InvalidArgumentError(
+        absl::StrCat(none, KeysAndKinds(root), "; tensors stand at ", ToText(absl::StrJoin(places, " and "), 400),
+                     plain == places.end()
+                         ? ""
+                         : absl::StrCat("; ", several ? "choose, and " : "", Convert(path, LoadCall(path) + *plain))));
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      none, root.kind == Kind::kDict ? KeysAndKinds(root) : Describe(root),
+      "; if you trust it, since this runs its code, ",
+      Convert(path, absl::StrCat("torch.load('", path, "', map_location='cpu', weights_only=False).state_dict()"))));
+}
+
 // Where the pickle is, without "data.pkl"; refuses what is not torch.save's.
 absl::StatusOr<std::string> FindPrefix(const std::string& path, const ZipEntries& entries) {
   for (const auto& [name, bytes] : entries) {
@@ -190,12 +249,7 @@ absl::StatusOr<StateDict> ReadArchive(const std::string& path, absl::string_view
   ASSIGN_OR_RETURN(const absl::string_view program, Find(entries, prefix + "data.pkl"));
   ASSIGN_OR_RETURN(const Pickle pickle, ReadPickle(program));
   const auto [dict, entry] = FindStateDict(*pickle.root);
-  if (dict == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "no dict of tensors, nor one under \"model\", \"state_dict\" or \"teacher\": it is ", Describe(*pickle.root),
-        "; if you trust it, since this runs its code, ",
-        Convert(path, absl::StrCat("torch.load('", path, "', map_location='cpu', weights_only=False).state_dict()"))));
-  }
+  if (dict == nullptr) return RefuseRoot(path, *pickle.root);
   StateDict read = {{}, entry};
   std::vector<std::string> problems;
   for (size_t i = 0; i + 1 < dict->items.size(); i += 2) {

@@ -64,6 +64,28 @@ TEST_F(TorchArchiveTest, OtherFilesSayHowToConvertThem) {
   }
 }
 
+// The file of model_entry.pth with another key in place of "model".
+std::string WithEntry(const std::string& key) {
+  std::string bytes = ReadFile(Archive("model_entry.pth")).value();
+  const std::string text("X\x05\0\0\0model", 10);
+  const size_t at = bytes.find(text);
+  EXPECT_NE(at, std::string::npos);
+  return bytes.replace(at + 5, 5, key);
+}
+
+TEST_F(TorchArchiveTest, AnotherEntrysKeysAreNamed) {
+  const absl::Status refused = Load(WithEntry("vit_b")).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument) << refused;
+  for (const char* part : {"it is a dict whose keys are \"vit_b\" (a dict), \"epoch\" (a number)",
+                           "tensors stand at ['vit_b']; convert it first", "weights_only=True)['vit_b'], '"}) {
+    EXPECT_TRUE(absl::StrContains(refused.message(), part)) << part << "\nin\n" << refused;
+  }
+  // No key becomes a part of a line for the shell that it could end.
+  const absl::Status hostile = Load(WithEntry("`rm`\"")).status();
+  EXPECT_TRUE(absl::StrContains(hostile.message(), "tensors stand at")) << hostile;
+  EXPECT_FALSE(absl::StrContains(hostile.message(), "python3")) << hostile;
+}
+
 TEST_F(TorchArchiveTest, WhatAPickleWouldCallIsNamedAndNotRun) {
   const absl::Status refused = LoadEncoder(Archive("hostile.pth")).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);

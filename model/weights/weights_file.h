@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +17,10 @@ namespace mimeo {
 
 // The tensors look into the file, so they live no longer than this object.
 struct WeightsFile {
-  std::string path;
-  // One of the two is set: a safetensors file, or a zip archive of torch.save.
-  std::unique_ptr<SafetensorsFile> safetensors;
-  std::optional<MappedFile> archive;
+  std::string path;  // of the file, or of the index of its shards
+  // One of the two has one file, or every shard in the order of names: safetensors, or zip archives of torch.save.
+  std::vector<std::unique_ptr<SafetensorsFile>> safetensors;
+  std::vector<MappedFile> archives;
   NamedTensors tensors;
   Layout layout;
   WeightsSurroundings surroundings;
@@ -30,12 +29,13 @@ struct WeightsFile {
   // All keys, in the order of the alphabet.
   std::vector<std::string> Keys() const;
   const at::Tensor* Find(const std::string& key) const;  // nullptr: no such key
-  absl::string_view bytes() const { return safetensors != nullptr ? safetensors->bytes() : archive->bytes(); }
+  std::string Digest() const;                            // as LoadedEncoder::digest; reads every byte
 };
 
-// `path` is a safetensors file, a zip archive of torch.save that holds a state dict, or a folder that has
-// model.safetensors or else pytorch_model.bin. Prefixes of wrappers ("module.", "backbone.") are stripped from the
-// keys. The errors are those of LoadEncoder.
+// `path` is a safetensors file, a zip archive of torch.save that holds a state dict, an index of such files
+// (model/weights/shard_index.h), or a folder that has one of them: model.safetensors, its index, pytorch_model.bin or
+// its index, the first of these that there is. What wrappers put before and into the keys is taken off
+// (model/weights/key_names.h). The errors are those of LoadEncoder.
 absl::StatusOr<WeightsFile> OpenWeights(const std::string& path);
 
 // InvalidArgument with a line for each problem: the path, the family that the file was read as, and the problem.

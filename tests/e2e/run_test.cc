@@ -1,7 +1,10 @@
 // `mimeo run`, as the quick start uses it, at a tiny size: a teacher is trained, then a job that mimics it, on two
 // workers.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
@@ -83,6 +86,29 @@ TEST(RunTest, TrainsATeacherThenAJobThatMimicsItAndWritesTheWholeOutDirectory) {
   const auto embedded = SafetensorsFile::Open(features);
   ASSERT_TRUE(embedded.ok()) << embedded.status();
   EXPECT_EQ((*embedded)->view().tensors().at("class_token").shape[1], 64);
+}
+
+TEST(RunTest, WhatTheDataLeaveOutIsInTheJsonAndInTheReport) {
+  TempDir dir;
+  LocalCluster no_cluster;
+  const std::string photos = dir.path() + "/photos", out = dir.path() + "/out";
+  ASSERT_TRUE(MakeDirs(photos + "/.ipynb_checkpoints").ok());
+  ASSERT_EQ(symlink(ExamplePhotos("train").c_str(), (photos + "/linked").c_str()), 0);
+  for (const char* name : {"broken.jpg", "scan.tif", ".ipynb_checkpoints/a.jpg"}) {
+    ASSERT_TRUE(WriteFileAtomic(JoinPath(photos, name), "no image").ok());
+  }
+  std::vector<std::string> args = Tiny("quickstart_mae.textproto", out);
+  args.insert(args.end(), {"--data", photos, "-o", "json"});
+  args.erase(std::find(args.begin(), args.end(), "--data"), std::find(args.begin(), args.end(), "--data") + 2);
+  const auto summary = nlohmann::json::parse(no_cluster.Mimeo(args));
+  const auto report = ReadFile(out + "/report.html");
+  ASSERT_TRUE(report.ok());
+  std::map<std::string, int> counts;
+  for (const auto& row : summary["data"][0]["passed_over"]) counts[row["reason"]] = row["count"];
+  EXPECT_EQ(counts, (std::map<std::string, int>{
+                        {"files of other kinds", 1}, {"hidden folders", 1}, {"images that cannot be decoded", 1}}));
+  EXPECT_TRUE(absl::StrContains(*report, "data.path leaves out hidden folders: 1 (.ipynb_checkpoints)"));
+  EXPECT_TRUE(absl::StrContains(*report, "images that cannot be decoded: 1 (broken.jpg: not a JPEG, PNG or WebP"));
 }
 
 TEST(RunTest, ARecipeWithSeveralMistakesIsRefusedWithAllOfThem) {

@@ -247,10 +247,19 @@ def stale_paths():
                 yield f"docs/{page}: there is no {path}"
 
 
+# README: where a baseline differs from its authors' code, its recipe says so. A small recipe names the one it is like.
+def silent_recipes():
+    texts = {path: pathlib.Path(path).read_text() for path in tracked(".textproto") if path.startswith("recipes/")}
+    for path, text in texts.items():
+        likes = re.findall(r"recipes/\w+\.textproto", text)
+        if not any("# Differs from the authors' code: " in texts.get(like, "") for like in [path, *likes]):
+            yield f"{path}: no line says how it differs from the authors' code, and no recipe is named that says so"
+
+
 RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, foreign_internals,
          foreign_channels, banned_names,
          crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test,
-         stale_paths]
+         stale_paths, silent_recipes]
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 #include "worker/rank/agent_ports.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/process.h"
+#include "job/data_text.h"
 
 namespace mimeo {
 namespace {
@@ -17,6 +21,33 @@ void AgentStatus::ReportRankStep(const RankStep& step) {
     status->set_bad_samples(step.bad_samples);
     status->set_images_per_second(step.images_per_second);
     *status->mutable_utilization() = step.utilization;
+  });
+}
+
+void AgentStatus::SetData(std::vector<DataContents> data) {
+  absl::MutexLock lock(&mu_);
+  data_ = std::move(data);
+  TellData();
+}
+
+void AgentStatus::ReportUndecodable(const std::string& field, const PassedOver& row) {
+  absl::MutexLock lock(&mu_);
+  for (DataContents& data : data_) {
+    if (data.field() != field) continue;
+    auto* const rows = data.mutable_passed_over();
+    const auto known =
+        std::find_if(rows->begin(), rows->end(), [&](const PassedOver& one) { return one.reason() == row.reason(); });
+    *(known == rows->end() ? rows->Add() : &*known) = row;
+  }
+  TellData();
+}
+
+void AgentStatus::TellData() {
+  std::vector<DataContents> told = data_;
+  CutJobData(&told);
+  agent_->Update([&](RankStatus* status) {
+    status->clear_data();
+    for (const DataContents& data : told) *status->add_data() = data;
   });
 }
 

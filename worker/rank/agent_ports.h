@@ -6,9 +6,11 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "proto/data.pb.h"
 #include "worker/rank/rank_link.h"
 #include "worker/training/ports.h"
 
@@ -22,6 +24,10 @@ class AgentStatus final : public StatusSink {
   explicit AgentStatus(RankLink* agent) : agent_(agent) {}  // outlives it
 
   void ReportRankStep(const RankStep& step) override;
+  void ReportUndecodable(const std::string& field, const PassedOver& row) override ABSL_LOCKS_EXCLUDED(mu_);
+  // What the job's data sets leave out, by field, as they were opened. Rank 0 calls it, once; what cannot be decoded is
+  // added to it.
+  void SetData(std::vector<DataContents> data) ABSL_LOCKS_EXCLUDED(mu_);
   void SetMetric(const std::string& name, double value) override { agent_->SetMetric(name, value); }
   void SetWaiting(const std::string& reason, bool waiting) override { Change(reason, waiting, &reasons_); }
   // Does the same for data that are away. They are told apart because another host may have them, whereas teachers and
@@ -34,8 +40,11 @@ class AgentStatus final : public StatusSink {
   // `reasons` is one of the two sets below.
   void Change(const std::string& reason, bool waiting, Reasons* reasons) ABSL_LOCKS_EXCLUDED(mu_);
 
+  void TellData() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
   RankLink* const agent_;
   absl::Mutex mu_;
+  std::vector<DataContents> data_ ABSL_GUARDED_BY(mu_);
   Reasons reasons_ ABSL_GUARDED_BY(mu_);
   Reasons data_reasons_ ABSL_GUARDED_BY(mu_);
 };

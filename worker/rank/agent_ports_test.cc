@@ -87,6 +87,27 @@ TEST_F(AgentPortsTest, DataThatAreAwayAreToldFromTheRest) {
   EXPECT_TRUE(Shows("teacher clip"));
 }
 
+TEST_F(AgentPortsTest, WhatCannotBeDecodedJoinsWhatTheDataLeaveOut) {
+  AgentStatus status(link_.get());
+  DataContents data;
+  data.set_field("data.path");
+  data.add_passed_over()->set_reason("hidden files");
+  data.mutable_passed_over(0)->set_count(1);
+  status.SetData({data});
+  PassedOver row;
+  row.set_reason("images that cannot be decoded");
+  for (const int64_t count : {1, 4}) {
+    row.set_count(count);
+    status.ReportUndecodable("data.path", row);
+  }
+  status.ReportUndecodable("evaluation.path", row);  // which this job does not have
+  const auto shown = [](const ReportRankRequest& report) {
+    const auto& all = report.status().data();
+    return all.size() == 1 && all[0].passed_over_size() == 2 && all[0].passed_over(1).count() == 4;
+  };
+  EXPECT_EQ(agent_.AwaitReport(shown).status().data(0).passed_over(0).reason(), "hidden files");
+}
+
 TEST_F(AgentPortsTest, TheAgentsWordIsAStop) {
   const StopListener stop(link_.get());
   EXPECT_FALSE(stop.wanted());

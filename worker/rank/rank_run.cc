@@ -109,6 +109,7 @@ class RankRun {
       const EvaluationWatch watch = {[this] { return stop_.wanted(); }, progress_};
       ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch, open));
     }
+    if (assignment_.rank() == 0) TellData();
     // The digest says that all of the job's data was there once, so it comes last.
     agent_->Update([&](RankStatus* status) {
       status->set_dataset_digest(dataset_->digest());
@@ -116,6 +117,15 @@ class RankRun {
       status->set_total_steps(TotalSteps(spec_, dataset_->size()));
     });
     return absl::OkStatus();
+  }
+
+  void TellData() {
+    std::vector<DataContents> all = {dataset_->contents()};
+    all.front().set_field("data.path");
+    if (evaluation_ != nullptr) {
+      for (DataContents& one : evaluation_->Contents()) all.push_back(std::move(one));
+    }
+    status_.SetData(std::move(all));
   }
 
   Patience DataPatience() {

@@ -1,10 +1,13 @@
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/json_text.h"
+#include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "data/dataset.h"
@@ -40,6 +43,33 @@ std::string NamesJson(const Dataset& dataset, const std::vector<int64_t>& sample
   return JsonText(names);
 }
 
+std::map<std::string, std::string> Metadata(const LoadedEncoder& loaded, const Dataset& dataset,
+                                            const std::vector<int64_t>& embedded,
+                                            const std::vector<int64_t>& left_out) {
+  return {{"files", NamesJson(dataset, embedded)},
+          {"left_out", NamesJson(dataset, left_out)},
+          {"weights_sha256", loaded.digest},
+          {"dataset_sha256", dataset.digest()},
+          {"image_px", absl::StrCat(loaded.image.height_px)},
+          {"image_width_px", absl::StrCat(loaded.image.width_px)}};
+}
+
+// Before the work. The names of all images go into the header of --out, so a large set with long names may have too
+// many. An image that is left out makes the header no longer: its name only moves to another list.
+absl::Status CheckHeader(const Flags& flags, const LoadedEncoder& loaded, const Dataset& dataset) {
+  std::vector<int64_t> all(dataset.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  const int64_t width = loaded.encoder->width(), patches = loaded.encoder->grid().num_patches();
+  const std::map<std::string, TensorBytes> tensors = {{"class_token", {"F32", {dataset.size(), width}, ""}},
+                                                      {"patch_mean", {"F32", {dataset.size(), width}, ""}},
+                                                      {"patch_tokens", {"F32", {dataset.size(), patches, width}, ""}}};
+  const absl::Status header = CheckSafetensorsHeader(tensors, Metadata(loaded, dataset, all, {}));
+  if (header.ok()) return header;
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--out=", flags.out, ": ", header.message(), "; it lists the names of the ", dataset.size(),
+      " images of --images=", flags.images, ": embed them in parts, such as one class folder or tar at a time"));
+}
+
 absl::Status CheckFinite(const Embeddings& embeddings) {
   for (const at::Tensor& features : {embeddings.class_token_ND, embeddings.patch_mean_ND}) {
     const std::string not_finite = features.defined() ? NotFinite(features) : "";
@@ -54,6 +84,7 @@ absl::Status CheckFinite(const Embeddings& embeddings) {
 absl::Status Embed(const Flags& flags) {
   ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, flags.image_px));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
+  RETURN_IF_ERROR(CheckHeader(flags, loaded, *dataset));
   ImageEmbedder::Options options;
   options.tokens = flags.tokens;
   ImageEmbedder embedder(loaded.encoder.get(), loaded.statistics, options);
@@ -77,13 +108,7 @@ absl::Status Embed(const Flags& flags) {
     spdlog::warn("{} of {} images are left out; the metadata key left_out names them", left_out.size(),
                  dataset->size());
   }
-  return WriteSafetensors(flags.out, tensors,
-                          {{"files", NamesJson(*dataset, embeddings.samples)},
-                           {"left_out", NamesJson(*dataset, bad_samples)},
-                           {"weights_sha256", loaded.digest},
-                           {"dataset_sha256", dataset->digest()},
-                           {"image_px", absl::StrCat(loaded.image.height_px)},
-                           {"image_width_px", absl::StrCat(loaded.image.width_px)}});
+  return WriteSafetensors(flags.out, tensors, Metadata(loaded, *dataset, embeddings.samples, bad_samples));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <ATen/ops/equal.h>
 
 #include <cmath>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -121,6 +122,28 @@ TEST_F(ToolsTest, EmbedMakesTextOfNames) {
   EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("files")),
             (nlohmann::json{"caf\\xe9.jpg", "\xe6\x9c\xac.jpg"}));
   EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("left_out")), (nlohmann::json{"\\x1b[2J\\x0ax.jpg"}));
+}
+
+// 4,500 names of which each takes 23 KB where it is written out: more than a header of safetensors holds. No image of
+// them can be decoded, so a run that begins the work says so.
+TEST_F(ToolsTest, EmbedRefusesTooManyNamesBeforeItBegins) {
+  std::string deep = Path("many");
+  while (deep.size() < 3500) deep += "/" + std::string(250, '\xe9');
+  ASSERT_OK(MakeDirs(deep));
+  for (int i = 0; i < 4500; ++i) {
+    const std::string name = absl::StrCat(deep, "/", std::string(240, '\xe9'), 1000 + i, ".jpg");
+    FILE* const file = std::fopen(name.c_str(), "w");
+    ASSERT_NE(file, nullptr) << name.size();
+    std::fclose(file);
+  }
+  ::testing::internal::CaptureStderr();
+  const int code = Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("many"),
+                                   "--out", Path("f.safetensors")});
+  const std::string said = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(code, 2) << said;
+  EXPECT_THAT(said,
+              HasSubstr("and readers of safetensors take 100000000 at most; it lists the names of the 4500 images"));
+  EXPECT_THAT(said, ::testing::Not(HasSubstr("left out")));
 }
 
 TEST_F(ToolsTest, WeightsThatAreNotFiniteAreRefusedByName) {

@@ -14,6 +14,7 @@ namespace mimeo {
 namespace {
 
 constexpr int kNamed = 10;
+constexpr int kNamedInRow = 3;
 constexpr size_t kReasonBytes = 160;  // of one sample: ten, with their names, fit into a reason
 
 std::string WhyBad(const Dataset& dataset, int64_t sample, int64_t max_pixels) {
@@ -51,6 +52,20 @@ absl::Status BadSamples::Share(const std::vector<int64_t>& own, Gang* gang) {
   RETURN_IF_ERROR(gang->Sum(samples));
   for (int64_t i = 0; i < total; ++i) all_.insert(static_cast<int64_t>(samples.const_data_ptr<double>()[i]));
   return absl::OkStatus();
+}
+
+PassedOver BadSamples::Row() {
+  PassedOver row;
+  row.set_reason("images that cannot be decoded");
+  row.set_count(static_cast<int64_t>(all_.size()));
+  for (auto sample = all_.begin(); sample != all_.end() && row.names_size() < kNamedInRow; ++sample) {
+    std::string& text = named_[*sample];
+    if (text.empty()) {
+      text = absl::StrCat(ShortName(dataset_->name(*sample)), ": ", WhyBad(*dataset_, *sample, data_.max_pixels()));
+    }
+    row.add_names(text);
+  }
+  return row;
 }
 
 absl::Status BadSamples::Check(bool enough_good) const {

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "data/dataset.h"
+#include "proto/data.pb.h"
 #include "proto/job.pb.h"
 #include "worker/training/gang.h"
 
@@ -26,6 +29,10 @@ class BadSamples {
   absl::Status Share(const std::vector<int64_t>& own, Gang* gang);
   const std::set<int64_t>& all() const { return all_; }
 
+  // How many there are, with the names and reasons of the first three by number, which are read again once for that.
+  // Not to be called while there are none.
+  PassedOver Row();
+
   // InvalidArgument, because no other host would read them better: there are more than data.max_bad_samples, or not
   // `enough_good`, which means that some row of the batch has no sample. The message names the first ten by number,
   // with the reasons. It is the same on every rank, because each rank reads them again; so this may take a while.
@@ -35,6 +42,7 @@ class BadSamples {
   const Dataset* const dataset_;
   const DataSpec data_;
   std::set<int64_t> all_;
+  std::map<int64_t, std::string> named_;  // by sample: its name and why it is bad
 };
 
 }  // namespace mimeo

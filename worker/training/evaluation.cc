@@ -8,11 +8,14 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/text.h"
 #include "data/spread_sample.h"
 #include "evaluation/embedding.h"
 #include "evaluation/label_census.h"
@@ -99,9 +102,11 @@ absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec
   held_out.samples = SpreadSample(*held_out.dataset, AllSamples(*held_out.dataset), most);
   bank.samples = SpreadSample(*bank.dataset, LabelledAmong(*bank.dataset, AllSamples(*bank.dataset)), most);
   evaluation->labelled_ = !bank.samples.empty() && !LabelledAmong(*held_out.dataset, held_out.samples).empty();
-  for (const std::string& line : DescribeLabels({bank.field, bank.dataset.get(), bank.samples},
-                                                {held_out.field, held_out.dataset.get(), held_out.samples})) {
-    spdlog::info("evaluation {}", line);
+  const MeasuredSet voting = {bank.field, bank.dataset.get(), bank.samples};
+  const MeasuredSet asked = {held_out.field, held_out.dataset.get(), held_out.samples};
+  for (const std::string& line : DescribeLabels(voting, asked)) spdlog::info("evaluation {}", line);
+  for (const std::string& note : LabelNotes(voting, asked)) {
+    evaluation->notes_.push_back(ToText(note, limits::kShortReasonBytes));
   }
   RETURN_IF_ERROR(evaluation->CheckDecodes(held_out));
   if (evaluation->labelled_) RETURN_IF_ERROR(evaluation->CheckDecodes(bank));
@@ -113,12 +118,34 @@ absl::Status Evaluation::OpenSet(const std::string& field, const std::string& pa
   set->field = field;
   if (open != nullptr) {
     ASSIGN_OR_RETURN(set->dataset, open(field, path));
-    return absl::OkStatus();
+  } else {
+    auto dataset = Dataset::Open(path, watch_.progress);
+    RETURN_IF_ERROR(InField(field, dataset.status()));
+    set->dataset = *std::move(dataset);
   }
-  auto dataset = Dataset::Open(path, watch_.progress);
-  RETURN_IF_ERROR(InField(field, dataset.status()));
-  set->dataset = *std::move(dataset);
+  set->bad = std::make_unique<BadSamples>(set->dataset.get(), spec_.data(), std::set<int64_t>());
   return absl::OkStatus();
+}
+
+std::vector<DataContents> Evaluation::Contents() const {
+  std::vector<DataContents> all;
+  for (const Set* set : {&held_out_, &bank_}) {
+    DataContents& contents = all.emplace_back(set->dataset->contents());
+    contents.set_field(set->field);
+    const bool trained_on = set == &bank_ && spec_.evaluation().bank_path() == spec_.data().path();
+    if (trained_on) contents.clear_passed_over();
+    if (set != &held_out_) continue;
+    for (const std::string& note : notes_) contents.add_notes(note);
+  }
+  return all;
+}
+
+std::map<std::string, PassedOver> Evaluation::Undecodable() {
+  std::map<std::string, PassedOver> found;
+  for (const Set* set : {&held_out_, &bank_}) {
+    if (!set->bad->all().empty()) found[set->field] = set->bad->Row();
+  }
+  return found;
 }
 
 // Found before the training, and not by the evaluation after it.
@@ -141,34 +168,41 @@ std::vector<int64_t> Evaluation::Share(const Set& set, const Gang& gang) const {
 
 // Asked after a pass and before its collectives, by the ranks that were told to stop inside it too: so no rank stands
 // in a collective that another one left out. An error of one rank's own ends its process, and with it the gang.
-absl::Status Evaluation::GoOnTogether(const absl::Status& mine, Gang* gang) const {
+// `bad` are the images that this rank could not decode; afterwards every rank knows those of all.
+absl::Status Evaluation::GoOnTogether(const absl::Status& mine, const std::vector<int64_t>& bad, Set* set,
+                                      Gang* gang) const {
   if (!mine.ok() && !absl::IsCancelled(mine)) return mine;
-  at::Tensor stops = at::zeros({1}, at::kDouble);
-  *stops.mutable_data_ptr<double>() = absl::IsCancelled(mine) || watch_.stop_wanted() ? 1 : 0;
-  RETURN_IF_ERROR(gang->Sum(stops));
-  return *stops.const_data_ptr<double>() > 0 ? absl::CancelledError("told to stop during an evaluation")
-                                             : absl::OkStatus();
+  at::Tensor said = at::zeros({2}, at::kDouble);
+  double* const own = said.mutable_data_ptr<double>();
+  own[0] = absl::IsCancelled(mine) || watch_.stop_wanted() ? 1 : 0, own[1] = static_cast<double>(bad.size());
+  RETURN_IF_ERROR(gang->Sum(said));
+  const double* const all = said.const_data_ptr<double>();
+  if (all[0] > 0) return absl::CancelledError("told to stop during an evaluation");
+  return all[1] > 0 ? set->bad->Share(bad, gang) : absl::OkStatus();
 }
 
-absl::Status Evaluation::PassOverShare(const Set& set, const std::vector<CropUse*>& uses, Gang* gang) {
+absl::Status Evaluation::PassOverShare(Set* set, const std::vector<CropUse*>& uses, Gang* gang) {
   PassOptions options;
-  options.samples = Share(set, *gang);
+  options.samples = Share(*set, *gang);
   options.batch = kBatch;
   options.max_pixels = spec_.data().max_pixels();
   // Those of the loader rest meanwhile.
   options.threads = std::max(spec_.data().loader_threads(), at::get_num_threads());
   options.stop_wanted = watch_.stop_wanted;
-  options.progress = [this, &set](int64_t done, int64_t of) {
+  options.progress = [this, set](int64_t done, int64_t of) {
     if (watch_.progress == nullptr) return;
-    watch_.progress->Do(absl::StrCat("evaluation: ", set.field, ", ", done, " of this rank's ", of, " images"));
+    watch_.progress->Do(absl::StrCat("evaluation: ", set->field, ", ", done, " of this rank's ", of, " images"));
   };
-  const absl::StatusOr<std::vector<LeftOut>> left_out = RunPass(*set.dataset, options, uses);
-  RETURN_IF_ERROR(InField(set.field, GoOnTogether(left_out.status(), gang)));
-  std::vector<LeftOut> news;
-  for (const LeftOut& bad : *left_out) {
-    if (named_.insert(absl::StrCat(set.field, " ", bad.sample)).second) news.push_back(bad);
+  const absl::StatusOr<std::vector<LeftOut>> left_out = RunPass(*set->dataset, options, uses);
+  std::vector<int64_t> bad;
+  std::vector<LeftOut> news;  // for the log, which names each one once
+  if (left_out.ok()) {
+    for (const LeftOut& one : *left_out) {
+      if (set->bad->all().count(one.sample) == 0) bad.push_back(one.sample), news.push_back(one);
+    }
   }
-  LogLeftOut(*set.dataset, news);
+  RETURN_IF_ERROR(InField(set->field, GoOnTogether(left_out.status(), bad, set, gang)));
+  LogLeftOut(*set->dataset, news);
   return absl::OkStatus();
 }
 
@@ -290,7 +324,7 @@ absl::StatusOr<EvaluationResult> Evaluation::Measure(int64_t step, const Evaluat
   SetFeatures bank;
   if (labelled_) {
     Uses of_bank = FeatureUses(model, teachers);
-    RETURN_IF_ERROR(PassOverShare(bank_, of_bank.all(), gang));
+    RETURN_IF_ERROR(PassOverShare(&bank_, of_bank.all(), gang));
     ASSIGN_OR_RETURN(bank, Gather(bank_, &of_bank, gang));
   }
   const ViewMaker views(spec_, device_);
@@ -299,7 +333,7 @@ absl::StatusOr<EvaluationResult> Evaluation::Measure(int64_t step, const Evaluat
   Uses of_held_out = FeatureUses(model, teachers);
   std::vector<CropUse*> uses = of_held_out.all();
   uses.push_back(&losses);
-  RETURN_IF_ERROR(PassOverShare(held_out_, uses, gang));
+  RETURN_IF_ERROR(PassOverShare(&held_out_, uses, gang));
   ASSIGN_OR_RETURN(const SetFeatures held_out, Gather(held_out_, &of_held_out, gang));
   ASSIGN_OR_RETURN(const auto loss_values, GatherLosses(losses, gang));
   result.mutable_values()->insert(loss_values.begin(), loss_values.end());

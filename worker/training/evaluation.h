@@ -14,7 +14,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -24,9 +23,11 @@
 #include "evaluation/crop_pass.h"
 #include "evaluation/held_out_losses.h"
 #include "evaluation/knn.h"
+#include "proto/data.pb.h"
 #include "proto/job.pb.h"
 #include "proto/metrics.pb.h"
 #include "teacher/feature_source.h"
+#include "worker/training/bad_samples.h"
 #include "worker/training/gang.h"
 
 namespace mimeo {
@@ -50,6 +51,13 @@ class Evaluation {
   static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device,
                                                           const EvaluationWatch& watch, const Opener& open = nullptr);
 
+  // What the sets leave out and what is to be known before their numbers are believed, one for each field. Of a bank
+  // that is the job's training data only the latter.
+  std::vector<DataContents> Contents() const;
+  // How many images of each set cannot be decoded, of those that the evaluations so far have met on any rank. By field;
+  // a set without any is not in it.
+  std::map<std::string, PassedOver> Undecodable();
+
   // A collective: every rank calls it, and every rank gets the same values. `teachers` serve the held-out mimic loss
   // and are measured themselves. These are the keys of the values:
   //
@@ -71,7 +79,8 @@ class Evaluation {
   struct Set {
     std::string field;
     std::unique_ptr<Dataset> dataset;
-    std::vector<int64_t> samples;  // ascending, the same on every rank
+    std::vector<int64_t> samples;     // ascending, the same on every rank
+    std::unique_ptr<BadSamples> bad;  // that the evaluations have met
   };
   struct Uses;
   struct Features;
@@ -84,9 +93,9 @@ class Evaluation {
   absl::StatusOr<EvaluationResult> Measure(int64_t step, const EvaluatedModel& model,
                                            const std::vector<FeatureSource*>& teachers, Gang* gang);
   Uses FeatureUses(const EvaluatedModel& model, const std::vector<FeatureSource*>& teachers) const;
-  absl::Status PassOverShare(const Set& set, const std::vector<CropUse*>& uses, Gang* gang);
+  absl::Status PassOverShare(Set* set, const std::vector<CropUse*>& uses, Gang* gang);
   std::vector<int64_t> Share(const Set& set, const Gang& gang) const;
-  absl::Status GoOnTogether(const absl::Status& mine, Gang* gang) const;
+  absl::Status GoOnTogether(const absl::Status& mine, const std::vector<int64_t>& bad, Set* set, Gang* gang) const;
   absl::StatusOr<SetFeatures> Gather(const Set& set, Uses* uses, Gang* gang) const;
   absl::StatusOr<std::map<std::string, double>> GatherLosses(const HeldOutLosses& losses, Gang* gang) const;
 
@@ -101,8 +110,8 @@ class Evaluation {
   Set held_out_;
   Set bank_;  // of those images that have a label
   bool labelled_ = false;
+  std::vector<std::string> notes_;
   std::map<std::string, double> baselines_;  // they do not depend on the encoder, so they are measured once
-  std::set<std::string> named_;              // images that the log has named as left out
 };
 
 }  // namespace mimeo

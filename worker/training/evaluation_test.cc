@@ -140,6 +140,33 @@ TEST_F(EvaluationTest, AShareWithoutAnyGoodImageIsEmpty) {
   EXPECT_EQ(Measure(2).at("images"), 1);
 }
 
+// What any rank met, every rank knows; and what is left out before anything is decoded is said by field.
+TEST_F(EvaluationTest, SaysWhatItsSetsLeaveOut) {
+  WriteBytes("held_out/up/5_bad.png", "text");
+  WriteBytes("held_out/down/0_bad.png", "text");
+  WriteBytes("held_out/.hidden.png", "text");
+  WriteBytes("held_out/none.png", "text");
+  Write("held_out/fox/1.png", 1);
+  RunAsGang(3, [&](Gang* gang) {
+    const TinyModel model(spec_);
+    ASSERT_OK_AND_ASSIGN(const auto evaluation, Evaluation::Open(spec_, at::kCPU, {}));
+    const std::vector<DataContents> contents = evaluation->Contents();
+    ASSERT_EQ(contents.size(), 2u);
+    EXPECT_EQ(contents[0].field(), "evaluation.path");
+    ASSERT_EQ(contents[0].passed_over_size(), 1);
+    EXPECT_EQ(contents[0].passed_over(0).reason(), "hidden files");
+    ASSERT_EQ(contents[0].notes_size(), 2);
+    EXPECT_THAT(contents[0].notes(0), HasSubstr("left out for want of a label: none.png"));
+    EXPECT_THAT(contents[0].notes(1), HasSubstr("classes that evaluation.bank_path lacks"));
+    EXPECT_TRUE(evaluation->Undecodable().empty());
+    ASSERT_OK(evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang).status());
+    const std::map<std::string, PassedOver> bad = evaluation->Undecodable();
+    ASSERT_EQ(bad.size(), 1u);
+    EXPECT_EQ(bad.at("evaluation.path").count(), 3);
+    EXPECT_THAT(bad.at("evaluation.path").names(0), HasSubstr("down/0_bad.png: not a JPEG, PNG or WebP"));
+  });
+}
+
 TEST_F(EvaluationTest, ImagesWithoutLabelAreInTheLossesOnly) {
   Write("held_out/none.png", 0);
   Write("bank/none.png", 0);

@@ -15,6 +15,7 @@ absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Con
   RETURN_IF_ERROR(CatchTorch([&] {
     parts.parameters = std::make_unique<Parameters>(spec.seed(), products);
     parts.parameters->set_recompute_blocks(spec.resources().activation_checkpointing());
+    parts.parameters->set_initial_weights(spec.init());
     if (spec.has_ema()) {
       parts.average = std::make_unique<ModelAverage>(spec, products);
       context.averaged = parts.average->parameters();

@@ -25,7 +25,7 @@ AdamW::AdamW(const Parameters* parameters, const JobSpec& spec) : spec_(spec) {
   std::map<std::tuple<bool, double, std::string>, Group> groups;
   for (const auto& [name, tensor] : parameters->trained()) {
     const auto scalar = tensor.options().dtype(at::kFloat).requires_grad(false);
-    const bool decayed = IsDecayed(name, tensor);
+    const bool decayed = IsDecayed(spec.optimizer().adamw().decayed(), name, tensor);
     const double rate_scale = RateScale(name, num_blocks, spec.optimizer().adamw().layer_decay());
     const std::string cohort = CohortOf(spec, name);
     for (const std::string& counted : {std::string(), cohort}) {
@@ -101,12 +101,19 @@ void ClearGradients(const Parameters& parameters) {
   for (const auto& [name, tensor] : parameters.all()) tensor.mutable_grad() = at::Tensor();
 }
 
-at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm) {
+at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm, Clipping clipping) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> gradients;
   for (const auto& [name, tensor] : parameters.trained()) gradients.push_back(tensor.grad());
-  const at::Tensor norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)));
-  if (max_norm > 0) at::_foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp_max(1.0));
+  const std::vector<at::Tensor> norms = at::_foreach_norm(gradients);
+  const at::Tensor norm = at::linalg_vector_norm(at::stack(norms));
+  if (max_norm <= 0) return norm;
+  const auto factor_of = [&](const at::Tensor& some_norm) { return (max_norm / (some_norm + 1e-6)).clamp_max(1.0); };
+  if (clipping == CLIPPING_PER_TENSOR) {
+    for (size_t i = 0; i < gradients.size(); ++i) gradients[i].mul_(factor_of(norms[i]));
+  } else {
+    at::_foreach_mul_(gradients, factor_of(norm));
+  }
   return norm;
 }
 

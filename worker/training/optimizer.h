@@ -1,6 +1,5 @@
-// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a model's parameters, by libtorch's fused kernel. Matrices
-// decay, and vectors and positions do not. The rate may fall with the depth of a layer
-// (worker/training/parameter_groups.h). One thread.
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over a model's parameters, by libtorch's fused kernel. Which of them
+// decay, and how the rate falls with the depth of a layer, is in worker/training/parameter_groups.h. One thread.
 //
 // A parameter that the loss does not depend on in a step (IsLive) is left alone in that step: it does not decay, its
 // moments do not change, and the step does not count for it. So its bias correction begins with its first live step.
@@ -69,7 +68,8 @@ double WeightDecayAt(const AdamWSpec& spec, double progress);
 void ClearGradients(const Parameters& parameters);
 
 // Returns the 2-norm of all gradients together, a float scalar on the device. Where `max_norm` is above 0, larger
-// gradients are scaled down to it; 0 leaves them as they are.
-at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm);
+// gradients are scaled down to it: all of them by one factor, or each parameter's by its own (Clipping). 0 leaves them
+// as they are.
+at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm, Clipping clipping);
 
 }  // namespace mimeo

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/sin.h>
@@ -276,18 +277,36 @@ TEST_F(AdamWTest, TheNormIsOfAllGradientsTogether) {
   double squares = 0;
   for (const auto& [name, tensor] : parameters_.all()) squares += tensor.grad().square().sum().item<double>();
   const at::Tensor before = parameters_.Find("matrix").grad().clone();
-  EXPECT_NEAR(ClipGradNorm(parameters_, 0).item<double>(), std::sqrt(squares), 1e-12);
+  EXPECT_NEAR(ClipGradNorm(parameters_, 0, CLIPPING_GLOBAL).item<double>(), std::sqrt(squares), 1e-12);
   EXPECT_TRUE(at::equal(parameters_.Find("matrix").grad(), before)) << "0 is off";
 }
 
 TEST_F(AdamWTest, ClippingScalesLongGradientsOnly) {
   SetGradients(4);
-  const double norm = ClipGradNorm(parameters_, 1.0).item<double>();
+  const double norm = ClipGradNorm(parameters_, 1.0, CLIPPING_GLOBAL).item<double>();
   EXPECT_GT(norm, 1.5) << "the norm before clipping";
-  EXPECT_NEAR(ClipGradNorm(parameters_, 0).item<double>(), 1.0, 1e-5);
+  EXPECT_NEAR(ClipGradNorm(parameters_, 0, CLIPPING_GLOBAL).item<double>(), 1.0, 1e-5);
   const at::Tensor before = parameters_.Find("vector").grad().clone();
-  ClipGradNorm(parameters_, 50.0);
+  ClipGradNorm(parameters_, 50.0, CLIPPING_GLOBAL);
   EXPECT_TRUE(at::equal(parameters_.Find("vector").grad(), before));
+}
+
+// facebookresearch/dino, utils.py, clip_gradients: each tensor has its own factor, and short ones keep their gradient.
+TEST_F(AdamWTest, ClippingPerTensorScalesEachByItsOwnNorm) {
+  SetGradients(4);
+  std::map<std::string, at::Tensor> before;
+  for (const auto& [name, tensor] : parameters_.all()) before[name] = tensor.grad().clone();
+  const double most = (before.at("matrix").norm().item<double>() + before.at("vector").norm().item<double>()) / 2;
+  ClipGradNorm(parameters_, most, CLIPPING_PER_TENSOR);
+  int clipped = 0;
+  for (const auto& [name, gradient] : before) {
+    const double norm = gradient.norm().item<double>();
+    const at::Tensor expected = norm > most ? gradient * (most / (norm + 1e-6)) : gradient;
+    EXPECT_TRUE(at::allclose(parameters_.Find(name).grad(), expected, 1e-12, 1e-12)) << name;
+    clipped += norm > most ? 1 : 0;
+  }
+  EXPECT_GT(clipped, 0);
+  EXPECT_LT(clipped, static_cast<int>(before.size()));
 }
 
 TEST_F(AdamWTest, ClearedGradientsAreGone) {

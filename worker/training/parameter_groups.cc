@@ -55,8 +55,11 @@ bool IsLive(const JobSpec& spec, const std::string& cohort, double progress) {
   return true;
 }
 
-bool IsDecayed(const std::string& name, const at::Tensor& parameter) {
-  return parameter.dim() > 1 && !absl::EndsWith(name, ".pos_embed");
+bool IsDecayed(Decayed decayed, const std::string& name, const at::Tensor& parameter) {
+  if (decayed == DECAYED_EVERYTHING) return true;
+  if (decayed == DECAYED_MATRICES_BUT_CLASS_TOKEN && name == "encoder.cls_token") return false;
+  const bool kept = decayed != DECAYED_MATRICES_AND_POSITIONS && absl::EndsWith(name, ".pos_embed");
+  return parameter.dim() > 1 && !kept;
 }
 
 int NumEncoderBlocks(const Parameters& parameters) {

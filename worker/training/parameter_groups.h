@@ -11,9 +11,10 @@
 
 namespace mimeo {
 
-// Matrices and tensors with more dimensions decay, and vectors (biases, norms) do not, as in timm's add_weight_decay
-// and in MAE. Positions do not either.
-bool IsDecayed(const std::string& name, const at::Tensor& parameter);
+// Whether weight decay works on a parameter, where what decays is `decayed` (proto/job.proto). With DECAYED_MATRICES,
+// matrices and tensors with more dimensions decay, and vectors (biases, norms) do not, as in timm's add_weight_decay
+// and in MAE.
+bool IsDecayed(Decayed decayed, const std::string& name, const at::Tensor& parameter);
 
 // How many transformer blocks the encoder has, by the names of its parameters.
 int NumEncoderBlocks(const Parameters& parameters);

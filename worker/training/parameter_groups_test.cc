@@ -3,6 +3,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "model/encoder.h"
 #include "model/testing/vit_spec.h"
 
@@ -39,12 +41,35 @@ TEST(NumEncoderBlocksTest, CountsByName) {
 
 // Invariant 13 of the methods: what is decayed is what is neither 1-D nor a bias; positions never are.
 TEST(IsDecayedTest, MatricesAndTokensAreVectorsAndPositionsAreNot) {
-  EXPECT_TRUE(IsDecayed("encoder.blocks.0.attn.qkv.weight", at::zeros({6, 2})));
-  EXPECT_TRUE(IsDecayed("encoder.cls_token", at::zeros({1, 1, 2})));
-  EXPECT_TRUE(IsDecayed("objective.pixels.mask_token", at::zeros({1, 1, 2})));
-  EXPECT_FALSE(IsDecayed("encoder.blocks.0.attn.qkv.bias", at::zeros({6})));
-  EXPECT_FALSE(IsDecayed("encoder.norm.weight", at::zeros({2})));
-  EXPECT_FALSE(IsDecayed("encoder.pos_embed", at::zeros({5, 2})));
+  const at::Tensor matrix = at::zeros({6, 2}), token = at::zeros({1, 1, 2}), vector = at::zeros({6});
+  EXPECT_TRUE(IsDecayed(DECAYED_MATRICES, "encoder.blocks.0.attn.qkv.weight", matrix));
+  EXPECT_TRUE(IsDecayed(DECAYED_MATRICES, "encoder.cls_token", token));
+  EXPECT_TRUE(IsDecayed(DECAYED_MATRICES, "objective.pixels.mask_token", token));
+  EXPECT_FALSE(IsDecayed(DECAYED_MATRICES, "encoder.blocks.0.attn.qkv.bias", vector));
+  EXPECT_FALSE(IsDecayed(DECAYED_MATRICES, "encoder.norm.weight", vector));
+  EXPECT_FALSE(IsDecayed(DECAYED_MATRICES, "encoder.pos_embed", matrix));
+}
+
+// facebookresearch/dino, utils.py, get_params_groups; microsoft/SimMIM, optimizer.py and no_weight_decay of
+// models/vision_transformer.py; facebookresearch/moco-v3, main_moco.py, which gives AdamW all parameters alike.
+TEST(IsDecayedTest, IsWhatEachMethodsAuthorsDecay) {
+  struct Row {
+    const char* name;
+    std::vector<int64_t> shape;
+    bool dino, simmim, moco;
+  };
+  for (const Row& row : std::vector<Row>{{"encoder.blocks.0.attn.qkv.weight", {6, 2}, true, true, true},
+                                         {"encoder.blocks.0.attn.qkv.bias", {6}, false, false, true},
+                                         {"encoder.norm.weight", {2}, false, false, true},
+                                         {"encoder.cls_token", {1, 1, 2}, true, false, true},
+                                         {"encoder.mask_token", {1, 1, 2}, true, true, true},
+                                         {"encoder.pos_embed", {5, 2}, true, false, true},
+                                         {"objective.contrast.projector.norm1.bias", {4}, false, false, true}}) {
+    const at::Tensor parameter = at::zeros(row.shape);
+    EXPECT_EQ(IsDecayed(DECAYED_MATRICES_AND_POSITIONS, row.name, parameter), row.dino) << row.name;
+    EXPECT_EQ(IsDecayed(DECAYED_MATRICES_BUT_CLASS_TOKEN, row.name, parameter), row.simmim) << row.name;
+    EXPECT_EQ(IsDecayed(DECAYED_EVERYTHING, row.name, parameter), row.moco) << row.name;
+  }
 }
 
 JobSpec TwoObjectives() {

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "base/progress.h"
 #include "proto/checkpoint.pb.h"
+#include "proto/data.pb.h"
 #include "proto/metrics.pb.h"
 
 namespace mimeo {
@@ -29,6 +30,9 @@ class StatusSink {
  public:
   virtual ~StatusSink() = default;
   virtual void ReportRankStep(const RankStep& step) = 0;
+  // Says how many images of a data set cannot be decoded, as far as this job knows by now. `field` of the spec names
+  // it: "evaluation.path".
+  virtual void ReportUndecodable(const std::string& field, const PassedOver& row) = 0;
   // `name` is one of the catalogue of metrics (base/metric_catalog.h). The newest value counts.
   virtual void SetMetric(const std::string& name, double value) = 0;
   // Says that this rank stands still for `reason` ("coordinator", "teacher clip"), or no longer does. Several threads

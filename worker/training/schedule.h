@@ -15,4 +15,9 @@ double PeakRate(const JobSpec& spec);
 // long an epoch is. REQUIRES: a resolved spec.
 double LearningRate(const JobSpec& spec, int64_t steps_done, int64_t num_samples);
 
+// The share of the training that is done after `steps_done` of `total_steps` updates, in [0, 1]: weight decay, the
+// average's decay, temperatures and weights of objectives follow it. At the last update it is 1, or a step's share less
+// with end_after_last_step.
+double ProgressAt(const ScheduleSpec& schedule, int64_t steps_done, int64_t total_steps);
+
 }  // namespace mimeo

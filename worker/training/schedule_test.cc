@@ -62,5 +62,38 @@ TEST(ScheduleTest, EndsAtTheLowestRateAndNeedsNoWarmup) {
   EXPECT_NEAR(LearningRate(spec, 1600 * kStepsPerEpoch, kImages), 1e-5, 1e-15);
 }
 
+// np.linspace(0, peak, W) followed by half a cosine over arange(N - W) / (N - W), as facebookresearch/dino's utils.py,
+// cosine_scheduler, computes it: W = 4 of N = 10, peak 2e-3, lowest 1e-6.
+TEST(ScheduleTest, DinosWarmupHasThePeakInItsLastStep) {
+  JobSpec spec = Mae();
+  spec.mutable_data()->set_global_batch(256);
+  spec.mutable_optimizer()->mutable_adamw()->set_base_rate(2e-3);
+  spec.mutable_schedule()->clear_epochs();
+  spec.mutable_schedule()->set_steps(10);
+  spec.mutable_schedule()->set_warmup_steps(4);
+  spec.mutable_schedule()->set_min_rate(1e-6);
+  spec.mutable_schedule()->set_peak_in_warmup(true);
+  const double golden[] = {0,         6.66666666666666667e-4, 1.33333333333333333e-3, 2e-3, 2e-3, 0.0018660923910825465,
+                           1.50025e-3};
+  for (int step = 0; step < 7; ++step) EXPECT_NEAR(LearningRate(spec, step, 7), golden[step], 1e-12) << step;
+  // In epochs of 2 steps it is the same.
+  spec.mutable_schedule()->clear_steps();
+  spec.mutable_schedule()->clear_warmup_steps();
+  spec.mutable_schedule()->set_epochs(5);
+  spec.mutable_schedule()->set_warmup_epochs(2);
+  for (int step = 0; step < 7; ++step) EXPECT_NEAR(LearningRate(spec, step, 512), golden[step], 1e-12) << step;
+}
+
+TEST(ProgressTest, EndsWithTheLastStepOrOneLater) {
+  ScheduleSpec schedule;
+  EXPECT_EQ(ProgressAt(schedule, 0, 5), 0);
+  EXPECT_EQ(ProgressAt(schedule, 1, 5), 0.25);
+  EXPECT_EQ(ProgressAt(schedule, 4, 5), 1);
+  EXPECT_EQ(ProgressAt(schedule, 0, 1), 0);
+  schedule.set_end_after_last_step(true);
+  EXPECT_EQ(ProgressAt(schedule, 1, 5), 0.2);
+  EXPECT_EQ(ProgressAt(schedule, 4, 5), 0.8);
+}
+
 }  // namespace
 }  // namespace mimeo

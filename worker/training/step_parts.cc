@@ -19,6 +19,7 @@ absl::StatusOr<StepParts> MakeStepParts(const JobSpec& spec, const ModelParts& m
   }
   TrainStep::Options options;
   options.max_grad_norm = spec.optimizer().max_grad_norm();
+  options.clipping = spec.optimizer().clipping();
   options.average = model.average.get();
   options.recorder = parts.recorder.get();
   options.gang = gang;

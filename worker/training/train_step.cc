@@ -128,7 +128,7 @@ TrainStep::Update TrainStep::Compute(absl::Span<const ForwardPass> micro_batches
     AddShare(forward.stats, share, &result.stats);
     AddShare(forward.means, share, &result.means);
   }
-  result.grad_norm = ClipGradNorm(*parameters_, options_.max_grad_norm);
+  result.grad_norm = ClipGradNorm(*parameters_, options_.max_grad_norm, options_.clipping);
   result.skipped = at::isfinite(result.grad_norm).logical_not().to(at::kFloat);
   optimizer_->Step(result.skipped);
   if (options_.average != nullptr) options_.average->Update(result.skipped, result.means);

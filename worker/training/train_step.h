@@ -44,6 +44,7 @@ class TrainStep {
  public:
   struct Options {
     double max_grad_norm = 0;
+    Clipping clipping = CLIPPING_GLOBAL;
     ModelAverage* average = nullptr;   // updated after the parameters; null: none
     StepRecorder* recorder = nullptr;  // takes the steps; null: each step is launched anew
     // Its progress hears of each micro-batch, and of standing still for other ranks. Null: nobody hears.

@@ -29,6 +29,7 @@ Trainer::Trainer(const JobSpec& spec, const TrainPosition& position, const Train
       checkpointed_step_(position.step) {}
 
 absl::StatusOr<TrainEnd> Trainer::Run() {
+  ReportBadSamples();  // those of the checkpoint
   // After a resume this may measure again what was measured already; that it was heard of is not in the checkpoint.
   absl::Status status = EvaluateIfDue();
   parts_.reporter->RestartClock();
@@ -77,9 +78,7 @@ bool Trainer::FeatureStatsDue() const {
   return step == 1 || step == total_steps_ || step % kFeatureStatsEverySteps == 0;
 }
 
-double Trainer::Done() const {
-  return total_steps_ > 1 ? static_cast<double>(position_.step) / static_cast<double>(total_steps_ - 1) : 0;
-}
+double Trainer::Done() const { return ProgressAt(spec_.schedule(), position_.step, total_steps_); }
 
 // Asked before a step's own collectives, by the ranks that wait for a teacher in vain too: so no rank stands in a
 // collective that another one left out. Bad samples are agreed on in the same breath, so that too many of them end
@@ -92,9 +91,20 @@ absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank, const StepBatch& batc
   RETURN_IF_ERROR(parts_.gang->Sum(said));
   const double* const all = said.const_data_ptr<double>();
   if (all[0] > 0) return true;  // that step's bad samples will be met again
-  if (all[1] > 0) RETURN_IF_ERROR(bad_samples_.Share(bad, parts_.gang));
+  if (all[1] > 0) {
+    RETURN_IF_ERROR(bad_samples_.Share(bad, parts_.gang));
+    ReportBadSamples();
+  }
   if (all[1] > 0 || all[2] > 0) RETURN_IF_ERROR(bad_samples_.Check(/*enough_good=*/all[2] == 0));
   return false;
+}
+
+void Trainer::ReportBadSamples() {
+  // Rank 0 speaks for the gang; the others spare themselves the reading.
+  if (ports_.steps == nullptr) return;
+  if (!bad_samples_.all().empty()) ports_.status->ReportUndecodable("data.path", bad_samples_.Row());
+  if (parts_.evaluation == nullptr) return;
+  for (const auto& [field, row] : parts_.evaluation->Undecodable()) ports_.status->ReportUndecodable(field, row);
 }
 
 bool Trainer::CheckpointDue() const {
@@ -155,6 +165,7 @@ absl::Status Trainer::Evaluate() {
                                 average == nullptr ? nullptr : &average->encoder()};
   const auto result = parts_.evaluation->Run(position_.step, model, parts_.evaluation_teachers, parts_.gang);
   RETURN_IF_ERROR(result.status());
+  ReportBadSamples();
   if (ports_.steps != nullptr) ports_.steps->ReportEvaluation(*result);
   return absl::OkStatus();
 }

@@ -63,6 +63,8 @@ class Trainer {
   bool FeatureStatsDue() const;
   // The agreement. True: some rank stops, so all do. InvalidArgument: too many samples are bad.
   absl::StatusOr<bool> AnyRankStops(bool this_rank, const StepBatch& batch);
+  // Says which images cannot be decoded: those of the training, and those that the evaluations have met.
+  void ReportBadSamples();
   // After every checkpoint.every_steps steps, and after the last one. Likewise evaluations, which may also come first.
   bool CheckpointDue() const;
   bool EvaluationDue() const;

@@ -131,6 +131,21 @@ TEST_F(TrainingRunTest, TrainsByItsPortsAloneAndResumesToTheBit) {
   EXPECT_TRUE(at::equal(resumed->parameters, whole->parameters));
 }
 
+TEST_F(TrainingRunTest, ImagesThatCannotBeDecodedAreSaidWithTheirReasonAlsoAfterAResume) {
+  ASSERT_OK(WriteFileAtomic(JoinPath(dir_.path(), "103.png"), "text"));
+  ASSERT_OK(WriteFileAtomic(JoinPath(dir_.path(), "117.png"), "text"));
+  ASSERT_OK_AND_ASSIGN(dataset_, Dataset::Open(dir_.path()));
+  const auto whole = TrainAsGang(spec_, 2);
+  const auto resumed = TrainAsGang(spec_, 1, *whole->checkpoints.streams.at(kSteps));
+  for (const Trained* trained : {whole.get(), resumed.get()}) {
+    ASSERT_EQ(trained->status.undecodable.count("data.path"), 1u);
+    const PassedOver& row = trained->status.undecodable.at("data.path");
+    EXPECT_EQ(row.count(), 2);
+    EXPECT_THAT(row.names(), ElementsAre(::testing::HasSubstr("103.png: not a JPEG, PNG or WebP"),
+                                         ::testing::HasSubstr("117.png: not a JPEG, PNG or WebP")));
+  }
+}
+
 TEST_F(TrainingRunTest, AStopTakesACheckpointFirst) {
   int asked = 0;
   const auto stopped = TrainAsGang(spec_, 1, "", [&asked] { return ++asked > 3; });

@@ -18,10 +18,12 @@ namespace mimeo::testing {
 struct StatusNotes final : StatusSink {
   void ReportRankStep(const RankStep& step) override { newest = step; }
   void SetMetric(const std::string& name, double value) override { metrics[name] = value; }
+  void ReportUndecodable(const std::string& field, const PassedOver& row) override { undecodable[field] = row; }
   void SetWaiting(const std::string& reason, bool waiting) override { waits.emplace_back(reason, waiting); }
 
   RankStep newest;
   std::map<std::string, double> metrics;
+  std::map<std::string, PassedOver> undecodable;  // by field, the newest
   std::vector<std::pair<std::string, bool>> waits;
 };
 
