@@ -88,7 +88,7 @@ void StateSize(const json& object, const char* key, EncoderSize size, Stated* st
   if (number.is_number_integer() && number.get<int64_t>() >= 0 && number.get<int64_t>() < (1 << 20)) {
     stated->sizes.push_back({size, {number.get<int>(), absl::StrCat(kConfig, ": ", key)}});
   } else {
-    stated->problems.push_back(absl::StrCat(kConfig, ": ", key, " is ", sides.dump(), "; it should be a whole number"));
+    stated->problems.push_back(absl::StrCat(kConfig, ": ", key, " is ", Shown(sides), "; it should be a whole number"));
   }
 }
 

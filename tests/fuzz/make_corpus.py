@@ -134,6 +134,7 @@ def shards():
     keep("tar", "ustar", tar(members, tarfile.USTAR_FORMAT))
     keep("tar", "size_of_nearly_2_to_the_63", with_size(tar(members, tarfile.USTAR_FORMAT), (1 << 63) - 2))
     keep("labels", "texts_and_json", pieces(b"1.cls", b" cat ", b"2.json", b'{"label": 3}', b"3.json", b'{"cls": "dog"}', b"a/4.b.cls", b"9"))
+    keep("labels", "images_and_their_labels", pieces(b"a/1.0.jpg", b"", b"a/1.0.cls", b"7", b"a/2.png", b"", b"a/2.json", b'{"label": "cat"}'))
     keep("labels", "numbers", pieces(b"1.cls", b"0", b"2.cls", b"12"))
     keep("labels", "nan_utf16_and_empty_json", pieces(b"1.json", b'{"label": NaN}', b"2.json", '{"label": 1}'.encode("utf-16"), b"3.json", b""))
     keep("labels", "number_of_2_to_the_64", pieces(b"1.json", b'{"label": 18446744073709551615}'))

@@ -16,7 +16,8 @@ FUZZ_TARGET(tar) {
   const absl::StatusOr<SampleFile> file = SampleFile::Open(absl::StrCat("/proc/self/fd/", memory));
   close(memory);
   MIMEO_CHECK(file.ok(), file.status().ToString());
-  const absl::StatusOr<std::vector<TarMember>> members = IndexTar(*file, nullptr);
+  PassedOverTally passed_over;
+  const absl::StatusOr<std::vector<TarMember>> members = IndexTar(*file, &passed_over, nullptr);
   if (!members.ok()) return CheckRefusal(members.status(), {absl::StatusCode::kInvalidArgument}, 8192);
   for (const TarMember& member : *members) {
     MIMEO_CHECK(member.offset >= 0 && member.size >= 0 && member.offset <= file->size(), member.offset);
