@@ -35,8 +35,8 @@ struct Pixels {
 absl::StatusOr<ImageSize> ReadImageSize(absl::string_view encoded);
 
 // The pixels of `crop`, bit-equal to the same part of the whole image. Where the format allows it, only what is needed
-// is decoded. Grey images become RGB, 16 bits become 8, alpha is dropped, palettes are resolved, and CMYK becomes RGB,
-// also where Adobe has inverted it.
+// is decoded. Grey images become RGB, 16 bits become 8, alpha is dropped, palettes are resolved, and CMYK becomes RGB
+// and is taken as inverted, as Adobe stores it, with and without Adobe's marker.
 //
 // InvalidArgument: the data is broken, truncated or of no known format, or its header states more than `max_pixels`.
 // That limit is checked before any memory is taken for pixels.

@@ -44,6 +44,7 @@ struct JpegOptions {
   bool progressive = false;
   J_COLOR_SPACE color_space = JCS_YCbCr;
   bool adobe_marker = true;
+  std::vector<jpeg_scan_info> scans = {};  // in place of `progressive`
 };
 
 std::string EncodeJpeg(const std::vector<uint8_t>& samples, int width, int height, const JpegOptions& options) {
@@ -62,6 +63,10 @@ std::string EncodeJpeg(const std::vector<uint8_t>& samples, int width, int heigh
   jpeg_set_colorspace(&codec, options.color_space);
   jpeg_set_quality(&codec, 97, TRUE);
   if (options.progressive) jpeg_simple_progression(&codec);
+  if (!options.scans.empty()) {
+    codec.scan_info = options.scans.data();
+    codec.num_scans = static_cast<int>(options.scans.size());
+  }
   codec.comp_info[0].h_samp_factor = options.horizontal;
   codec.comp_info[0].v_samp_factor = options.vertical;
   if (!options.adobe_marker) codec.write_Adobe_marker = FALSE;
@@ -110,6 +115,26 @@ TEST(DecodeCropTest, OfAJpegEqualsTheWholeForEverySubsampling) {
   }
 }
 
+// libjpeg smooths the blocks of such a file.
+TEST(DecodeCropTest, OfAnUnfinishedProgressiveJpegEqualsTheWhole) {
+  const Pixels pixels = Noise(197, 131);
+  const jpeg_scan_info constants = {3, {0, 1, 2}, 0, 0, 0, 0};
+  const jpeg_scan_info rough_constants = {3, {0, 1, 2}, 0, 0, 0, 1};
+  const jpeg_scan_info luma_waves = {1, {0}, 1, 5, 0, 2};
+  for (const std::vector<jpeg_scan_info>& scans :
+       {std::vector<jpeg_scan_info>{constants}, std::vector<jpeg_scan_info>{rough_constants},
+        std::vector<jpeg_scan_info>{constants, luma_waves}}) {
+    for (const auto& [horizontal, vertical] : std::vector<std::pair<int, int>>{{1, 1}, {2, 1}, {2, 2}}) {
+      SCOPED_TRACE(absl::StrCat(scans.size(), " scans, ", horizontal, "x", vertical));
+      JpegOptions options;
+      options.horizontal = horizontal;
+      options.vertical = vertical;
+      options.scans = scans;
+      ExpectCropsEqualTheWhole(EncodeJpeg(pixels.rgb, 197, 131, options), 40);
+    }
+  }
+}
+
 TEST(DecodeCropTest, OfARealPhotoEqualsTheWhole) { ExpectCropsEqualTheWhole(TestFile("photo.jpg"), 100); }
 
 TEST(DecodeCropTest, OfOtherFormatsEqualsTheWhole) {
@@ -153,12 +178,13 @@ Pixels DecodedInk(std::vector<uint8_t> cmyk, J_COLOR_SPACE color_space, bool ado
   return DecodeImage(EncodeJpeg(samples, 16, 16, options), kMaxPixels).value();
 }
 
-TEST(DecodeImageTest, CmykIsInvertedOnlyWithAdobesMarker) {
+TEST(DecodeImageTest, CmykIsInvertedWithAndWithoutAdobesMarker) {
   // Ink: cyan 200, yellow 40, no magenta, black 30. Light left by black: 225; red = (255 - 200) * 225 / 255.
+  const std::vector<uint8_t> inverted_ink = {55, 255, 215, 225};
   const std::vector<uint8_t> expected = {49, 225, 190};
-  for (const Pixels& pixels : {DecodedInk({200, 0, 40, 30}, JCS_CMYK, /*adobe_marker=*/false),
-                               DecodedInk({55, 255, 215, 225}, JCS_CMYK, /*adobe_marker=*/true),
-                               DecodedInk({55, 255, 215, 225}, JCS_YCCK, /*adobe_marker=*/true)}) {
+  for (const Pixels& pixels : {DecodedInk(inverted_ink, JCS_CMYK, /*adobe_marker=*/false),
+                               DecodedInk(inverted_ink, JCS_CMYK, /*adobe_marker=*/true),
+                               DecodedInk(inverted_ink, JCS_YCCK, /*adobe_marker=*/true)}) {
     ASSERT_EQ(pixels.width, 16);
     for (int channel = 0; channel < 3; ++channel) EXPECT_NEAR(pixels.rgb[channel], expected[channel], 3) << channel;
   }
@@ -185,6 +211,41 @@ TEST(DecodeImageTest, ReadsInterlacedPng) {
   ASSERT_OK_AND_ASSIGN(const Pixels decoded, DecodeImage(encoded, kMaxPixels));
   EXPECT_EQ(decoded.rgb, pixels.rgb);
   ExpectCropsEqualTheWhole(encoded, 20);
+}
+
+// Phones, cameras and cloud stores append things of their own.
+TEST(DecodeImageTest, WhatLiesBehindThePictureIsIgnored) {
+  for (const char* name : {"photo.jpg", "rgb16.png", "grey.png", "lossy.webp", "lossless.webp"}) {
+    const std::string encoded = TestFile(name);
+    ASSERT_OK_AND_ASSIGN(const Pixels expected, DecodeImage(encoded, kMaxPixels));
+    for (const size_t size : {1, 100, 4084, 4096, 20000}) {
+      for (const char filling : {'\0', '\x7F', '\xFF'}) {
+        ASSERT_OK_AND_ASSIGN(const Pixels pixels, DecodeImage(encoded + std::string(size, filling), kMaxPixels));
+        EXPECT_EQ(pixels.rgb, expected.rgb) << name << ", " << size << " bytes";
+      }
+    }
+  }
+}
+
+std::string WithLastScanRepeated(const std::string& jpeg, int times) {
+  const size_t scan = jpeg.rfind("\xFF\xDA");
+  const size_t end = jpeg.size() - 2;  // the end-of-image marker
+  std::string repeated = jpeg.substr(0, end);
+  for (int i = 0; i < times; ++i) repeated += jpeg.substr(scan, end - scan);
+  return repeated + jpeg.substr(end);
+}
+
+TEST(DecodeImageTest, RefusesAJpegOfTooManyScans) {
+  JpegOptions options;
+  options.scans = {{3, {0, 1, 2}, 0, 0, 0, 0}};
+  const std::string encoded = EncodeJpeg(Noise(24, 16).rgb, 24, 16, options);
+  EXPECT_OK(DecodeImage(WithLastScanRepeated(encoded, 499), kMaxPixels));
+  EXPECT_THAT(DecodeImage(WithLastScanRepeated(encoded, 500), kMaxPixels),
+              StatusIs(kInvalid, "a JPEG of more than 500 scans"));
+  EXPECT_THAT(DecodeCrop(WithLastScanRepeated(encoded, 500), {0, 0, 1, 1}, kMaxPixels),
+              StatusIs(kInvalid, "a JPEG of more than 500 scans"));
+  EXPECT_OK(DecodeImage(WithLastScanRepeated(encoded, 10) + WithLastScanRepeated(encoded, 600), kMaxPixels))
+      << "a picture behind the picture";
 }
 
 TEST(DecodeImageTest, RefusesTruncatedFilesWhateverTheCrop) {

@@ -4,13 +4,27 @@
 
 #include <png.h>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "data/codec.h"
 
 namespace mimeo {
 namespace {
+
+// Whether another chunk, in a whole file IEND, begins behind the last IDAT: then the pixels are all there. What lies
+// behind IEND, or in place of it, is no part of the picture: cameras and cloud stores append things of their own.
+bool HasAllPixelData(absl::string_view encoded) {
+  constexpr uint64_t kSignature = 8, kLengthAndType = 8, kChecksum = 4;
+  bool in_pixel_data = false;
+  for (uint64_t offset = kSignature; offset + kLengthAndType <= encoded.size();) {
+    const bool pixel_data = encoded.substr(offset + 4, 4) == "IDAT";
+    if (in_pixel_data && !pixel_data) return true;
+    in_pixel_data = pixel_data;
+    const uint64_t length = png_get_uint_32(reinterpret_cast<png_const_bytep>(encoded.data()) + offset);
+    offset += kLengthAndType + length + kChecksum;
+  }
+  return false;
+}
 
 // libpng reports by longjmp. It unwinds no destructor, so the frames between Run and libpng hold plain values only.
 class PngReader {
@@ -33,8 +47,8 @@ class PngReader {
   // After ReadHeader.
   absl::StatusOr<Pixels> Decode(const Rect& crop) {
     // Looked for first, so that whether a truncated sample is bad does not depend on the crop.
-    if (!absl::StrContains(encoded_.substr(encoded_.size() < 4096 ? 0 : encoded_.size() - 4096), "IEND")) {
-      return absl::InvalidArgumentError("truncated PNG: no IEND chunk");
+    if (!HasAllPixelData(encoded_)) {
+      return absl::InvalidArgumentError("truncated PNG: it ends before or in an IDAT chunk, with no IEND behind");
     }
     if (!Run([this] { ConvertToRgb8(); })) return Broken();
     const size_t stride = png_get_rowbytes(png_, info_);
