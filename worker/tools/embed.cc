@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/json_text.h"
+#include "base/output.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "data/dataset.h"
@@ -52,6 +53,7 @@ absl::Status CheckFinite(const Embeddings& embeddings) {
 }
 
 absl::Status Embed(const Flags& flags) {
+  RETURN_IF_ERROR(CheckOutputFile("--out", flags.out));
   ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, flags.image_px));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
   ImageEmbedder::Options options;
