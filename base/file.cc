@@ -130,11 +130,14 @@ std::string JoinPath(absl::string_view dir, absl::string_view name) {
 }
 
 TempDir::TempDir() {
-  const char* const root = std::getenv("TMPDIR");
-  path_ = JoinPath(root != nullptr && *root != '\0' ? root : "/tmp", "mimeo.XXXXXX");
+  const char* const given = std::getenv("TMPDIR");
+  const std::string root = given != nullptr && *given != '\0' ? given : "/tmp";
+  path_ = JoinPath(root, "mimeo.XXXXXX");
   if (mkdtemp(&path_[0]) == nullptr) {
-    std::perror(absl::StrCat("cannot make a temporary directory ", path_).c_str());
-    std::abort();
+    const std::string why = std::system_category().message(errno);
+    std::fprintf(stderr, "cannot make a temporary folder in %s: %s; TMPDIR should name a folder for temporary files\n",
+                 root.c_str(), why.c_str());
+    std::_Exit(2);
   }
 }
 

@@ -14,6 +14,7 @@
 #include <set>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -195,7 +196,11 @@ std::string Metrics::Text() const { return prometheus::TextSerializer().Serializ
 
 absl::StatusOr<Address> Metrics::Serve(const Address& address) {
   try {  // civetweb's wrapper throws
-    impl_->exposer = std::make_unique<prometheus::Exposer>(address.ToString(), /*num_threads=*/2);
+    // A connection holds a thread for as long as it lives, also one that asks nothing. So there are more threads than
+    // anybody needs, one that is silent is soon closed, and an answer ends its connection.
+    impl_->exposer = std::make_unique<prometheus::Exposer>(
+        std::vector<std::string>{"listening_ports", address.ToString(), "num_threads", "32", "request_timeout_ms",
+                                 "2000", "enable_keep_alive", "no"});
     impl_->exposer->RegisterCollectable(impl_->registry);
     impl_->address = address.WithPort(impl_->exposer->GetListeningPorts().at(0));
     return impl_->address;

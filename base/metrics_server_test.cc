@@ -5,6 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -24,14 +27,19 @@ std::string Value(const std::string& text, const std::string& series) {
   return "";
 }
 
-// The body of GET /metrics from a plain socket.
-std::string Scrape(int port) {
+int Connected(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  return fd;
+}
+
+// The body of GET /metrics from a plain socket.
+std::string Scrape(int port) {
+  const int fd = Connected(port);
   const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
   EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
   std::string reply;
@@ -126,6 +134,24 @@ TEST(MetricsTest, ServesTheTextOverHttp) {
   const std::string reply = Scrape(bound.port);
   EXPECT_TRUE(absl::StrContains(reply, " 200 OK")) << reply;
   EXPECT_EQ(Value(reply, "mimeo_coordinator_jobs{state=\"running\"}"), "3");
+}
+
+// Whether the server has not closed the connection.
+bool IsOpen(int fd) {
+  char byte;
+  return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+TEST(MetricsTest, ConnectionsThatAskNothingHoldUpNoAnswer) {
+  Metrics metrics(MetricOwner::kCoordinator);
+  ASSERT_OK_AND_ASSIGN(const Address bound, metrics.Serve({"127.0.0.1", 0, ""}));
+  std::vector<int> idle(8);
+  for (int& fd : idle) fd = Connected(bound.port);
+  EXPECT_TRUE(absl::StrContains(Scrape(bound.port), " 200 OK"));
+  for (const int fd : idle) {
+    EXPECT_TRUE(IsOpen(fd)) << "the answer waited until this one was given up";
+    close(fd);
+  }
 }
 
 TEST(MetricsTest, ATakenPortIsUnavailableByName) {

@@ -172,7 +172,9 @@ int ExecError(int error_pipe) {
 std::string ExitStatus::ToString() const {
   if (signal == 0) return absl::StrCat("exited with code ", code);
   const char* const name = sigabbrev_np(signal);
-  return absl::StrCat("was killed by SIG", name == nullptr ? "?" : name, " (", signal, ")");
+  // The kernel's own way to end a process when memory runs out; nothing else tells a person of it.
+  const char* const cause = signal == SIGKILL ? ": out of memory?" : "";
+  return absl::StrCat("was killed by SIG", name == nullptr ? "?" : name, " (", signal, ")", cause);
 }
 
 absl::StatusOr<std::unique_ptr<Subprocess>> Subprocess::Start(const Options& options) {

@@ -50,7 +50,9 @@ TEST(SubprocessTest, TellsHowTheChildEnded) {
   EXPECT_EQ(exit.ToString(), "exited with code 3");
   ASSERT_OK(Output(Shell("kill -9 $$"), &exit));
   EXPECT_EQ(exit.signal, SIGKILL);
-  EXPECT_EQ(exit.ToString(), "was killed by SIGKILL (9)");
+  EXPECT_EQ(exit.ToString(), "was killed by SIGKILL (9): out of memory?");
+  ASSERT_OK(Output(Shell("kill -11 $$"), &exit));
+  EXPECT_EQ(exit.ToString(), "was killed by SIGSEGV (11)");
   ASSERT_OK(Output(Shell("true"), &exit));
   EXPECT_TRUE(exit.ok());
 }

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/find_binary.h"
+#include "base/output.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
@@ -27,6 +28,7 @@ int Failed(const absl::Status& status) {
 int RunWorker(std::vector<std::string> args) {
   const auto binary = FindBinary("worker");
   if (!binary.ok()) return Failed(binary.status());
+  const std::string tool = absl::StrCat("worker ", args[0]);
   args.insert(args.begin(), *binary);
   Subprocess::Options options;
   options.argv = std::move(args);
@@ -37,7 +39,9 @@ int RunWorker(std::vector<std::string> args) {
   const auto worker = Subprocess::Start(options);
   if (!worker.ok()) return Failed(worker.status());
   const auto ended = (*worker)->Wait(Clock::Real()->Now() + kLongestTool);
-  return !ended.ok() || ended->signal != 0 ? kFailed : ended->code;
+  if (!ended.ok()) return Failed(ended.status());
+  if (ended->signal != 0) return Failed(absl::InternalError(absl::StrCat(tool, " ", ended->ToString())));
+  return ended->code;
 }
 
 struct ExportFlags {
@@ -45,6 +49,11 @@ struct ExportFlags {
   int64_t step = 0;
   bool average = false;
 };
+
+absl::Status CheckExportOut(const ExportFlags& flags) {
+  const bool is_file = flags.to == "safetensors" && !IsDirectory(flags.out);
+  return is_file ? CheckOutputFile("--out", flags.out) : CheckOutputFolder("--out", flags.out);
+}
 
 int ExportFile(const ExportFlags& flags, const std::string& file) {
   std::vector<std::string> args = {"export", "--checkpoint", file,      "--to",     flags.to,
@@ -63,9 +72,13 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
     return Ended(absl::InvalidArgumentError(
         absl::StrCat("SOURCE: there is no file \"", ToText(flags.source), "\", and no job has such an id")));
   }
+  // A checkpoint of some gigabytes is on its way for minutes.
+  absl::Status status = CheckTemporaryFolder();
+  if (status.ok()) status = CheckExportOut(flags);
+  if (!status.ok()) return Ended(status);
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
-  absl::Status status = DownloadCheckpointFile(invocation.channels, invocation.server, flags.source, flags.step, file);
+  status = DownloadCheckpointFile(invocation.channels, invocation.server, flags.source, flags.step, file);
   if (absl::IsNotFound(status)) {
     status = absl::NotFoundError(
         absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));

@@ -60,8 +60,33 @@ TEST_F(ToolVerbsTest, TheWorkersExitCodeAndItsWordsArePassedOn) {
   const Outcome refused = line_.Run({"embed", "--weights", "w", "--images", "i", "--out", "f"});
   EXPECT_EQ(refused.code, 2);
   EXPECT_THAT(refused.errors, HasSubstr("no such weights"));
+}
+
+TEST_F(ToolVerbsTest, AWorkerThatIsKilledIsSpokenOf) {
   SetWorker("kill -9 $$");
-  EXPECT_EQ(line_.Run({"embed", "--weights", "w", "--images", "i", "--out", "f"}).code, 1);
+  const Outcome killed = line_.Run({"embed", "--weights", "w", "--images", "i", "--out", "f"});
+  EXPECT_EQ(killed.code, 1);
+  EXPECT_THAT(killed.errors, HasSubstr("worker embed was killed by SIGKILL (9): out of memory?"));
+}
+
+// Before the coordinator is asked: nobody answers at its address.
+TEST_F(ToolVerbsTest, WhereAnExportCannotBeWrittenIsSaidBeforeTheDownload) {
+  const Outcome folder = line_.Run({"export", "j1", "--out", "/proc/encoder"});
+  EXPECT_EQ(folder.code, 2);
+  EXPECT_THAT(folder.errors, HasSubstr("--out /proc/encoder: cannot be written"));
+  const Outcome file = line_.Run({"export", "j1", "--to", "safetensors", "--out", line_.dir() + "/none/model"});
+  EXPECT_EQ(file.code, 2);
+  EXPECT_THAT(file.errors, HasSubstr("there is no folder"));
+}
+
+TEST_F(ToolVerbsTest, ATemporaryFolderThatIsNotThereIsSaid) {
+  const char* const before = getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  setenv("TMPDIR", "/nowhere/at/all", 1);
+  const Outcome outcome = line_.Run({"export", "j1", "--out", line_.dir() + "/encoder"});
+  setenv("TMPDIR", kept.c_str(), 1);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.errors, HasSubstr("TMPDIR /nowhere/at/all: there is no such folder"));
 }
 
 TEST_F(ToolVerbsTest, BytesOfTheWorkerThatAreNoTextAreWrittenOut) {

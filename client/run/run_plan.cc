@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/output.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "client/recipe_file.h"
@@ -82,15 +83,21 @@ Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* prob
   return teachers;
 }
 
-// The nearest existing parent of OUT is a folder, or OUT cannot become one.
-void CheckOutIsAFolder(const std::string& out, Problems* problems) {
-  for (std::filesystem::path path = out; !path.empty(); path = path.parent_path()) {
-    std::error_code error;
-    if (std::filesystem::is_directory(path, error)) return;
-    if (std::filesystem::exists(path, error)) {
-      problems->push_back(absl::StrCat("--out ", ToText(out), ": ", ToText(path.string()), " is not a folder"));
-      return;
-    }
+void AddProblem(const absl::Status& status, Problems* problems) {
+  if (!status.ok()) problems->push_back(std::string(status.message()));
+}
+
+// Whether everything that the run writes at its end can be written.
+void CheckOutputs(const std::string& out, Problems* problems) {
+  const absl::Status folder = CheckOutputFolder("--out", out);
+  AddProblem(folder, problems);
+  AddProblem(CheckTemporaryFolder(), problems);
+  if (!folder.ok() || !IsDirectory(out)) return;
+  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "report.html", "job.textproto"}) {
+    AddProblem(CheckOutputFile("--out", JoinPath(out, name)), problems);
+  }
+  for (const char* name : {"cluster", "logs", "encoder", "encoder_average", "reconstructions"}) {
+    AddProblem(CheckOutputFolder("--out", JoinPath(out, name)), problems);
   }
 }
 
@@ -120,7 +127,7 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
   CheckPaths(&spec, &problems);
   RunPlan plan;
   plan.out = Absolute(flags.out);
-  CheckOutIsAFolder(plan.out, &problems);
+  CheckOutputs(plan.out, &problems);
   plan.cluster.dir = plan.out;
   plan.cluster.teachers = ReadTeachers(flags, spec, &problems);
   const int ranks = std::max(1, spec.resources().num_ranks());

@@ -90,6 +90,17 @@ TEST_F(RunPlanTest, OutMustBeOrBecomeAFolder) {
   flags_.out = dir_.path() + "/weights/deeper/out";
   EXPECT_EQ(MakeRunPlan(flags_, 2).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(Refusal(), HasSubstr("/weights is not a folder"));
+  flags_.out = "/proc/out";
+  EXPECT_THAT(Refusal(), HasSubstr("--out /proc/out: cannot be written"));
+}
+
+TEST_F(RunPlanTest, EachResultMustHaveItsPlace) {
+  flags_.out = dir_.path() + "/out";
+  ASSERT_TRUE(MakeDirs(flags_.out + "/report.html").ok());
+  ASSERT_TRUE(WriteFileAtomic(flags_.out + "/encoder", "a file").ok());
+  const std::string problems = Refusal();
+  EXPECT_THAT(problems, HasSubstr("/out/report.html: is a folder"));
+  EXPECT_THAT(problems, HasSubstr("/out/encoder is not a folder"));
 }
 
 // Fields that this version added have the defaults that the run had without them.

@@ -152,8 +152,8 @@ TEST_F(RunLifecycleTest, AKilledCoordinatorIsNamedAtOnceWithItsLogAndTheSameComm
   ASSERT_EQ(coordinators.size(), 1u);
   kill(coordinators[0], SIGKILL);
   const std::string said = End(1, absl::Seconds(30));
-  EXPECT_THAT(said,
-              HasSubstr("coordinator was killed by SIGKILL (9); its log " + out_ + "/logs/coordinator.log ends:\n"));
+  EXPECT_THAT(said, HasSubstr("coordinator was killed by SIGKILL (9): out of memory?; its log " + out_ +
+                              "/logs/coordinator.log ends:\n"));
   EXPECT_THAT(said, HasSubstr("  | "));
   EXPECT_THAT(said, HasSubstr("the same command continues"));
 

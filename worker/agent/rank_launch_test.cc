@@ -95,7 +95,7 @@ TEST_F(RankLaunchTest, ABinaryThatCannotRunIsNamedWithTheReason) {
 
 TEST_F(RankLaunchTest, ARankThatDiesAtOnceLeavesItsLastWords) {
   SetBinary("#!/bin/sh\nprintf 'caf\\351 \\033[2J\\nout of luck' >&2\nkill -9 $$\n");
-  EXPECT_EQ(Ended(), "was killed by SIGKILL (9)");
+  EXPECT_EQ(Ended(), "was killed by SIGKILL (9): out of memory?");
   EXPECT_EQ(LogTail(RankLogPath(options_.dir, KeyOf(assignment_))), "caf\\xe9 \\x1b[2J\nout of luck");
   SetBinary("#!/bin/sh\necho again\n");
   EXPECT_EQ(Ended(), "exited with code 0");

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/json_text.h"
+#include "base/output.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "base/text.h"
@@ -82,6 +83,7 @@ absl::Status CheckFinite(const Embeddings& embeddings) {
 }
 
 absl::Status Embed(const Flags& flags) {
+  RETURN_IF_ERROR(CheckOutputFile("--out", flags.out));
   ASSIGN_OR_RETURN(const LoadedEncoder loaded, OpenEncoder(flags.weights, flags.image_px));
   ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
   RETURN_IF_ERROR(CheckHeader(flags, loaded, *dataset));

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "evaluation/checkpoint_job.h"
@@ -60,16 +61,16 @@ absl::Status TakeAverage(const std::string& path, EncoderCheckpoint* checkpoint)
 }
 
 absl::Status Export(const Flags& flags) {
+  const bool whole_model = flags.to == "safetensors";
+  const std::string out = whole_model && IsDirectory(flags.out) ? JoinPath(flags.out, "model.safetensors") : flags.out;
+  RETURN_IF_ERROR(whole_model ? CheckOutputFile("--out", out) : CheckOutputFolder("--out", out));
   std::unique_ptr<SafetensorsFile> file;  // the tensors look into it
   ASSIGN_OR_RETURN(EncoderCheckpoint checkpoint, Open(flags.checkpoint, &file));
   if (flags.average) RETURN_IF_ERROR(TakeAverage(flags.checkpoint, &checkpoint));
   const ExportedType type = flags.dtype == "bf16" ? ExportedType::kBFloat16 : ExportedType::kFloat32;
-  if (flags.to == "safetensors") {
-    const std::string out = IsDirectory(flags.out) ? JoinPath(flags.out, "model.safetensors") : flags.out;
-    return ExportSafetensors(checkpoint.tensors, checkpoint.spec, out, type);
-  }
+  if (whole_model) return ExportSafetensors(checkpoint.tensors, checkpoint.spec, out, type);
   ASSIGN_OR_RETURN(const WeightsLayout layout, ParseWeightsLayout(flags.to, checkpoint.spec.encoder()));
-  return ExportEncoder(layout, checkpoint.tensors, checkpoint.spec, flags.out, type);
+  return ExportEncoder(layout, checkpoint.tensors, checkpoint.spec, out, type);
 }
 
 }  // namespace

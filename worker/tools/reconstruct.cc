@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "base/safetensors.h"
 #include "base/status_macros.h"
 #include "data/dataset.h"
@@ -37,6 +38,7 @@ std::string PictureName(int64_t number, const std::string& image) {
 }
 
 absl::Status Reconstruct(const Flags& flags) {
+  RETURN_IF_ERROR(CheckOutputFolder("--out", flags.out));
   const std::string path =
       IsDirectory(flags.weights) ? JoinPath(flags.weights, "checkpoint.safetensors") : flags.weights;
   ASSIGN_OR_RETURN(const std::unique_ptr<SafetensorsFile> file, SafetensorsFile::Open(path));

@@ -89,6 +89,26 @@ class ToolsTest : public ::testing::Test {
   JobSpec spec_;
 };
 
+// Before the weights are looked at: there are none.
+TEST_F(ToolsTest, AnOutputThatCannotBeWrittenIsFoundBeforeTheWork) {
+  const auto said = [&](int (*verb)(int, char**), std::vector<std::string> arguments) {
+    ::testing::internal::CaptureStderr();
+    EXPECT_EQ(Call(verb, std::move(arguments)), 2);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  const std::string weights = Path("no_weights"), photos = Path("photos");
+  EXPECT_THAT(said(RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", photos}),
+              HasSubstr("is a folder; it should be the name of a file"));
+  EXPECT_THAT(said(RunEmbed, {"embed", "--weights", weights, "--images", photos, "--out", Path("none/f")}),
+              HasSubstr("there is no folder"));
+  EXPECT_THAT(said(RunReconstruct, {"reconstruct", "--weights", weights, "--images", photos, "--out", "/proc/pngs"}),
+              HasSubstr("--out /proc/pngs: cannot be written"));
+  EXPECT_THAT(said(RunExport, {"export", "--checkpoint", weights, "--to", "hf", "--out", "/proc/encoder"}),
+              HasSubstr("--out /proc/encoder: cannot be written"));
+  EXPECT_THAT(said(RunExport, {"export", "--checkpoint", weights, "--to", "safetensors", "--out", Path("none/f")}),
+              HasSubstr("there is no folder"));
+}
+
 TEST_F(ToolsTest, EmbedWritesFeaturesAndTheSortedFiles) {
   ASSERT_EQ(Call(RunEmbed, {"embed", "--weights", Path("checkpoint.safetensors"), "--images", Path("photos"), "--out",
                             Path("f.safetensors"), "--tokens", "--batch=2"}),
