@@ -26,6 +26,8 @@ constexpr int kMetadataBytes = 32 << 10;
 
 // Names and texts.
 
+constexpr int kJobDataSets = 3;           // of a job: to train on, held out, and the bank
+constexpr int kJobDataBytes = 8 << 10;    // what all of them leave out, together
 constexpr int kNameBytes = 64;            // of a worker, a teacher and whatever else a person names
 constexpr int kReasonBytes = 4096;        // a reason or an error that is longer is cut
 constexpr int kShortReasonBytes = 512;    // likewise, where there may be one for each rank of a job or each worker

@@ -54,6 +54,11 @@ void CheckData(const DataSpec& data, ProblemList* problems) {
   for (const double std : data.pixel_std()) problems->InRange("data.pixel_std", std, 1e-4, 1e4);
   problems->AtLeast("data.max_bad_samples", data.max_bad_samples(), 0);
   problems->AtLeast("data.max_pixels", data.max_pixels(), 1);
+  if (data.has_members() && (data.members().empty() || data.members().size() > limits::kNameBytes ||
+                             data.members().find('/') != std::string::npos)) {
+    problems->Add("data.members", "\"", data.members(), "\" is no end of a member's name, such as left.jpg: 1 to ",
+                  limits::kNameBytes, " bytes without /");
+  }
   problems->InRange("data.loader_threads", data.loader_threads(), 1, 256);
 }
 

@@ -8,11 +8,6 @@
 
 namespace mimeo {
 
-namespace limits {
-constexpr int kJobDataBytes = 8 << 10;
-constexpr int kJobDataSets = 3;  // of a job: to train on, held out, and the bank
-}  // namespace limits
-
 // The reason under which a name stands for many: ".tif 40".
 inline constexpr char kOtherKindsReason[] = "files of other kinds";
 

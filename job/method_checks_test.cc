@@ -56,6 +56,15 @@ TEST(MethodChecksTest, WhatMakesSenseIsTaken) {
   }
 }
 
+TEST(MethodChecksTest, MembersOfASampleAreNamesWithoutAFolder) {
+  const std::string pixels = absl::StrCat(kVit, kPixels);
+  EXPECT_EQ(ProblemsOf(absl::StrCat(pixels, "data { members: \"left.jpg\" } ")), "");
+  for (const std::string& wrong : {std::string(), std::string("a/left.jpg"), std::string(65, 'x')}) {
+    EXPECT_THAT(ProblemsOf(absl::StrCat(pixels, "data { members: \"", wrong, "\" } ")),
+                HasSubstr("is no end of a member's name, such as left.jpg: 1 to 64 bytes without /"));
+  }
+}
+
 TEST(MethodChecksTest, EncodersAndMasks) {
   const std::string pixels = absl::StrCat(kVit, kPixels);
   for (const Case& c : std::vector<Case>{

@@ -22,7 +22,7 @@ class Opening {
 
   absl::StatusOr<std::unique_ptr<Dataset>> Go() {
     while (true) {
-      absl::StatusOr<std::unique_ptr<Dataset>> opened = Dataset::Open(data_.path, progress_);
+      absl::StatusOr<std::unique_ptr<Dataset>> opened = Dataset::Open(data_.path, progress_, data_.members);
       if (opened.ok() && (data_.digest.empty() || (*opened)->digest() == data_.digest)) {
         return std::make_unique<PatientDataset>(*std::move(opened), what_, patience_);
       }

@@ -21,6 +21,7 @@ struct JobData {
   int64_t num_samples = 0;   // how many it had then; 0: not known
   // When what is there has not changed for so long, it is taken for what is there for good.
   absl::Duration believed = absl::Seconds(10);
+  std::string members = {};  // Dataset::Open's
 };
 
 // Blocks until the data set is open. The opened data set waits likewise for samples that go away

@@ -101,10 +101,13 @@ class RankRun {
   absl::Status OpenData() {
     JobData data = {"data.path", spec_.data().path(), !assignment_.dataset_digest().empty(),
                     assignment_.dataset_digest(), assignment_.num_samples()};
+    data.members = spec_.data().members();
     ASSIGN_OR_RETURN(dataset_, OpenJobData(data, DataPatience(), progress_));
     if (spec_.evaluation().has_path()) {
       const auto open = [&](const std::string& field, const std::string& path) {
-        return OpenJobData({field, path, data.read_before}, DataPatience(), progress_);
+        JobData set = {field, path, data.read_before};
+        set.members = data.members;
+        return OpenJobData(set, DataPatience(), progress_);
       };
       const EvaluationWatch watch = {[this] { return stop_.wanted(); }, progress_};
       ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch, open));

@@ -119,7 +119,7 @@ absl::Status Evaluation::OpenSet(const std::string& field, const std::string& pa
   if (open != nullptr) {
     ASSIGN_OR_RETURN(set->dataset, open(field, path));
   } else {
-    auto dataset = Dataset::Open(path, watch_.progress);
+    auto dataset = Dataset::Open(path, watch_.progress, spec_.data().members());
     RETURN_IF_ERROR(InField(field, dataset.status()));
     set->dataset = *std::move(dataset);
   }
