@@ -85,7 +85,7 @@ struct Rank {
         model(spec, type, rows),
         reducer(gang, model.parameters),
         step(&model.parameters, model.encoder.get(), model.objectives.get(), &reducer, model.optimizer.get(),
-             {/*max_grad_norm=*/0, model.average.get()}) {
+             {/*max_grad_norm=*/0, CLIPPING_GLOBAL, model.average.get()}) {
     EXPECT_OK(step.Settle(TwoViews(0, 0, 2, type)));
   }
   Rank(Gang* gang, const JobSpec& spec, at::ScalarType type) : Rank(gang, spec, type, MakeRowGatherer(gang)) {}

@@ -71,7 +71,7 @@ struct Training {
   Training(const JobSpec& spec, StepRecorder* recorder)
       : model(spec),
         step(&model.parameters, model.encoder.get(), model.objectives.get(), /*reducer=*/nullptr, model.optimizer.get(),
-             {/*max_grad_norm=*/1, model.average.get(), recorder}) {}
+             {/*max_grad_norm=*/1, CLIPPING_GLOBAL, model.average.get(), recorder}) {}
   std::vector<StepResult> Take(int steps) {
     std::vector<StepResult> results;
     for (int number = 0; number < steps; ++number) {
