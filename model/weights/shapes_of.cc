@@ -56,7 +56,7 @@ class ShapeReader {
     vit->set_class_token(parts.class_token), vit->set_pre_norm(parts.pre_norm), vit->set_patch_bias(parts.patch_bias);
     vit->set_qkv_bias(parts.qkv_bias), vit->set_layer_scale(parts.layer_scale ? 1 : 0),
         vit->set_register_tokens(NumRegisters());
-    vit->set_mask_token(false), vit->set_frozen_patch_embedding(false);
+    vit->set_mask_token(false), vit->set_frozen_patch_embedding(false), vit->set_position_offset(0);
     if (layout_.family == "mimeo") FollowJob(vit);
     if (parts.depth == 0 || static_cast<size_t>(parts.depth) > keys.size()) {
       return Problem(absl::StrCat("its ", keys.size(), " keys speak of ", parts.depth, " transformer blocks"));

@@ -10,8 +10,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
-#include "data/dataset.h"
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/photos.h"
 
 namespace mimeo {
 namespace {
@@ -27,25 +27,13 @@ class DataOutageTest : public testing::Test {
   DataOutageTest() {
     cluster_.StartCoordinator();
     cluster_.StartWorker("w0", 2);
-    UsePhotos(300);
+    WritePhotos(photos_, 300);
   }
 
   JobSpec Spec(int ranks = 1, int64_t steps = kSteps) const {
     JobSpec spec = TinyJob(ranks, steps);
     spec.mutable_data()->set_path(photos_);
     return spec;
-  }
-
-  // So many example photos, 1000.jpg, 1001.jpg, ..., and no others.
-  void UsePhotos(int count) {
-    ASSERT_TRUE(RemoveTree(photos_).ok());
-    ASSERT_TRUE(MakeDirs(photos_).ok());
-    const auto shards = Dataset::Open(ExamplePhotos("train"));
-    ASSERT_TRUE(shards.ok()) << shards.status();
-    ASSERT_GE((*shards)->size(), count);
-    for (int i = 0; i < count; ++i) {
-      ASSERT_TRUE(WriteFileAtomic(absl::StrCat(photos_, "/", 1000 + i, ".jpg"), (*shards)->Read(i).value_or("")).ok());
-    }
   }
 
   Job AwaitStep(const std::string& id, int64_t step) {
@@ -160,7 +148,8 @@ TEST_F(DataOutageTest, WhatWasNeverThereIsRefusedSoon) {
 }
 
 TEST_F(DataOutageTest, BadSamplesAreCountedOverTheRanksAndOverAResume) {
-  UsePhotos(288);  // three whole batches of 96, so that an epoch meets all of the bad ones, and a rank about half
+  WritePhotos(photos_,
+              288);  // three whole batches of 96, so that an epoch meets all of the bad ones, and a rank about half
   for (int i = 0; i < 88; ++i) {
     ASSERT_TRUE(WriteFileAtomic(absl::StrCat(photos_, "/", 1000 + 2 * i, ".jpg"), "no photo").ok());
   }
@@ -190,7 +179,7 @@ TEST_F(DataOutageTest, BadSamplesAreCountedOverTheRanksAndOverAResume) {
 }
 
 TEST_F(DataOutageTest, TheReasonReachesThePersonHoweverLongTheNamesAre) {
-  UsePhotos(16);
+  WritePhotos(photos_, 16);
   std::string folders = photos_;
   for (int depth = 0; depth < 5; ++depth) {
     folders += "/";

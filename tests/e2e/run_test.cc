@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/safetensors.h"
 #include "tests/e2e/cluster.h"
+#include "tests/e2e/photos.h"
 
 namespace mimeo {
 namespace {
@@ -93,7 +94,8 @@ TEST(RunTest, WhatTheDataLeaveOutIsInTheJsonAndInTheReport) {
   LocalCluster no_cluster;
   const std::string photos = dir.path() + "/photos", out = dir.path() + "/out";
   ASSERT_TRUE(MakeDirs(photos + "/.ipynb_checkpoints").ok());
-  ASSERT_EQ(symlink(ExamplePhotos("train").c_str(), (photos + "/linked").c_str()), 0);
+  WritePhotos(dir.path() + "/elsewhere", 95);  // with the broken one three whole batches, so that it is met
+  ASSERT_EQ(symlink((dir.path() + "/elsewhere").c_str(), (photos + "/linked").c_str()), 0);
   for (const char* name : {"broken.jpg", "scan.tif", ".ipynb_checkpoints/a.jpg"}) {
     ASSERT_TRUE(WriteFileAtomic(JoinPath(photos, name), "no image").ok());
   }

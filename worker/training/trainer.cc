@@ -15,6 +15,7 @@ namespace mimeo {
 namespace {
 
 constexpr absl::Duration kDrainPatience = absl::Minutes(1);
+constexpr absl::Duration kDrainPatienceAfterFailure = absl::Seconds(10);
 constexpr int64_t kFeatureStatsEverySteps = 10;
 
 }  // namespace
@@ -38,8 +39,13 @@ absl::StatusOr<TrainEnd> Trainer::Run() {
     if (status.ok() && ports_.checkpoints != nullptr) RETURN_IF_ERROR(ports_.checkpoints->status());
   }
   if (absl::IsCancelled(status)) return Finish(TrainEnd::kStopped);
-  RETURN_IF_ERROR(status);
-  return Finish(TrainEnd::kCompleted);
+  if (status.ok()) return Finish(TrainEnd::kCompleted);
+  // The checkpoint before may still be on its way: without it, more steps than the failed one would be lost.
+  if (ports_.checkpoints != nullptr) {
+    ports_.progress->Do("hands over the checkpoint before the failure");
+    ports_.checkpoints->Drain(clock_->Now() + kDrainPatienceAfterFailure).IgnoreError();
+  }
+  return status;
 }
 
 absl::Status Trainer::Advance() {

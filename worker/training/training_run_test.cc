@@ -146,6 +146,24 @@ TEST_F(TrainingRunTest, ImagesThatCannotBeDecodedAreSaidWithTheirReasonAlsoAfter
   }
 }
 
+TEST_F(TrainingRunTest, AFailureWaitsForTheCheckpointBefore) {
+  for (const char* photo : {"103.png", "117.png"}) {
+    ASSERT_OK(WriteFileAtomic(JoinPath(dir_.path(), photo), "text"));
+  }
+  ASSERT_OK_AND_ASSIGN(dataset_, Dataset::Open(dir_.path()));
+  spec_.mutable_checkpoint()->set_every_steps(1);
+  spec_.mutable_data()->set_max_bad_samples(1);
+  Trained trained;
+  trained.checkpoints.late = true;
+  RunAsGang(1, [&](Gang* gang) {
+    Train(
+        spec_, gang, [] { return false; }, "", &trained);
+  });
+  EXPECT_THAT(trained.end.status(), testing::StatusIs(absl::StatusCode::kInvalidArgument, "max_bad_samples"));
+  EXPECT_GT(trained.checkpoints.submitted, 0) << "it failed before the first checkpoint";
+  EXPECT_EQ(trained.checkpoints.committed, trained.checkpoints.submitted);
+}
+
 TEST_F(TrainingRunTest, AStopTakesACheckpointFirst) {
   int asked = 0;
   const auto stopped = TrainAsGang(spec_, 1, "", [&asked] { return ++asked > 3; });
