@@ -35,7 +35,8 @@ absl::Status RemoveTree(const std::string& path);
 std::string JoinPath(absl::string_view dir, absl::string_view name);
 
 // A new empty directory below $TMPDIR, or below /tmp where that is not set. The destructor deletes it with everything
-// in it. The process aborts when the directory cannot be made.
+// in it. The process ends with code 2 and a sentence on stderr when the directory cannot be made: base/output.h finds
+// that before.
 class TempDir {
  public:
   TempDir();
