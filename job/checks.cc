@@ -84,9 +84,6 @@ void CheckOptimizer(const OptimizerSpec& optimizer, ProblemList* problems) {
 
 void CheckWarmup(const ScheduleSpec& schedule, ProblemList* problems) {
   if (schedule.has_warmup()) problems->InRange("schedule.warmup", schedule.warmup(), 0.0, 1.0);
-  if (schedule.has_warmup() + schedule.has_warmup_epochs() + schedule.has_warmup_steps() > 1) {
-    problems->Add("schedule", "more than one of warmup, warmup_epochs and warmup_steps is given; at most one");
-  }
   if (schedule.has_warmup_epochs() && !schedule.has_epochs()) {
     problems->Add("schedule.warmup_epochs", "goes with epochs; use warmup_steps, or warmup, a share of the training");
   }
@@ -105,9 +102,8 @@ void CheckWarmup(const ScheduleSpec& schedule, ProblemList* problems) {
 }
 
 void CheckSchedule(const ScheduleSpec& schedule, ProblemList* problems) {
-  if (schedule.has_epochs() == schedule.has_steps()) {
-    problems->Add("schedule", schedule.has_epochs() ? "both epochs and steps are given; exactly one"
-                                                    : "neither epochs nor steps is given; exactly one");
+  if (!schedule.has_epochs() && !schedule.has_steps()) {
+    problems->Add("schedule", "neither epochs nor steps is given; exactly one");
   }
   if (schedule.has_epochs() && !(schedule.epochs() > 0 && schedule.epochs() <= 1e6)) {
     problems->Add("schedule.epochs", schedule.epochs(), " is not above 0 and at most 1000000");

@@ -204,7 +204,6 @@ void FillWarmup(ScheduleSpec* schedule) {
   if (schedule->has_warmup_epochs() || schedule->has_warmup_steps()) return;
   const double share = schedule->has_warmup() ? schedule->warmup() : 0.05;
   if (!(share >= 0 && share <= 1)) return;
-  schedule->clear_warmup();
   if (schedule->has_epochs()) schedule->set_warmup_epochs(share * schedule->epochs());
   // A share such as 0.29 is stored as a little less than it says: 29 of 100 steps are not 28.
   if (schedule->has_steps()) schedule->set_warmup_steps(static_cast<int64_t>(share * schedule->steps() + 1e-6));

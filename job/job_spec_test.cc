@@ -100,7 +100,6 @@ TEST(ResolveTest, AWarmupThatIsAShareFollowsTheLengthOfTheTraining) {
   ASSERT_TRUE(in_epochs.ok()) << in_epochs.status();
   EXPECT_DOUBLE_EQ(in_epochs->schedule().warmup_epochs(), 0.6);
   EXPECT_FALSE(in_epochs->schedule().has_warmup()) << "a resolved spec says it in one way";
-  spec.mutable_schedule()->clear_epochs();
   spec.mutable_schedule()->set_steps(100);
   spec.mutable_schedule()->set_warmup(0.29);
   const auto in_steps = ResolveJobSpec(spec);
@@ -108,17 +107,21 @@ TEST(ResolveTest, AWarmupThatIsAShareFollowsTheLengthOfTheTraining) {
   EXPECT_EQ(in_steps->schedule().warmup_steps(), 29);
 }
 
-TEST(ResolveTest, AWarmupIsGivenInOneWay) {
+TEST(ResolveTest, AWarmupLongerThanTheTrainingNamesTheShare) {
   JobSpec spec = Good();
-  spec.mutable_schedule()->set_warmup(0.2);
-  spec.mutable_schedule()->set_warmup_epochs(1);
-  EXPECT_EQ(ProblemsOf(spec),
-            "schedule: more than one of warmup, warmup_epochs and warmup_steps is given; at most one");
-  spec.mutable_schedule()->clear_warmup();
   spec.mutable_schedule()->set_warmup_epochs(50);
   EXPECT_EQ(
       ProblemsOf(spec),
       "schedule.warmup_epochs: 50 is not between 0 and 10; schedule.warmup=0.05, say, is a share of any training");
+}
+
+TEST(SetFieldTest, AFieldTakesThePlaceOfItsAlternative) {
+  JobSpec spec = Good();
+  spec.mutable_schedule()->set_warmup_epochs(2);
+  ASSERT_TRUE(SetField("schedule.steps=300", &spec).ok());
+  ASSERT_TRUE(SetField("schedule.warmup=0.1", &spec).ok());
+  EXPECT_EQ(spec.schedule().ShortDebugString(), "steps: 300 warmup: 0.1");
+  EXPECT_EQ(ResolveJobSpec(spec)->schedule().warmup_steps(), 30);
 }
 
 TEST(ResolveTest, AnExplicitZeroIsNoAbsentField) {
@@ -137,7 +140,7 @@ TEST(ResolveTest, NamesAllProblemsAtOnce) {
   spec.mutable_encoder()->mutable_vit()->set_patch_px(7);
   spec.mutable_encoder()->mutable_vit()->set_width(65);
   spec.mutable_resources()->set_num_ranks(100);
-  spec.mutable_schedule()->set_steps(5);
+  spec.mutable_schedule()->clear_epochs();
   const std::string problems = ProblemsOf(spec);
   EXPECT_THAT(problems, HasSubstr("objective[pixels].weight: -1 is not above 0"));
   EXPECT_THAT(
@@ -146,7 +149,7 @@ TEST(ResolveTest, NamesAllProblemsAtOnce) {
   EXPECT_THAT(problems,
               HasSubstr("encoder.vit.width: 65 is not a multiple of 4 and of 2 heads; nearest that fit: 64, 68"));
   EXPECT_THAT(problems, HasSubstr("data.global_batch: 64 is smaller than 100 ranks"));
-  EXPECT_THAT(problems, HasSubstr("schedule: both epochs and steps"));
+  EXPECT_THAT(problems, HasSubstr("schedule: neither epochs nor steps is given"));
   EXPECT_EQ(absl::StrSplit(problems, '\n').begin()->empty(), false);
 }
 

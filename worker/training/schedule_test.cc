@@ -44,8 +44,6 @@ TEST(ScheduleTest, MovesWithEveryStepAndNotWithEveryEpoch) {
 
 TEST(ScheduleTest, InStepsItIsTheSameCurve) {
   JobSpec spec = Mae();
-  spec.mutable_schedule()->clear_epochs();
-  spec.mutable_schedule()->clear_warmup_epochs();
   spec.mutable_schedule()->set_steps(1600 * kStepsPerEpoch);
   spec.mutable_schedule()->set_warmup_steps(40 * kStepsPerEpoch);
   for (const int64_t step : {0, 1, 5000, 12480, 12481, 100000, 499199}) {
@@ -68,7 +66,6 @@ TEST(ScheduleTest, DinosWarmupHasThePeakInItsLastStep) {
   JobSpec spec = Mae();
   spec.mutable_data()->set_global_batch(256);
   spec.mutable_optimizer()->mutable_adamw()->set_base_rate(2e-3);
-  spec.mutable_schedule()->clear_epochs();
   spec.mutable_schedule()->set_steps(10);
   spec.mutable_schedule()->set_warmup_steps(4);
   spec.mutable_schedule()->set_min_rate(1e-6);
@@ -77,8 +74,6 @@ TEST(ScheduleTest, DinosWarmupHasThePeakInItsLastStep) {
                            1.50025e-3};
   for (int step = 0; step < 7; ++step) EXPECT_NEAR(LearningRate(spec, step, 7), golden[step], 1e-12) << step;
   // In epochs of 2 steps it is the same.
-  spec.mutable_schedule()->clear_steps();
-  spec.mutable_schedule()->clear_warmup_steps();
   spec.mutable_schedule()->set_epochs(5);
   spec.mutable_schedule()->set_warmup_epochs(2);
   for (int step = 0; step < 7; ++step) EXPECT_NEAR(LearningRate(spec, step, 512), golden[step], 1e-12) << step;
