@@ -214,6 +214,19 @@ def parse_page(page, binaries, root):
             yield f"{page.path}:{line}: `{' '.join(words)}`: {problem}"
 
 
+def examples_in_help(binaries, root, *path):
+    """The examples that a binary's --help shows, of each of its verbs, are held against the same command lines."""
+    shown = subprocess.run([str(binaries / path[0]), *path[1:], "--help"], capture_output=True, text=True, timeout=20)
+    text = shown.stdout + shown.stderr
+    for example in re.findall(r"^\s*Examples?:\s*((?:.+\n?)+)", text, re.M):
+        for words in pages.commands(pages.without_comments(example)):
+            if pages.program(words):
+                for problem in parse_problems(words, binaries, True) or recipe_problems(words, binaries, root):
+                    yield f"{' '.join(path)} --help: {' '.join(words)}: {problem}"
+    for verb in command_line(binaries, *path).verbs:
+        yield from examples_in_help(binaries, root, *path, verb)
+
+
 class NotYet:
     """not_yet.txt: problems of command lines that pages describe before the programs have them. Each must still be one."""
 
@@ -250,6 +263,8 @@ def checks_of(read, whole, binaries, root):
         checks[f"{page.path}: the command lines are known"] = lambda page=page: not_yet.of(parse_page(page, binaries, root))
         if any(block.kind == "sh run" for block in page.blocks):
             checks[f"{page.path}: the commands run and print what is shown"] = functools.partial(run_page, page, binaries, root)
+    for name in pages.BINARIES:
+        checks[f"{name}: the examples of --help"] = functools.partial(examples_in_help, binaries, root, name)
     if whole:
         checks["not_yet.txt"] = not_yet.stale
     return checks
