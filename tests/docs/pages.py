@@ -210,6 +210,10 @@ def label_exists(label):
 
 def tree_problems(page):
     """Commands that name a script, a flag of one, a target or a recipe that is not in the tree (from the repository's root)."""
+    for line, text in page.prose:
+        for path in re.findall(r"`[^`]*?(?<![\w/])(recipes/\w+\.textproto|scripts/\w+(?:\.py)?)[^`]*`", text):
+            if not pathlib.Path(path).is_file():
+                yield f"{page.path}:{line}: there is no {path}"
     for block, words in block_commands(page):
         line = block.line
         if words[0].startswith("scripts/"):
