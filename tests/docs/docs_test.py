@@ -22,7 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import junit  # tests/junit.py
 import pages
 
-PAGE_SECONDS = 400
+PAGE_SECONDS = 240
 TIME = r"#\s?(?:ms|s|min|m|h|d|seconds?|minutes?|hours?)\b"
 
 
