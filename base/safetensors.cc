@@ -31,7 +31,7 @@ bool ReadNumber(const Json& json, int64_t* value) {
   return false;
 }
 
-// Names and types are a stranger's: of any length, and with any character that JSON can write.
+// Names and types come from a file: they have any length, and any character that JSON can write.
 std::string Quoted(absl::string_view name) { return absl::StrCat("'", ToText(name, kQuotedBytes), "'"); }
 
 absl::Status TensorError(absl::string_view name, absl::string_view what) {

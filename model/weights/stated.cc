@@ -22,8 +22,8 @@ const json& Section(const json& object, const char* key) {
   return object.contains(key) && object[key].is_object() ? object[key] : *empty;
 }
 
-// A stranger's value in a message: one line of bounded length. Values in values are not written out, because they may
-// be nested so deep that writing them overflows the stack.
+// A value from a file, for a message: one line of bounded length. Values in values are not written out, because they
+// may be nested so deep that writing them overflows the stack.
 std::string Shown(const json& value) {
   const bool nested = std::any_of(value.begin(), value.end(), [](const json& part) { return part.is_structured(); });
   return nested ? "nested" : ToText(value.dump(), 100);

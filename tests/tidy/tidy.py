@@ -11,8 +11,9 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent.parent), str(pathlib.Path(__file__).resolve().parent.parent / "docs")]
 import junit  # tests/junit.py
+import pages  # tests/docs/pages.py
 
 FUNCTION_LINES, FILE_LINES, DATA_BYTES = 70, 600, 32 << 20
 
@@ -228,9 +229,13 @@ def invariants_without_a_test():
     known = set()
     for path in tracked("_test.cc"):
         known.update(".".join(found) for found in re.findall(r"TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", pathlib.Path(path).read_text()))
-    for name in re.findall(r"`(\w+\.\w+)`", pathlib.Path("docs/invariants.md").read_text()):
-        if name not in known:
-            yield f"docs/invariants.md: no test is called {name}"
+    for number, line in enumerate(lines_of("docs/invariants.md"), 1):
+        named = re.findall(r"`(\w+\.\w+)`", line)
+        if re.match(r"\| \d+ \|", line) and not named:
+            yield f"docs/invariants.md:{number}: the row names no test"
+        for name in named:
+            if name not in known:
+                yield f"docs/invariants.md:{number}: no test is called {name}"
 
 
 # The pages that lead through the tree name files of today's.
@@ -247,6 +252,46 @@ def stale_paths():
                 yield f"docs/{page}: there is no {path}"
 
 
+def citation_of_another_version():
+    version = pathlib.Path("VERSION").read_text().strip()
+    for page in ("CITATION.cff", "README.md"):
+        if not re.search(rf"version:? {re.escape(version)}\b", pathlib.Path(page).read_text()):
+            yield f"{page}: does not cite version {version}"
+
+
+# Pages that tests/docs runs and parses: here what needs no binary, of every page of the tree.
+def untagged_blocks():
+    for path in tracked(".md"):
+        page = pages.Page(path)
+        yield from pages.form_problems(page)
+        yield from pages.tree_problems(page)
+
+
+def pages_without_a_test():
+    known = set(bazel("query", "deps(labels(data, //tests/docs:docs_test), 1)", "--output=label").split())
+    for path in tracked(".md"):
+        folders = [str(folder) for folder in pathlib.Path(path).parents if (folder / "BUILD").is_file()]
+        package = "" if folders[0] == "." else folders[0]
+        if f"//{package}:{pathlib.Path(path).relative_to(folders[0])}" not in known:
+            yield f"{path}: //tests/docs:docs_test does not read it; name it in a BUILD file's `pages`"
+
+
+# What is quoted at the head of an answer is a message that the program prints: `MESSAGE` in a heading of these pages.
+PAGES_OF_MESSAGES = ["troubleshooting.md", "faq.md"]
+
+
+def unknown_messages():
+    # A literal may go over several lines; what stands between two literals is a number or a name, on the page `...`.
+    said = "\n".join(re.sub(r'"\s*\n\s*"', "", pathlib.Path(path).read_text(errors="replace")).replace('\\"', '"')
+                     for path in sources() if not is_test(path))
+    for page in PAGES_OF_MESSAGES:
+        for number, line in enumerate(lines_of(f"docs/{page}"), 1):
+            for message in re.findall(r"`([^`]+)`", line) if line.startswith("## ") else []:
+                for part in filter(None, (part.strip() for part in message.split("..."))):
+                    if part not in said:
+                        yield f"docs/{page}:{number}: no source says {part!r}"
+
+
 # README: where a baseline differs from its authors' code, its recipe says so. A small recipe names the one it is like.
 def silent_recipes():
     texts = {path: pathlib.Path(path).read_text() for path in tracked(".textproto") if path.startswith("recipes/")}
@@ -259,7 +304,8 @@ def silent_recipes():
 RULES = [long_functions, long_files, unformatted, sleeping_tests, unfinished, foreign_clocks, foreign_randomness, foreign_internals,
          foreign_channels, banned_names,
          crossed_layers, wide_visibility, forbidden_links, large_data, broken_links, invariants_without_a_test,
-         stale_paths, silent_recipes]
+         stale_paths, silent_recipes, untagged_blocks, pages_without_a_test, unknown_messages,
+         citation_of_another_version]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// Rank 0's link to the coordinator: it sends step metrics and checkpoints behind training's back. While the coordinator
-// is away, everything waits here within bounds, and training goes on. Any thread may call it. It has two threads, which
+// Rank 0's link to the coordinator: it sends step metrics and checkpoints while training goes on. While the coordinator
+// is away, everything waits here, up to the limits of base/limits.h. Any thread may call it. It has two threads, which
 // the destructor ends; what has not been sent by then is lost, so Drain comes first.
 #pragma once
 

@@ -48,7 +48,7 @@ class StepSink {
   virtual void ReportEvaluation(const EvaluationResult& evaluation) = 0;
 };
 
-// Takes checkpoints and commits them behind training's back.
+// Takes checkpoints and commits them while training goes on.
 class CheckpointSink {
  public:
   virtual ~CheckpointSink() = default;

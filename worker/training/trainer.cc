@@ -106,7 +106,7 @@ absl::StatusOr<bool> Trainer::AnyRankStops(bool this_rank, const StepBatch& batc
 }
 
 void Trainer::ReportBadSamples() {
-  // Rank 0 speaks for the gang; the others spare themselves the reading.
+  // Only rank 0 reports for the gang, so only it reads what there is to report.
   if (ports_.steps == nullptr) return;
   if (!bad_samples_.all().empty()) ports_.status->ReportUndecodable("data.path", bad_samples_.Row());
   if (parts_.evaluation == nullptr) return;
