@@ -119,15 +119,28 @@ void CheckEma(const JobSpec& spec, ProblemList* problems) {
   problems->InRange("ema.final_decay", spec.ema().final_decay(), 0.0, 1.0);
 }
 
-void CheckRest(const JobSpec& spec, ProblemList* problems) {
-  if (!IsName(spec.name(), false)) problems->Add("name", "\"", spec.name(), "\" is not [A-Za-z0-9_.-]{1,64}");
-  problems->AtLeast("checkpoint.every_steps", spec.checkpoint().every_steps(), 0);
-  problems->InRange("checkpoint.keep_last", spec.checkpoint().keep_last(), 1, limits::kCheckpointsPerJob);
-  const EvaluationSpec& evaluation = spec.evaluation();
+void CheckEvaluation(const EvaluationSpec& evaluation, ProblemList* problems) {
   problems->InRange("evaluation.knn_k", evaluation.knn_k(), 1, 1000);
   problems->InRange("evaluation.knn_temperature", evaluation.knn_temperature(), 1e-4, 1e4);
   problems->AtLeast("evaluation.every_steps", evaluation.every_steps(), 0);
   problems->AtLeast("evaluation.max_images", evaluation.max_images(), 0);
+  if (!problems->InRange("evaluation.hold_out", evaluation.hold_out(), 0.0, 0.5) || evaluation.hold_out() == 0) return;
+  // With a path the bank may be the default one, which goes when the path goes.
+  if (evaluation.has_path()) {
+    problems->Add("evaluation.hold_out", evaluation.hold_out(),
+                  " is a share of data.path, and evaluation.path names other images to judge by; leave out "
+                  "evaluation.path (with bank_path) or evaluation.hold_out");
+  } else if (evaluation.has_bank_path()) {
+    problems->Add("evaluation.hold_out", evaluation.hold_out(),
+                  " is a share of data.path, of which the rest is the bank; leave out evaluation.bank_path");
+  }
+}
+
+void CheckRest(const JobSpec& spec, ProblemList* problems) {
+  if (!IsName(spec.name(), false)) problems->Add("name", "\"", spec.name(), "\" is not [A-Za-z0-9_.-]{1,64}");
+  problems->AtLeast("checkpoint.every_steps", spec.checkpoint().every_steps(), 0);
+  problems->InRange("checkpoint.keep_last", spec.checkpoint().keep_last(), 1, limits::kCheckpointsPerJob);
+  CheckEvaluation(spec.evaluation(), problems);
 }
 
 // Whether the ranks can keep the group together: one micro-step's images are the group's.

@@ -223,6 +223,7 @@ void FillEvaluation(const DataSpec& data, EvaluationSpec* evaluation) {
   MIMEO_DEFAULT(evaluation, at_start, true);
   MIMEO_DEFAULT(evaluation, every_steps, 0);
   MIMEO_DEFAULT(evaluation, max_images, 0);
+  MIMEO_DEFAULT(evaluation, hold_out, 0.0);
 }
 
 void FillResources(JobSpec* spec) {

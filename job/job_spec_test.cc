@@ -92,6 +92,37 @@ TEST(ResolveTest, WritesEveryDefaultOutAndIsIdempotent) {
   EXPECT_EQ(read->SerializeAsString(), once->SerializeAsString());
 }
 
+TEST(ResolveTest, AHeldOutPartIsInPlaceOfOtherImages) {
+  JobSpec spec = Good();
+  EvaluationSpec* const evaluation = spec.mutable_evaluation();
+  ASSERT_TRUE(ResolveJobSpec(spec).ok());
+  EXPECT_TRUE(ResolveJobSpec(spec)->evaluation().has_hold_out());
+  EXPECT_EQ(ResolveJobSpec(spec)->evaluation().hold_out(), 0);
+  evaluation->set_path("validation");
+  evaluation->set_hold_out(0);
+  EXPECT_TRUE(ResolveJobSpec(spec).ok()) << "0 holds out nothing";
+  evaluation->set_hold_out(0.1);
+  EXPECT_EQ(ProblemsOf(spec),
+            "evaluation.hold_out: 0.1 is a share of data.path, and evaluation.path names other images to judge by; "
+            "leave out evaluation.path (with bank_path) or evaluation.hold_out");
+  evaluation->clear_path();
+  const auto resolved = ResolveJobSpec(spec);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_FALSE(resolved->evaluation().has_bank_path());
+  EXPECT_TRUE(ResolveJobSpec(*resolved).ok());
+  evaluation->set_bank_path("train");
+  EXPECT_EQ(ProblemsOf(spec),
+            "evaluation.hold_out: 0.1 is a share of data.path, of which the rest is the bank; leave out "
+            "evaluation.bank_path");
+  evaluation->clear_bank_path();
+  for (const double share : {-0.1, 0.51, std::nan("")}) {
+    evaluation->set_hold_out(share);
+    EXPECT_THAT(ProblemsOf(spec), HasSubstr("is not between 0 and 0.5")) << share;
+  }
+  evaluation->set_hold_out(0.5);
+  EXPECT_TRUE(ResolveJobSpec(spec).ok());
+}
+
 TEST(ResolveTest, AWarmupThatIsAShareFollowsTheLengthOfTheTraining) {
   JobSpec spec = Good();
   spec.mutable_schedule()->set_warmup(0.2);

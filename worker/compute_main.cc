@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, Verb> verbs = {
       {"rank", mimeo::RunRank},     {"embed", mimeo::RunEmbed}, {"reconstruct", mimeo::RunReconstruct},
       {"export", mimeo::RunExport}, {"knn", mimeo::RunKnn},     {"linear", mimeo::RunLinear},
-      {"try_cuda", TryCuda},
+      {"survey", mimeo::RunSurvey}, {"try_cuda", TryCuda},
   };
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version") {
