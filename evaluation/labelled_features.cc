@@ -23,7 +23,8 @@ absl::Status SayWhatIsMeasured(const LabelledSet& bank, const LabelledSet& query
     return absl::InvalidArgumentError(lines[bank.samples.empty() ? 0 : 1]);
   }
   for (const std::string& line : lines) spdlog::info("{}", line);
-  return absl::OkStatus();
+  return CheckClassesMeet({bank.name, bank.dataset.get(), bank.samples},
+                          {query.name, query.dataset.get(), query.samples});
 }
 
 // The features of one set: of each encoder, and last of the raw pixels.
@@ -87,8 +88,9 @@ LabelledSet TakeLabelled(const std::string& name, std::unique_ptr<Dataset> datas
   return set;
 }
 
-absl::StatusOr<LabelledSet> OpenLabelledSet(const std::string& name, const std::string& path, int64_t most) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Dataset> dataset, Dataset::Open(path));
+absl::StatusOr<LabelledSet> OpenLabelledSet(const std::string& name, const std::string& path, int64_t most,
+                                            const std::string& members) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Dataset> dataset, Dataset::Open(path, nullptr, members));
   return TakeLabelled(name, std::move(dataset), most);
 }
 

@@ -26,8 +26,9 @@ struct LabelledSet {
 };
 // Takes `most` images with a label, spread over the classes (data/spread_sample.h); 0 takes all.
 LabelledSet TakeLabelled(const std::string& name, std::unique_ptr<Dataset> dataset, int64_t most);
-// The same of a path. The errors are those of Dataset::Open.
-absl::StatusOr<LabelledSet> OpenLabelledSet(const std::string& name, const std::string& path, int64_t most);
+// The same of a path. `members` and the errors are those of Dataset::Open.
+absl::StatusOr<LabelledSet> OpenLabelledSet(const std::string& name, const std::string& path, int64_t most,
+                                            const std::string& members = "");
 
 // The features of both sets. Their labels are numbered alike, and every image has one.
 struct LabelledSplit {

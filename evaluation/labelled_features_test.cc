@@ -115,7 +115,7 @@ TEST(LabelledFeaturesTest, QueriesAreNumberedAsTheBank) {
   EXPECT_THAT(features.encoders[0].query.labels, ElementsAre(2, 0, 1)) << "B is a class that the bank lacks";
   EXPECT_EQ(features.class_names[2], "B");
   ASSERT_THAT(features.notes, SizeIs(1));
-  EXPECT_THAT(features.notes[0], HasSubstr("--data: classes that --bank lacks"));
+  EXPECT_THAT(features.notes[0], HasSubstr("classes that --bank does not have"));
 }
 
 TEST(LabelledFeaturesTest, RefusesASetThatCannotBeMeasured) {

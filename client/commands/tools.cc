@@ -162,6 +162,8 @@ void AddEvaluation(CLI::App* evaluate, Invocation* invocation, const std::string
                      {"data", "labelled images to classify"}};
   const Flags common = {
       {"bank", "labelled images to classify by (default: DATA/train, and DATA/validation is classified)"},
+      {"hold_out", "without a bank: classify this share of DATA by the rest, as a job's evaluation.hold_out"},
+      {"members", "of a tar's samples the images of this name, as a job's data.members"},
       {"max_images", "of either set"},
       {"image_px", "side of a square crop (default: the encoder's own size)"},
       {"batch", "images at a time"},

@@ -19,6 +19,7 @@ struct RunPlan {
   JobSpec spec;
   std::string text;  // JobSpecText of the spec: the job is the same one where this is the same
   RunClusterOptions cluster;
+  std::string decided;  // what was decided that no flag says, for the terminal; empty: nothing
 };
 
 // Makes the plan for a machine with so many cores. It reads the recipe and looks whether the paths exist.

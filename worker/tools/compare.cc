@@ -117,9 +117,11 @@ absl::StatusOr<std::vector<ComparedRow>> MeasureRows(const std::vector<Contestan
   const KnnOptions options;
   std::vector<ComparedRow> rows;
   for (size_t i = 0; i < contestants.size(); ++i) {
+    spdlog::info("k-NN and linear probe of {}", ToText(contestants[i].name));
     ASSIGN_OR_RETURN(ComparedRow row, MeasureRow(contestants[i].name, features.encoders[i], options));
     rows.push_back(std::move(row));
   }
+  spdlog::info("k-NN and linear probe of {}", kRawPixels);
   ASSIGN_OR_RETURN(ComparedRow pixels, MeasureRow(kRawPixels, features.raw_pixels, options));
   rows.push_back(std::move(pixels));
   ComparedRow majority = {kMajority, AlwaysMostFrequent(rows.front().knn.truth), std::nullopt};
@@ -161,10 +163,17 @@ void AddNotes(const LabelledFeatures& features, const std::vector<ComparedRow>& 
   }
 }
 
+// Where nothing else says what is judged, it is what the job did not train on.
+void TakeDivision(const JobSpec& job, LabelledFlags* flags) {
+  if (flags->members.empty()) flags->members = job.data().members();
+  if (flags->bank.empty() && flags->hold_out == 0) flags->hold_out = job.evaluation().hold_out();
+}
+
 absl::Status Compare(Flags flags) {
   std::optional<JobSpec> job;
   if (!flags.job.empty()) {
     ASSIGN_OR_RETURN(job, ReadJob(flags.job));
+    TakeDivision(*job, &flags.labelled);
   }
   ASSIGN_OR_RETURN(const std::vector<Contestant> contestants, OpenContestants(flags, job));
   ASSIGN_OR_RETURN(const LabelledSets sets, OpenSets(flags.labelled));
@@ -177,6 +186,7 @@ absl::Status Compare(Flags flags) {
   result["judged"] = MeasuredJson(features.query);
   result["judged"]["classes"] = ByClass(first.knn).size();
   result["bank"] = MeasuredJson(features.bank);
+  if (flags.labelled.hold_out > 0) result["hold_out"] = flags.labelled.hold_out;
   result["k"] = VotersOf(KnnOptions(), features.bank.images);
   result["temperature"] = KnnOptions().temperature;
   if (job.has_value()) {

@@ -89,7 +89,7 @@ TEST_F(LabelledToolsTest, ClassesCountAlikeInTheBalancedAccuracy) {
   EXPECT_EQ(json.at("knn_raw_pixels"), 0.9);
   EXPECT_NEAR(json.at("knn_raw_pixels_balanced"), 2.0 / 3, 1e-12);
   ASSERT_EQ(json.at("notes").size(), 1u);
-  EXPECT_THAT(json.at("notes")[0].get<std::string>(), HasSubstr("classes that --bank="));
+  EXPECT_THAT(json.at("notes")[0].get<std::string>(), HasSubstr("images of 1 classes that --bank="));
 }
 
 // In the JSON, and not on stderr alone.
@@ -156,6 +156,23 @@ TEST_F(LabelledToolsTest, CompareMeasuresEveryRowOnTheSameImages) {
   EXPECT_EQ(Result(RunLinear, {}).at("linear_accuracy"), rows.at("encoder").at("probe"));
 }
 
+// A part of one folder is judged by the rest. Equal pictures are on one side, so no picture is judged by its copy.
+TEST_F(LabelledToolsTest, AHeldOutPartIsJudgedByTheRest) {
+  for (int i = 0; i < 60; ++i) WritePicture(absl::StrCat("split/more/", i % 2 ? "up" : "down", "/", i, ".png"), i);
+  data_ = "split/more";
+  const auto json = Result(RunCompare, {"--hold_out=0.3"});
+  const int64_t judged = json.at("judged").at("images"), bank = json.at("bank").at("images");
+  EXPECT_EQ(judged + bank, 60);
+  EXPECT_GT(judged, 5);
+  EXPECT_LT(judged, 40);
+  EXPECT_EQ(json.at("hold_out"), 0.3);
+  EXPECT_EQ(Result(RunKnn, {"--hold_out=0.3"}).at("images"), judged);
+  // A job says itself what it does not train on.
+  spec_.mutable_evaluation()->set_hold_out(0.3);
+  ASSERT_OK(WriteFileAtomic(Path("job.textproto"), JobSpecText(spec_)));
+  EXPECT_EQ(Result(RunCompare, {"--job", Path("job.textproto")}).at("judged").at("images"), judged);
+}
+
 TEST_F(LabelledToolsTest, ASmallBankHasNoProbe) {
   const auto json = Result(RunCompare, {});
   EXPECT_TRUE(json.at("rows")[0].at("probe").is_null());
@@ -191,6 +208,8 @@ TEST_F(LabelledToolsTest, CompareRefusesRowsThatCannotBe) {
       {{"--against", "a=/nowhere"}, "/nowhere"},
       {{"--job", Path("job.textproto")}, "unknown field \"widht\""},
       {{"--job", Path("none")}, "none"},
+      {{"--bank", Path("split"), "--hold_out=0.1"}, "--hold_out excludes --bank"},
+      {{"--hold_out=0.0001"}, "--hold_out=0.0001: "},
   };
   for (const auto& [flags, says] : cases) {
     std::vector<std::string> arguments = {"compare", "--weights", weights, "--data", Path("split")};

@@ -22,6 +22,7 @@ struct LabelledFlags {
   std::string data;
   std::string bank;
   double hold_out = 0;
+  std::string members;
   int batch = 32;
   int image_px = 0;
   int64_t max_images = 0;

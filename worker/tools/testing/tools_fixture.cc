@@ -77,7 +77,7 @@ void LabelledToolsTest::WritePicture(const std::string& name, int i) {
 }
 
 nlohmann::json LabelledToolsTest::Result(ToolMain verb, const std::vector<std::string>& flags) {
-  std::vector<std::string> arguments = {"verb", "--weights", Path("checkpoint.safetensors"), "--data", Path("split")};
+  std::vector<std::string> arguments = {"verb", "--weights", Path("checkpoint.safetensors"), "--data", Path(data_)};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
   ::testing::internal::CaptureStdout();
   ::testing::internal::CaptureStderr();

@@ -41,10 +41,11 @@ class LabelledToolsTest : public ToolsTest {
  protected:
   void SetUp() override;
   void WritePicture(const std::string& name, int i);
-  // What the verb prints about split/, with these flags more.
+  // What the verb prints about data_, with these flags more.
   nlohmann::json Result(ToolMain verb, const std::vector<std::string>& flags);
 
-  std::string said_;  // on stderr, by the last Result
+  std::string data_ = "split";  // below the folder
+  std::string said_;            // on stderr, by the last Result
 };
 
 }  // namespace mimeo::testing
