@@ -15,7 +15,7 @@
 
 namespace {
 
-constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn|linear|survey [--help] FLAGS...
+constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn|linear|compare|survey [--help] FLAGS...
 worker --version
   agent        runs the rank processes that a coordinator assigns to this host
   rank         trains one rank of one job's gang (started by the agent)
@@ -24,13 +24,14 @@ worker --version
   export       an encoder out of a checkpoint
   knn          how well an encoder's features classify, by their neighbours
   linear       the same, by a linear probe
+  compare      an encoder beside its start, raw pixels and others
   survey       what a folder or tar of images holds
 Example:
   worker agent --coordinator=127.0.0.1:7070 --id=w0 --slots=2 --dir=/tmp/w0
 )";
 
 bool IsComputed(const std::string& verb) {
-  for (const char* const known : {"rank", "embed", "reconstruct", "export", "knn", "linear", "survey"}) {
+  for (const char* const known : {"rank", "embed", "reconstruct", "export", "knn", "linear", "compare", "survey"}) {
     if (verb == known) return true;
   }
   return false;
