@@ -129,9 +129,13 @@ std::string JoinPath(absl::string_view dir, absl::string_view name) {
   return absl::StrCat(absl::StripSuffix(dir, "/"), "/", name);
 }
 
-TempDir::TempDir() {
+std::string TemporaryRoot() {
   const char* const given = std::getenv("TMPDIR");
-  const std::string root = given != nullptr && *given != '\0' ? given : "/tmp";
+  return given != nullptr && *given != '\0' ? given : "/tmp";
+}
+
+TempDir::TempDir() {
+  const std::string root = TemporaryRoot();
   path_ = JoinPath(root, "mimeo.XXXXXX");
   if (mkdtemp(&path_[0]) == nullptr) {
     const std::string why = std::system_category().message(errno);
