@@ -21,6 +21,8 @@ void AddRun(CLI::App* app, Invocation* invocation) {
   verb->add_option("--teacher", flags->teachers, "NAME=WEIGHTS of a teacher that the recipe mimics; may be repeated")
       ->allow_extra_args(false);
   verb->add_option("--init", flags->init, "encoder weights to start from");
+  verb->add_option("--tensorboard", flags->tensorboard,
+                   "folder of files that TensorBoard reads, written while it runs");
   verb->callback([flags, invocation] {
     invocation->run = [flags, invocation] {
       flags->json = invocation->json();

@@ -17,6 +17,8 @@ struct RunReport {
   std::string job_text;                       // the resolved recipe, which is shown whole
   std::vector<StepMetrics> steps;             // ascending by step
   std::vector<EvaluationResult> evaluations;  // likewise
+  // What the run came to in words, one sentence or some in each. Empty: nobody has judged it.
+  std::vector<std::string> verdict;
   // The name and the PNG bytes of each picture. They become a part of the page, so a few of them are enough.
   std::vector<std::pair<std::string, std::string>> reconstructions;
   // Whether those pictures are of images that were not trained on.

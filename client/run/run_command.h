@@ -21,6 +21,7 @@ struct RunFlags {
   int workers = 0;                    // takes the place of the recipe's resources.num_ranks where it is not 0
   std::vector<std::string> sets;      // each is FIELD=VALUE, and is applied to the recipe before the other flags
   std::vector<std::string> teachers;  // each is NAME=WEIGHTS, the file of weights of a teacher of the recipe
+  std::string tensorboard;            // a folder for files that TensorBoard reads, or empty
   ChannelOptions channels;
   bool json = false;  // the summary goes to stdout as one JSON object, and all else to stderr
 };

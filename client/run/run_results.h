@@ -18,11 +18,11 @@ struct RunResults {
   double seconds = 0;  // from the start of the processes to their end, in the last session of the run
 };
 
-// Writes metrics.jsonl, checkpoint.safetensors, encoder/, encoder_average/ where the job has an average,
-// reconstructions/ where it reconstructs, and report.html. `checkpoint` is the file that was downloaded, with the state
-// of the optimizer. Much of the work is done by `worker` as a child process, so this blocks for seconds or minutes. An
-// error names the file or the child process that failed; what was written before stays, and to call it again writes
-// everything anew.
+// Writes metrics.jsonl, evaluations.jsonl, checkpoint.safetensors, encoder/, encoder_average/ where the job has an
+// average, reconstructions/ where it reconstructs, and report.html. `checkpoint` is the file that was downloaded, with
+// the state of the optimizer. Much of the work is done by `worker` as a child process, so this blocks for seconds or
+// minutes. An error names the file or the child process that failed; what was written before stays, and to call it
+// again writes everything anew.
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
 
 // What the evaluations before and after training say, for people, one number in each line: the accuracy of k-NN beside
