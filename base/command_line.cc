@@ -4,19 +4,23 @@
 #include <cstdio>
 #include <sstream>
 
+#include "base/command_line_words.h"
 #include "base/print.h"
 
 namespace mimeo {
 
 std::optional<int> ParseCommandLine(CLI::App* app, int argc, char** argv) {
+  UsePlainHelp(app);
   try {
     app->parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out, errors;
-    const int code = app->exit(error, out, errors);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    std::ostringstream out;
+    app->exit(asked, out, out);
     Print(stdout, out.str());
-    Print(stderr, errors.str());
-    return code == 0 ? 0 : 2;
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    Print(stderr, FaultText(*app, error));
+    return 2;
   }
   return std::nullopt;
 }

@@ -20,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "base/temporary_root.h"
 
 namespace mimeo {
 namespace {
@@ -130,8 +131,7 @@ std::string JoinPath(absl::string_view dir, absl::string_view name) {
 }
 
 TempDir::TempDir() {
-  const char* const given = std::getenv("TMPDIR");
-  const std::string root = given != nullptr && *given != '\0' ? given : "/tmp";
+  const std::string root = TemporaryRoot();
   path_ = JoinPath(root, "mimeo.XXXXXX");
   if (mkdtemp(&path_[0]) == nullptr) {
     const std::string why = std::system_category().message(errno);

@@ -2,11 +2,12 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/file.h"
+#include "base/temporary_root.h"
 #include "base/text.h"
 
 namespace mimeo {
@@ -22,8 +23,9 @@ absl::Status Refused(absl::string_view what, const std::string& path, absl::stri
 // Writes a small file into the folder, and removes it.
 absl::Status TryFolder(absl::string_view what, const std::string& path, const std::string& folder) {
   const std::string trial = JoinPath(folder, absl::StrCat(".mimeo_output_trial.", getpid()));
-  const absl::Status written = WriteFileAtomic(trial, std::string(kTrialBytes, '\0'));
-  if (written.ok()) return RemoveTree(trial);
+  const absl::Status tried = WriteFileAtomic(trial, std::string(kTrialBytes, '\0'));
+  if (tried.ok()) return RemoveTree(trial);
+  const absl::Status written = Renamed(tried, trial, absl::StrCat("a file in ", folder));
   const std::string message = absl::StrCat(what, " ", ToText(path), ": cannot be written: ", ToText(written.message()));
   return absl::IsResourceExhausted(written) ? absl::ResourceExhaustedError(message)
                                             : absl::InvalidArgumentError(message);
@@ -54,12 +56,15 @@ absl::Status CheckOutputFolder(absl::string_view what, const std::string& path) 
 }
 
 absl::Status CheckTemporaryFolder() {
-  const char* const given = std::getenv("TMPDIR");
-  const std::string folder = given != nullptr && *given != '\0' ? given : "/tmp";
+  const std::string folder = TemporaryRoot();
   const std::string hint = "; TMPDIR should name a folder for temporary files";
   if (!IsDirectory(folder)) return Refused("TMPDIR", folder, absl::StrCat("there is no such folder", hint));
   const absl::Status tried = TryFolder("TMPDIR", folder, folder);
   return tried.ok() ? tried : absl::Status(tried.code(), absl::StrCat(tried.message(), hint));
+}
+
+absl::Status Renamed(const absl::Status& status, const std::string& path, absl::string_view name) {
+  return status.ok() ? status : absl::Status(status.code(), absl::StrReplaceAll(status.message(), {{path, name}}));
 }
 
 }  // namespace mimeo

@@ -18,7 +18,11 @@ namespace mimeo {
 absl::Status CheckOutputFile(absl::string_view what, const std::string& path);
 // For a folder that is there, or that MakeDirs can make.
 absl::Status CheckOutputFolder(absl::string_view what, const std::string& path);
-// For TempDir: the folder that $TMPDIR names, or /tmp.
+// For TempDir: TemporaryRoot() (base/temporary_root.h).
 absl::Status CheckTemporaryFolder();
+
+// The error with `name` wherever its message has `path`: a file that this program made for a while says nothing to a
+// person, who never named it.
+absl::Status Renamed(const absl::Status& status, const std::string& path, absl::string_view name);
 
 }  // namespace mimeo

@@ -58,6 +58,9 @@ TEST_F(OutputTest, AFolderThatTakesNoFilesIsRefused) {
   EXPECT_THAT(CheckOutputFile("--out", "/proc/features"),
               StatusIs(kInvalid, "--out /proc/features: cannot be written"));
   EXPECT_THAT(CheckOutputFolder("--out", "/proc/a/b"), StatusIs(kInvalid, "--out /proc/a/b: cannot be written"));
+  // The file that was tried has a name that nobody gave it.
+  EXPECT_EQ(CheckOutputFile("--out", "/proc/features").message(),
+            "--out /proc/features: cannot be written: creating a file in /proc: No such file or directory");
 }
 
 TEST_F(OutputTest, NamesThatAreNoTextAreWrittenOut) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -20,6 +21,22 @@ constexpr size_t kPlainWidth = 400;
 size_t TerminalWidth(std::FILE* out) {
   winsize size{};
   return ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - size_t{1} : 79;
+}
+
+constexpr absl::string_view kPlainAgain = "\033[0m";
+
+absl::string_view CodeOf(Colour colour) {
+  switch (colour) {
+    case Colour::kRed:
+      return "\033[31m";
+    case Colour::kGreen:
+      return "\033[32m";
+    case Colour::kYellow:
+      return "\033[33m";
+    case Colour::kNone:
+      break;
+  }
+  return "";
 }
 
 }  // namespace
@@ -44,12 +61,33 @@ void Print(std::FILE* out, absl::string_view bytes) {
   std::fflush(out);
 }
 
+bool IsTerminal(std::FILE* out) {
+  const char* const kind = std::getenv("TERM");
+  return isatty(fileno(out)) == 1 && (kind == nullptr || absl::string_view(kind) != "dumb");
+}
+
+bool TakesColours(std::FILE* out) {
+  const char* const unwanted = std::getenv("NO_COLOR");
+  return IsTerminal(out) && (unwanted == nullptr || *unwanted == '\0');
+}
+
+void PrintSpans(std::FILE* out, const std::vector<Span>& spans) {
+  const bool coloured = TakesColours(out);
+  std::string text;
+  for (const Span& span : spans) {
+    const bool plain = !coloured || span.colour == Colour::kNone;
+    absl::StrAppend(&text, plain ? "" : CodeOf(span.colour), WholeText(span.bytes), plain ? "" : kPlainAgain);
+  }
+  std::fwrite(text.data(), 1, text.size(), out);
+  std::fflush(out);
+}
+
 absl::Status Printed(std::FILE* out) {
   if (std::ferror(out) == 0) return absl::OkStatus();
   return absl::ResourceExhaustedError("not all of the output could be written: is the disk full?");
 }
 
-RedrawnLine::RedrawnLine(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) == 1) {}
+RedrawnLine::RedrawnLine(std::FILE* out) : out_(out), terminal_(IsTerminal(out)) {}
 
 void RedrawnLine::Show(absl::string_view bytes) {
   const std::string text = OneLine(bytes, terminal_ ? TerminalWidth(out_) : kPlainWidth);
@@ -70,7 +108,8 @@ void RedrawnLine::End() {
   shown_ = false;
 }
 
-// The only control characters that reach a terminal: to the line's beginning, and away with what stands there.
+// Besides colours the only control characters that reach a terminal: to the line's beginning, and away with what stands
+// there.
 void RedrawnLine::Clear() { std::fputs("\r\033[K", out_); }
 
 }  // namespace mimeo

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -26,6 +27,20 @@ std::string Counted(int64_t count, absl::string_view noun);
 // Writes WholeText(bytes) to `out`, and flushes it.
 void Print(std::FILE* out, absl::string_view bytes);
 
+// Whether `out` is a terminal on which text can be redrawn: TERM=dumb says that it is not.
+bool IsTerminal(std::FILE* out);
+// Whether `out` may have colours: it is such a terminal, and NO_COLOR is not set (no-color.org).
+bool TakesColours(std::FILE* out);
+
+enum class Colour { kNone, kRed, kGreen, kYellow };
+struct Span {
+  std::string bytes;
+  Colour colour = Colour::kNone;
+};
+// As Print, one span behind the other, with their colours where `out` takes them. This is the only place that writes
+// colours.
+void PrintSpans(std::FILE* out, const std::vector<Span>& spans);
+
 // Whether all that was printed to `out` so far is written, so that nobody takes a part of an answer for all of it.
 // ResourceExhausted: it is not, because the disk behind `out` is full, or nothing can be written there.
 absl::Status Printed(std::FILE* out);
@@ -36,7 +51,7 @@ class RedrawnLine {
  public:
   explicit RedrawnLine(std::FILE* out);
 
-  // Whether `out` is a terminal. Elsewhere a caller should show less: every Show stays there.
+  // Whether `out` is a terminal (IsTerminal). Elsewhere a caller should show less: every Show stays there.
   bool terminal() const { return terminal_; }
   void Show(absl::string_view bytes);
   // Writes a line of its own, which stays, above the one that is redrawn.

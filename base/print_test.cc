@@ -3,6 +3,8 @@
 #include <pty.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -66,6 +68,7 @@ TEST(RedrawnLineTest, OnATerminalItIsRedrawnInPlaceAndNeverWraps) {
   size.ws_row = 10;
   ASSERT_EQ(openpty(&controller, &terminal, nullptr, nullptr, &size), 0);
   std::FILE* const out = fdopen(terminal, "w");
+  setenv("TERM", "xterm", 1);
   RedrawnLine line(out);
   EXPECT_TRUE(line.terminal());
   line.Show("a text of more than 20 columns");
@@ -81,6 +84,30 @@ TEST(RedrawnLineTest, OnATerminalItIsRedrawnInPlaceAndNeverWraps) {
   for (ssize_t got = 0; (got = read(controller, part, sizeof(part))) > 0;) text.append(part, static_cast<size_t>(got));
   close(controller);
   EXPECT_EQ(text, "\r\033[Ka text of more t...\r\033[K1 of 2\r\033[Khello\r\n\r\033[K2 of 2\r\n");
+}
+
+// What reaches a terminal of a kind, with or without NO_COLOR.
+std::string OnTerminal(const std::string& kind, const std::string& no_color) {
+  int controller = -1, terminal = -1;
+  EXPECT_EQ(openpty(&controller, &terminal, nullptr, nullptr, nullptr), 0);
+  std::FILE* const out = fdopen(terminal, "w");
+  setenv("TERM", kind.c_str(), 1);
+  setenv("NO_COLOR", no_color.c_str(), 1);
+  PrintSpans(out, {{"mimeo: ", Colour::kRed}, {"a\033[31m b "}, {"done", Colour::kGreen}});
+  unsetenv("NO_COLOR");
+  setenv("TERM", "xterm", 1);
+  std::fclose(out);
+  std::string text(256, '\0');
+  text.resize(static_cast<size_t>(std::max<ssize_t>(0, read(controller, &text[0], text.size()))));
+  close(controller);
+  return text;
+}
+
+TEST(PrintSpansTest, ColoursAreForTerminalsThatWantThem) {
+  EXPECT_EQ(OnTerminal("xterm", ""), "\033[31mmimeo: \033[0ma\\x1b[31m b \033[32mdone\033[0m");
+  EXPECT_EQ(OnTerminal("xterm", "1"), "mimeo: a\\x1b[31m b done");
+  EXPECT_EQ(OnTerminal("dumb", ""), "mimeo: a\\x1b[31m b done");
+  EXPECT_EQ(Written([](std::FILE* out) { PrintSpans(out, {{"mimeo: ", Colour::kRed}, {"x"}}); }), "mimeo: x");
 }
 
 TEST(CountedTest, OneIsOne) {

@@ -4,7 +4,6 @@
 #include "base/address.h"
 #include "base/command_line.h"
 #include "base/print.h"
-#include "base/text.h"
 #include "base/version.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
@@ -23,18 +22,15 @@ int Answered(int code) {
 
 int main(int argc, char** argv) {
   mimeo::Invocation invocation;
-  CLI::App app{"Mimeo pre-trains vision encoders, on this machine or on a cluster."};
+  CLI::App app{"Mimeo pre-trains vision encoders, on this machine or on a cluster.", "mimeo"};
   app.footer(
-      "Example:\n  mimeo run recipes/quickstart_mae.textproto --out out/mae\n\n"
-      "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong; 3 nobody answers at the server's "
-      "address.");
+      "Example:  mimeo run recipes/quickstart_mae.textproto --out out/mae\n"
+      "mimeo help VERB (or mimeo VERB --help) says more of each.\n"
+      "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong;\n"
+      "3 nobody answers at the server's address.");
   app.set_version_flag("--version", mimeo::VersionText());
   app.require_subcommand(1);
   app.fallthrough();  // --server and -o may stand behind the verb
-  // Its messages repeat the command line: one line, whatever stands there.
-  app.failure_message([](const CLI::App*, const CLI::Error& error) {
-    return mimeo::ToText(error.what()) + "\nRun with --help for more information.\n";
-  });
   mimeo::AddText(&app, "--server", &invocation.server,
                  "HOST:PORT of the coordinator (default: MIMEO_SERVER, else 127.0.0.1:7070)")
       ->check([](const std::string& given) {
@@ -49,6 +45,8 @@ int main(int argc, char** argv) {
   mimeo::AddDelete(&app, &invocation);
   mimeo::AddClusterVerbs(&app, &invocation);
   mimeo::AddToolVerbs(&app, &invocation);
+  mimeo::AddShellVerbs(&app, &invocation);
+  mimeo::GroupVerbs(&app);
   if (const auto code = mimeo::ParseCommandLine(&app, argc, argv); code.has_value()) return Answered(*code);
   return Answered(invocation.run ? invocation.run() : mimeo::kWrongRequest);
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/find_binary.h"
 #include "base/subprocess.h"
@@ -17,6 +18,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr char kNobody[] = "127.0.0.1:1";
@@ -59,6 +61,33 @@ TEST(ClientMainTest, WhatWasAskedForIsOnStdoutAndWhatIsWrongOnStderr) {
     EXPECT_EQ(wrong.out, "");
     EXPECT_THAT(wrong.errors, HasSubstr("--help"));
   }
+}
+
+TEST(ClientMainTest, AnUnknownWordIsNamedWithTheNearestOne) {
+  EXPECT_EQ(Mimeo({"lst"}).errors, "no command \"lst\"; the nearest is \"list\"\nmimeo --help says what there is\n");
+  EXPECT_THAT(Mimeo({"run", "--ouy", "x"}).errors,
+              StartsWith("mimeo run has no option \"--ouy\"; the nearest is \"--out\""));
+  EXPECT_THAT(Mimeo({"embed"}).errors,
+              AllOf(HasSubstr("mimeo embed: --weights is missing"), HasSubstr("mimeo embed: --images is missing")));
+  EXPECT_THAT(Mimeo({"list", "-o", "jsn"}).errors, HasSubstr("\"jsn\" is none of "));
+}
+
+TEST(ClientMainTest, HelpFitsAScreenAndKnowsEachVerb) {
+  const Said all = Mimeo({"help"});
+  EXPECT_EQ(all.code, 0);
+  EXPECT_EQ(all.out, Mimeo({"--help"}).out);
+  const std::vector<std::string> lines = absl::StrSplit(all.out, '\n');
+  EXPECT_LE(lines.size(), 60u);
+  for (const std::string& line : lines) EXPECT_LE(line.size(), 80u) << line;
+  for (const char* group : {"\nTrain:\n  run ", "\nLook:\n", "\nControl:\n", "\nCluster:\n", "\nEncoders:\n"}) {
+    EXPECT_THAT(all.out, HasSubstr(group));
+  }
+  EXPECT_THAT(all.out, Not(HasSubstr("Others:"))) << "each verb has its group";
+  EXPECT_EQ(Mimeo({"help", "evaluate", "knn"}).out, Mimeo({"evaluate", "knn", "--help"}).out);
+  EXPECT_THAT(Mimeo({"help", "evaluate", "knn"}).out, HasSubstr("Usage: mimeo evaluate knn --weights TEXT"));
+  const Said unknown = Mimeo({"help", "metrisc"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.errors, HasSubstr("the nearest is \"metrics\""));
 }
 
 // A script must not take a part of an answer for all of it.

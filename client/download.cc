@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/output.h"
 #include "base/rpc/checkpoint_download.h"
 #include "base/status_macros.h"
 
@@ -32,7 +33,7 @@ absl::Status DownloadCheckpointFile(const ChannelOptions& channels, const std::s
     status = absl::InternalError(path + ": cannot be written");
   }
   if (!status.ok()) std::remove(partial.c_str());
-  return status;
+  return Renamed(status, partial, path);
 }
 
 }  // namespace mimeo

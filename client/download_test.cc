@@ -64,7 +64,7 @@ TEST_F(DownloadTest, ALossLeavesNoFile) {
 
 TEST_F(DownloadTest, WhatCannotBeWrittenIsNamed) {
   EXPECT_THAT(Download(JoinPath(dir_.path(), "no_such_folder/file")),
-              StatusIs(absl::StatusCode::kResourceExhausted, "no_such_folder/file.partial: cannot be written"));
+              StatusIs(absl::StatusCode::kResourceExhausted, "no_such_folder/file: cannot be written"));
 }
 
 TEST_F(DownloadTest, NobodyIsWaitedFor) {

@@ -1,6 +1,7 @@
 #include "client/follow.h"
 
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -34,21 +35,21 @@ std::string EvaluationLine(const EvaluationResult& evaluation) {
 
 class Follower {
  public:
-  Follower(const std::shared_ptr<grpc::Channel>& channel, std::string job_id, JobBar* bar)
-      : stub_(Coordinator::NewStub(channel)), job_id_(std::move(job_id)), bar_(bar) {}
+  Follower(const std::shared_ptr<grpc::Channel>& channel, std::string job_id, JobBar* bar, const FollowOptions& options)
+      : stub_(Coordinator::NewStub(channel)), job_id_(std::move(job_id)), bar_(bar), options_(options) {}
 
-  absl::StatusOr<Followed> Run(const FollowOptions& options) {
+  absl::StatusOr<Followed> Run() {
     absl::Time heard = absl::InfinitePast();
     while (true) {
       const absl::Status status = Look();
       if (status.ok()) {
         heard = Clock::Real()->Now();
         if (IsOver(job_)) return Result();
-      } else if (!IsAway(status) || Clock::Real()->Now() - heard > options.patience) {
+      } else if (!IsAway(status) || Clock::Real()->Now() - heard > options_.patience) {
         return status;
       }
-      RETURN_IF_ERROR(options.check());
-      if (!asked_to_pause_ && options.interrupted()) asked_to_pause_ = Pause().ok();
+      RETURN_IF_ERROR(options_.check());
+      if (!asked_to_pause_ && options_.interrupted()) asked_to_pause_ = Pause().ok();
       WaitFor(kFollowPeriod);
     }
   }
@@ -87,6 +88,13 @@ class Follower {
     }
   }
 
+  // Whether these numbers of a step were not handed on yet, or a later generation has made them again.
+  template <typename Numbers>
+  static bool IsNews(const Numbers& numbers, std::map<int64_t, int64_t>* generations) {
+    const auto [at, is_new] = generations->emplace(numbers.step(), numbers.generation());
+    return is_new || std::exchange(at->second, numbers.generation()) != numbers.generation();
+  }
+
   absl::Status ReadMetrics() {
     grpc::ClientContext context;
     SetDeadline(&context, kCall);
@@ -96,12 +104,23 @@ class Follower {
     request.set_after_step(steps_.empty() ? 0 : std::min(steps_.rbegin()->first, job_.step()));
     const auto stream = stub_->Metrics(&context, request);
     MetricsReply reply;
+    const int64_t newest_told = told_steps_.empty() ? 0 : told_steps_.rbegin()->first;
+    bool again = false;
     while (stream->Read(&reply)) {
-      for (const StepMetrics& step : reply.steps()) steps_[step.step()] = step;
+      std::vector<StepMetrics> steps;
+      for (const StepMetrics& step : reply.steps()) {
+        steps_[step.step()] = step;
+        const bool is_new = IsNews(step, &told_steps_);
+        again = again || (is_new && step.step() <= newest_told);  // then the ones behind it too, so that they stay last
+        if (is_new || again) steps.push_back(step);
+      }
+      std::vector<EvaluationResult> evaluations;
       for (const EvaluationResult& evaluation : reply.evaluations()) {
         const auto [known, is_new] = evaluations_.insert_or_assign(evaluation.step(), evaluation);
+        if (IsNews(evaluation, &told_evaluations_)) evaluations.push_back(evaluation);
         if (is_new) bar_->Say(EvaluationLine(evaluation));
       }
+      if (!steps.empty() || !evaluations.empty()) options_.numbers(steps, evaluations);
     }
     return FromGrpc(stream->Finish());
   }
@@ -130,18 +149,20 @@ class Follower {
   const std::unique_ptr<Coordinator::Stub> stub_;
   const std::string job_id_;
   JobBar* const bar_;
+  const FollowOptions& options_;
   bool asked_to_pause_ = false;
   Job job_;
   std::map<std::string, int64_t> said_;  // what the data leave out: counts by field and reason, and notes
   std::map<int64_t, StepMetrics> steps_;
   std::map<int64_t, EvaluationResult> evaluations_;
+  std::map<int64_t, int64_t> told_steps_, told_evaluations_;  // the generation whose numbers were handed on, by step
 };
 
 }  // namespace
 
 absl::StatusOr<Followed> FollowJob(const std::shared_ptr<grpc::Channel>& channel, const std::string& job_id,
                                    JobBar* bar, const FollowOptions& options) {
-  return Follower(channel, job_id, bar).Run(options);
+  return Follower(channel, job_id, bar, options).Run();
 }
 
 }  // namespace mimeo

@@ -31,6 +31,10 @@ struct FollowOptions {
   std::function<bool()> interrupted = [] { return false; };
   // When it returns an error, following ends with that error.
   std::function<absl::Status()> check = [] { return absl::OkStatus(); };
+  // Gets the numbers as they come, in the order of their steps. Where a later generation has done a step again, that
+  // one and all behind it come again.
+  std::function<void(const std::vector<StepMetrics>&, const std::vector<EvaluationResult>&)> numbers =
+      [](const auto&, const auto&) {};
   // How long a coordinator that has answered before may be away.
   absl::Duration patience = absl::Minutes(1);
 };

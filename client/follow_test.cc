@@ -69,6 +69,7 @@ class ScriptedCoordinator : public Coordinator::Service {
       StepMetrics* step = reply.add_steps();
       step->set_step(number);
       step->set_loss(loss);
+      step->set_generation(looks_[look_].job.generation());
     }
     (*reply.add_evaluations()->mutable_values())["knn_accuracy"] = 0.25;
     stream->Write(reply);
@@ -127,10 +128,22 @@ TEST_F(FollowTest, KeepsWhatTheLaterGenerationSaidOfAStep) {
   coordinator_.Add(2, 1, {{1, 0.9}, {2, 0.8}});
   coordinator_.Add(1, 2, {{1, 0.9}});  // rolled back to step 1
   coordinator_.Add(4, 2, {{1, 0.9}, {2, 0.7}, {3, 0.6}, {4, 0.5}}, JOB_STATE_SUCCEEDED);
-  const auto followed = Follow();
+  std::vector<std::pair<int64_t, int64_t>> told;  // step and generation
+  int evaluations_told = 0;
+  FollowOptions options;
+  options.numbers = [&](const std::vector<StepMetrics>& steps, const std::vector<EvaluationResult>& evaluations) {
+    for (const StepMetrics& step : steps) told.emplace_back(step.step(), step.generation());
+    evaluations_told += static_cast<int>(evaluations.size());
+  };
+  const auto followed = Follow(options);
   ASSERT_TRUE(followed.ok()) << followed.status();
   EXPECT_EQ(followed->job.state(), JOB_STATE_SUCCEEDED);
   EXPECT_THAT(Losses(*followed), ElementsAre(0.9, 0.7, 0.6, 0.5));
+  using Told = std::pair<int64_t, int64_t>;
+  EXPECT_THAT(told, ElementsAre(Told(1, 1), Told(2, 1), Told(2, 2), Told(3, 2), Told(4, 2), Told(1, 2), Told(2, 2),
+                                Told(3, 2), Told(4, 2)))
+      << "again from where a later generation has done them again";
+  EXPECT_EQ(evaluations_told, 1);
   EXPECT_EQ(followed->evaluations.size(), 1u);
   const std::string said = Said();
   EXPECT_THAT(said, HasSubstr("generation 2"));

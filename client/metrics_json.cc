@@ -27,6 +27,7 @@ std::string StepJson(const StepMetrics& step) {
     if (const double share = ModelFlopsUtilization(rank); share > 0) json["mfu"] = share;
     json["peak_memory_bytes"] = rank.peak_memory_bytes();
   }
+  if (step.has_time()) json["time"] = step.time().seconds();
   return JsonText(json);
 }
 
@@ -34,6 +35,7 @@ std::string EvaluationJson(const EvaluationResult& evaluation) {
   nlohmann::ordered_json json = {{"step", evaluation.step()}};
   const std::map<std::string, double> values(evaluation.values().begin(), evaluation.values().end());
   for (const auto& [name, value] : values) json[name] = value;
+  if (evaluation.has_time()) json["time"] = evaluation.time().seconds();
   return JsonText(json);
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/print.h"
 #include "base/text.h"
@@ -20,17 +21,24 @@ void PrintError(const absl::Status& status) {
   const std::string message =
       status.message().empty() ? absl::StatusCodeToString(status.code()) : std::string(status.message());
   const std::vector<absl::string_view> lines = absl::StrSplit(message, '\n');
-  std::string text;
-  for (size_t i = 0; i < lines.size() && i < kErrorLines; ++i) {
-    absl::StrAppend(&text, "mimeo: ", ToLines(lines[i]), "\n");
-  }
+  std::vector<Span> spans;
+  const auto add = [&](const std::string& line) {
+    spans.push_back({"mimeo: ", Colour::kRed});
+    spans.push_back({absl::StrCat(line, "\n")});
+  };
+  for (size_t i = 0; i < lines.size() && i < kErrorLines; ++i) add(ToLines(lines[i]));
   if (lines.size() > kErrorLines) {
-    absl::StrAppend(&text, "mimeo: and ", Counted(static_cast<int64_t>(lines.size() - kErrorLines), "line"), " more\n");
+    add(absl::StrCat("and ", Counted(static_cast<int64_t>(lines.size() - kErrorLines), "line"), " more"));
   }
-  Print(stderr, text);
+  PrintSpans(stderr, spans);
 }
 
-PrintedLines::~PrintedLines() { Print(out_, held_); }
+PrintedLines::~PrintedLines() { PrintRenamed(held_); }
+
+void PrintedLines::PrintRenamed(absl::string_view lines) {
+  Print(out_,
+        renamed_.first.empty() ? std::string(lines) : absl::StrReplaceAll(lines, {{renamed_.first, renamed_.second}}));
+}
 
 void PrintedLines::Add(absl::string_view piece) {
   held_.append(piece.data(), piece.size());
@@ -40,7 +48,7 @@ void PrintedLines::Add(absl::string_view piece) {
     for (ready = held_.size() - 4; ready < held_.size() && (held_[ready] & 0xC0) == 0x80;) ++ready;
   }
   if (ready == 0) return;
-  Print(out_, absl::string_view(held_).substr(0, ready));
+  PrintRenamed(absl::string_view(held_).substr(0, ready));
   held_.erase(0, ready);
 }
 

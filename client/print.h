@@ -4,6 +4,7 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -20,14 +21,19 @@ class PrintedLines {
  public:
   // `out` must outlive this object.
   explicit PrintedLines(std::FILE* out) : out_(out) {}
+  // From now on `name` is printed in place of `path`, a file that a person never named.
+  void Rename(std::string path, std::string name) { renamed_ = {std::move(path), std::move(name)}; }
   // Prints a last line that has no line break.
   ~PrintedLines();
   // Takes what the child wrote, in pieces of any size. A line that grows beyond 64 KiB is printed in parts.
   void Add(absl::string_view piece);
 
  private:
+  void PrintRenamed(absl::string_view lines);
+
   std::FILE* const out_;
   std::string held_;  // The beginning of a line that has not ended yet.
+  std::pair<std::string, std::string> renamed_;
 };
 
 }  // namespace mimeo

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "base/print.h"
+
 namespace mimeo {
 
 // A table that may grow while it is printed. Columns stand two spaces apart, and the last one is not padded. A long
@@ -11,14 +13,16 @@ namespace mimeo {
 // Each cell is made text of one line (base/text.h).
 class Table {
  public:
-  explicit Table(std::vector<std::string> header) { Add(std::move(header)); }
+  explicit Table(std::vector<std::string> header);
 
   // A row may have fewer or more cells than the header.
   void Add(std::vector<std::string> row);
-  // Returns the rows that were added since the last call, one in each line.
-  std::string Take();
+  // Returns the rows that were added since the last call, one in each line. The words of a column whose header is STATE
+  // have the colours of what they say.
+  std::vector<Span> Take();
 
  private:
+  const size_t state_column_;  // past the last one where there is none
   std::vector<size_t> widths_;
   std::vector<std::vector<std::string>> rows_;
 };

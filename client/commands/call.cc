@@ -94,7 +94,10 @@ absl::Status PrintedList::Add(const google::protobuf::Message& item,
   return absl::OkStatus();
 }
 
-void PrintedList::Flush() { Print(stdout, json_ ? std::exchange(text_, "") : table_.Take()); }
+void PrintedList::Flush() {
+  if (json_) return Print(stdout, std::exchange(text_, ""));
+  PrintSpans(stdout, table_.Take());
+}
 
 void PrintedList::End(bool all) {
   text_ += "]}\n";

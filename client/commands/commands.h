@@ -27,9 +27,14 @@ struct Invocation {
 void AddRun(CLI::App* app, Invocation* invocation);
 void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
 void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
+void AddMetrics(CLI::App* app, Invocation* invocation);
 void AddDelete(CLI::App* app, Invocation* invocation);
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
 void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate
+void AddShellVerbs(CLI::App* app, Invocation* invocation);    // help, completion
+
+// Puts the verbs in groups by what a person wants of them. To be called when all verbs are added.
+void GroupVerbs(CLI::App* app);
 
 // Adds a verb whose --help ends with `example`.
 CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& does, const std::string& example);

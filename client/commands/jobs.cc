@@ -9,7 +9,6 @@
 #include "client/commands/call.h"
 #include "client/exit_code.h"
 #include "client/job_text.h"
-#include "client/metrics_json.h"
 #include "job/job_state.h"
 
 namespace mimeo {
@@ -27,45 +26,6 @@ std::vector<std::string> JobRow(const Job& job) {
           absl::StrCat(job.checkpoint_step()),
           absl::StrCat(job.generation()),
           OneLine(job.reason(), kReasonWidth)};
-}
-
-std::string MetricsHeader() {
-  return absl::StrFormat("%8s %8s %10s %12s %10s %10s %9s %9s\n", "STEP", "EPOCH", "LOSS", "RATE", "GRADNORM",
-                         "IMAGES/S", "DATAWAIT", "TEACHWAIT");
-}
-
-std::string MetricsRow(const StepMetrics& step) {
-  return absl::StrFormat("%8d %8.2f %10.5f %12.4e %10.4f %10.1f %9.3f %9.3f", step.step(), step.epoch(), step.loss(),
-                         step.learning_rate(), step.grad_norm(), step.images_per_second(), step.data_wait_seconds(),
-                         step.teacher_wait_seconds());
-}
-
-struct MetricsFlags {
-  std::string job;
-  bool follow = false;
-};
-
-int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
-  grpc::ClientContext context;
-  const auto stub = Coordinator::NewStub(OpenChannel(invocation.channels, invocation.server));
-  SetDeadline(&context, flags.follow ? absl::Hours(24 * 365) : absl::Minutes(5));
-  MetricsRequest request;
-  request.set_job_id(flags.job);
-  request.set_follow(flags.follow);
-  const auto stream = stub->Metrics(&context, request);
-  MetricsReply reply;
-  std::string text = invocation.json() ? "" : MetricsHeader();
-  while (stream->Read(&reply)) {
-    for (const StepMetrics& step : reply.steps()) {
-      absl::StrAppend(&text, invocation.json() ? StepJson(step) : MetricsRow(step), "\n");
-    }
-    for (const EvaluationResult& evaluation : reply.evaluations()) {
-      absl::StrAppend(&text, invocation.json() ? "" : "evaluation ", EvaluationJson(evaluation), "\n");
-    }
-    Print(stdout, text);
-    text.clear();
-  }
-  return Ended(Explained(FromGrpc(stream->Finish()), invocation.server));
 }
 
 // The coordinator's reasons, lines after a reason's first indented; then what its ranks do, as far as the coordinator
@@ -134,14 +94,7 @@ void AddJobVerbs(CLI::App* app, Invocation* invocation) {
   AddVerbOn(app, invocation, "explain", "Why a job is in its state, and what it waits for", "JOB", "the job's id", "j1",
             Explain);
 
-  CLI::App* metrics =
-      AddVerb(app, "metrics", "A job's numbers, step by step, and its evaluations", "mimeo metrics j1 -o json");
-  auto flags = std::make_shared<MetricsFlags>();
-  AddText(metrics, "JOB", &flags->job, "the job's id")->required();
-  metrics->add_flag("--follow", flags->follow, "go on until the job ends");
-  metrics->callback(
-      [flags, invocation] { invocation->run = [flags, invocation] { return PrintMetrics(*invocation, *flags); }; });
-
+  AddMetrics(app, invocation);
   AddControl(app, invocation, "cancel", "Stop a job for good; its checkpoints stay", WANT_CANCEL);
   AddControl(app, invocation, "pause", "Checkpoint a job and free its slots", WANT_PAUSE);
   AddControl(app, invocation, "resume", "Queue a paused or failed job again; it goes on from its last checkpoint",

@@ -22,6 +22,8 @@ void AddRun(CLI::App* app, Invocation* invocation) {
       ->allow_extra_args(false);
   verb->add_option("--init", flags->init, "encoder weights to start from");
   AddEvaluationFlags(verb, &flags->evaluation);
+  verb->add_option("--tensorboard", flags->tensorboard,
+                   "folder of files that TensorBoard reads, written while it runs");
   verb->callback([flags, invocation] {
     invocation->run = [flags, invocation] {
       flags->json = invocation->json();

@@ -27,8 +27,10 @@ int Failed(const absl::Status& status) {
 }
 
 // Runs `worker ARGS...` and returns its exit code. What it writes is printed as it comes; with `answer`, what it writes
-// to stdout is put there instead.
-int RunWorker(std::vector<std::string> args, std::string* answer = nullptr) {
+// to stdout is put there instead. Of a temporary file among the arguments it writes by the name that a person knows:
+// `renamed` has its path and that name.
+int RunWorker(std::vector<std::string> args, std::string* answer = nullptr,
+              const std::pair<std::string, std::string>& renamed = {}) {
   const auto binary = FindBinary("worker");
   if (!binary.ok()) return Failed(binary.status());
   const std::string tool = absl::StrCat("worker ", args[0]);
@@ -37,6 +39,7 @@ int RunWorker(std::vector<std::string> args, std::string* answer = nullptr) {
   options.argv = std::move(args);
   options.own_group = false;  // Ctrl-C reaches it too
   PrintedLines out(stdout), errors(stderr);
+  for (PrintedLines* lines : {&out, &errors}) lines->Rename(renamed.first, renamed.second);
   options.on_stdout = [&](absl::string_view piece) {
     if (answer == nullptr) return out.Add(piece);
     answer->append(piece.data(), piece.size());
@@ -61,11 +64,11 @@ absl::Status CheckExportOut(const ExportFlags& flags) {
   return is_file ? CheckOutputFile("--out", flags.out) : CheckOutputFolder("--out", flags.out);
 }
 
-int ExportFile(const ExportFlags& flags, const std::string& file) {
+int ExportFile(const ExportFlags& flags, const std::string& file, const std::string& name) {
   std::vector<std::string> args = {"export", "--checkpoint", file,      "--to",     flags.to,
                                    "--out",  flags.out,      "--dtype", flags.dtype};
   if (flags.average) args.push_back("--average");
-  return RunWorker(args);
+  return RunWorker(args, nullptr, {file, name});
 }
 
 int Export(const Invocation& invocation, const ExportFlags& flags) {
@@ -73,7 +76,7 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
     return Ended(absl::InvalidArgumentError(absl::StrCat("--step ", flags.step, ": ", flags.source,
                                                          " is a file; only a job has checkpoints to choose from")));
   }
-  if (FileExists(flags.source)) return ExportFile(flags, flags.source);
+  if (FileExists(flags.source)) return ExportFile(flags, flags.source, flags.source);
   if (!IsUtf8(flags.source)) {
     return Ended(absl::InvalidArgumentError(
         absl::StrCat("SOURCE: there is no file \"", ToText(flags.source), "\", and no job has such an id")));
@@ -84,14 +87,15 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
   if (!status.ok()) return Ended(status);
   const TempDir dir;
   const std::string file = JoinPath(dir.path(), "checkpoint.safetensors");
+  const std::string name = absl::StrCat("the checkpoint of ", flags.source);
   status = DownloadCheckpointFile(invocation.channels, invocation.server, flags.source, flags.step, file);
   if (absl::IsNotFound(status)) {
     status = absl::NotFoundError(
         absl::StrCat(flags.source, " is neither a file nor a job with a checkpoint: ", status.message()));
   }
-  status = Explained(status, invocation.server);
+  status = Renamed(Explained(status, invocation.server), file, name);
   if (!status.ok()) return Ended(status);
-  return ExportFile(flags, file);
+  return ExportFile(flags, file, name);
 }
 
 using Flags = std::vector<std::pair<std::string, std::string>>;  // a name and its help

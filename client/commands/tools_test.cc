@@ -142,6 +142,9 @@ TEST_F(ToolVerbsTest, AJobsCheckpointIsDownloadedAndExported) {
   line_.CommitCheckpoint("j1", 4, "of step four");
   EXPECT_EQ(line_.Run({"export", "j1", "--out", "o"}).out, "of step four");
   EXPECT_EQ(line_.Run({"export", "j1", "--out", "o", "--step", "2"}).out, "of step two");
+  SetWorker("echo \"$3: holds no encoder\" >&2; exit 1");
+  EXPECT_EQ(line_.Run({"export", "j1", "--out", "o"}).errors, "the checkpoint of j1: holds no encoder\n")
+      << "not the temporary file's name";
   const Outcome unknown = line_.Run({"export", "j9", "--out", "o"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_THAT(unknown.errors, HasSubstr("neither a file nor a job with a checkpoint"));

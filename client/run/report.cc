@@ -1,5 +1,7 @@
 #include "client/run/report.h"
 
+#include <google/protobuf/descriptor.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -9,6 +11,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "client/run/curve.h"
 #include "client/utilization_text.h"
@@ -21,12 +24,12 @@ namespace {
 constexpr absl::string_view kStyle = R"(<style>
 :root{color-scheme:light dark;--ink:#1d2329;--dim:#66707a;--line:#d5dae0;--ground:#fff;--card:#f6f8fa}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ec;--dim:#98a2ad;--line:#39424c;--ground:#14181c;--card:#1c2228}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1000px;margin:2em auto;padding:0 1.2em}
+body{overflow-wrap:anywhere;font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);max-width:1000px;margin:2em auto;padding:0 1.2em}
 h1{font-size:1.6em;margin:0}h2{font-size:1.1em;margin:2em 0 .6em;border-bottom:1px solid var(--line);padding-bottom:.2em}
 p.dim,figcaption,th{color:var(--dim)}figure{margin:0;background:var(--card);border-radius:8px;padding:.6em .8em}
 figcaption{font-size:.85em}.key{white-space:nowrap}svg{width:100%;height:auto}svg text{font-size:11px;fill:var(--dim)}svg .axis{fill:none;stroke:var(--line)}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(300px,1fr));gap:12px}.grid img{width:100%;image-rendering:pixelated;border-radius:4px}
-table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.25em .8em;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left}
+.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(300px,100%),1fr));gap:12px}.grid img{width:100%;image-rendering:pixelated;border-radius:4px}
+img,svg{max-width:100%}.wide{overflow-x:auto}table{overflow-wrap:normal;border-collapse:collapse;width:100%}th,td{text-align:right;padding:.25em .8em;border-bottom:1px solid var(--line)}th:first-child,td:first-child{text-align:left}
 td{font-variant-numeric:tabular-nums}pre{background:var(--card);padding:1em;border-radius:8px;overflow:auto;font-size:12.5px}
 </style>)";
 
@@ -46,14 +49,38 @@ std::string Facts(const RunReport& report) {
     teacher_wait += step.teacher_wait_seconds();
   }
   return absl::StrFormat(
-      "<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. With the start of its "
-      "processes and "
-      "evaluation the last session of this run took %.0f s. "
-      "Rank 0 waited %.1f s for images%s. %s.</p>",
+      "<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. %sRank 0 waited %.1f s "
+      "for images%s. %s.</p>",
       static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
-      report.seconds, data_wait,
+      report.seconds > 0
+          ? absl::StrFormat("With the start of its processes and evaluation the last session of this run "
+                            "took %.0f s. ",
+                            report.seconds)
+          : "",
+      data_wait,
       TeacherNames(report.job.spec()).empty() ? "" : absl::StrFormat(" and %.1f s for its teacher", teacher_wait),
       EscapeHtml(report.machine));
+}
+
+// What was trained: the terms of the loss and the encoder. A method is their sum, and has no other name here.
+std::string Method(const JobSpec& spec) {
+  std::vector<std::string> terms;
+  for (const ObjectiveSpec& objective : spec.objective()) {
+    const auto* const kind = objective.GetReflection()->GetOneofFieldDescriptor(
+        objective, objective.GetDescriptor()->FindOneofByName("kind"));
+    if (kind == nullptr) continue;
+    const std::string& name = objective.name();
+    terms.push_back(name.empty() || name == kind->name() ? kind->name() : absl::StrCat(kind->name(), " (", name, ")"));
+  }
+  if (terms.empty()) return "";
+  return absl::StrCat("<p>Method: ", EscapeHtml(absl::StrJoin(terms, " + ")), ", ", spec.data().image_px(),
+                      " px, batches of ", spec.data().global_batch(), ".</p>");
+}
+
+std::string VerdictLines(const std::vector<std::string>& verdict) {
+  std::string html;
+  for (const std::string& line : verdict) absl::StrAppend(&html, "<p>", EscapeHtml(line), "</p>");
+  return verdict.empty() ? "" : absl::StrCat("<h2>What it is worth</h2>", html);
 }
 
 // What the data sets leave out.
@@ -139,7 +166,7 @@ std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
   for (const EvaluationResult& evaluation : evaluations) {
     for (const auto& [name, value] : evaluation.values()) names.insert(name);
   }
-  std::string html = "<table><tr><th>held-out images</th>";
+  std::string html = "<div class=\"wide\"><table><tr><th>held-out images</th>";
   for (const EvaluationResult& evaluation : evaluations) {
     absl::StrAppend(&html, "<th>", evaluation.step() == 0 ? "untrained" : absl::StrCat("step ", evaluation.step()),
                     "</th>");
@@ -156,7 +183,8 @@ std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
   }
   return absl::StrCat(
       html,
-      "</table><p class=\"dim\">knn: share of held-out images that their nearest labelled neighbours classify rightly. "
+      "</table></div><p class=\"dim\">knn: share of held-out images that their nearest labelled neighbours classify "
+      "rightly. "
       "A few minutes of masked autoencoding need not beat k-NN on raw pixels. held_out_loss: 1 is what predicting "
       "every "
       "patch's mean gives, where patches are normalised.</p>");
@@ -190,9 +218,9 @@ std::string HtmlReport(const RunReport& report) {
   const std::string name = EscapeHtml(report.job.spec().name());
   return absl::StrCat(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\"><title>",
-      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
-      Curves(report.steps), Watched(report.steps),
+      "content=\"width=device-width,initial-scale=1\"><title>",
+      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Method(report.job.spec()), Facts(report),
+      VerdictLines(report.verdict), "<h2>Training</h2>", Curves(report.steps), Watched(report.steps),
       report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
       DataLeftOut(report.job), Reconstructions(report), DeviceUse(report.steps),
       "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text), "</pre></body></html>\n");

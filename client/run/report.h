@@ -17,13 +17,16 @@ struct RunReport {
   std::string job_text;                       // the resolved recipe, which is shown whole
   std::vector<StepMetrics> steps;             // ascending by step
   std::vector<EvaluationResult> evaluations;  // likewise
+  // What the run came to in words, one sentence or some in each. Empty: nobody has judged it.
+  std::vector<std::string> verdict;
   // The name and the PNG bytes of each picture. They become a part of the page, so a few of them are enough.
   std::vector<std::pair<std::string, std::string>> reconstructions;
   // Whether those pictures are of images that were not trained on.
   bool reconstructions_held_out = false;
   // What the run computed on, such as "CPU NAME, 2 cores: 2 workers with 1 thread each".
   std::string machine;
-  // The time from the start of the processes to their end. Of a run that was continued, that of its last session.
+  // The time from the start of the processes to their end. Of a run that was continued, that of its last session; 0:
+  // the session that trained did not live to write its report.
   double seconds = 0;
 };
 

@@ -48,6 +48,28 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   EXPECT_THAT(html, Not(HasSubstr("http")));
 }
 
+// A page of 390 px: what is wider scrolls within itself. Rendered once by hand; here are the rules that did it.
+TEST(HtmlReportTest, FitsATelephone) {
+  const std::string html = HtmlReport(Sample());
+  EXPECT_THAT(html, HasSubstr("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"));
+  EXPECT_THAT(html, HasSubstr("img,svg{max-width:100%}"));
+  EXPECT_THAT(html, HasSubstr("minmax(min(300px,100%),1fr)"));
+  EXPECT_THAT(html, HasSubstr(".wide{overflow-x:auto}"));
+  EXPECT_THAT(html, HasSubstr("<div class=\"wide\"><table>"));
+  EXPECT_THAT(html, HasSubstr("body{overflow-wrap:anywhere;"));
+}
+
+TEST(HtmlReportTest, SaysTheMethodAndTheVerdict) {
+  RunReport report = Sample();
+  EXPECT_THAT(HtmlReport(report), Not(HasSubstr("What it is worth")));
+  report.verdict = {"Better than <raw pixels>.", "Next: longer."};
+  ObjectiveSpec* objective = report.job.mutable_spec()->add_objective();
+  objective->set_name("pixels");
+  objective->mutable_reconstruction();
+  EXPECT_THAT(HtmlReport(report), HasSubstr("<p>Method: reconstruction (pixels), "));
+  EXPECT_THAT(HtmlReport(report), HasSubstr("<p>Better than &lt;raw pixels&gt;.</p><p>Next: longer.</p>"));
+}
+
 TEST(HtmlReportTest, SaysWhatTheDataLeaveOut) {
   RunReport report = Sample();
   EXPECT_THAT(HtmlReport(report), Not(HasSubstr("left out")));

@@ -23,6 +23,7 @@
 #include "client/follow.h"
 #include "client/job_bar.h"
 #include "client/print.h"
+#include "client/run/live_metrics.h"
 #include "client/run/run_plan.h"
 #include "client/run/run_results.h"
 #include "client/run/run_start.h"
@@ -74,8 +75,12 @@ absl::StatusOr<Reply> Call(Coordinator::Stub* stub,
   return reply;
 }
 
-// The id of the job to follow.
-absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, JobBar* bar) {
+struct Begun {
+  std::string job_id;  // the job to follow
+  bool done = false;   // it had ended well before
+};
+
+absl::StatusOr<Begun> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, JobBar* bar) {
   ListJobsRequest list;
   list.set_page_size(1);
   ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, list));
@@ -87,14 +92,14 @@ absl::StatusOr<std::string> SubmitOrContinue(Coordinator::Stub* stub, const RunP
     *request.mutable_spec() = plan.spec;
     request.set_request_id(absl::StrCat("mimeo-run-after-", newest == nullptr ? "nothing" : newest->id()));
     ASSIGN_OR_RETURN(const SubmitReply reply, Call(stub, &Coordinator::Stub::Submit, request));
-    return reply.job_id();
+    return Begun{reply.job_id()};
   }
-  if (start.kind == RunStart::kFollow) return newest->id();
+  if (start.kind != RunStart::kResume) return Begun{newest->id(), /*done=*/start.kind == RunStart::kDone};
   ControlJobRequest control;
   control.set_job_id(newest->id());
   control.set_want(WANT_RUN);
   RETURN_IF_ERROR(Call(stub, &Coordinator::Stub::ControlJob, control).status());
-  return newest->id();
+  return Begun{newest->id()};
 }
 
 // On a cluster a job waits for workers that suit it; here there will be none but these.
@@ -170,8 +175,8 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
                                     {"job", results.job.id()},
                                     {"state", JobState_Name(results.job.state())},
                                     {"steps", results.job.step()},
-                                    {"seconds", results.seconds},
                                     {"evaluations", nlohmann::ordered_json::array()}};
+  if (results.seconds > 0) summary["seconds"] = results.seconds;  // not of a run that was done before
   for (const EvaluationResult& evaluation : results.evaluations) {
     nlohmann::ordered_json one = {{"step", evaluation.step()}};
     for (const auto& [name, value] : evaluation.values()) one[name] = value;
@@ -179,6 +184,24 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
   }
   summary["data"] = DataJson(results.job);
   Print(stdout, JsonText(summary) + "\n");
+}
+
+// Follows the job to its end; what is new is written as it comes.
+absl::StatusOr<Followed> Follow(const RunFlags& flags, const RunPlan& plan, const Interrupts& interrupts,
+                                const Begun& begun, RunCluster* cluster, JobBar* bar) {
+  LiveMetrics live(begun.done ? "" : plan.out, flags.tensorboard,
+                   [&](absl::string_view sentence) { bar->Say(sentence); });
+  FollowOptions options;
+  options.interrupted = [&] { return interrupts.wanted(); };
+  options.check = [&] { return cluster->CheckAlive(); };
+  options.numbers = [&](const auto& steps, const auto& evaluations) { live.Add(steps, evaluations); };
+  auto followed = FollowJob(OpenChannel(flags.channels, cluster->address()), begun.job_id, bar, options);
+  bar->Done();
+  if (followed.ok()) return followed;
+  // Where the coordinator is gone the call may fail before the check is asked.
+  const absl::Status dead = cluster->CheckAlive();
+  return absl::InternalError(absl::StrCat((dead.ok() ? followed.status() : dead).message(),
+                                          "\nthe same command continues from the last checkpoint"));
 }
 
 absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
@@ -189,31 +212,32 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   if (!plan.decided.empty()) bar.Say(plan.decided);
   Interrupts interrupts;
   ASSIGN_OR_RETURN(const auto cluster, RunCluster::Start(plan.cluster));
-  const auto channel = OpenChannel(flags.channels, cluster->address());
-  const auto stub = Coordinator::NewStub(channel);
+  const auto stub = Coordinator::NewStub(OpenChannel(flags.channels, cluster->address()));
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
-  ASSIGN_OR_RETURN(const std::string job_id, SubmitOrContinue(stub.get(), plan, &bar));
+  ASSIGN_OR_RETURN(const Begun begun, SubmitOrContinue(stub.get(), plan, &bar));
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
-  FollowOptions options;
-  options.interrupted = [&] { return interrupts.wanted(); };
-  options.check = [&] { return cluster->CheckAlive(); };
-  const auto followed = FollowJob(channel, job_id, &bar, options);
-  bar.Done();
-  if (!followed.ok()) {
-    // Where the coordinator is gone the call may fail before the check is asked.
-    const absl::Status dead = cluster->CheckAlive();
-    return absl::InternalError(absl::StrCat((dead.ok() ? followed.status() : dead).message(),
-                                            "\nthe same command continues from the last checkpoint"));
-  }
-  RETURN_IF_ERROR(Judge(followed->job, plan));
+  // The report says that the run is over and its results are whole.
+  const std::string report = JoinPath(plan.out, "report.html");
+  if (!begun.done) RETURN_IF_ERROR(RemoveTree(report));
+  ASSIGN_OR_RETURN(const Followed followed, Follow(flags, plan, interrupts, begun, cluster.get(), &bar));
+  RETURN_IF_ERROR(Judge(followed.job, plan));
   interrupts.Trained();
-  RunResults results{followed->job, followed->steps, followed->evaluations, 0};
+  RunResults results{followed.job, followed.steps, followed.evaluations, 0};
+  // Of a run that was done before, the results stay as they are: they say how long it took.
+  if (begun.done && FileExists(report)) {
+    cluster->Stop();
+    bar.Say(
+        absl::StrCat("this run was done before, after ", followed.job.step(), " steps; its results stay as they are"));
+    PrintSummary(flags, plan, results);
+    return absl::OkStatus();
+  }
   const std::string checkpoint = JoinPath(plan.out, "cluster/checkpoint.safetensors");
-  RETURN_IF_ERROR(DownloadCheckpointFile(flags.channels, cluster->address(), job_id, /*step=*/0, checkpoint));
+  RETURN_IF_ERROR(DownloadCheckpointFile(flags.channels, cluster->address(), begun.job_id, /*step=*/0, checkpoint));
   cluster->Stop();
-  results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
+  if (!begun.done) results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
   RETURN_IF_ERROR(WriteRunResults(plan, results, checkpoint));
   RETURN_IF_ERROR(RemoveTree(checkpoint));
+  RETURN_IF_ERROR(WriteRunReport(plan, results));
   PrintSummary(flags, plan, results);
   return absl::OkStatus();
 }

@@ -23,6 +23,7 @@ struct RunFlags {
   std::vector<std::string> sets;      // each is FIELD=VALUE, and is applied to the recipe before the other flags
   EvaluationFlags evaluation;         // what it is judged by, and what of the recipe goes with --data
   std::vector<std::string> teachers;  // each is NAME=WEIGHTS, the file of weights of a teacher of the recipe
+  std::string tensorboard;            // a folder for files that TensorBoard reads, or empty
   ChannelOptions channels;
   bool json = false;  // the summary goes to stdout as one JSON object, and all else to stderr
 };

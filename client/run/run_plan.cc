@@ -15,6 +15,7 @@
 #include "client/recipe_file.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
+#include "job/spec_difference.h"
 
 namespace mimeo {
 namespace {
@@ -97,7 +98,8 @@ void CheckOutputs(const std::string& out, Problems* problems) {
   AddProblem(folder, problems);
   AddProblem(CheckTemporaryFolder(), problems);
   if (!folder.ok() || !IsDirectory(out)) return;
-  for (const char* name : {"checkpoint.safetensors", "metrics.jsonl", "report.html", "job.textproto"}) {
+  for (const char* name :
+       {"checkpoint.safetensors", "metrics.jsonl", "evaluations.jsonl", "report.html", "job.textproto"}) {
     AddProblem(CheckOutputFile("--out", JoinPath(out, name)), problems);
   }
   for (const char* name : {"cluster", "logs", "encoder", "encoder_average", "reconstructions"}) {
@@ -105,21 +107,22 @@ void CheckOutputs(const std::string& out, Problems* problems) {
   }
 }
 
-// Whether it is the text of the same job, if an earlier version wrote it, too.
-bool IsTheSameJob(const std::string& text, const std::string& path, const RunPlan& plan) {
-  if (text == plan.text) return true;
-  const absl::StatusOr<JobSpec> before = ParseRecipe(text, path);
-  return before.ok() && JobSpecText(InThisVersion(*before)) == plan.text;
-}
-
+// Whether the folder is free, or holds the run of the same job, also if an earlier version wrote its text.
 absl::Status CheckOut(const RunPlan& plan) {
   const std::string path = JoinPath(plan.out, "job.textproto");
   if (!FileExists(path)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const std::string before, ReadFile(path, limits::kRecipeBytes));
-  if (IsTheSameJob(before, path, plan)) return absl::OkStatus();
-  return absl::AlreadyExistsError(
-      absl::StrCat("--out ", ToText(plan.out), " holds the run of another job (see ", ToText(path),
-                   "); take another folder, or the recipe and flags of that run to continue it"));
+  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, limits::kRecipeBytes));
+  if (text == plan.text) return absl::OkStatus();
+  const std::string refusal = absl::StrCat("--out ", ToText(plan.out), " holds the run of another job");
+  const std::string instead = "\ntake another folder, or the recipe and flags of that run to continue it";
+  const absl::StatusOr<JobSpec> parsed = ParseRecipe(text, path);
+  if (!parsed.ok()) {
+    return absl::AlreadyExistsError(absl::StrCat(refusal, ", whose ", parsed.status().message(), instead));
+  }
+  const JobSpec before = InThisVersion(*parsed);
+  if (JobSpecText(before) == plan.text) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(refusal, " (", ToText(path), "):\n",
+                                               absl::StrJoin(SpecDifferences(before, plan.spec), "\n"), instead));
 }
 
 }  // namespace
@@ -132,6 +135,7 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
   CheckPaths(&spec, &problems);
   plan.out = Absolute(flags.out);
   CheckOutputs(plan.out, &problems);
+  if (!flags.tensorboard.empty()) AddProblem(CheckOutputFolder("--tensorboard", flags.tensorboard), &problems);
   plan.cluster.dir = plan.out;
   plan.cluster.teachers = ReadTeachers(flags, spec, &problems);
   const int ranks = std::max(1, spec.resources().num_ranks());

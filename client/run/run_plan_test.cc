@@ -77,6 +77,7 @@ TEST_F(RunPlanTest, AFolderWithAnotherRunIsRefusedAndTheSameIsContinued) {
   flags_.sets = {"seed=3"};
   EXPECT_EQ(MakeRunPlan(flags_, 2).status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(Refusal(), HasSubstr("holds the run of another job"));
+  EXPECT_THAT(Refusal(), HasSubstr("\nseed: 3, but 0 in the job\n"));
 }
 
 TEST_F(RunPlanTest, ATeacherThatNobodyMimicsOrThatComesTwiceIsAMistake) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/find_binary.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
@@ -42,10 +44,15 @@ absl::Status RunTool(const RunPlan& plan, std::vector<std::string> args) {
                                           ToText(tool.output_path), " ends:", LogTail(tool.output_path)));
 }
 
-absl::Status WriteMetrics(const RunPlan& plan, const std::vector<StepMetrics>& steps) {
-  std::string lines;
-  for (const StepMetrics& step : steps) absl::StrAppend(&lines, StepJson(step), "\n");
-  return WriteFileAtomic(JoinPath(plan.out, "metrics.jsonl"), lines);
+// Of the whole run, each step once: while it ran a step may have been written twice.
+absl::Status WriteMetrics(const RunPlan& plan, const RunResults& results) {
+  std::string steps, evaluations;
+  for (const StepMetrics& step : results.steps) absl::StrAppend(&steps, StepJson(step), "\n");
+  for (const EvaluationResult& evaluation : results.evaluations) {
+    absl::StrAppend(&evaluations, EvaluationJson(evaluation), "\n");
+  }
+  RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "metrics.jsonl"), steps));
+  return WriteFileAtomic(JoinPath(plan.out, "evaluations.jsonl"), evaluations);
 }
 
 std::vector<std::pair<std::string, std::string>> ReadPngs(const std::string& dir) {
@@ -68,6 +75,18 @@ std::string CpuName() {
     if (absl::StartsWith(line, "model name") && colon != std::string::npos) return line.substr(colon + 2) + ", ";
   }
   return "";
+}
+
+// The lines of OUT/verdict.json, {"lines": ["...", ...]}, where somebody has written one.
+std::vector<std::string> VerdictLines(const RunPlan& plan) {
+  const auto text = ReadFile(JoinPath(plan.out, "verdict.json"), limits::kRecipeBytes);
+  const auto verdict = nlohmann::json::parse(text.value_or(""), nullptr, /*allow_exceptions=*/false);
+  std::vector<std::string> lines;
+  if (!verdict.is_object() || !verdict.contains("lines") || !verdict["lines"].is_array()) return lines;
+  for (const auto& line : verdict["lines"]) {
+    if (line.is_string()) lines.push_back(line.get<std::string>());
+  }
+  return lines;
 }
 
 bool Reconstructs(const JobSpec& spec) {
@@ -110,20 +129,24 @@ std::string Accuracies(const std::map<std::string, double>& before, const std::m
 }  // namespace
 
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint) {
-  RETURN_IF_ERROR(WriteMetrics(plan, results.steps));
+  RETURN_IF_ERROR(WriteMetrics(plan, results));
   const std::string model = JoinPath(plan.out, "checkpoint.safetensors");
   RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", "safetensors", "--out", model}));
   RETURN_IF_ERROR(ExportEncoders(plan, checkpoint));
+  if (!Reconstructs(plan.spec)) return absl::OkStatus();
+  const EvaluationSpec& evaluation = plan.spec.evaluation();
+  const std::string& images = evaluation.has_path() ? evaluation.path() : plan.spec.data().path();
+  return RunTool(
+      plan, {"reconstruct", "--weights", model, "--images", images, "--hold_out", absl::StrCat(evaluation.hold_out()),
+             "--out", JoinPath(plan.out, "reconstructions"), "--count", absl::StrCat(kReconstructions)});
+}
+
+absl::Status WriteRunReport(const RunPlan& plan, const RunResults& results) {
   RunReport report;
   if (Reconstructs(plan.spec)) {
     const EvaluationSpec& evaluation = plan.spec.evaluation();
     report.reconstructions_held_out = evaluation.has_path() || evaluation.hold_out() > 0;
-    const std::string& images = evaluation.has_path() ? evaluation.path() : plan.spec.data().path();
-    const std::string dir = JoinPath(plan.out, "reconstructions");
-    RETURN_IF_ERROR(
-        RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--hold_out",
-                       absl::StrCat(evaluation.hold_out()), "--out", dir, "--count", absl::StrCat(kReconstructions)}));
-    report.reconstructions = ReadPngs(dir);
+    report.reconstructions = ReadPngs(JoinPath(plan.out, "reconstructions"));
   }
   report.job = results.job;
   report.job_text = plan.text;
@@ -131,6 +154,7 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
   report.evaluations = results.evaluations;
   report.machine = absl::StrCat(CpuName(), plan.cluster.shares.ToString());
   report.seconds = results.seconds;
+  report.verdict = VerdictLines(plan);
   return WriteFileAtomic(JoinPath(plan.out, "report.html"), HtmlReport(report));
 }
 

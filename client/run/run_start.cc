@@ -1,8 +1,10 @@
 #include "client/run/run_start.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/text.h"
 #include "job/job_spec.h"
+#include "job/spec_difference.h"
 
 namespace mimeo {
 
@@ -15,10 +17,13 @@ absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan) {
     return RunStart{RunStart::kSubmit,
                     absl::StrCat("the job in this folder had failed (", newest->reason(), "); it begins anew")};
   }
-  if (JobSpecText(InThisVersion(newest->spec())) != plan.text) {
-    return absl::AlreadyExistsError(
-        absl::StrCat("--out ", ToText(plan.out), " holds the unfinished run of another job; take another folder"));
+  const JobSpec spec = InThisVersion(newest->spec());
+  if (JobSpecText(spec) != plan.text) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "--out ", ToText(plan.out), " holds the ", newest->state() == JOB_STATE_SUCCEEDED ? "" : "unfinished ",
+        "run of another job:\n", absl::StrJoin(SpecDifferences(spec, plan.spec), "\n"), "\ntake another folder"));
   }
+  if (newest->state() == JOB_STATE_SUCCEEDED) return RunStart{RunStart::kDone, ""};
   const std::string from = newest->checkpoint_step() == 0
                                ? "it begins again"
                                : absl::StrCat("it goes on from step ", newest->checkpoint_step());

@@ -60,7 +60,7 @@ class RunStartTest : public testing::Test {
 
 TEST_F(RunStartTest, AnUnfinishedJobGoesOn) {
   EXPECT_EQ(DecideStart(nullptr, plan_)->kind, RunStart::kSubmit);
-  for (const JobState state : {JOB_STATE_PENDING, JOB_STATE_RUNNING, JOB_STATE_SUCCEEDED}) {
+  for (const JobState state : {JOB_STATE_PENDING, JOB_STATE_RUNNING}) {
     job_.set_state(state);
     EXPECT_EQ(Start().kind, RunStart::kFollow) << state;
   }
@@ -86,6 +86,17 @@ TEST_F(RunStartTest, AFailedJobGoesOnFromItsCheckpointAndBeginsAnewOnlyWithoutOn
   job_.set_state(JOB_STATE_CANCELLED);
   job_.set_checkpoint_step(1790);
   EXPECT_EQ(Start().kind, RunStart::kSubmit) << "cancelled is for good";
+}
+
+TEST_F(RunStartTest, AFinishedJobIsDoneAndAnotherOneIsRefusedWithEachField) {
+  job_.set_state(JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(Start().kind, RunStart::kDone);
+  plan_.spec.mutable_schedule()->set_steps(40);
+  plan_.spec.set_seed(8);
+  plan_.text = JobSpecText(plan_.spec);
+  EXPECT_THAT(DecideStart(&job_, plan_).status().message(),
+              testing::AllOf(HasSubstr("holds the run of another job:\n"), HasSubstr("\nseed: 8, but 0 in the job\n"),
+                             HasSubstr("\nschedule.steps: 40, but 2 in the job\n")));
 }
 
 TEST_F(RunStartTest, AnotherJobsStepsAreNotLostEither) {
@@ -132,7 +143,8 @@ TEST_F(RunStartTest, TheRefusalNamesTheFolderAsText) {
   job_.mutable_spec()->set_seed(8);
   job_.set_state(JOB_STATE_PAUSED);
   EXPECT_EQ(DecideStart(&job_, plan_).status().message(),
-            "--out /results/caf\\xe9\\x1b[2J holds the unfinished run of another job; take another folder");
+            "--out /results/caf\\xe9\\x1b[2J holds the unfinished run of another job:\nseed: 0, but 8 in the job\n"
+            "take another folder");
 }
 
 }  // namespace

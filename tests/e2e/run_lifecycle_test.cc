@@ -125,6 +125,20 @@ TEST_F(RunLifecycleTest, CtrlCStopsAfterACheckpointAndTheSameCommandGoesOn) {
   EXPECT_TRUE(FileExists(out_ + "/report.html"));
 }
 
+TEST_F(RunLifecycleTest, AFinishedRunIsDoneAndItsReportStays) {
+  Start({"--set", "schedule.steps=12", "--tensorboard", out_ + "/events"});
+  End(0);
+  const std::string report = ReadFile(out_ + "/report.html").value_or("");
+  EXPECT_FALSE(std::filesystem::is_empty(out_ + "/events"));
+
+  Start({"--set", "schedule.steps=12"});
+  EXPECT_THAT(End(0), HasSubstr("this run was done before, after 12 steps"));
+  EXPECT_EQ(ReadFile(out_ + "/report.html").value_or(""), report) << "it says how long the run took";
+
+  Start({"--set", "schedule.steps=12", "--set", "seed=8"});
+  EXPECT_THAT(End(2), HasSubstr("seed: 8, but "));
+}
+
 TEST_F(RunLifecycleTest, ASecondCtrlCStopsAtOnceAndLeavesNothingRunning) {
   Start();
   AwaitStep(3);

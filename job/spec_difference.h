@@ -1,0 +1,15 @@
+// In which fields two jobs differ, for people. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "proto/job.pb.h"
+
+namespace mimeo {
+
+// "schedule.epochs: 20, but 10 in the job" for each field that differs, in the order of job.proto. An element of a list
+// is called by its name, or else by its number: objective[pixels].weight. A list of another length is named as a whole.
+std::vector<std::string> SpecDifferences(const JobSpec& of_job, const JobSpec& asked);
+
+}  // namespace mimeo
