@@ -103,7 +103,7 @@ std::string StartName(const Json& comparison) {
 std::string WorthLine(const Json& comparison, const Json& encoder) {
   const Json& judged = PartAt(comparison, "judged");
   std::string text =
-      absl::StrCat("Of ", Plural(CountAt(judged, "images"), "photo", "photos"), " that were held out, in ",
+      absl::StrCat("Of ", Plural(CountAt(judged, "images"), "photo", "photos"), " that were judged, in ",
                    Plural(CountAt(judged, "classes"), "class", "classes"), ", the encoder finds the right class");
   const char* separator = " for ";
   for (const auto& [measure, name] : kMeasures) {
@@ -130,7 +130,7 @@ std::string TooFewLine(const Json& comparison, const std::vector<Difference>& di
       "The numbers in brackets are 95 % intervals: where the difference would be for other photos of this kind.";
   if (widest <= kPointsWorthSeeing) return meaning;
   const double factor = widest / kPointsWorthSeeing;
-  return absl::StrFormat("%s To see a difference of %.0f points, about %d photos would have to be held out.", meaning,
+  return absl::StrFormat("%s To see a difference of %.0f points, about %d photos would have to be judged.", meaning,
                          kPointsWorthSeeing, RoundedUp(images * factor * factor));
 }
 
@@ -176,9 +176,9 @@ std::vector<std::string> VerdictLines(const Json& comparison) {
   if (encoder == nullptr || CountAt(judged, "images") == 0) return WithoutLabels();
   if (CountAt(judged, "classes") < 2) {
     return {
-        "Nobody can tell what this encoder is worth: all photos that were held out are of one class, so that every "
+        "Nobody can tell what this encoder is worth: all photos that were judged are of one class, so that every "
         "answer is right.",
-        "To judge it, hold out photos of two classes or more, some hundred of them."};
+        "To judge it, take photos of two classes or more, some hundred of them."};
   }
   const std::vector<Difference> start = DifferencesTo(comparison, "start");
   const std::vector<Difference> pixels = DifferencesTo(comparison, "raw_pixels");

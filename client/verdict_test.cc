@@ -44,7 +44,7 @@ TEST(VerdictTest, ABetterEncoderIsWorthUsing) {
   const std::vector<std::string> lines = VerdictLines(Comparison(kBetter, {20, 15, 25}, kBetter, kBetter));
   ASSERT_THAT(lines, SizeIs(6));
   EXPECT_EQ(lines[0],
-            "Of 341 photos that were held out, in 10 classes, the encoder finds the right class for 61.2 % by k-NN and "
+            "Of 341 photos that were judged, in 10 classes, the encoder finds the right class for 61.2 % by k-NN and "
             "for 70.0 % by linear probe.");
   EXPECT_EQ(lines[1],
             "It is better than the untrained encoder by 12.3 points by k-NN (8.1 to 16.2), and by 20.0 points by "
@@ -82,7 +82,7 @@ TEST(VerdictTest, MeasuresThatDisagreeAreBothSaid) {
 // An interval of 4 points to either side, of 341 photos: half of it takes four times as many.
 TEST(VerdictTest, SaysHowManyPhotosWouldShowTwoPoints) {
   EXPECT_THAT(VerdictLines(Comparison(kEqual, kEqual, kBetter, kBetter)),
-              Contains(HasSubstr("To see a difference of 2 points, about 1400 photos would have to be held out.")));
+              Contains(HasSubstr("To see a difference of 2 points, about 1400 photos would have to be judged.")));
   const Interval narrow = {5, 4, 6};
   EXPECT_THAT(VerdictLines(Comparison(narrow, narrow, kBetter, kBetter)), Each(Not(HasSubstr("about"))));
 }
@@ -110,7 +110,7 @@ TEST(VerdictTest, WithoutAStartOrAProbeTheOthersAreSaid) {
   const std::vector<std::string> lines = VerdictLines(comparison);
   ASSERT_THAT(lines, SizeIs(5));
   EXPECT_EQ(lines[0],
-            "Of 341 photos that were held out, in 10 classes, the encoder finds the right class for 61.2 % by k-NN.");
+            "Of 341 photos that were judged, in 10 classes, the encoder finds the right class for 61.2 % by k-NN.");
   EXPECT_EQ(lines[1], "It is better than raw pixels (32 x 32) by 12.3 points by k-NN (8.1 to 16.2).");
 }
 

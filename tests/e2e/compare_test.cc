@@ -23,7 +23,7 @@ std::map<int64_t, nlohmann::json> EvaluationsOf(LocalCluster* cluster, const std
   const std::string lines = cluster->Mimeo({"metrics", job, "-o", "json"});
   for (const absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
     const nlohmann::json json = nlohmann::json::parse(line);
-    if (json.contains("knn_accuracy")) evaluations[json.at("step")] = json;
+    if (json.contains("knn_accuracy")) evaluations[json.at("step").get<int64_t>()] = json;
   }
   return evaluations;
 }
@@ -57,7 +57,8 @@ TEST(CompareTest, TheStartIsWhatTheJobEvaluatedAtStepZero) {
   compare.insert(compare.end(), {"-o", "json"});
   const nlohmann::json compared = nlohmann::json::parse(cluster.Mimeo(compare));
   std::map<std::string, double> knn;
-  for (const nlohmann::json& row : compared.at("rows")) knn[row.at("name")] = row.at("knn");
+  for (const nlohmann::json& row : compared.at("rows"))
+    knn[row.at("name").get<std::string>()] = row.at("knn").get<double>();
   EXPECT_EQ(knn.at("start"), evaluations.at(0).at("knn_accuracy"));
   EXPECT_EQ(knn.at("encoder"), evaluations.at(20).at("knn_accuracy"));
   EXPECT_EQ(knn.at("raw_pixels"), evaluations.at(0).at("knn_raw_pixels"));

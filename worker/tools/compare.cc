@@ -139,10 +139,9 @@ nlohmann::ordered_json MeasuredJson(const MeasuredImages& measured) {
 nlohmann::ordered_json RowJson(const ComparedRow& row) {
   nlohmann::ordered_json json = {
       {"name", row.name}, {"knn", Accuracy(row.knn)}, {"knn_balanced", BalancedAccuracy(row.knn)}};
-  json["probe"] = json["probe_balanced"] = nullptr;
-  if (!row.probe.has_value()) return json;
-  json["probe"] = Accuracy(*row.probe);
-  json["probe_balanced"] = BalancedAccuracy(*row.probe);
+  const bool probed = row.probe.has_value();
+  json["probe"] = probed ? nlohmann::ordered_json(Accuracy(*row.probe)) : nlohmann::ordered_json();
+  json["probe_balanced"] = probed ? nlohmann::ordered_json(BalancedAccuracy(*row.probe)) : nlohmann::ordered_json();
   return json;
 }
 

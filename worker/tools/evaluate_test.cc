@@ -115,7 +115,7 @@ TEST_F(LabelledToolsTest, ALineForAPersonHasNoTime) {
 // What `compare` says of each row, by name.
 std::map<std::string, nlohmann::json> RowsOf(const nlohmann::json& compared) {
   std::map<std::string, nlohmann::json> rows;
-  for (const auto& row : compared.at("rows")) rows[row.at("name")] = row;
+  for (const auto& row : compared.at("rows")) rows[row.at("name").get<std::string>()] = row;
   return rows;
 }
 
