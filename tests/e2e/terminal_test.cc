@@ -100,7 +100,8 @@ TEST(TerminalTest, CtrlCOnARunAndTheBarIsNeverWiderThanTheTerminal) {
   EXPECT_THAT(seen, HasSubstr("the same command continues it"));
   EXPECT_THAT(seen, HasSubstr("\033[31mmimeo: \033[0m")) << "an error is red";
   for (const std::string& line : Lines(seen)) {
-    if (absl::StartsWith(line, "[")) EXPECT_LT(ColumnsOf(line), kColumns) << line;
+    // The terminal itself writes ^C behind what stands there.
+    if (absl::StartsWith(line, "[")) EXPECT_LT(ColumnsOf(absl::StripSuffix(line, "^C")), kColumns) << line;
   }
 
   std::vector<std::string> tiny = command;
