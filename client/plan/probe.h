@@ -18,6 +18,7 @@ struct Probe {
   int64_t peak_memory_bytes = 0;  // most that one rank has held: of the GPU's memory, or of the process
   double start_seconds = 0;       // from the start of the first process to the end of the first step
   int64_t steps = 0;              // the steady steps, of which those means are; the first ones are left out
+  int64_t images = 0;             // that the job trains on; 0: not heard
 };
 
 // Trains `resolved`, a resolved job whose paths are absolute, with the workers and teachers of `cluster`, in a
