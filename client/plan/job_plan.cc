@@ -45,39 +45,53 @@ int64_t NeedsOf(const JobPlan& plan, const JobSpec& spec, int ranks) {
   return AllRanks(plan, ranks, memory, Corrected(plan, memory));
 }
 
-// "--set resources.micro_batch=16", or what stands for it where samples are mixed.
-void AddMicroBatch(const JobPlan& plan, const JobSpec& spec, const std::string& with, std::vector<std::string>* out) {
+// "--set resources.micro_batch=16" for so many ranks, or what stands for it where samples are mixed; behind the flags
+// `with`, which the spec has already.
+void AddMicroBatch(const JobPlan& plan, const JobSpec& spec, int ranks, const std::string& with,
+                   std::vector<std::string>* out) {
   const int64_t room = plan.facts.place.memory_bytes;
-  const int64_t each = SharesMemory(plan.facts.place) ? room / plan.num_ranks : room;
-  const int64_t largest =
-      LargestMicroBatch(spec, plan.num_ranks, plan.facts.place.device, plan.steps, {}, each, ScaleOf(plan));
-  if (largest == 0 || largest >= plan.micro_batch) return;
-  const std::string flag = MixesSamples(spec) ? absl::StrCat("--set data.contrast_group=", largest * plan.num_ranks,
+  const int64_t each = SharesMemory(plan.facts.place) ? room / ranks : room;
+  const int64_t largest = LargestMicroBatch(spec, ranks, plan.facts.place.device, plan.steps, {}, each, ScaleOf(plan));
+  if (largest == 0 || largest >= MicroBatch(spec, ranks)) return;
+  const std::string flag = MixesSamples(spec) ? absl::StrCat("--set data.contrast_group=", largest * ranks,
                                                              " (fewer images are compared with each other)")
                                               : absl::StrCat("--set resources.micro_batch=", largest);
   out->push_back(with.empty() ? flag : absl::StrCat(with, " ", flag));
 }
 
-void AddRemedies(JobPlan* plan) {
+// The largest number of ranks, at most `most`, that can share the batches; 0: none can.
+int RanksUpTo(const JobSpec& spec, int most) {
+  while (most > 0 && MicroBatch(spec, most) == 0) --most;
+  return most;
+}
+
+// Fewer ranks: as many as there are cores with smaller micro-batches, or as many as fit as they are.
+void AddFewerRanks(JobPlan* plan) {
   const JobSpec& spec = plan->facts.spec;
   const int64_t room = plan->facts.place.memory_bytes;
-  AddMicroBatch(*plan, spec, "", &plan->remedies);
+  const int on_cores = RanksUpTo(spec, std::min(plan->num_ranks - 1, plan->facts.place.cores));
+  if (on_cores > 0 && NeedsOf(*plan, spec, on_cores) > room) {
+    AddMicroBatch(*plan, spec, on_cores, absl::StrCat("--workers ", on_cores), &plan->remedies);
+  }
+  int ranks = RanksUpTo(spec, plan->num_ranks - 1);
+  while (ranks > 0 && NeedsOf(*plan, spec, ranks) > room) ranks = RanksUpTo(spec, ranks - 1);
+  if (ranks > 0) plan->remedies.push_back(absl::StrCat("--workers ", ranks));
+}
+
+void AddRemedies(JobPlan* plan) {
+  const JobSpec& spec = plan->facts.spec;
+  AddMicroBatch(*plan, spec, plan->num_ranks, "", &plan->remedies);
   const std::string recompute = "--set resources.activation_checkpointing=true";
   JobSpec recomputing = spec;
   recomputing.mutable_resources()->set_activation_checkpointing(true);
   if (!spec.resources().activation_checkpointing()) {
-    if (NeedsOf(*plan, recomputing, plan->num_ranks) <= room) {
+    if (NeedsOf(*plan, recomputing, plan->num_ranks) <= plan->facts.place.memory_bytes) {
       plan->remedies.push_back(recompute + " (a third more arithmetic)");
     } else if (plan->remedies.empty()) {
-      AddMicroBatch(*plan, recomputing, recompute, &plan->remedies);
+      AddMicroBatch(*plan, recomputing, plan->num_ranks, recompute, &plan->remedies);
     }
   }
-  if (!SharesMemory(plan->facts.place)) return;
-  for (int ranks = plan->num_ranks - 1; ranks > 0; --ranks) {
-    if (MicroBatch(spec, ranks) == 0 || NeedsOf(*plan, spec, ranks) > room) continue;
-    plan->remedies.push_back(absl::StrCat("--workers ", ranks));
-    return;
-  }
+  if (SharesMemory(plan->facts.place)) AddFewerRanks(plan);
 }
 
 // The ranks take turns on the cores, and each needs its memory all the same.
@@ -87,8 +101,7 @@ void JudgeCores(JobPlan* plan) {
     plan->problems.push_back(absl::StrCat(plan->num_ranks, " ranks, and ", place.slots, " GPUs for them"));
   }
   if (place.cores == 0 || plan->num_ranks <= place.cores) return;
-  int ranks = place.cores;
-  while (ranks > 1 && MicroBatch(plan->facts.spec, ranks) == 0) --ranks;
+  const int ranks = std::max(1, RanksUpTo(plan->facts.spec, place.cores));
   plan->warnings.push_back(absl::StrCat(plan->num_ranks, " workers on ", place.cores,
                                         place.cores == 1 ? " core" : " cores",
                                         " take turns, and need memory for each; --workers ", ranks, " is faster"));
@@ -97,8 +110,7 @@ void JudgeCores(JobPlan* plan) {
 void JudgeSlots(JobPlan* plan) {
   const Place& place = plan->facts.place;
   if (plan->facts.workers.empty() || place.slots >= plan->num_ranks) return;
-  int ranks = place.slots;
-  while (ranks > 0 && MicroBatch(plan->facts.spec, ranks) == 0) --ranks;
+  const int ranks = RanksUpTo(plan->facts.spec, place.slots);
   plan->warnings.push_back(absl::StrCat("the job waits: it wants ", plan->num_ranks, " slots at once, and ",
                                         place.slots, place.slots == 1 ? " is" : " are", " free"));
   if (ranks > 0) plan->remedies.push_back(absl::StrCat("--workers ", ranks));
