@@ -25,6 +25,7 @@ struct Invocation {
 };
 
 void AddRun(CLI::App* app, Invocation* invocation);
+void AddPlan(CLI::App* app, Invocation* invocation);
 void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
 void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
 void AddMetrics(CLI::App* app, Invocation* invocation);

@@ -11,6 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 
@@ -103,6 +104,16 @@ TEST_F(RunClusterTest, WhoDiesIsNamed) {
 TEST_F(RunClusterTest, StopEndsAllOfThem) {
   ASSERT_OK_AND_ASSIGN(const auto cluster, RunCluster::Start(options_));
   cluster->Stop();
+  ASSERT_EQ(Pids().size(), 4u);
+  ExpectAllGone();
+}
+
+TEST_F(RunClusterTest, KillEndsAllOfThemAtOnce) {
+  SetBinary("worker", absl::StrCat("#!/bin/sh\ntrap '' TERM\n", absl::string_view(kServes).substr(10)));
+  ASSERT_OK_AND_ASSIGN(const auto cluster, RunCluster::Start(options_));
+  const absl::Time began = Clock::Real()->Now();
+  cluster->Kill();
+  EXPECT_LT(Clock::Real()->Now() - began, absl::Seconds(5)) << "to stop them would take ten seconds each";
   ASSERT_EQ(Pids().size(), 4u);
   ExpectAllGone();
 }

@@ -17,12 +17,13 @@
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "base/wait.h"
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/job_bar.h"
+#include "client/plan/job_plan.h"
 #include "client/print.h"
+#include "client/run/device_check.h"
 #include "client/run/live_metrics.h"
 #include "client/run/run_plan.h"
 #include "client/run/run_results.h"
@@ -31,8 +32,6 @@
 
 namespace mimeo {
 namespace {
-
-constexpr absl::Duration kRegistrationPatience = absl::Seconds(10);  // of agents that have announced themselves already
 
 // The first Ctrl-C asks to checkpoint and stop; the second ends this process, and with it its children.
 class Interrupts {
@@ -100,32 +99,6 @@ absl::StatusOr<Begun> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& p
   control.set_want(WANT_RUN);
   RETURN_IF_ERROR(Call(stub, &Coordinator::Stub::ControlJob, control).status());
   return Begun{newest->id()};
-}
-
-// On a cluster a job waits for workers that suit it; here there will be none but these.
-absl::Status CheckDevices(Coordinator::Stub* stub, const RunPlan& plan) {
-  const absl::Time deadline = Clock::Real()->Now() + kRegistrationPatience;
-  ListWorkersReply known;
-  do {
-    ASSIGN_OR_RETURN(known, Call(stub, &Coordinator::Stub::ListWorkers, ListWorkersRequest()));
-    if (known.workers_size() >= plan.cluster.shares.workers) break;
-    WaitFor(absl::Milliseconds(20));
-  } while (Clock::Real()->Now() < deadline);
-  const ResourceSpec& resources = plan.spec.resources();
-  for (const Worker& worker : known.workers()) {
-    for (const DeviceInfo& device : worker.identity().devices()) {
-      if (resources.device() == DEVICE_CUDA && device.device() != DEVICE_CUDA) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            "resources.device: DEVICE_CUDA, and this machine has no CUDA device that can be used (", ToText(plan.out),
-            "/logs/", worker.identity().id(), ".log may say why); DEVICE_AUTO takes the CPU"));
-      }
-      if (resources.precision() == PRECISION_BF16 && !device.bfloat16()) {
-        return absl::FailedPreconditionError(absl::StrCat("resources.precision: PRECISION_BF16, and ", device.name(),
-                                                          " has no bfloat16 products; use PRECISION_FP32"));
-      }
-    }
-  }
-  return absl::OkStatus();
 }
 
 absl::Status Judge(const Job& job, const RunPlan& plan) {
@@ -213,7 +186,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   Interrupts interrupts;
   ASSIGN_OR_RETURN(const auto cluster, RunCluster::Start(plan.cluster));
   const auto stub = Coordinator::NewStub(OpenChannel(flags.channels, cluster->address()));
-  RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
+  RETURN_IF_ERROR(CheckDevices(stub.get(), plan.spec.resources(), plan.cluster.shares.workers));
   ASSIGN_OR_RETURN(const Begun begun, SubmitOrContinue(stub.get(), plan, &bar));
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
   // The report says that the run is over and its results are whole.
@@ -251,6 +224,12 @@ int RunCommandMain(const RunFlags& flags) {
     PrintError(plan.status());
     return ExitCodeOf(plan.status());
   }
+  const auto warnings = WarningsBeforeStart(plan->spec, ThisMachine(plan->spec.resources().device()));
+  if (!warnings.ok()) {
+    PrintError(warnings.status());
+    return ExitCodeOf(warnings.status());
+  }
+  for (const std::string& warning : *warnings) Print(stderr, absl::StrCat("mimeo: ", warning, "\n"));
   const absl::Status status = Run(flags, *plan);
   if (status.ok()) return kDone;
   PrintError(status);

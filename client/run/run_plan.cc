@@ -22,6 +22,8 @@ namespace {
 
 using Problems = std::vector<std::string>;
 
+constexpr char kSomePhotos[] = "photos";  // stands for the path of a job that has none yet
+
 std::string Absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
 
 // Returns what was decided that no flag says.
@@ -59,7 +61,7 @@ bool IsGiven(const Teachers& teachers, const std::string& name) {
   return std::any_of(teachers.begin(), teachers.end(), [&](const auto& teacher) { return teacher.first == name; });
 }
 
-Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* problems) {
+Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, PlanFor plan_for, bool* missing, Problems* problems) {
   const std::vector<std::string> wanted = TeacherNames(spec);
   Teachers teachers;
   for (const std::string& flag : flags.teachers) {
@@ -81,6 +83,8 @@ Teachers ReadTeachers(const RunFlags& flags, const JobSpec& spec, Problems* prob
   }
   for (const std::string& name : wanted) {
     if (!IsGiven(teachers, name)) {
+      *missing = true;
+      if (plan_for != PlanFor::kRun) continue;
       problems->push_back(absl::StrCat("the recipe mimics a teacher named \"", name,
                                        "\"; say which weights it has: --teacher ", name, "=WEIGHTS"));
     }
@@ -127,17 +131,24 @@ absl::Status CheckOut(const RunPlan& plan) {
 
 }  // namespace
 
-absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
+absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores, PlanFor plan_for) {
   ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags.recipe));
   Problems problems;
   RunPlan plan;
   plan.decided = ApplyFlags(flags, &spec, &problems);
-  CheckPaths(&spec, &problems);
-  plan.out = Absolute(flags.out);
-  CheckOutputs(plan.out, &problems);
-  if (!flags.tensorboard.empty()) AddProblem(CheckOutputFolder("--tensorboard", flags.tensorboard), &problems);
-  plan.cluster.dir = plan.out;
-  plan.cluster.teachers = ReadTeachers(flags, spec, &problems);
+  if (plan_for != PlanFor::kElsewhere) CheckPaths(&spec, &problems);
+  if (plan_for == PlanFor::kRun) {
+    plan.out = Absolute(flags.out);
+    CheckOutputs(plan.out, &problems);
+    if (!flags.tensorboard.empty()) AddProblem(CheckOutputFolder("--tensorboard", flags.tensorboard), &problems);
+    plan.cluster.dir = plan.out;
+  } else if (spec.data().path().empty()) {
+    plan.has_data = false;
+    spec.mutable_data()->set_path(kSomePhotos);
+  }
+  bool missing = false;
+  plan.cluster.teachers = ReadTeachers(flags, spec, plan_for, &missing, &problems);
+  plan.has_teachers = !missing;
   const int ranks = std::max(1, spec.resources().num_ranks());
   plan.cluster.shares = ShareCores(cores, ranks, static_cast<int>(plan.cluster.teachers.size()));
   if (spec.resources().has_threads_per_rank()) {
@@ -150,7 +161,7 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
   if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
   plan.spec = *resolved;
   plan.text = JobSpecText(plan.spec);
-  RETURN_IF_ERROR(CheckOut(plan));
+  if (plan_for == PlanFor::kRun) RETURN_IF_ERROR(CheckOut(plan));
   return plan;
 }
 

@@ -56,6 +56,20 @@ TEST_F(RunPlanTest, WorkersOverrideTheRecipesRanks) {
   EXPECT_EQ(plan->spec.resources().threads_per_rank(), 2);
 }
 
+TEST_F(RunPlanTest, APlanOnlyMayLackDataTeachersAndAPlaceForResults) {
+  flags_.data = flags_.out = "";
+  flags_.teachers.clear();
+  const auto here = MakeRunPlan(flags_, 2, PlanFor::kHere);
+  ASSERT_TRUE(here.ok()) << here.status();
+  EXPECT_FALSE(here->has_data);
+  EXPECT_FALSE(here->has_teachers);
+  flags_.data = "/nowhere/photos";
+  EXPECT_FALSE(MakeRunPlan(flags_, 2, PlanFor::kHere).ok());
+  const auto elsewhere = MakeRunPlan(flags_, 2, PlanFor::kElsewhere);
+  ASSERT_TRUE(elsewhere.ok()) << elsewhere.status();
+  EXPECT_TRUE(elsewhere->has_data) << "the path is another machine's";
+}
+
 TEST_F(RunPlanTest, NamesEveryProblemAtOnce) {
   flags_.data = "/nowhere/photos";
   flags_.teachers = {"dino"};

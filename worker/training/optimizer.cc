@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/half_cosine.h"
+#include "job/model_tensors.h"
 #include "worker/training/parameter_groups.h"
 
 namespace mimeo {

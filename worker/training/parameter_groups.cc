@@ -34,16 +34,6 @@ bool Embeds(absl::string_view name) {
 
 }  // namespace
 
-std::string CohortOf(const JobSpec& spec, const std::string& name) {
-  for (const ObjectiveSpec& objective : spec.objective()) {
-    const std::string head = HeadOf(objective);
-    if (!absl::StartsWith(name, absl::StrCat(head, "."))) continue;
-    if (name == PrototypesOf(objective) && objective.self_distillation().frozen_prototypes() > 0) return name;
-    if (objective.has_weight_schedule() && objective.weight_schedule().final_weight() == 0) return head;
-  }
-  return "";
-}
-
 bool IsLive(const JobSpec& spec, const std::string& cohort, double progress) {
   for (const ObjectiveSpec& objective : spec.objective()) {
     const bool counts = WeightAt(objective, progress) != 0;

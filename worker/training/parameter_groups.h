@@ -24,13 +24,8 @@ int NumEncoderBlocks(const Parameters& parameters);
 // Alpha-VL/ConvMAE, util/lr_decay.py). A layer_decay of 1 gives 1 to all.
 double RateScale(const std::string& name, int num_blocks, double layer_decay);
 
-// Empty: the loss depends on the parameter in every step. Otherwise it names all parameters that join or leave the loss
-// together with this one. That is the parameter itself, for prototypes that stay frozen for a while
-// (facebookresearch/dino takes their gradient away), or "objective.NAME", for the head of an objective whose weight
-// falls to 0. `spec` is resolved.
-std::string CohortOf(const JobSpec& spec, const std::string& name);
-
-// Whether the loss depends on that cohort at `progress` in [0, 1] of the training.
+// Whether the loss depends on the parameters of that cohort (CohortOf, job/model_tensors.h) at `progress` in [0, 1] of
+// the training.
 bool IsLive(const JobSpec& spec, const std::string& cohort, double progress);
 
 }  // namespace mimeo

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "job/model_tensors.h"
 #include "model/encoder.h"
 #include "model/testing/vit_spec.h"
 

@@ -3,9 +3,9 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <sys/resource.h>
 
+#include "job/device_peaks.h"
+#include "job/flops.h"
 #include "job/job_shape.h"
-#include "model/device_peaks.h"
-#include "model/flops.h"
 
 namespace mimeo {
 

@@ -16,14 +16,14 @@ struct StepTime {
 };
 
 // The arithmetic is counted from the job's spec and not measured, so a figure compares with those of other
-// implementations; parts that this one skips count as done (model/flops.h).
+// implementations; parts that this one skips count as done (job/flops.h).
 class UtilizationMeter {
  public:
   // `spec` is resolved, and `num_ranks` share its global batch. `described` describes the device that `device` is.
   UtilizationMeter(const JobSpec& spec, int num_ranks, const DeviceInfo& described, at::Device device);
 
-  // GFLOP/s are those of this rank's share of the global batch (model/flops.h), divided by the total time. A peak that
-  // is not known is 0 (model/device_peaks.h). Reads the device's memory statistics, which does not wait for the device.
+  // GFLOP/s are those of this rank's share of the global batch (job/flops.h), divided by the total time. A peak that
+  // is not known is 0 (job/device_peaks.h). Reads the device's memory statistics, which does not wait for the device.
   Utilization Of(const StepTime& time) const;
 
  private:

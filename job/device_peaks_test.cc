@@ -1,4 +1,4 @@
-#include "model/device_peaks.h"
+#include "job/device_peaks.h"
 
 #include <gtest/gtest.h>
 

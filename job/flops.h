@@ -5,7 +5,6 @@
 // although this implementation skips some, so that its figures compare with those of other implementations.
 #pragma once
 
-#include "model/shapes.h"
 #include "proto/job.pb.h"
 
 namespace mimeo {
@@ -21,8 +20,8 @@ namespace mimeo {
 // REQUIRES: a resolved spec.
 double TrainGflopPerImage(const JobSpec& spec, int num_visible);
 
-// GFLOP of one forward pass over the whole image, as a frozen teacher makes it. REQUIRES: a resolved spec whose patches
-// tile the image.
-double TeacherGflopPerImage(const EncoderSpec& spec, const ImageShape& image);
+// GFLOP of one forward pass over a whole training crop of `data`, as a frozen teacher makes it. REQUIRES: a resolved
+// spec whose patches tile the crop.
+double TeacherGflopPerImage(const EncoderSpec& spec, const DataSpec& data);
 
 }  // namespace mimeo

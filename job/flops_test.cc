@@ -1,4 +1,4 @@
-#include "model/flops.h"
+#include "job/flops.h"
 
 #include <gtest/gtest.h>
 
@@ -108,7 +108,7 @@ TEST(FlopsTest, AveragedTargetsAndSmallViews) {
   ViewSpec* small = dino.add_views();
   small->set_count(8), small->set_image_px(96), small->set_image_width_px(96);
   const double student =
-      3 * (TeacherGflopPerImage(Vit(16, 384, 12), {3, 96, 96}) + 2 * (384.0 * 256 + 256 * 65536) / 1e9);
+      3 * (TeacherGflopPerImage(Vit(16, 384, 12), testing::PlainData(96)) + 2 * (384.0 * 256 + 256 * 65536) / 1e9);
   EXPECT_NEAR(TrainGflopPerImage(dino, 196) - full, 8 * student, 1e-6);
 }
 
@@ -121,21 +121,23 @@ TEST(FlopsTest, AMaskTokensEncoderSeesEveryPatchAndALinearDecoderTheHiddenOnes) 
 }
 
 TEST(FlopsTest, Teachers) {
-  EXPECT_NEAR(TeacherGflopPerImage(Vit(16, 768, 12), {3, 224, 224}), 2 * 17.564, 0.01);  // CLIP-B, DINO-B, ViT-B
-  EXPECT_NEAR(TeacherGflopPerImage(Vit(16, 384, 12), {3, 224, 224}), 9.2, 0.05);         // DINO-S
-  EXPECT_NEAR(TeacherGflopPerImage(Vit(14, 1024, 24), {3, 224, 224}), 162.0, 0.1);       // CLIP L/14
-  EXPECT_NEAR(3 * TeacherGflopPerImage(Vit(16, 768, 12), {3, 224, 224}), 105.4, 0.05);   // ViT-B, fine-tuned
+  EXPECT_NEAR(TeacherGflopPerImage(Vit(16, 768, 12), testing::PlainData(224)), 2 * 17.564,
+              0.01);                                                                          // CLIP-B, DINO-B, ViT-B
+  EXPECT_NEAR(TeacherGflopPerImage(Vit(16, 384, 12), testing::PlainData(224)), 9.2, 0.05);    // DINO-S
+  EXPECT_NEAR(TeacherGflopPerImage(Vit(14, 1024, 24), testing::PlainData(224)), 162.0, 0.1);  // CLIP L/14
+  EXPECT_NEAR(3 * TeacherGflopPerImage(Vit(16, 768, 12), testing::PlainData(224)), 105.4, 0.05);  // ViT-B, fine-tuned
   // MR-MAE-B: a student's step and a teacher's forward pass.
   const double student = TrainGflopPerImage(Job(Vit(16, 768, 12)), 49);
-  EXPECT_NEAR(student + TeacherGflopPerImage(Vit(16, 768, 12), {3, 224, 224}), 93.8, 0.1);
-  EXPECT_NEAR(student + TeacherGflopPerImage(Vit(16, 384, 12), {3, 224, 224}), 67.9, 0.1);
+  EXPECT_NEAR(student + TeacherGflopPerImage(Vit(16, 768, 12), testing::PlainData(224)), 93.8, 0.1);
+  EXPECT_NEAR(student + TeacherGflopPerImage(Vit(16, 384, 12), testing::PlainData(224)), 67.9, 0.1);
 }
 
 TEST(FlopsTest, PublishedMcmaes) {
   EXPECT_NEAR(TrainGflopPerImage(Job(McmaeB(STAGES_DENSE)), 49), 103.3, 0.05);
   EXPECT_NEAR(TrainGflopPerImage(Job(McmaeB(STAGES_AT_VISIBLE_TILES)), 49), 67.2, 0.05);
   // The classifier's 23.080 GMAC has no fusion convolutions; the encoder keeps them.
-  EXPECT_NEAR(TeacherGflopPerImage(McmaeB(STAGES_DENSE), {3, 224, 224}), 2 * (23.080 + 0.6166 + 0.2312), 0.01);
+  EXPECT_NEAR(TeacherGflopPerImage(McmaeB(STAGES_DENSE), testing::PlainData(224)), 2 * (23.080 + 0.6166 + 0.2312),
+              0.01);
 }
 
 // FastConvMAE-B: the stages once, but the depthwise convolutions once per mask. Four masks of visible tiles are the

@@ -1,6 +1,8 @@
-#include "model/flops.h"
+#include "job/flops.h"
 
 #include <vector>
+
+#include "job/job_shape.h"
 
 namespace mimeo {
 namespace {
@@ -14,6 +16,12 @@ double Blocks(double depth, double tokens, double width, double mlp_ratio) {
   return depth * ((4 + 2 * mlp_ratio) * tokens * Square(width) + 2 * Square(tokens) * width);
 }
 
+// What is encoded: a training crop or a small view.
+struct Picture {
+  double channels = 0;
+  double patches = 0;
+};
+
 // What the rest of the model sees of an encoder.
 struct EncoderShape {
   int patch_px = 0;
@@ -24,6 +32,11 @@ struct EncoderShape {
 EncoderShape ShapeOf(const EncoderSpec& spec) {
   if (!spec.has_conv_vit()) return {spec.vit().patch_px(), spec.vit().width(), spec.vit().class_token()};
   return {4 * spec.conv_vit().stem_px(), spec.conv_vit().width(), spec.conv_vit().class_token()};
+}
+
+Picture PictureOf(const EncoderSpec& spec, int channels, int height_px, int width_px) {
+  const int patch_px = ShapeOf(spec).patch_px;
+  return {static_cast<double>(channels), static_cast<double>(height_px / patch_px) * (width_px / patch_px)};
 }
 
 // A patch is 4 x 4 places of the first stage, 2 x 2 of the second and 1 after them.
@@ -40,9 +53,9 @@ double Stages(const ConvVitSpec& spec, double channels, double patches, double d
 }
 
 // One view under `masks` masks of `visible` patches each.
-double EncoderMultiplyAdds(const EncoderSpec& spec, const ImageShape& image, double visible, double masks) {
+double EncoderMultiplyAdds(const EncoderSpec& spec, const Picture& picture, double visible, double masks) {
   const EncoderShape shape = ShapeOf(spec);
-  const double patches = GridOf(image, shape.patch_px).num_patches(), channels = image.channels;
+  const double patches = picture.patches, channels = picture.channels;
   if (!spec.has_conv_vit()) {
     const VitSpec& vit = spec.vit();
     const double tokens = visible + shape.class_token + vit.register_tokens();
@@ -101,12 +114,12 @@ bool WantsAverages(const ObjectiveSpec& objective) {
 }
 
 // One view, all of its masks, of what is trained.
-double ViewMultiplyAdds(const JobSpec& spec, const ImageShape& image, double visible) {
+double ViewMultiplyAdds(const JobSpec& spec, const Picture& picture, double visible) {
   const EncoderShape encoder = ShapeOf(spec.encoder());
-  const double masks = spec.mask().groups(), patches = GridOf(image, encoder.patch_px).num_patches();
+  const double masks = spec.mask().groups(), patches = picture.patches;
   const double encoded = spec.encoder().vit().mask_token() ? patches : visible;
-  const double pixels = image.channels * Square(encoder.patch_px);
-  double sum = EncoderMultiplyAdds(spec.encoder(), image, encoded, masks);
+  const double pixels = picture.channels * Square(encoder.patch_px);
+  double sum = EncoderMultiplyAdds(spec.encoder(), picture, encoded, masks);
   for (const ObjectiveSpec& objective : spec.objective()) {
     sum += masks * HeadMultiplyAdds(objective, encoder.width, /*predictor=*/true);
     if (objective.mimic().has_decoder_width()) {
@@ -121,7 +134,7 @@ double ViewMultiplyAdds(const JobSpec& spec, const ImageShape& image, double vis
 }
 
 // The averaged network's forward pass over one whole view; 0 where no objective compares with it.
-double TargetMultiplyAdds(const JobSpec& spec, const ImageShape& image) {
+double TargetMultiplyAdds(const JobSpec& spec, const Picture& picture) {
   const EncoderShape encoder = ShapeOf(spec.encoder());
   double heads = 0;
   bool wanted = false;
@@ -130,29 +143,27 @@ double TargetMultiplyAdds(const JobSpec& spec, const ImageShape& image) {
     wanted = true;
     heads += HeadMultiplyAdds(objective, encoder.width, /*predictor=*/false);
   }
-  const double patches = GridOf(image, encoder.patch_px).num_patches();
-  return wanted ? EncoderMultiplyAdds(spec.encoder(), image, patches, /*masks=*/1) + heads : 0;
+  return wanted ? EncoderMultiplyAdds(spec.encoder(), picture, picture.patches, /*masks=*/1) + heads : 0;
 }
 
 }  // namespace
 
 double TrainGflopPerImage(const JobSpec& spec, int num_visible) {
-  const ImageShape full = {spec.data().channels(), spec.data().image_px(), spec.data().image_width_px()};
   constexpr double kForwardAndBackward = 3;
   double sum = 0;
   for (const ViewSpec& views : spec.views()) {
-    const ImageShape image = {full.channels, views.image_px(), views.image_width_px()};
-    const bool is_full = image == full;
-    const double visible = is_full ? num_visible : GridOf(image, ShapeOf(spec.encoder()).patch_px).num_patches();
-    const double target = is_full ? TargetMultiplyAdds(spec, image) : 0;
-    sum += views.count() * (kForwardAndBackward * ViewMultiplyAdds(spec, image, visible) + target);
+    const Picture picture = PictureOf(spec.encoder(), spec.data().channels(), views.image_px(), views.image_width_px());
+    const bool is_full = IsFullSize(views, spec.data());
+    const double visible = is_full ? num_visible : picture.patches;
+    const double target = is_full ? TargetMultiplyAdds(spec, picture) : 0;
+    sum += views.count() * (kForwardAndBackward * ViewMultiplyAdds(spec, picture, visible) + target);
   }
   return sum * kFlopPerMultiplyAdd / kGiga;
 }
 
-double TeacherGflopPerImage(const EncoderSpec& spec, const ImageShape& image) {
-  const int patches = GridOf(image, ShapeOf(spec).patch_px).num_patches();
-  return EncoderMultiplyAdds(spec, image, patches, /*masks=*/1) * kFlopPerMultiplyAdd / kGiga;
+double TeacherGflopPerImage(const EncoderSpec& spec, const DataSpec& data) {
+  const Picture picture = PictureOf(spec, data.channels(), data.image_px(), data.image_width_px());
+  return EncoderMultiplyAdds(spec, picture, picture.patches, /*masks=*/1) * kFlopPerMultiplyAdd / kGiga;
 }
 
 }  // namespace mimeo
