@@ -15,13 +15,14 @@
 
 namespace {
 
-constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn|linear [--help] FLAGS...
+constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|describe|knn|linear [--help] FLAGS...
 worker --version
   agent        runs the rank processes that a coordinator assigns to this host
   rank         trains one rank of one job's gang (started by the agent)
   embed        features of images by an encoder
   reconstruct  image | masked | reconstruction, as PNG
   export       an encoder out of a checkpoint
+  describe     what weights are: their encoder as a block of a recipe
   knn          how well an encoder's features classify, by their neighbours
   linear       the same, by a linear probe
 Example:
@@ -29,7 +30,7 @@ Example:
 )";
 
 bool IsComputed(const std::string& verb) {
-  for (const char* const known : {"rank", "embed", "reconstruct", "export", "knn", "linear"}) {
+  for (const char* const known : {"rank", "embed", "reconstruct", "export", "describe", "knn", "linear"}) {
     if (verb == known) return true;
   }
   return false;
