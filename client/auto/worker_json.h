@@ -1,0 +1,19 @@
+// A verb of `worker` that answers with one JSON object, run as a child process. One thread.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace mimeo {
+
+// Runs `worker ARGS...` to its end and returns what it wrote to stdout. What it writes to stderr is appended to
+// the file `log`, where one is given. Call BlockStopSignals (base/process.h) before: then Ctrl-C ends the child.
+//
+// InvalidArgument: it exited with code 2; the message is what it said. Cancelled: Ctrl-C, or SIGTERM. Internal: it
+// failed otherwise, or wrote no JSON object. Other errors are those of FindBinary and Subprocess::Start.
+absl::StatusOr<nlohmann::json> WorkerJson(const std::vector<std::string>& args, const std::string& log = "");
+
+}  // namespace mimeo
