@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   app.add_option("-o,--output", invocation.output, "table, or json for scripts")
       ->check(CLI::IsMember({"table", "json"}));
   mimeo::AddRun(&app, &invocation);
+  mimeo::AddInit(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
   mimeo::AddJobVerbs(&app, &invocation);
   mimeo::AddDelete(&app, &invocation);

@@ -241,6 +241,7 @@ absl::StatusOr<Choice> Choose(const Survey& survey, const Machine& machine, cons
         MachineText(machine)));
   }
   choice.image_flops = TrainingFlops(choice.size, choice.method, TeacherParameters(wishes));
+  choice.images_per_second = prospect.images_per_second;
   choice.epochs = prospect.epochs;
   choice.spec = ChosenSpec({survey, machine, wishes, choice.method, choice.size, gang, prospect.epochs,
                             prospect.images_per_second, kJudgedMost});

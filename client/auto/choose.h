@@ -41,6 +41,7 @@ struct Choice {
   Size size;
   int size_number = 0;     // of the ladder, from 0
   double image_flops = 0;  // TrainingFlops of it
+  double images_per_second = 0;
   double epochs = 0;
   std::vector<std::string> reasons;  // five plain sentences
 };

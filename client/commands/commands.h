@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/rpc/channel_options.h"
+#include "client/run/run_command.h"
 
 namespace mimeo {
 
@@ -25,11 +26,15 @@ struct Invocation {
 };
 
 void AddRun(CLI::App* app, Invocation* invocation);
+void AddInit(CLI::App* app, Invocation* invocation);
 void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
 void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
 void AddDelete(CLI::App* app, Invocation* invocation);
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
 void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate
+
+// Adds what `run` and `init` choose a recipe by: --minutes, --from and --distill.
+void AddChoiceFlags(CLI::App* verb, RunFlags* flags);
 
 // Adds a verb whose --help ends with `example`.
 CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& does, const std::string& example);

@@ -184,6 +184,13 @@ std::string Reconstructions(const RunReport& report) {
   return html + "</div>";
 }
 
+std::string Verdict(const std::vector<std::string>& lines) {
+  if (lines.empty()) return "";
+  std::string html = "<h2>What it is worth</h2>";
+  for (const std::string& line : lines) absl::StrAppend(&html, "<p>", EscapeHtml(line), "</p>");
+  return html;
+}
+
 }  // namespace
 
 std::string HtmlReport(const RunReport& report) {
@@ -191,8 +198,8 @@ std::string HtmlReport(const RunReport& report) {
   return absl::StrCat(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>",
-      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), "<h2>Training</h2>",
-      Curves(report.steps), Watched(report.steps),
+      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Facts(report), Verdict(report.verdict),
+      "<h2>Training</h2>", Curves(report.steps), Watched(report.steps),
       report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
       DataLeftOut(report.job), Reconstructions(report), DeviceUse(report.steps),
       "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text), "</pre></body></html>\n");

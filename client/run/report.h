@@ -17,6 +17,7 @@ struct RunReport {
   std::string job_text;                       // the resolved recipe, which is shown whole
   std::vector<StepMetrics> steps;             // ascending by step
   std::vector<EvaluationResult> evaluations;  // likewise
+  std::vector<std::string> verdict;           // what the encoder is worth, in sentences
   // The name and the PNG bytes of each picture. They become a part of the page, so a few of them are enough.
   std::vector<std::pair<std::string, std::string>> reconstructions;
   // Whether those pictures are of images that were not trained on.

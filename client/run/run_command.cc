@@ -18,6 +18,7 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "base/wait.h"
+#include "client/auto/auto_recipe.h"
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
@@ -160,10 +161,11 @@ nlohmann::ordered_json DataJson(const Job& job) {
   return sets;
 }
 
-void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results) {
+void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results, const RunVerdict& verdict) {
   if (!flags.json) {
     Print(stdout, absl::StrCat(EvaluationSummary(results.evaluations), "results in ", ToText(plan.out),
                                ": report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n"));
+    for (const std::string& line : verdict.lines) Print(stdout, line + "\n");
     return;
   }
   nlohmann::ordered_json summary = {{"out", plan.out},
@@ -178,6 +180,7 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
     summary["evaluations"].push_back(one);
   }
   summary["data"] = DataJson(results.job);
+  if (plan.judged) summary["verdict"] = verdict.json;
   Print(stdout, JsonText(summary) + "\n");
 }
 
@@ -211,22 +214,28 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   RETURN_IF_ERROR(DownloadCheckpointFile(flags.channels, cluster->address(), job_id, /*step=*/0, checkpoint));
   cluster->Stop();
   results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
-  RETURN_IF_ERROR(WriteRunResults(plan, results, checkpoint));
+  ASSIGN_OR_RETURN(const RunVerdict verdict, WriteRunResults(plan, results, checkpoint));
   RETURN_IF_ERROR(RemoveTree(checkpoint));
-  PrintSummary(flags, plan, results);
+  PrintSummary(flags, plan, results, verdict);
   return absl::OkStatus();
 }
 
 }  // namespace
 
-int RunCommandMain(const RunFlags& flags) {
+int RunCommandMain(const RunFlags& given) {
   BlockStopSignals();
-  const auto plan = MakeRunPlan(flags, static_cast<int>(std::thread::hardware_concurrency()));
+  const auto flags = WithRecipe(given);
+  if (!flags.ok()) {
+    PrintError(flags.status());
+    return ExitCodeOf(flags.status());
+  }
+  auto plan = MakeRunPlan(*flags, static_cast<int>(std::thread::hardware_concurrency()));
   if (!plan.ok()) {
     PrintError(plan.status());
     return ExitCodeOf(plan.status());
   }
-  const absl::Status status = Run(flags, *plan);
+  plan->judged = given.recipe.empty();
+  const absl::Status status = Run(*flags, *plan);
   if (status.ok()) return kDone;
   PrintError(status);
   return kFailed;  // whatever its code: the request was found right before anything started

@@ -14,13 +14,16 @@ namespace mimeo {
 
 // The flags of the verb, as a person gave them: nothing is checked yet (client/run/run_plan.h does that).
 struct RunFlags {
-  std::string recipe;                 // the path of the recipe
+  std::string recipe;                 // the path of the recipe; empty: one is chosen (client/auto/auto_recipe.h)
   std::string data;                   // takes the place of the recipe's data.path where it is not empty
   std::string out;                    // the folder of the results; it is made where it is missing
   std::string init;                   // takes the place of the recipe's init_weights where it is not empty
   int workers = 0;                    // takes the place of the recipe's resources.num_ranks where it is not 0
   std::vector<std::string> sets;      // each is FIELD=VALUE, and is applied to the recipe before the other flags
   std::vector<std::string> teachers;  // each is NAME=WEIGHTS, the file of weights of a teacher of the recipe
+  double minutes = 0;                 // for choosing a recipe: the time it may take; 0: not given
+  std::string from;                   // likewise: weights to start from
+  std::string distill;                // likewise: weights to mimic
   ChannelOptions channels;
   bool json = false;  // the summary goes to stdout as one JSON object, and all else to stderr
 };

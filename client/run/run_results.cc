@@ -109,12 +109,18 @@ std::string Accuracies(const std::map<std::string, double>& before, const std::m
 
 }  // namespace
 
-absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint) {
+absl::StatusOr<RunVerdict> WriteRunResults(const RunPlan& plan, const RunResults& results,
+                                           const std::string& checkpoint) {
   RETURN_IF_ERROR(WriteMetrics(plan, results.steps));
   const std::string model = JoinPath(plan.out, "checkpoint.safetensors");
   RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", "safetensors", "--out", model}));
   RETURN_IF_ERROR(ExportEncoders(plan, checkpoint));
+  RunVerdict verdict;
+  if (plan.judged) {
+    ASSIGN_OR_RETURN(verdict, JudgeRun(plan, results.evaluations));
+  }
   RunReport report;
+  report.verdict = verdict.lines;
   if (Reconstructs(plan.spec)) {
     report.reconstructions_held_out = plan.spec.evaluation().has_path();
     const std::string images =
@@ -130,7 +136,8 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
   report.evaluations = results.evaluations;
   report.machine = absl::StrCat(CpuName(), plan.cluster.shares.ToString());
   report.seconds = results.seconds;
-  return WriteFileAtomic(JoinPath(plan.out, "report.html"), HtmlReport(report));
+  RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "report.html"), HtmlReport(report)));
+  return verdict;
 }
 
 std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations) {

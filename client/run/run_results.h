@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/auto/judge_run.h"
 #include "client/run/run_plan.h"
 #include "proto/coordinator.pb.h"
 #include "proto/metrics.pb.h"
@@ -19,11 +20,13 @@ struct RunResults {
 };
 
 // Writes metrics.jsonl, checkpoint.safetensors, encoder/, encoder_average/ where the job has an average,
-// reconstructions/ where it reconstructs, and report.html. `checkpoint` is the file that was downloaded, with the state
+// reconstructions/ where it reconstructs, and report.html; of a run that is judged also verdict.json, and returns the
+// verdict (of another an empty one). `checkpoint` is the file that was downloaded, with the state
 // of the optimizer. Much of the work is done by `worker` as a child process, so this blocks for seconds or minutes. An
 // error names the file or the child process that failed; what was written before stays, and to call it again writes
 // everything anew.
-absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
+absl::StatusOr<RunVerdict> WriteRunResults(const RunPlan& plan, const RunResults& results,
+                                           const std::string& checkpoint);
 
 // What the evaluations before and after training say, for people, one number in each line: the accuracy of k-NN beside
 // that of its baselines, and the losses on held-out images. `evaluations` are ascending by step. Empty when there are
