@@ -10,9 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/digest.h"
 #include "base/errno_status.h"
-#include "base/limits.h"
 #include "base/status_macros.h"
 #include "data/class_labels.h"
 #include "data/folder_listing.h"
@@ -20,6 +18,7 @@
 #include "data/passed_over.h"
 #include "data/sample_file.h"
 #include "data/sample_name.h"
+#include "data/stored_dataset.h"
 #include "data/tar_index.h"
 #include "job/data_text.h"
 #include "spdlog/spdlog.h"
@@ -27,65 +26,9 @@
 namespace mimeo {
 namespace {
 
-struct Sample {
-  std::string name;
-  int64_t size = 0;
-  int shard = -1;      // index into the shards, -1: a file of its own
-  int64_t offset = 0;  // in the shard
-  int label = -1;
-  bool readable = true;
-};
-
-class OpenedDataset : public Dataset {
- public:
-  // `shards` is null where each sample is a file of its own.
-  OpenedDataset(std::string root, std::vector<Sample> samples, std::unique_ptr<OpenShards> shards,
-                std::vector<std::string> class_names, DataContents contents)
-      : root_(std::move(root)),
-        samples_(std::move(samples)),
-        shards_(std::move(shards)),
-        class_names_(std::move(class_names)),
-        contents_(std::move(contents)) {
-    Sha256Stream digest;
-    for (const Sample& sample : samples_) {
-      digest.Update(sample.name);
-      digest.Update(absl::StrCat(absl::string_view("\0", 1), sample.size, "\n"));
-    }
-    for (const unsigned char byte : digest.Finish()) absl::StrAppend(&digest_, absl::Hex(byte, absl::kZeroPad2));
-  }
-
-  int64_t size() const override { return static_cast<int64_t>(samples_.size()); }
-  const std::string& name(int64_t sample) const override { return samples_[sample].name; }
-  int label(int64_t sample) const override { return samples_[sample].label; }
-  const std::vector<std::string>& class_names() const override { return class_names_; }
-  const std::string& digest() const override { return digest_; }
-  const DataContents& contents() const override { return contents_; }
-
-  absl::StatusOr<std::string> Read(int64_t index) const override {
-    const Sample& sample = samples_[index];
-    if (sample.size > limits::kImageFileBytes) {
-      return absl::DataLossError(absl::StrCat(sample.size, " bytes; at most ", limits::kImageFileBytes));
-    }
-    if (sample.shard >= 0) return shards_->ReadAt(sample.shard, sample.offset, sample.size);
-    const std::string path = absl::StrCat(root_, "/", sample.name);
-    const absl::StatusOr<SampleFile> file = OpenListed(path, sample.size);
-    if (!file.ok() && !sample.readable) return absl::DataLossError("its mode lets this user not read it");
-    if (!file.ok()) return file.status();
-    return file->ReadAt(0, sample.size);
-  }
-
- private:
-  const std::string root_;
-  const std::vector<Sample> samples_;
-  const std::unique_ptr<OpenShards> shards_;
-  const std::vector<std::string> class_names_;
-  const DataContents contents_;
-  std::string digest_;
-};
-
 // What was found before it becomes a data set.
 struct Found {
-  std::vector<Sample> samples;
+  std::vector<StoredSample> samples;
   std::vector<std::string> labels;  // the text of each sample's label; empty: none
   std::unique_ptr<OpenShards> shards;
   PassedOverTally passed_over;
@@ -93,7 +36,7 @@ struct Found {
   std::string note;  // empty: none
 };
 
-absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, Found found) {
+absl::StatusOr<std::unique_ptr<StoredDataset>> Finish(const std::string& root, Found found) {
   DataContents contents;
   contents.set_num_samples(static_cast<int64_t>(found.samples.size()));
   for (PassedOver& row : found.passed_over.Rows()) *contents.add_passed_over() = std::move(row);
@@ -109,10 +52,10 @@ absl::StatusOr<std::unique_ptr<Dataset>> Finish(const std::string& root, Found f
   if (!found.note.empty()) spdlog::warn("data {}: {}", ShortName(root), found.note);
   const ClassIndex classes(found.labels);
   for (size_t i = 0; i < found.samples.size(); ++i) found.samples[i].label = classes.IndexOf(found.labels[i]);
-  std::sort(found.samples.begin(), found.samples.end(), [](const Sample& a, const Sample& b) {
+  std::sort(found.samples.begin(), found.samples.end(), [](const StoredSample& a, const StoredSample& b) {
     return std::tie(a.name, a.shard, a.offset) < std::tie(b.name, b.shard, b.offset);
   });
-  return std::make_unique<OpenedDataset>(root, std::move(found.samples), std::move(found.shards), classes.names(),
+  return std::make_unique<StoredDataset>(root, std::move(found.samples), std::move(found.shards), classes.names(),
                                          std::move(contents));
 }
 
@@ -147,9 +90,9 @@ void AddShard(const std::string& shard, int number, const std::vector<TarMember>
   }
 }
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths,
-                                                  const PassedOverTally& passed_over, const std::string& members,
-                                                  Progress* progress) {
+absl::StatusOr<std::unique_ptr<StoredDataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths,
+                                                        const PassedOverTally& passed_over, const std::string& members,
+                                                        Progress* progress) {
   Found found;
   found.shards = std::make_unique<OpenShards>(OpenShards::OpenMost());
   found.passed_over.Merge(passed_over);
@@ -170,8 +113,8 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenTars(const std::string& root, const
   return Finish(root, std::move(found));
 }
 
-absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, const std::string& members,
-                                                    Progress* progress) {
+absl::StatusOr<std::unique_ptr<StoredDataset>> OpenFolder(const std::string& root, const std::string& members,
+                                                          Progress* progress) {
   ASSIGN_OR_RETURN(FolderListing listing, ListFolder(root, progress));
   if (!listing.tars.empty() && !listing.images.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(ShortName(root), ": holds ", listing.tars.size(), " tar shards and ",
@@ -203,6 +146,11 @@ absl::StatusOr<std::unique_ptr<Dataset>> OpenFolder(const std::string& root, con
 
 absl::StatusOr<std::unique_ptr<Dataset>> Dataset::Open(const std::string& path, Progress* progress,
                                                        const std::string& members) {
+  return StoredDataset::Open(path, progress, members);
+}
+
+absl::StatusOr<std::unique_ptr<StoredDataset>> StoredDataset::Open(const std::string& path, Progress* progress,
+                                                                   const std::string& members) {
   struct stat found;
   if (stat(path.c_str(), &found) != 0) {
     const absl::Status error = ErrnoStatus(errno, ShortName(path));

@@ -22,13 +22,21 @@ std::string Listed(std::vector<std::string> names) {
   return absl::StrCat(absl::StrJoin(names, ", "), more == 0 ? "" : absl::StrCat(" and ", more, " more"));
 }
 
-// Measured images by the name of their class.
-std::map<std::string, int64_t> ClassesOf(const MeasuredSet& set) {
-  std::map<std::string, int64_t> classes;
-  for (const int64_t sample : LabelledAmong(*set.dataset, set.samples)) {
-    ++classes[set.dataset->class_names()[set.dataset->label(sample)]];
-  }
+using Classes = std::map<std::string, int64_t>;  // images by the name of their class
+
+Classes ClassesAmong(const Dataset& dataset, const std::vector<int64_t>& samples) {
+  Classes classes;
+  for (const int64_t sample : LabelledAmong(dataset, samples)) ++classes[dataset.class_names()[dataset.label(sample)]];
   return classes;
+}
+
+// Of the images that are measured.
+Classes ClassesOf(const MeasuredSet& set) { return ClassesAmong(*set.dataset, set.samples); }
+
+std::string Named(const Classes& classes) {
+  std::vector<std::string> names;
+  for (const auto& [name, count] : classes) names.push_back(ToText(name));
+  return Listed(std::move(names));
 }
 
 std::string Counted(const MeasuredSet& set) {
@@ -52,7 +60,7 @@ std::string Counted(const MeasuredSet& set) {
 // The classes that only one of the sets has.
 std::vector<std::string> Mismatches(const MeasuredSet& bank, const MeasuredSet& queries) {
   std::vector<std::string> lines;
-  const std::map<std::string, int64_t> voting = ClassesOf(bank), asked = ClassesOf(queries);
+  const Classes voting = ClassesOf(bank), asked = ClassesOf(queries);
   if (voting.empty() || asked.empty()) return lines;
   std::vector<std::string> unknown, idle;
   int64_t images = 0, wrong = 0;
@@ -66,10 +74,12 @@ std::vector<std::string> Mismatches(const MeasuredSet& bank, const MeasuredSet& 
     if (asked.count(name) == 0) idle.push_back(absl::StrCat(ToText(name), " (", count, ")"));
   }
   if (!unknown.empty()) {
+    const size_t classes = unknown.size();
     lines.push_back(absl::StrFormat(
-        "%s: classes that %s lacks, each image of which counts as wrong, so that no accuracy can be above %.3f: %s",
-        queries.name, bank.name, static_cast<double>(images - wrong) / static_cast<double>(images),
-        Listed(std::move(unknown))));
+        "%s: %d images of %d classes that %s does not have: %s: k-NN can never be right on them, so that no accuracy "
+        "can be above %.3f",
+        queries.name, wrong, classes, bank.name, Listed(std::move(unknown)),
+        static_cast<double>(images - wrong) / static_cast<double>(images)));
   }
   if (!idle.empty()) {
     lines.push_back(absl::StrCat(bank.name, ": classes that ", queries.name,
@@ -93,6 +103,19 @@ std::vector<std::string> LabelNotes(const MeasuredSet& bank, const MeasuredSet& 
     if (labelled < set->dataset->size()) lines.insert(lines.begin(), Counted(*set));
   }
   return lines;
+}
+
+absl::Status CheckClassesMeet(const MeasuredSet& bank, const MeasuredSet& queries) {
+  const Classes voting = ClassesAmong(*bank.dataset, AllSamples(*bank.dataset));
+  const Classes asked = ClassesAmong(*queries.dataset, AllSamples(*queries.dataset));
+  if (voting.empty() || asked.empty()) return absl::OkStatus();
+  for (const auto& [name, count] : asked) {
+    if (voting.count(name) > 0) return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(queries.name, ": none of its ", asked.size(), " classes (", Named(asked), ") is among the ",
+                   voting.size(), " classes of ", bank.name, " (", Named(voting),
+                   "), so that every answer would be wrong; both sets need the same names of class folders or labels"));
 }
 
 }  // namespace mimeo

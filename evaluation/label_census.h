@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "data/dataset.h"
 
 namespace mimeo {
@@ -24,5 +25,10 @@ std::vector<std::string> DescribeLabels(const MeasuredSet& bank, const MeasuredS
 // Of these lines those that a person must know before believing an accuracy: of a set that has images without a label,
 // and of classes that only one set has. Empty where there is nothing of the kind.
 std::vector<std::string> LabelNotes(const MeasuredSet& bank, const MeasuredSet& queries);
+
+// InvalidArgument: both sets have labels, and no class of the queries is one of the bank, so that every answer would be
+// wrong. The message names classes of both. It looks at all images of the sets, and not at those alone that are
+// measured.
+absl::Status CheckClassesMeet(const MeasuredSet& bank, const MeasuredSet& queries);
 
 }  // namespace mimeo

@@ -47,11 +47,29 @@ TEST_F(LabelCensusTest, SaysWhatClassesOfOneSideDo) {
       DescribeLabels({"bank", bank.get(), AllSamples(*bank)}, {"path", queries.get(), AllSamples(*queries)});
   ASSERT_THAT(lines, SizeIs(4));
   EXPECT_EQ(lines[2],
-            "path: classes that bank lacks, each image of which counts as wrong, so that no accuracy can be above "
-            "0.750: fox\\x1b (1)");
+            "path: 1 images of 1 classes that bank does not have: fox\\x1b (1): k-NN can never be right on them, so "
+            "that no accuracy can be above 0.750");
   EXPECT_EQ(lines[3], "bank: classes that path lacks, so that each vote for them is wrong: dog (3)");
   EXPECT_EQ(LabelNotes({"bank", bank.get(), AllSamples(*bank)}, {"path", queries.get(), AllSamples(*queries)}),
             std::vector<std::string>(lines.begin() + 2, lines.end()));
+}
+
+TEST_F(LabelCensusTest, SetsWithoutACommonClassAreRefusedWithBothLists) {
+  const auto bank = Open("bank", {{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}, {"e", 1}, {"f", 2}, {"g", 1}});
+  const auto queries = Open("queries", {{"cat\x1b", 2}, {"dog", 1}});
+  const auto flat = Open("flat", {{"", 3}});
+  const auto check = [](const Dataset& bank, const Dataset& queries) {
+    return CheckClassesMeet({"bank", &bank, {}}, {"path", &queries, AllSamples(queries)});
+  };
+  EXPECT_EQ(
+      check(*bank, *queries),
+      absl::InvalidArgumentError("path: none of its 2 classes (cat\\x1b, dog) is among the 7 classes of bank (a, b, "
+                                 "c, d, e and 2 more), so that every answer would be wrong; both sets need the "
+                                 "same names of class folders or labels"));
+  EXPECT_OK(check(*bank, *flat));
+  EXPECT_OK(check(*flat, *queries));
+  const auto more = Open("queries", {{"g", 1}});
+  EXPECT_OK(check(*bank, *more));
 }
 
 TEST_F(LabelCensusTest, WithoutLabelsItSaysThatNothingIsMeasured) {

@@ -22,7 +22,8 @@ absl::Status SayWhatIsMeasured(const LabelledSet& bank, const LabelledSet& query
     return absl::InvalidArgumentError(lines[bank.samples.empty() ? 0 : 1]);
   }
   for (const std::string& line : lines) spdlog::info("{}", line);
-  return absl::OkStatus();
+  return CheckClassesMeet({bank.name, bank.dataset.get(), bank.samples},
+                          {query.name, query.dataset.get(), query.samples});
 }
 
 // By the encoder, and the raw pixels.

@@ -82,6 +82,28 @@ void CheckOptimizer(const OptimizerSpec& optimizer, ProblemList* problems) {
   }
 }
 
+void CheckWarmup(const ScheduleSpec& schedule, ProblemList* problems) {
+  if (schedule.has_warmup()) problems->InRange("schedule.warmup", schedule.warmup(), 0.0, 1.0);
+  if (schedule.has_warmup() + schedule.has_warmup_epochs() + schedule.has_warmup_steps() > 1) {
+    problems->Add("schedule", "more than one of warmup, warmup_epochs and warmup_steps is given; at most one");
+  }
+  if (schedule.has_warmup_epochs() && !schedule.has_epochs()) {
+    problems->Add("schedule.warmup_epochs", "goes with epochs; use warmup_steps, or warmup, a share of the training");
+  }
+  if (schedule.has_warmup_steps() && !schedule.has_steps()) {
+    problems->Add("schedule.warmup_steps", "goes with steps; use warmup_epochs, or warmup, a share of the training");
+  }
+  constexpr absl::string_view kShare = "; schedule.warmup=0.05, say, is a share of any training";
+  const double epochs = schedule.warmup_epochs();
+  if (schedule.has_epochs() && !(epochs >= 0 && epochs <= schedule.epochs())) {
+    problems->Add("schedule.warmup_epochs", epochs, " is not between 0 and ", schedule.epochs(), kShare);
+  }
+  const int64_t steps = schedule.warmup_steps();
+  if (schedule.has_steps() && !(steps >= 0 && steps <= schedule.steps())) {
+    problems->Add("schedule.warmup_steps", steps, " is not between 0 and ", schedule.steps(), kShare);
+  }
+}
+
 void CheckSchedule(const ScheduleSpec& schedule, ProblemList* problems) {
   if (schedule.has_epochs() == schedule.has_steps()) {
     problems->Add("schedule", schedule.has_epochs() ? "both epochs and steps are given; exactly one"
@@ -91,18 +113,7 @@ void CheckSchedule(const ScheduleSpec& schedule, ProblemList* problems) {
     problems->Add("schedule.epochs", schedule.epochs(), " is not above 0 and at most 1000000");
   }
   if (schedule.has_steps()) problems->InRange<int64_t>("schedule.steps", schedule.steps(), 1, int64_t{1} << 40);
-  if (schedule.has_warmup_epochs() && !schedule.has_epochs()) {
-    problems->Add("schedule.warmup_epochs", "goes with epochs; use warmup_steps");
-  }
-  if (schedule.has_warmup_steps() && !schedule.has_steps()) {
-    problems->Add("schedule.warmup_steps", "goes with steps; use warmup_epochs");
-  }
-  if (schedule.has_epochs() && schedule.has_warmup_epochs()) {
-    problems->InRange("schedule.warmup_epochs", schedule.warmup_epochs(), 0.0, schedule.epochs());
-  }
-  if (schedule.has_steps() && schedule.has_warmup_steps()) {
-    problems->InRange<int64_t>("schedule.warmup_steps", schedule.warmup_steps(), 0, schedule.steps());
-  }
+  CheckWarmup(schedule, problems);
   problems->InRange("schedule.min_rate", schedule.min_rate(), 0.0, 1e3);
 }
 
@@ -112,15 +123,28 @@ void CheckEma(const JobSpec& spec, ProblemList* problems) {
   problems->InRange("ema.final_decay", spec.ema().final_decay(), 0.0, 1.0);
 }
 
-void CheckRest(const JobSpec& spec, ProblemList* problems) {
-  if (!IsName(spec.name(), false)) problems->Add("name", "\"", spec.name(), "\" is not [A-Za-z0-9_.-]{1,64}");
-  problems->AtLeast("checkpoint.every_steps", spec.checkpoint().every_steps(), 0);
-  problems->InRange("checkpoint.keep_last", spec.checkpoint().keep_last(), 1, limits::kCheckpointsPerJob);
-  const EvaluationSpec& evaluation = spec.evaluation();
+void CheckEvaluation(const EvaluationSpec& evaluation, ProblemList* problems) {
   problems->InRange("evaluation.knn_k", evaluation.knn_k(), 1, 1000);
   problems->InRange("evaluation.knn_temperature", evaluation.knn_temperature(), 1e-4, 1e4);
   problems->AtLeast("evaluation.every_steps", evaluation.every_steps(), 0);
   problems->AtLeast("evaluation.max_images", evaluation.max_images(), 0);
+  if (!problems->InRange("evaluation.hold_out", evaluation.hold_out(), 0.0, 0.5) || evaluation.hold_out() == 0) return;
+  // With a path the bank may be the default one, which goes when the path goes.
+  if (evaluation.has_path()) {
+    problems->Add("evaluation.hold_out", evaluation.hold_out(),
+                  " is a share of data.path, and evaluation.path names other images to judge by; leave out "
+                  "evaluation.path (with bank_path) or evaluation.hold_out");
+  } else if (evaluation.has_bank_path()) {
+    problems->Add("evaluation.hold_out", evaluation.hold_out(),
+                  " is a share of data.path, of which the rest is the bank; leave out evaluation.bank_path");
+  }
+}
+
+void CheckRest(const JobSpec& spec, ProblemList* problems) {
+  if (!IsName(spec.name(), false)) problems->Add("name", "\"", spec.name(), "\" is not [A-Za-z0-9_.-]{1,64}");
+  problems->AtLeast("checkpoint.every_steps", spec.checkpoint().every_steps(), 0);
+  problems->InRange("checkpoint.keep_last", spec.checkpoint().keep_last(), 1, limits::kCheckpointsPerJob);
+  CheckEvaluation(spec.evaluation(), problems);
 }
 
 // Whether the ranks can keep the group together: one micro-step's images are the group's.

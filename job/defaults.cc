@@ -199,9 +199,19 @@ void FillOptimizer(OptimizerSpec* optimizer) {
   MIMEO_DEFAULT(optimizer, clipping, CLIPPING_GLOBAL);
 }
 
+// A resolved spec has its warm-up in the unit of its schedule. A share that is no share stays, for the checks to name.
+void FillWarmup(ScheduleSpec* schedule) {
+  if (schedule->has_warmup_epochs() || schedule->has_warmup_steps()) return;
+  const double share = schedule->has_warmup() ? schedule->warmup() : 0.05;
+  if (!(share >= 0 && share <= 1)) return;
+  schedule->clear_warmup();
+  if (schedule->has_epochs()) schedule->set_warmup_epochs(share * schedule->epochs());
+  // A share such as 0.29 is stored as a little less than it says: 29 of 100 steps are not 28.
+  if (schedule->has_steps()) schedule->set_warmup_steps(static_cast<int64_t>(share * schedule->steps() + 1e-6));
+}
+
 void FillSchedule(ScheduleSpec* schedule) {
-  if (schedule->has_epochs()) MIMEO_DEFAULT(schedule, warmup_epochs, 0.05 * schedule->epochs());
-  if (schedule->has_steps()) MIMEO_DEFAULT(schedule, warmup_steps, schedule->steps() / 20);
+  FillWarmup(schedule);
   MIMEO_DEFAULT(schedule, min_rate, 0.0);
   MIMEO_DEFAULT(schedule, end_after_last_step, false);
   MIMEO_DEFAULT(schedule, peak_in_warmup, false);
@@ -214,6 +224,7 @@ void FillEvaluation(const DataSpec& data, EvaluationSpec* evaluation) {
   MIMEO_DEFAULT(evaluation, at_start, true);
   MIMEO_DEFAULT(evaluation, every_steps, 0);
   MIMEO_DEFAULT(evaluation, max_images, 0);
+  MIMEO_DEFAULT(evaluation, hold_out, 0.0);
 }
 
 void FillResources(JobSpec* spec) {

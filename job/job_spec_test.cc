@@ -92,6 +92,66 @@ TEST(ResolveTest, WritesEveryDefaultOutAndIsIdempotent) {
   EXPECT_EQ(read->SerializeAsString(), once->SerializeAsString());
 }
 
+TEST(ResolveTest, AHeldOutPartIsInPlaceOfOtherImages) {
+  JobSpec spec = Good();
+  EvaluationSpec* const evaluation = spec.mutable_evaluation();
+  ASSERT_TRUE(ResolveJobSpec(spec).ok());
+  EXPECT_TRUE(ResolveJobSpec(spec)->evaluation().has_hold_out());
+  EXPECT_EQ(ResolveJobSpec(spec)->evaluation().hold_out(), 0);
+  evaluation->set_path("validation");
+  evaluation->set_hold_out(0);
+  EXPECT_TRUE(ResolveJobSpec(spec).ok()) << "0 holds out nothing";
+  evaluation->set_hold_out(0.1);
+  EXPECT_EQ(ProblemsOf(spec),
+            "evaluation.hold_out: 0.1 is a share of data.path, and evaluation.path names other images to judge by; "
+            "leave out evaluation.path (with bank_path) or evaluation.hold_out");
+  evaluation->clear_path();
+  const auto resolved = ResolveJobSpec(spec);
+  ASSERT_TRUE(resolved.ok()) << resolved.status();
+  EXPECT_FALSE(resolved->evaluation().has_bank_path());
+  EXPECT_TRUE(ResolveJobSpec(*resolved).ok());
+  evaluation->set_bank_path("train");
+  EXPECT_EQ(ProblemsOf(spec),
+            "evaluation.hold_out: 0.1 is a share of data.path, of which the rest is the bank; leave out "
+            "evaluation.bank_path");
+  evaluation->clear_bank_path();
+  for (const double share : {-0.1, 0.51, std::nan("")}) {
+    evaluation->set_hold_out(share);
+    EXPECT_THAT(ProblemsOf(spec), HasSubstr("is not between 0 and 0.5")) << share;
+  }
+  evaluation->set_hold_out(0.5);
+  EXPECT_TRUE(ResolveJobSpec(spec).ok());
+}
+
+TEST(ResolveTest, AWarmupThatIsAShareFollowsTheLengthOfTheTraining) {
+  JobSpec spec = Good();
+  spec.mutable_schedule()->set_warmup(0.2);
+  spec.mutable_schedule()->set_epochs(3);
+  const auto in_epochs = ResolveJobSpec(spec);
+  ASSERT_TRUE(in_epochs.ok()) << in_epochs.status();
+  EXPECT_DOUBLE_EQ(in_epochs->schedule().warmup_epochs(), 0.6);
+  EXPECT_FALSE(in_epochs->schedule().has_warmup()) << "a resolved spec says it in one way";
+  spec.mutable_schedule()->clear_epochs();
+  spec.mutable_schedule()->set_steps(100);
+  spec.mutable_schedule()->set_warmup(0.29);
+  const auto in_steps = ResolveJobSpec(spec);
+  ASSERT_TRUE(in_steps.ok()) << in_steps.status();
+  EXPECT_EQ(in_steps->schedule().warmup_steps(), 29);
+}
+
+TEST(ResolveTest, AWarmupIsGivenInOneWay) {
+  JobSpec spec = Good();
+  spec.mutable_schedule()->set_warmup(0.2);
+  spec.mutable_schedule()->set_warmup_epochs(1);
+  EXPECT_EQ(ProblemsOf(spec),
+            "schedule: more than one of warmup, warmup_epochs and warmup_steps is given; at most one");
+  spec.mutable_schedule()->clear_warmup();
+  spec.mutable_schedule()->set_warmup_epochs(50);
+  EXPECT_EQ(
+      ProblemsOf(spec),
+      "schedule.warmup_epochs: 50 is not between 0 and 10; schedule.warmup=0.05, say, is a share of any training");
+}
+
 TEST(ResolveTest, AnExplicitZeroIsNoAbsentField) {
   JobSpec spec = Good();
   spec.mutable_optimizer()->mutable_adamw()->set_weight_decay(0);
@@ -159,18 +219,27 @@ TEST(ResolveTest, RefusesEachSingleMistake) {
     const char* set;
     const char* field;
   };
-  for (const Case& c :
-       {Case{"data.global_batch=0", "data.global_batch"}, Case{"data.path=", "data.path"},
-        Case{"mask.hidden_fraction=1", "mask.hidden_fraction"},
-        Case{"mask.hidden_fraction=0.99", "mask.hidden_fraction"},
-        Case{"mask.hidden_fraction=nan", "mask.hidden_fraction"},
-        Case{"views.crop_scale_min=0", "views.crop_scale_min"}, Case{"views.crop_ratio_min=2", "views.crop_ratio_min"},
-        Case{"objective[mimic].mimic.teacher=", "teacher"}, Case{"objective[mimic].name=pixels", ".name"},
-        Case{"objective[pixels].weight=nan", "weight"}, Case{"encoder.vit.heads=3", "encoder.vit.width"},
-        Case{"encoder.vit.depth=0", "encoder.vit.depth"}, Case{"schedule.epochs=0", "schedule.epochs"},
-        Case{"schedule.warmup_epochs=11", "schedule.warmup_epochs"}, Case{"optimizer.adamw.beta1=1", "beta1"},
-        Case{"checkpoint.keep_last=0", "keep_last"}, Case{"resources.micro_batch=0", "resources.micro_batch"},
-        Case{"name=a b", "name"}}) {
+  for (const Case& c : {Case{"data.global_batch=0", "data.global_batch"},
+                        Case{"data.path=", "data.path"},
+                        Case{"mask.hidden_fraction=1", "mask.hidden_fraction"},
+                        Case{"mask.hidden_fraction=0.99", "mask.hidden_fraction"},
+                        Case{"mask.hidden_fraction=nan", "mask.hidden_fraction"},
+                        Case{"views.crop_scale_min=0", "views.crop_scale_min"},
+                        Case{"views.crop_ratio_min=2", "views.crop_ratio_min"},
+                        Case{"objective[mimic].mimic.teacher=", "teacher"},
+                        Case{"objective[mimic].name=pixels", ".name"},
+                        Case{"objective[pixels].weight=nan", "weight"},
+                        Case{"encoder.vit.heads=3", "encoder.vit.width"},
+                        Case{"encoder.vit.depth=0", "encoder.vit.depth"},
+                        Case{"schedule.epochs=0", "schedule.epochs"},
+                        Case{"schedule.warmup_epochs=11", "schedule.warmup_epochs"},
+                        Case{"schedule.warmup=1.5", "schedule.warmup: 1.5 is not between 0 and 1"},
+                        Case{"schedule.warmup=nan", "schedule.warmup"},
+                        Case{"schedule.warmup_steps=3", "warmup_steps: goes with steps"},
+                        Case{"optimizer.adamw.beta1=1", "beta1"},
+                        Case{"checkpoint.keep_last=0", "keep_last"},
+                        Case{"resources.micro_batch=0", "resources.micro_batch"},
+                        Case{"name=a b", "name"}}) {
     JobSpec spec = Good();
     ASSERT_TRUE(SetField(c.set, &spec).ok()) << c.set << " " << SetField(c.set, &spec);
     EXPECT_THAT(ProblemsOf(spec), HasSubstr(c.field)) << c.set;

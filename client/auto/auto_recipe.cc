@@ -28,9 +28,9 @@ constexpr double kMinutesMost = 60 * 24 * 30;  // a month
 constexpr double kProbeShare = 1.0 / 30;
 constexpr double kProbeLeastSeconds = 2;
 constexpr double kProbeMostSeconds = 20;
-constexpr double kStepsProbed = 3;     // at least so many of the assumed length
-constexpr double kLongerProbe = 5;     // of one in which no step was done, the second and last time
-constexpr int kProbes = 2;  // the second one where the first leads to another size
+constexpr double kStepsProbed = 3;  // at least so many of the assumed length
+constexpr double kLongerProbe = 5;  // of one in which no step was done, the second and last time
+constexpr int kProbes = 2;          // the second one where the first leads to another size
 
 std::string Absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
 
@@ -77,8 +77,8 @@ absl::StatusOr<Probe> ProbeChoice(const RunFlags& flags, const Choice& choice, c
         absl::StrCat("what was chosen cannot be trained here: ", resolved.status().message()));
   }
   const double step = static_cast<double>(resolved->data().global_batch()) / choice.images_per_second;
-  const double seconds = std::max(kStepsProbed * step, std::clamp(60 * wishes.minutes * kProbeShare,
-                                                                  kProbeLeastSeconds, kProbeMostSeconds));
+  const double seconds = std::max(kStepsProbed * step,
+                                  std::clamp(60 * wishes.minutes * kProbeShare, kProbeLeastSeconds, kProbeMostSeconds));
   const auto probe = RunProbe(*resolved, cluster, absl::Seconds(seconds), flags.channels);
   if (!absl::IsDeadlineExceeded(probe.status())) return probe;
   return RunProbe(*resolved, cluster, absl::Seconds(kLongerProbe * seconds), flags.channels);

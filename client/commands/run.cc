@@ -26,6 +26,7 @@ void AddRun(CLI::App* app, Invocation* invocation) {
       ->allow_extra_args(false);
   verb->add_option("--init", flags->init, "encoder weights to start from");
   AddChoiceFlags(verb, flags.get());
+  AddEvaluationFlags(verb, &flags->evaluation);
   verb->callback([flags, invocation] {
     invocation->run = [flags, invocation] {
       flags->json = invocation->json();

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "client/commands/call.h"
+#include "client/evaluation_flags.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
 #include "client/job_text.h"
@@ -24,17 +25,20 @@ struct SubmitFlags {
   std::string recipe;
   std::string data;
   std::vector<std::string> sets;
+  EvaluationFlags evaluation;
   bool follow = false;
 };
 
 // The recipe with --data and --set, checked here so that every mistake is named without a round trip.
-absl::StatusOr<JobSpec> ReadJob(const SubmitFlags& flags) {
+// *decided is what was decided that no flag says.
+absl::StatusOr<JobSpec> ReadJob(const SubmitFlags& flags, std::string* decided) {
   ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags.recipe));
   std::vector<std::string> problems;
   for (const std::string& set : flags.sets) {
     const absl::Status status = SetField(set, &spec);
     if (!status.ok()) problems.push_back(std::string(status.message()));
   }
+  *decided = ApplyEvaluationFlags(flags.evaluation, flags.data, flags.sets, &spec);
   if (!flags.data.empty()) spec.mutable_data()->set_path(flags.data);
   const absl::Status resolved = ResolveJobSpec(spec).status();
   if (!resolved.ok()) problems.push_back(std::string(resolved.message()));
@@ -69,8 +73,10 @@ int Follow(const Invocation& invocation, const std::string& job_id) {
 }
 
 int Submit(const Invocation& invocation, const SubmitFlags& flags) {
-  const auto spec = ReadJob(flags);
+  std::string decided;
+  const auto spec = ReadJob(flags, &decided);
   if (!spec.ok()) return Ended(spec.status());
+  if (!decided.empty()) Print(stderr, absl::StrCat("mimeo: ", decided, "\n"));
   WarnOfRelativePath("data.path", spec->data().path());
   WarnOfRelativePath("evaluation.path", spec->evaluation().path());
   SubmitRequest request;
@@ -95,6 +101,7 @@ void AddSubmit(CLI::App* app, Invocation* invocation) {
   submit->add_option("--data", flags->data, "images, as the workers see them (over the recipe's data.path)");
   submit->add_option("--set", flags->sets, "FIELD=VALUE of the recipe; FIELD= takes one out; may be repeated")
       ->allow_extra_args(false);
+  AddEvaluationFlags(submit, &flags->evaluation);
   submit->add_flag("--follow", flags->follow, "show its progress until it ends");
   submit->callback(
       [flags, invocation] { invocation->run = [flags, invocation] { return Submit(*invocation, *flags); }; });

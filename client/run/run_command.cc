@@ -189,6 +189,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   RETURN_IF_ERROR(MakeDirs(plan.out));
   JobBar bar(flags.json ? stderr : stdout);
   bar.Say(plan.cluster.shares.ToString());
+  if (!plan.decided.empty()) bar.Say(plan.decided);
   Interrupts interrupts;
   ASSIGN_OR_RETURN(const auto cluster, RunCluster::Start(plan.cluster));
   const auto channel = OpenChannel(flags.channels, cluster->address());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/rpc/channel_options.h"
+#include "client/evaluation_flags.h"
 
 namespace mimeo {
 
@@ -20,6 +21,7 @@ struct RunFlags {
   std::string init;                   // takes the place of the recipe's init_weights where it is not empty
   int workers = 0;                    // takes the place of the recipe's resources.num_ranks where it is not 0
   std::vector<std::string> sets;      // each is FIELD=VALUE, and is applied to the recipe before the other flags
+  EvaluationFlags evaluation;         // what it is judged by, and what of the recipe goes with --data
   std::vector<std::string> teachers;  // each is NAME=WEIGHTS, the file of weights of a teacher of the recipe
   double minutes = 0;                 // for choosing a recipe: the time it may take; 0: not given
   std::string from;                   // likewise: weights to start from

@@ -11,6 +11,7 @@
 #include "base/output.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "client/evaluation_flags.h"
 #include "client/recipe_file.h"
 #include "job/job_shape.h"
 #include "job/job_spec.h"
@@ -22,14 +23,17 @@ using Problems = std::vector<std::string>;
 
 std::string Absolute(const std::string& path) { return std::filesystem::absolute(path).lexically_normal().string(); }
 
-void ApplyFlags(const RunFlags& flags, JobSpec* spec, Problems* problems) {
+// Returns what was decided that no flag says.
+std::string ApplyFlags(const RunFlags& flags, JobSpec* spec, Problems* problems) {
   for (const std::string& set : flags.sets) {
     const absl::Status status = SetField(set, spec);
     if (!status.ok()) problems->push_back(std::string(status.message()));
   }
+  std::string decided = ApplyEvaluationFlags(flags.evaluation, flags.data, flags.sets, spec);
   if (!flags.data.empty()) spec->mutable_data()->set_path(flags.data);
   if (!flags.init.empty()) spec->set_init_weights(flags.init);
   if (flags.workers > 0) spec->mutable_resources()->set_num_ranks(flags.workers);
+  return decided;
 }
 
 // Makes the path of a field absolute; it must be there.
@@ -123,9 +127,9 @@ absl::Status CheckOut(const RunPlan& plan) {
 absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores) {
   ASSIGN_OR_RETURN(JobSpec spec, ReadRecipe(flags.recipe));
   Problems problems;
-  ApplyFlags(flags, &spec, &problems);
-  CheckPaths(&spec, &problems);
   RunPlan plan;
+  plan.decided = ApplyFlags(flags, &spec, &problems);
+  CheckPaths(&spec, &problems);
   plan.out = Absolute(flags.out);
   CheckOutputs(plan.out, &problems);
   plan.cluster.dir = plan.out;

@@ -20,6 +20,7 @@ struct RunPlan {
   std::string text;  // JobSpecText of the spec: the job is the same one where this is the same
   RunClusterOptions cluster;
   bool judged = false;  // a verdict stands at its end (client/auto/judge_run.h)
+  std::string decided;  // what was decided that no flag says, for the terminal; empty: nothing
 };
 
 // Makes the plan for a machine with so many cores. It reads the recipe and looks whether the paths exist.

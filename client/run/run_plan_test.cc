@@ -118,6 +118,27 @@ TEST_F(RunPlanTest, ARunOfAnEarlierVersionGoesOn) {
   EXPECT_THAT(Refusal(), HasSubstr("holds the run of another job"));
 }
 
+TEST_F(RunPlanTest, APartOfThePhotosIsHeldOutWhereTheRecipesImagesAreOfOthers) {
+  ASSERT_TRUE(
+      WriteFileAtomic(flags_.recipe, absl::StrCat(kRecipe, "evaluation { path: \"/nowhere/validation\" }")).ok());
+  auto plan = MakeRunPlan(flags_, 2);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->spec.evaluation().hold_out(), 0.1);
+  EXPECT_FALSE(plan->spec.evaluation().has_path());
+  EXPECT_THAT(plan->decided, HasSubstr("holds out 10 % of " + flags_.data));
+  flags_.evaluation.evaluate = dir_.path() + "/weights/..";
+  plan = MakeRunPlan(flags_, 2);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_EQ(plan->spec.evaluation().path(), dir_.path() + "/");
+  EXPECT_EQ(plan->spec.evaluation().bank_path(), plan->spec.data().path()) << "as an absolute path";
+  EXPECT_EQ(plan->decided, "");
+  flags_.evaluation.evaluate = "nowhere";
+  EXPECT_THAT(Refusal(), HasSubstr("evaluation.path: "));
+  flags_.evaluation = {};
+  flags_.sets = {"evaluation.path=/nowhere/validation"};
+  EXPECT_THAT(Refusal(), HasSubstr("evaluation.path: /nowhere/validation does not exist"));
+}
+
 TEST_F(RunPlanTest, AMissingRecipeIsNamed) {
   flags_.recipe = "/nowhere/recipe";
   EXPECT_THAT(Refusal(), HasSubstr("/nowhere/recipe"));

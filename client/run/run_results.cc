@@ -122,12 +122,13 @@ absl::StatusOr<RunVerdict> WriteRunResults(const RunPlan& plan, const RunResults
   RunReport report;
   report.verdict = verdict.lines;
   if (Reconstructs(plan.spec)) {
-    report.reconstructions_held_out = plan.spec.evaluation().has_path();
-    const std::string images =
-        report.reconstructions_held_out ? plan.spec.evaluation().path() : plan.spec.data().path();
+    const EvaluationSpec& evaluation = plan.spec.evaluation();
+    report.reconstructions_held_out = evaluation.has_path() || evaluation.hold_out() > 0;
+    const std::string& images = evaluation.has_path() ? evaluation.path() : plan.spec.data().path();
     const std::string dir = JoinPath(plan.out, "reconstructions");
-    RETURN_IF_ERROR(RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--out", dir, "--count",
-                                   absl::StrCat(kReconstructions)}));
+    RETURN_IF_ERROR(
+        RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--hold_out",
+                       absl::StrCat(evaluation.hold_out()), "--out", dir, "--count", absl::StrCat(kReconstructions)}));
     report.reconstructions = ReadPngs(dir);
   }
   report.job = results.job;

@@ -23,7 +23,7 @@ std::vector<std::string> Tiny(const std::string& recipe, const std::string& out)
   std::vector<std::string> args = {"run", root + "/recipes/" + recipe, "--data", ExamplePhotos("train"), "--out", out};
   for (const char* set :
        {"data.image_px=32", "encoder.vit.width=64", "encoder.vit.depth=2", "encoder.vit.heads=2", "schedule.epochs=1",
-        "schedule.warmup_epochs=0.1", "evaluation.max_images=100", "objective[pixels].reconstruction.decoder_width=32",
+        "schedule.warmup=0.1", "evaluation.max_images=100", "objective[pixels].reconstruction.decoder_width=32",
         "objective[pixels].reconstruction.decoder_depth=1", "objective[pixels].reconstruction.decoder_heads=2"}) {
     args.push_back("--set");
     args.push_back(set);

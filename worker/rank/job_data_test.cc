@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <filesystem>
+#include <fstream>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,13 +44,13 @@ class JobDataTest : public ::testing::Test {
   void Write(int count) {
     EXPECT_OK(MakeDirs(photos_));
     for (int i = 0; i < count; ++i) {
-      EXPECT_OK(WriteFileAtomic(absl::StrCat(photos_, "/", i, ".jpg"), absl::StrCat("photo", i)));
+      std::ofstream(absl::StrCat(photos_, "/", i, ".jpg")) << "photo" << i;  // without a sync of each
     }
   }
   void Start() {
     opener_ = std::thread([this] { opened_ = OpenJobData(pinned_, patience_); });
   }
-  absl::StatusOr<std::unique_ptr<Dataset>>& End() {
+  absl::StatusOr<OpenedJobData>& End() {
     opener_.join();
     return opened_;
   }
@@ -71,7 +73,7 @@ class JobDataTest : public ::testing::Test {
   std::atomic<bool> stop_{false};
   absl::Mutex mu_;
   std::string told_ ABSL_GUARDED_BY(mu_), all_told_ ABSL_GUARDED_BY(mu_);
-  absl::StatusOr<std::unique_ptr<Dataset>> opened_;
+  absl::StatusOr<OpenedJobData> opened_;
   std::thread opener_;
 };
 
@@ -96,7 +98,8 @@ TEST_F(JobDataTest, WhatWasThereIsWaitedForThoughItIsAwayOrEmpty) {
   std::filesystem::remove(photos_);
   std::filesystem::rename(aside_, photos_);
   ASSERT_OK(End());
-  EXPECT_EQ(opened_.value()->digest(), pinned_.digest);
+  EXPECT_EQ(opened_->dataset->digest(), pinned_.digest);
+  EXPECT_EQ(opened_->held_out, nullptr) << "nothing is held out";
   EXPECT_EQ(Told(), "") << "it says that it waits no more";
 }
 
@@ -128,6 +131,40 @@ TEST_F(JobDataTest, WhatStaysChangedIsRefusedWithWhatItWasAndIs) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "now " + photos_ + ": neither a folder nor a .tar"));
 }
 
+TEST_F(JobDataTest, APartIsHeldOutAndTheDigestIsThatOfTheRest) {
+  Write(200);
+  pinned_ = {"data.path", photos_};
+  pinned_.hold_out = 0.2;
+  ASSERT_OK_AND_ASSIGN(const OpenedJobData opened, OpenJobData(pinned_, patience_));
+  EXPECT_EQ(opened.dataset->size() + opened.held_out->size(), 200);
+  EXPECT_EQ(opened.bank->digest(), opened.dataset->digest());
+  std::set<std::string> trained;
+  for (int64_t i = 0; i < opened.dataset->size(); ++i) trained.insert(opened.dataset->name(i));
+  EXPECT_EQ(trained.size(), static_cast<size_t>(opened.dataset->size()));
+  for (int64_t i = 0; i < opened.held_out->size(); ++i) EXPECT_EQ(trained.count(opened.held_out->name(i)), 0u);
+  // The next generation finds the same parts, and does not take others for them.
+  pinned_.read_before = true, pinned_.digest = opened.dataset->digest(), pinned_.num_samples = opened.dataset->size();
+  ASSERT_OK(OpenJobData(pinned_, patience_));
+  pinned_.believed = absl::Milliseconds(100), pinned_.hold_out = 0.3;
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kFailedPrecondition, absl::StrCat("it had ", pinned_.num_samples, " images")));
+}
+
+TEST_F(JobDataTest, TooFewImagesOnEitherSideAreRefusedWithTheNumbers) {
+  pinned_ = {"data.path", photos_};
+  pinned_.hold_out = 1e-9;
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "evaluation.hold_out: a share of 1e-09 holds out none of the 6 images of " + photos_));
+  Write(200);
+  pinned_.hold_out = 0.2, pinned_.global_batch = 190;
+  EXPECT_THAT(OpenJobData(pinned_, patience_),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("evaluation.hold_out: a share of 0.2 leaves 1"),
+                             HasSubstr(" of the 200 images of " + photos_ +
+                                       " to train on, fewer than one data.global_batch of 190"))));
+}
+
 TEST_F(JobDataTest, WithoutADigestWhateverComesBackIsTaken) {
   pinned_ = {"evaluation.path", photos_, /*read_before=*/true};
   std::filesystem::rename(photos_, aside_);
@@ -146,10 +183,10 @@ TEST_F(JobDataTest, AStopEndsTheWaiting) {
 }
 
 TEST_F(JobDataTest, SamplesThatGoAwayLaterAreWaitedForToo) {
-  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Dataset> dataset, OpenJobData(pinned_, patience_));
+  ASSERT_OK_AND_ASSIGN(const OpenedJobData opened, OpenJobData(pinned_, patience_));
   std::filesystem::rename(photos_, aside_);
   std::string read;
-  std::thread reader([&] { read = dataset->Read(4).value(); });
+  std::thread reader([&] { read = opened.dataset->Read(4).value(); });
   AwaitTold("4.jpg: No such file");
   std::filesystem::rename(aside_, photos_);
   reader.join();

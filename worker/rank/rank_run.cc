@@ -102,16 +102,11 @@ class RankRun {
     JobData data = {"data.path", spec_.data().path(), !assignment_.dataset_digest().empty(),
                     assignment_.dataset_digest(), assignment_.num_samples()};
     data.members = spec_.data().members();
-    ASSIGN_OR_RETURN(dataset_, OpenJobData(data, DataPatience(), progress_));
-    if (spec_.evaluation().has_path()) {
-      const auto open = [&](const std::string& field, const std::string& path) {
-        JobData set = {field, path, data.read_before};
-        set.members = data.members;
-        return OpenJobData(set, DataPatience(), progress_);
-      };
-      const EvaluationWatch watch = {[this] { return stop_.wanted(); }, progress_};
-      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch, open));
-    }
+    data.hold_out = spec_.evaluation().hold_out();
+    data.global_batch = spec_.data().global_batch();
+    ASSIGN_OR_RETURN(OpenedJobData opened, OpenJobData(data, DataPatience(), progress_));
+    dataset_ = std::move(opened.dataset);
+    RETURN_IF_ERROR(OpenEvaluation(data, std::move(opened.held_out), std::move(opened.bank)));
     if (assignment_.rank() == 0) TellData();
     // The digest says that all of the job's data was there once, so it comes last.
     agent_->Update([&](RankStatus* status) {
@@ -119,6 +114,25 @@ class RankRun {
       status->set_num_samples(dataset_->size());
       status->set_total_steps(TotalSteps(spec_, dataset_->size()));
     });
+    return absl::OkStatus();
+  }
+
+  // The sets are those that are held out of `data`, or null.
+  absl::Status OpenEvaluation(const JobData& data, std::unique_ptr<Dataset> held_out, std::unique_ptr<Dataset> bank) {
+    const EvaluationWatch watch = {[this] { return stop_.wanted(); }, progress_};
+    if (held_out != nullptr) {
+      ASSIGN_OR_RETURN(evaluation_,
+                       Evaluation::OpenHeldOut(spec_, device_, watch, std::move(held_out), std::move(bank)));
+    } else if (spec_.evaluation().has_path()) {
+      const auto open = [&](const std::string& field,
+                            const std::string& path) -> absl::StatusOr<std::unique_ptr<Dataset>> {
+        JobData set = {field, path, data.read_before};
+        set.members = data.members;
+        ASSIGN_OR_RETURN(OpenedJobData opened, OpenJobData(set, DataPatience(), progress_));
+        return std::move(opened.dataset);
+      };
+      ASSIGN_OR_RETURN(evaluation_, Evaluation::Open(spec_, device_, watch, open));
+    }
     return absl::OkStatus();
   }
 

@@ -11,6 +11,8 @@
 #include "base/status_macros.h"
 #include "data/dataset.h"
 #include "data/decode.h"
+#include "data/divided_dataset.h"
+#include "data/stored_dataset.h"
 #include "evaluation/checkpoint_job.h"
 #include "evaluation/left_out.h"
 #include "evaluation/reconstruction.h"
@@ -25,6 +27,7 @@ struct Flags {
   std::string weights;
   std::string images;
   std::string out;
+  double hold_out = 0;
   int64_t count = 8;
   uint64_t seed = 0;
   int threads = 0;
@@ -37,6 +40,13 @@ std::string PictureName(int64_t number, const std::string& image) {
   return absl::StrFormat("%05d_%s.png", number, safe);
 }
 
+absl::StatusOr<std::unique_ptr<Dataset>> OpenImages(const Flags& flags) {
+  ASSIGN_OR_RETURN(auto images, StoredDataset::Open(flags.images));
+  if (flags.hold_out == 0) return images;
+  ASSIGN_OR_RETURN(const DividedDataset divided, DividedDataset::Divide(std::move(images), flags.hold_out));
+  return divided.HeldOut();
+}
+
 absl::Status Reconstruct(const Flags& flags) {
   RETURN_IF_ERROR(CheckOutputFolder("--out", flags.out));
   const std::string path =
@@ -45,7 +55,7 @@ absl::Status Reconstruct(const Flags& flags) {
   ASSIGN_OR_RETURN(const JobSpec spec, JobOfCheckpoint(file->view(), path));
   ASSIGN_OR_RETURN(const NamedTensors tensors, ReadTensors(file->view()));
   ASSIGN_OR_RETURN(const std::unique_ptr<Reconstructor> reconstructor, Reconstructor::Create(tensors, spec));
-  ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, Dataset::Open(flags.images));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Dataset> dataset, OpenImages(flags));
   RETURN_IF_ERROR(MakeDirs(flags.out));
   if (spec.mask().has_focused()) {
     spdlog::warn("the job's masks were drawn by its teacher \"{}\"; here they are random, of the same size",
@@ -78,6 +88,8 @@ int RunReconstruct(int argc, char** argv) {
       ->required();
   app.add_option("--images", flags.images, "A folder of images, a tar, or a folder of tars")->required();
   app.add_option("--out", flags.out, "The folder to write PNGs to")->required();
+  app.add_option("--hold_out", flags.hold_out, "Only what a job with this evaluation.hold_out does not train on")
+      ->check(CLI::Range(0.0, 0.5));
   app.add_option("--count", flags.count, "How many images, spread over the classes (default 8)")
       ->check(CLI::Range(1, 100000));
   app.add_option("--seed", flags.seed, "Of the masks (default 0)");

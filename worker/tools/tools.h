@@ -1,6 +1,6 @@
 // The verbs of `worker` that compute on this machine and talk to nobody: `mimeo embed`, `reconstruct`, `export` and
-// `evaluate knn|linear` run them as a child process. The results of `knn` and `linear` go to stdout as one JSON object,
-// and progress and errors go to stderr.
+// `evaluate knn|linear` run them as a child process. The results of `knn`, `linear` and `survey` go to stdout as one
+// JSON object, and progress and errors go to stderr.
 //
 // An error of libtorch becomes an exit code too, and every name in the output is text. Images that cannot be decoded
 // are left out, each is named on stderr, and the exit code is 0. Where no image is left it is 2.
@@ -13,8 +13,9 @@ namespace mimeo {
 // embed --weights FILE|DIR --images PATH --out FILE [--tokens] [--batch N] [--image_px N] [--threads N]
 int RunEmbed(int argc, char** argv);
 
-// reconstruct --weights checkpoint.safetensors --images PATH --out DIR [--count N] [--seed N]
-// Draws N pictures, of images that are spread over the classes.
+// reconstruct --weights checkpoint.safetensors --images PATH --out DIR [--hold_out SHARE] [--count N] [--seed N]
+// Draws N pictures, of images that are spread over the classes; with --hold_out of those alone that a job with this
+// evaluation.hold_out does not train on.
 int RunReconstruct(int argc, char** argv);
 
 // export --checkpoint checkpoint.safetensors --to hf|safetensors --out PATH (a folder for hf, a file for safetensors)
@@ -30,5 +31,11 @@ int RunKnn(int argc, char** argv);
 
 // linear --weights FILE|DIR --data PATH [--bank PATH] [--batch N] [--image_px N] [--max_images N] [--threads N]
 int RunLinear(int argc, char** argv);
+
+// survey --data PATH [--hold_out SHARE] [--members M]
+// What a data set holds (data/survey.h): path, kind, images, labelled, classes [{name, images}], passed_over [{reason,
+// count, names}], undecodable {looked_at, count, names}, width and height {smallest, median, largest}, grey, duplicates
+// {groups, images}, with --hold_out held_out {share, images, labelled, classes}, notes, seconds.
+int RunSurvey(int argc, char** argv);
 
 }  // namespace mimeo

@@ -32,6 +32,8 @@ namespace mimeo {
 namespace {
 
 constexpr int kBatch = 32;
+constexpr char kPath[] = "evaluation.path";
+constexpr char kBankPath[] = "evaluation.bank_path";
 constexpr char kOfEncoder[] = "";
 constexpr char kOfAverage[] = "ema_";
 constexpr char kOfRawPixels[] = "knn_raw_pixels";
@@ -94,37 +96,52 @@ struct Evaluation::SetFeatures {
 absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::Open(const JobSpec& spec, at::Device device,
                                                              const EvaluationWatch& watch, const Opener& open) {
   auto evaluation = std::unique_ptr<Evaluation>(new Evaluation(spec, device, watch));
-  Set& held_out = evaluation->held_out_;
-  Set& bank = evaluation->bank_;
-  RETURN_IF_ERROR(evaluation->OpenSet("evaluation.path", spec.evaluation().path(), open, &held_out));
-  RETURN_IF_ERROR(evaluation->OpenSet("evaluation.bank_path", spec.evaluation().bank_path(), open, &bank));
-  const int64_t most = spec.evaluation().max_images();
-  held_out.samples = SpreadSample(*held_out.dataset, AllSamples(*held_out.dataset), most);
-  bank.samples = SpreadSample(*bank.dataset, LabelledAmong(*bank.dataset, AllSamples(*bank.dataset)), most);
-  evaluation->labelled_ = !bank.samples.empty() && !LabelledAmong(*held_out.dataset, held_out.samples).empty();
-  const MeasuredSet voting = {bank.field, bank.dataset.get(), bank.samples};
-  const MeasuredSet asked = {held_out.field, held_out.dataset.get(), held_out.samples};
-  for (const std::string& line : DescribeLabels(voting, asked)) spdlog::info("evaluation {}", line);
-  for (const std::string& note : LabelNotes(voting, asked)) {
-    evaluation->notes_.push_back(ToText(note, limits::kShortReasonBytes));
-  }
-  RETURN_IF_ERROR(evaluation->CheckDecodes(held_out));
-  if (evaluation->labelled_) RETURN_IF_ERROR(evaluation->CheckDecodes(bank));
+  ASSIGN_OR_RETURN(auto held_out, evaluation->OpenDataset(kPath, spec.evaluation().path(), open));
+  ASSIGN_OR_RETURN(auto bank, evaluation->OpenDataset(kBankPath, spec.evaluation().bank_path(), open));
+  RETURN_IF_ERROR(evaluation->TakeSets(kPath, std::move(held_out), std::move(bank)));
   return evaluation;
 }
 
-absl::Status Evaluation::OpenSet(const std::string& field, const std::string& path, const Opener& open,
-                                 Set* set) const {
-  set->field = field;
-  if (open != nullptr) {
-    ASSIGN_OR_RETURN(set->dataset, open(field, path));
-  } else {
-    auto dataset = Dataset::Open(path, watch_.progress, spec_.data().members());
-    RETURN_IF_ERROR(InField(field, dataset.status()));
-    set->dataset = *std::move(dataset);
+absl::StatusOr<std::unique_ptr<Evaluation>> Evaluation::OpenHeldOut(const JobSpec& spec, at::Device device,
+                                                                    const EvaluationWatch& watch,
+                                                                    std::unique_ptr<Dataset> held_out,
+                                                                    std::unique_ptr<Dataset> bank) {
+  auto evaluation = std::unique_ptr<Evaluation>(new Evaluation(spec, device, watch));
+  RETURN_IF_ERROR(evaluation->TakeSets("evaluation.hold_out", std::move(held_out), std::move(bank)));
+  return evaluation;
+}
+
+absl::StatusOr<std::unique_ptr<Dataset>> Evaluation::OpenDataset(const std::string& field, const std::string& path,
+                                                                 const Opener& open) const {
+  if (open != nullptr) return open(field, path);
+  auto dataset = Dataset::Open(path, watch_.progress, spec_.data().members());
+  RETURN_IF_ERROR(InField(field, dataset.status()));
+  return dataset;
+}
+
+Evaluation::Set Evaluation::SetOf(const std::string& field, std::unique_ptr<Dataset> dataset) const {
+  auto bad = std::make_unique<BadSamples>(dataset.get(), spec_.data(), std::set<int64_t>());
+  return {field, std::move(dataset), {}, std::move(bad)};
+}
+
+// `field` is that of the set that is held out.
+absl::Status Evaluation::TakeSets(const std::string& field, std::unique_ptr<Dataset> held_out,
+                                  std::unique_ptr<Dataset> bank) {
+  held_out_ = SetOf(field, std::move(held_out));
+  bank_ = SetOf(kBankPath, std::move(bank));
+  const int64_t most = spec_.evaluation().max_images();
+  held_out_.samples = SpreadSample(*held_out_.dataset, AllSamples(*held_out_.dataset), most);
+  bank_.samples = SpreadSample(*bank_.dataset, LabelledAmong(*bank_.dataset, AllSamples(*bank_.dataset)), most);
+  labelled_ = !bank_.samples.empty() && !LabelledAmong(*held_out_.dataset, held_out_.samples).empty();
+  const MeasuredSet voting = {bank_.field, bank_.dataset.get(), bank_.samples};
+  const MeasuredSet asked = {held_out_.field, held_out_.dataset.get(), held_out_.samples};
+  RETURN_IF_ERROR(CheckClassesMeet(voting, asked));
+  for (const std::string& line : DescribeLabels(voting, asked)) spdlog::info("evaluation {}", line);
+  for (const std::string& note : LabelNotes(voting, asked)) {
+    notes_.push_back(ToText(note, limits::kShortReasonBytes));
   }
-  set->bad = std::make_unique<BadSamples>(set->dataset.get(), spec_.data(), std::set<int64_t>());
-  return absl::OkStatus();
+  RETURN_IF_ERROR(CheckDecodes(held_out_));
+  return labelled_ ? CheckDecodes(bank_) : absl::OkStatus();
 }
 
 std::vector<DataContents> Evaluation::Contents() const {
@@ -132,7 +149,8 @@ std::vector<DataContents> Evaluation::Contents() const {
   for (const Set* set : {&held_out_, &bank_}) {
     DataContents& contents = all.emplace_back(set->dataset->contents());
     contents.set_field(set->field);
-    const bool trained_on = set == &bank_ && spec_.evaluation().bank_path() == spec_.data().path();
+    const std::string& bank_path = spec_.evaluation().bank_path();
+    const bool trained_on = set == &bank_ && (bank_path.empty() || bank_path == spec_.data().path());
     if (trained_on) contents.clear_passed_over();
     if (set != &held_out_) continue;
     for (const std::string& note : notes_) contents.add_notes(note);

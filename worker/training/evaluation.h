@@ -47,9 +47,16 @@ class Evaluation {
   // Opens both sets and decodes images until one of each set that is measured succeeds, so a mistake is found before
   // the training and not after it. It logs what will be measured: images, labels, and classes that only one set has. A
   // null `open` means Dataset::Open. InvalidArgument, naming the field (evaluation.path, evaluation.bank_path): none of
-  // its images can be decoded. Other errors are those of `open` and Read. REQUIRES: spec has evaluation.path.
+  // its images can be decoded, or the two sets have labels and no class in common. Other errors are those of `open` and
+  // Read. REQUIRES: spec has evaluation.path.
   static absl::StatusOr<std::unique_ptr<Evaluation>> Open(const JobSpec& spec, at::Device device,
                                                           const EvaluationWatch& watch, const Opener& open = nullptr);
+  // The same where both sets are parts of data.path (data/divided_dataset.h): what is held out, which messages name by
+  // evaluation.hold_out, and what is trained on.
+  static absl::StatusOr<std::unique_ptr<Evaluation>> OpenHeldOut(const JobSpec& spec, at::Device device,
+                                                                 const EvaluationWatch& watch,
+                                                                 std::unique_ptr<Dataset> held_out,
+                                                                 std::unique_ptr<Dataset> bank);
 
   // What the sets leave out and what is to be known before their numbers are believed, one for each field. Of a bank
   // that is the job's training data only the latter.
@@ -87,7 +94,10 @@ class Evaluation {
   struct SetFeatures;
   Evaluation(const JobSpec& spec, at::Device device, const EvaluationWatch& watch)
       : spec_(spec), device_(device), watch_(watch) {}
-  absl::Status OpenSet(const std::string& field, const std::string& path, const Opener& open, Set* set) const;
+  absl::StatusOr<std::unique_ptr<Dataset>> OpenDataset(const std::string& field, const std::string& path,
+                                                       const Opener& open) const;
+  absl::Status TakeSets(const std::string& field, std::unique_ptr<Dataset> held_out, std::unique_ptr<Dataset> bank);
+  Set SetOf(const std::string& field, std::unique_ptr<Dataset> dataset) const;
   absl::Status CheckDecodes(const Set& set) const;
 
   absl::StatusOr<EvaluationResult> Measure(int64_t step, const EvaluatedModel& model,

@@ -157,7 +157,8 @@ TEST_F(EvaluationTest, SaysWhatItsSetsLeaveOut) {
     EXPECT_EQ(contents[0].passed_over(0).reason(), "hidden files");
     ASSERT_EQ(contents[0].notes_size(), 2);
     EXPECT_THAT(contents[0].notes(0), HasSubstr("left out for want of a label: none.png"));
-    EXPECT_THAT(contents[0].notes(1), HasSubstr("classes that evaluation.bank_path lacks"));
+    EXPECT_THAT(contents[0].notes(1),
+                HasSubstr("1 images of 1 classes that evaluation.bank_path does not have: fox (1)"));
     EXPECT_TRUE(evaluation->Undecodable().empty());
     ASSERT_OK(evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang).status());
     const std::map<std::string, PassedOver> bad = evaluation->Undecodable();
@@ -195,6 +196,36 @@ TEST_F(EvaluationTest, OpenRefusesWhatCannotBeMeasured) {
   spec_.mutable_evaluation()->set_path(Path("nowhere"));
   const auto missing = Evaluation::Open(spec_, at::kCPU, {});
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("evaluation.path: "));
+}
+
+TEST_F(EvaluationTest, SetsWithoutACommonClassAreRefused) {
+  Write("other/left/1.png", 1);
+  Write("other/right/2.png", 2);
+  spec_.mutable_evaluation()->set_bank_path(Path("other"));
+  EXPECT_THAT(Evaluation::Open(spec_, at::kCPU, {}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "evaluation.path: none of its 2 classes (down, up) is among the 2 classes of "
+                       "evaluation.bank_path (left, right)"));
+}
+
+TEST_F(EvaluationTest, APartThatIsHeldOutIsJudgedByTheRest) {
+  spec_.mutable_evaluation()->clear_path();
+  spec_.mutable_evaluation()->clear_bank_path();
+  spec_.mutable_data()->set_path(Path("bank"));
+  RunAsGang(1, [&](Gang* gang) {
+    const TinyModel model(spec_);
+    ASSERT_OK_AND_ASSIGN(auto held_out, Dataset::Open(Path("held_out")));
+    ASSERT_OK_AND_ASSIGN(auto bank, Dataset::Open(Path("bank")));
+    ASSERT_OK_AND_ASSIGN(const auto evaluation,
+                         Evaluation::OpenHeldOut(spec_, at::kCPU, {}, std::move(held_out), std::move(bank)));
+    ASSERT_OK_AND_ASSIGN(const EvaluationResult result,
+                         evaluation->Run(1, {model.encoder.get(), model.objectives.get()}, {}, gang));
+    EXPECT_EQ(result.values().at("images"), 7);
+    EXPECT_EQ(result.values().at("bank_images"), 10);
+    ASSERT_EQ(evaluation->Contents().size(), 2u);
+    EXPECT_EQ(evaluation->Contents()[0].field(), "evaluation.hold_out");
+    EXPECT_EQ(evaluation->Contents()[0].num_samples(), 7);
+  });
 }
 
 // NaN has no neighbours: no number is better than one that looks like any other.
