@@ -48,6 +48,8 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAnnouncement(const std::
 // so that nothing that is logged can look like an event.
 class TextFormatter : public spdlog::formatter {
  public:
+  explicit TextFormatter(const std::string& pattern)
+      : text_(pattern), pattern_(pattern, spdlog::pattern_time_type::utc) {}
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
     const std::string text = absl::StrReplaceAll(
         ToLines(absl::string_view(message.payload.data(), message.payload.size()), limits::kLogEventBytes),
@@ -56,22 +58,27 @@ class TextFormatter : public spdlog::formatter {
     made.payload = text;
     pattern_.format(made, out);
   }
-  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<TextFormatter>(); }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<TextFormatter>(text_); }
 
  private:
-  spdlog::pattern_formatter pattern_{"%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v", spdlog::pattern_time_type::utc};
+  const std::string text_;
+  spdlog::pattern_formatter pattern_;
 };
 
-}  // namespace
-
-void StartLogging(const std::string& process_name) {
-  auto logger = std::make_shared<spdlog::logger>(process_name, std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_formatter(std::make_unique<TextFormatter>());
+void LogByPattern(const std::string& name, const std::string& pattern) {
+  auto logger = std::make_shared<spdlog::logger>(name, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_formatter(std::make_unique<TextFormatter>(pattern));
   const char* const level = std::getenv("MIMEO_LOG");
   logger->set_level(level == nullptr ? spdlog::level::info : spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
 }
+
+}  // namespace
+
+void StartLogging(const std::string& process_name) { LogByPattern(process_name, "%Y-%m-%dT%H:%M:%S.%eZ %l %n: %v"); }
+
+void StartPlainLogging(const std::string& tool_name) { LogByPattern(tool_name, "%n: %v"); }
 
 void BlockStopSignals() {
   const sigset_t signals = StopSignals();

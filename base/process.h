@@ -16,6 +16,8 @@ namespace mimeo {
 // may be any bytes: it is made text (base/text.h) of at most limits::kLogEventBytes, and further lines of an event are
 // indented, so that no word of a peer can look like an event.
 void StartLogging(const std::string& process_name);
+// The same for a tool whose lines a person reads while it works: "NAME: event", without time and level.
+void StartPlainLogging(const std::string& tool_name);
 
 // Blocks SIGTERM and SIGINT in this thread and in all that are started from it later. Call it first in main: a thread
 // that is there already could take the signal, and the process would end at once.

@@ -88,6 +88,13 @@ TEST(LoggingTest, LinesCarryTimeLevelAndProcess) {
   EXPECT_TRUE(std::regex_match(text, line)) << text;
 }
 
+TEST(LoggingTest, AToolsLinesHaveNoTime) {
+  ::testing::internal::CaptureStderr();
+  StartPlainLogging("knn");
+  spdlog::warn("image a\x1b.png is left out");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "knn: image a\\x1b.png is left out\n");
+}
+
 TEST(LoggingTest, TheEnvironmentChoosesTheLevel) {
   for (const auto& [value, lines] :
        {std::make_pair("error", 1), std::make_pair("warn", 2), std::make_pair("debug", 4)}) {

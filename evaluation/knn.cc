@@ -52,9 +52,9 @@ int Elect(const float* similarities, const int64_t* rows, int64_t k, const std::
 
 int64_t VotersOf(const KnnOptions& options, int64_t bank_rows) { return std::min<int64_t>(options.k, bank_rows); }
 
-absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
-                                   const at::Tensor& query_MD, const std::vector<int>& query_labels,
-                                   const KnnOptions& options) {
+absl::StatusOr<Answers> ClassifyByNeighbours(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
+                                             const at::Tensor& query_MD, const std::vector<int>& query_labels,
+                                             const KnnOptions& options) {
   RETURN_IF_ERROR(CheckRows(bank_labels, bank_ND, "bank"));
   RETURN_IF_ERROR(CheckRows(query_labels, query_MD, "query set"));
   if (bank_ND.size(1) != query_MD.size(1) || options.k <= 0 || !(options.temperature > 0)) {
@@ -65,7 +65,8 @@ absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<
   const at::Tensor bank_DN = Unit(bank_ND).t();
   const int64_t k = VotersOf(options, bank_ND.size(0));
   constexpr int64_t kQueriesAtOnce = 256;
-  int64_t right = 0;
+  Answers answers;
+  answers.truth = query_labels;
   const int64_t queries = query_MD.size(0);
   for (int64_t first = 0; first < queries; first += kQueriesAtOnce) {
     const int64_t last = std::min(first + kQueriesAtOnce, queries);
@@ -73,19 +74,11 @@ absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<
     const at::Tensor similarity_QK = similarity.to(at::kCPU).contiguous();
     const at::Tensor rows_QK = rows.to(at::kCPU).contiguous();
     for (int64_t i = 0; i < last - first; ++i) {
-      const int elected = Elect(similarity_QK.const_data_ptr<float>() + i * k,
-                                rows_QK.const_data_ptr<int64_t>() + i * k, k, bank_labels, options.temperature);
-      right += elected == query_labels[first + i];
+      answers.said.push_back(Elect(similarity_QK.const_data_ptr<float>() + i * k,
+                                   rows_QK.const_data_ptr<int64_t>() + i * k, k, bank_labels, options.temperature));
     }
   }
-  return static_cast<double>(right) / static_cast<double>(queries);
-}
-
-double MajorityRate(const std::vector<int>& labels) {
-  std::map<int, int64_t> counts;
-  int64_t most = 0;
-  for (const int label : labels) most = std::max(most, ++counts[label]);
-  return labels.empty() ? 0 : static_cast<double>(most) / static_cast<double>(labels.size());
+  return answers;
 }
 
 std::vector<int> LabelsAmong(const std::vector<int>& labels, const std::vector<std::string>& names,

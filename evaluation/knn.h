@@ -1,5 +1,4 @@
-// k-NN classification by features, by DINO's protocol (facebookresearch/dino, eval_knn.py), and what its accuracy is
-// judged by. Pure.
+// k-NN classification by features, by DINO's protocol (facebookresearch/dino, eval_knn.py). Pure.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "evaluation/answers.h"
 
 namespace mimeo {
 
@@ -16,19 +16,16 @@ struct KnnOptions {
   int k = 20;
   double temperature = 0.07;
 };
-// Classifies each query row, and returns the share that is right, in [0, 1]. Rows are scaled to length 1, and the k
-// most similar bank rows vote with exp(similarity / temperature) each; a smaller bank votes as a whole (VotersOf). Of
-// classes with equal votes the first by number wins. InvalidArgument: there are no rows, rows without a label, rows of
-// different widths, or values that are not finite, because NaN has no neighbours.
-absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
-                                   const at::Tensor& query_MD, const std::vector<int>& query_labels,
-                                   const KnnOptions& options);
+// Classifies each query row. Rows are scaled to length 1, and the k most similar bank rows vote with exp(similarity /
+// temperature) each; a smaller bank votes as a whole (VotersOf). Of classes with equal votes the first by number wins.
+// InvalidArgument: there are no rows, rows without a label, rows of different widths, or values that are not finite,
+// because NaN has no neighbours.
+absl::StatusOr<Answers> ClassifyByNeighbours(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
+                                             const at::Tensor& query_MD, const std::vector<int>& query_labels,
+                                             const KnnOptions& options);
 
 // How many rows of a bank vote: options.k, or all where there are fewer.
 int64_t VotersOf(const KnnOptions& options, int64_t bank_rows);
-
-// How often the most frequent label occurs, in [0, 1]: the accuracy of always guessing it. 0 where there are no labels.
-double MajorityRate(const std::vector<int>& labels);
 
 // Turns `labels`, which are indices into `names`, into indices into `reference`: two splits of a data set number their
 // classes alike only where both have all of them. A class that `reference` lacks gets an index past its end, so it is

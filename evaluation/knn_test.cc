@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/random_key.h"
+#include "base/status_macros.h"
 #include "base/testing/status_matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -62,7 +63,14 @@ double NaiveKnn(const std::vector<std::vector<float>>& bank, const std::vector<i
   return static_cast<double>(right) / query.size();
 }
 
-TEST(KnnAccuracyTest, EqualsNaiveLoops) {
+absl::StatusOr<double> KnnAccuracy(const at::Tensor& bank, const std::vector<int>& bank_labels, const at::Tensor& query,
+                                   const std::vector<int>& query_labels, const KnnOptions& options) {
+  ASSIGN_OR_RETURN(const Answers answers, ClassifyByNeighbours(bank, bank_labels, query, query_labels, options));
+  EXPECT_EQ(answers.truth, query_labels);
+  return Accuracy(answers);
+}
+
+TEST(KnnTest, EqualsNaiveLoops) {
   const auto bank = RandomRows(RandomKey(1), 60, 5);
   const auto query = RandomRows(RandomKey(2), 300, 5);  // more than one block of queries
   std::vector<int> bank_labels;
@@ -80,21 +88,21 @@ TEST(KnnAccuracyTest, EqualsNaiveLoops) {
   }
 }
 
-TEST(KnnAccuracyTest, LengthsOfRowsDoNotMatter) {
+TEST(KnnTest, LengthsOfRowsDoNotMatter) {
   const at::Tensor bank = Rows({{1, 0}, {0, 100}});
   ASSERT_OK_AND_ASSIGN(const double accuracy,
                        KnnAccuracy(bank, {0, 1}, Rows({{9, 1}, {0.001, 0.002}}), {0, 1}, {1, 0.07}));
   EXPECT_EQ(accuracy, 1);
 }
 
-TEST(KnnAccuracyTest, OneCloseNeighbourOutvotesTwoFarOnes) {
+TEST(KnnTest, OneCloseNeighbourOutvotesTwoFarOnes) {
   const at::Tensor bank = Rows({{1, 0}, {0.2, 1}, {0.2, 1}});
   const std::vector<int> labels = {0, 1, 1};
   EXPECT_EQ(KnnAccuracy(bank, labels, Rows({{1, 0}}), {0}, {3, 0.07}).value(), 1);
   EXPECT_EQ(KnnAccuracy(bank, labels, Rows({{1, 0}}), {0}, {3, 100}).value(), 0);  // hot: every vote counts alike
 }
 
-TEST(KnnAccuracyTest, RefusesWhatCannotVote) {
+TEST(KnnTest, RefusesWhatCannotVote) {
   const at::Tensor rows = Rows({{1, 0}, {0, 1}});
   EXPECT_THAT(KnnAccuracy(rows, {0, -1}, rows, {0, 1}, {}),
               StatusIs(kInvalid, "1 of 2 images of the bank have no label"));
@@ -111,14 +119,9 @@ TEST(KnnAccuracyTest, RefusesWhatCannotVote) {
               StatusIs(kInvalid, "features of the query set hold 1 of 4"));
 }
 
-TEST(KnnAccuracyTest, AllOfASmallBankVote) {
+TEST(KnnTest, AllOfASmallBankVote) {
   EXPECT_EQ(VotersOf({20, 0.07}, 1061), 20);
   EXPECT_EQ(VotersOf({20, 0.07}, 12), 12);
-}
-
-TEST(MajorityRateTest, IsTheMostFrequentShare) {
-  EXPECT_DOUBLE_EQ(MajorityRate({3, 1, 3, 2, 3, 1}), 0.5);
-  EXPECT_DOUBLE_EQ(MajorityRate({}), 0);
 }
 
 TEST(LabelsAmongTest, MatchesClassesByName) {

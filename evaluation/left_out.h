@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "data/dataset.h"
+#include "proto/data.pb.h"
 
 namespace mimeo {
 
@@ -21,6 +22,9 @@ bool IsBadImage(const absl::Status& status);
 
 // Logs which images were left out, a line each: the first twenty, and then how many more there are.
 void LogLeftOut(const Dataset& dataset, const std::vector<LeftOut>& left_out);
+
+// The same for a report: how many there are, and of the first twenty "NAME: REASON" as text.
+PassedOver Undecodable(const Dataset& dataset, const std::vector<LeftOut>& left_out);
 
 // InvalidArgument, for a set all of whose images are left out: "none of its 3 images can be decoded; the first: NAME:
 // REASON".

@@ -44,6 +44,10 @@ TEST(LogLeftOutTest, NamesTwentyAndCountsTheOthers) {
   EXPECT_THAT(said, HasSubstr("image \\x1b29.png is left out"));
   EXPECT_THAT(said, Not(HasSubstr("30.png")));
   EXPECT_THAT(said, HasSubstr("and 5 more images are left out"));
+  const PassedOver row = Undecodable(*dataset, left_out);
+  EXPECT_EQ(row.count(), 25);
+  ASSERT_EQ(row.names_size(), 20);
+  EXPECT_EQ(row.names(0), "\\x1b10.png: no\\x0aPNG");
 }
 
 }  // namespace

@@ -23,8 +23,9 @@ namespace {
 
 constexpr double kStrengths[] = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5};
 
-double AccuracyOf(const LogisticFit& fit, const at::Tensor& x_ND, const at::Tensor& labels_N) {
-  return at::linear(x_ND, fit.weight_CD, fit.bias_C).argmax(1).eq(labels_N).to(at::kDouble).mean().item<double>();
+// The class of the highest score, of each row.
+at::Tensor AnswersOf(const LogisticFit& fit, const at::Tensor& x_ND) {
+  return at::linear(x_ND, fit.weight_CD, fit.bias_C).argmax(1);
 }
 
 absl::Status CheckRows(const char* which, const at::Tensor& rows_ND, const std::vector<int>& labels) {
@@ -59,7 +60,8 @@ Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const 
   LogisticFit fit;
   for (const double strength : kStrengths) {
     fit = FitLogistic(x_ND.index_select(0, kept), labels_N.index_select(0, kept), num_classes, strength, fit);
-    const double accuracy = AccuracyOf(fit, x_ND.index_select(0, fifth), labels_N.index_select(0, fifth));
+    const at::Tensor right_F = AnswersOf(fit, x_ND.index_select(0, fifth)).eq(labels_N.index_select(0, fifth));
+    const double accuracy = right_F.to(at::kDouble).mean().item<double>();
     if (accuracy > best) best = accuracy, chosen = {strength, fit};
   }
   return chosen;
@@ -91,7 +93,9 @@ LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels
   const LogisticFit fit = FitLogistic(x_NX, labels_N, num_classes, choice.strength, choice.fit);
   probe.bank_loss = fit.loss;
   const at::Tensor query_MX = Along(axes_DN, (query_MD.to(at::kDouble) - mean_D) / deviation_D);
-  probe.accuracy = AccuracyOf(fit, query_MX, LabelTensor(query_labels));
+  const at::Tensor said_M = AnswersOf(fit, query_MX).to(at::kCPU).contiguous();
+  probe.answers.truth = query_labels;
+  probe.answers.said.assign(said_M.const_data_ptr<int64_t>(), said_M.const_data_ptr<int64_t>() + said_M.numel());
   return probe;
 }
 
@@ -125,9 +129,8 @@ LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int6
 absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
                                           const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
                                           const std::vector<int>& query_labels) {
-  constexpr int64_t kFewest = 10;
-  if (bank_ND.size(0) < kFewest) {
-    return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_ND.size(0), " rows; at least ", kFewest));
+  if (bank_ND.size(0) < kFewestBankRows) {
+    return absl::InvalidArgumentError(absl::StrCat("bank: ", bank_ND.size(0), " rows; at least ", kFewestBankRows));
   }
   if (query_MD.size(0) == 0) return absl::InvalidArgumentError("no rows to classify");
   if (bank_ND.size(1) != query_MD.size(1)) {

@@ -3,19 +3,24 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "evaluation/answers.h"
 
 namespace mimeo {
 
 // The result of a probe.
 struct LinearProbe {
-  double accuracy = 0;   // of the queries, in [0, 1]
+  Answers answers;       // of the queries
   double strength = 0;   // of the L2 penalty that was chosen
   double bank_loss = 0;  // what was minimised, at the end
 };
+
+// A bank of fewer rows has no fifth that could choose anything.
+constexpr int64_t kFewestBankRows = 10;
 
 // Multinomial logistic regression on features that are standardised by the bank's mean and deviation. It minimises the
 // mean cross-entropy plus strength / 2 * |weights|^2, where biases are free, over all rows at once by at most 300
@@ -27,8 +32,8 @@ struct LinearProbe {
 // classes and chosen by the hash of `bank_names` (SpreadOver), one name for each row, so the order of the rows chooses
 // nothing.
 //
-// InvalidArgument: the bank has fewer than ten rows, there are no queries, rows have no label or different widths, or
-// values are not finite. A query's label that the bank lacks is a wrong answer and no error.
+// InvalidArgument: the bank has fewer than kFewestBankRows, there are no queries, rows have no label or different
+// widths, or values are not finite. A query's label that the bank lacks is a wrong answer and no error.
 absl::StatusOr<LinearProbe> ProbeLinearly(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
                                           const std::vector<std::string>& bank_names, const at::Tensor& query_MD,
                                           const std::vector<int>& query_labels);

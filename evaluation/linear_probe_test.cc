@@ -42,11 +42,11 @@ std::vector<std::string> NamesOf(int64_t rows) {
 TEST(LinearProbeTest, SeparatesWhatIsSeparable) {
   ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60),
                                                               Corners(30, 0.2, 1), LabelsOf(30)));
-  EXPECT_EQ(probe.accuracy, 1);
+  EXPECT_EQ(Accuracy(probe.answers), 1);
   // Scale and place of the features do not matter.
   ASSERT_OK_AND_ASSIGN(const LinearProbe moved, ProbeLinearly(Corners(60, 0.2, 0) * 1e3 + 7, LabelsOf(60), NamesOf(60),
                                                               Corners(30, 0.2, 1) * 1e3 + 7, LabelsOf(30)));
-  EXPECT_EQ(moved.accuracy, 1);
+  EXPECT_EQ(Accuracy(moved.answers), 1);
 }
 
 // Corners that no line parts well: the noise is of a kind that repeats nowhere.
@@ -60,8 +60,8 @@ TEST(LinearProbeTest, TheOrderOfTheBankDoesNotMatter) {
   const at::Tensor bank = Blurred(100, 0), query = Blurred(300, 1);
   const std::vector<int> labels = LabelsOf(100);
   ASSERT_OK_AND_ASSIGN(const LinearProbe probe, ProbeLinearly(bank, labels, NamesOf(100), query, LabelsOf(300)));
-  EXPECT_GT(probe.accuracy, 0.4);
-  EXPECT_LT(probe.accuracy, 0.95);
+  EXPECT_GT(Accuracy(probe.answers), 0.4);
+  EXPECT_LT(Accuracy(probe.answers), 0.95);
   for (const int64_t step : {7, 31, 99}) {  // every one prime to 100
     std::vector<int64_t> order;
     for (int64_t n = 0; n < 100; ++n) order.push_back(n * step % 100);
@@ -72,7 +72,8 @@ TEST(LinearProbeTest, TheOrderOfTheBankDoesNotMatter) {
                                                                 moved_labels, moved_names, query, LabelsOf(300)));
     EXPECT_EQ(moved.strength, probe.strength) << step;
     EXPECT_NEAR(moved.bank_loss, probe.bank_loss, 1e-6) << step;
-    EXPECT_NEAR(moved.accuracy, probe.accuracy, 1.0 / 300 + 1e-12) << step;  // rows are summed in another order
+    EXPECT_NEAR(Accuracy(moved.answers), Accuracy(probe.answers), 1.0 / 300 + 1e-12)
+        << step;  // rows are summed in another order
   }
 }
 
@@ -133,9 +134,9 @@ TEST(LinearProbeTest, WideRowsHaveTheMinimumOfTheirOwnWidth) {
   const at::Tensor scores = at::linear((query - mean) / deviation, direct.weight_CD, direct.bias_C);
   const at::Tensor right =
       scores.argmax(1).eq(at::tensor(std::vector<int64_t>(query_labels.begin(), query_labels.end()), at::kLong));
-  EXPECT_NEAR(probe.accuracy, right.to(at::kDouble).mean().item<double>(), 1e-12);
-  EXPECT_GT(probe.accuracy, 0.5);
-  EXPECT_LT(probe.accuracy, 1);
+  EXPECT_NEAR(Accuracy(probe.answers), right.to(at::kDouble).mean().item<double>(), 1e-12);
+  EXPECT_GT(Accuracy(probe.answers), 0.5);
+  EXPECT_LT(Accuracy(probe.answers), 1);
 }
 
 TEST(LinearProbeTest, AClassThatTheBankLacksIsAWrongAnswer) {
@@ -143,7 +144,7 @@ TEST(LinearProbeTest, AClassThatTheBankLacksIsAWrongAnswer) {
   labels[0] = 9;
   ASSERT_OK_AND_ASSIGN(const LinearProbe probe,
                        ProbeLinearly(Corners(60, 0.2, 0), LabelsOf(60), NamesOf(60), Corners(30, 0.2, 1), labels));
-  EXPECT_NEAR(probe.accuracy, 29.0 / 30, 1e-12);
+  EXPECT_NEAR(Accuracy(probe.answers), 29.0 / 30, 1e-12);
 }
 
 TEST(LinearProbeTest, SaysWhatItCannotUse) {

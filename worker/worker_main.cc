@@ -15,7 +15,8 @@
 
 namespace {
 
-constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|describe|knn|linear|survey [--help] FLAGS...
+constexpr char kUsage[] =
+    R"(worker agent|rank|embed|reconstruct|export|describe|knn|linear|compare|survey [--help] FLAGS...
 worker --version
   agent        runs the rank processes that a coordinator assigns to this host
   rank         trains one rank of one job's gang (started by the agent)
@@ -25,13 +26,15 @@ worker --version
   describe     what weights are: their encoder as a block of a recipe
   knn          how well an encoder's features classify, by their neighbours
   linear       the same, by a linear probe
+  compare      an encoder beside its start, raw pixels and others
   survey       what a folder or tar of images holds
 Example:
   worker agent --coordinator=127.0.0.1:7070 --id=w0 --slots=2 --dir=/tmp/w0
 )";
 
 bool IsComputed(const std::string& verb) {
-  for (const char* const known : {"rank", "embed", "reconstruct", "export", "describe", "knn", "linear", "survey"}) {
+  for (const char* const known :
+       {"rank", "embed", "reconstruct", "export", "describe", "knn", "linear", "compare", "survey"}) {
     if (verb == known) return true;
   }
   return false;

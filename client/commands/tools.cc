@@ -5,11 +5,13 @@
 #include "base/file.h"
 #include "base/find_binary.h"
 #include "base/output.h"
+#include "base/print.h"
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
 #include "client/commands/call.h"
 #include "client/download.h"
+#include "client/evaluation_text.h"
 #include "client/exit_code.h"
 #include "client/print.h"
 
@@ -24,8 +26,9 @@ int Failed(const absl::Status& status) {
   return kFailed;
 }
 
-// Runs `worker ARGS...` and prints what it writes, as it comes; its exit code.
-int RunWorker(std::vector<std::string> args) {
+// Runs `worker ARGS...` and returns its exit code. What it writes is printed as it comes; with `answer`, what it writes
+// to stdout is put there instead.
+int RunWorker(std::vector<std::string> args, std::string* answer = nullptr) {
   const auto binary = FindBinary("worker");
   if (!binary.ok()) return Failed(binary.status());
   const std::string tool = absl::StrCat("worker ", args[0]);
@@ -34,7 +37,10 @@ int RunWorker(std::vector<std::string> args) {
   options.argv = std::move(args);
   options.own_group = false;  // Ctrl-C reaches it too
   PrintedLines out(stdout), errors(stderr);
-  options.on_stdout = [&](absl::string_view piece) { out.Add(piece); };
+  options.on_stdout = [&](absl::string_view piece) {
+    if (answer == nullptr) return out.Add(piece);
+    answer->append(piece.data(), piece.size());
+  };
   options.on_stderr = [&](absl::string_view piece) { errors.Add(piece); };
   const auto worker = Subprocess::Start(options);
   if (!worker.ok()) return Failed(worker.status());
@@ -88,28 +94,96 @@ int Export(const Invocation& invocation, const ExportFlags& flags) {
   return ExportFile(flags, file);
 }
 
-// A verb whose flags are the worker's: `required` and `optional` name them, `switches` take no value.
-void AddWorkerVerb(CLI::App* verb, Invocation* invocation, const std::string& worker_verb,
-                   const std::vector<std::pair<std::string, std::string>>& required,
-                   const std::vector<std::pair<std::string, std::string>>& optional,
-                   const std::vector<std::pair<std::string, std::string>>& switches) {
+using Flags = std::vector<std::pair<std::string, std::string>>;  // a name and its help
+
+// A verb whose flags are the worker's.
+struct WorkerVerb {
+  std::string name;  // as the worker calls it
+  Flags required;
+  Flags optional;
+  Flags switches;  // they take no value
+  Flags repeated;  // may be given more than once
+};
+
+// Adds the flags to `verb`. The function that is returned makes the worker's command line of those that were given.
+std::function<std::vector<std::string>()> AddWorkerFlags(CLI::App* verb, const WorkerVerb& worker) {
   auto values = std::make_shared<std::map<std::string, std::string>>();
   auto flags = std::make_shared<std::map<std::string, bool>>();
-  for (const auto& [name, help] : required) verb->add_option("--" + name, (*values)[name], help)->required();
-  for (const auto& [name, help] : optional) verb->add_option("--" + name, (*values)[name], help);
-  for (const auto& [name, help] : switches) verb->add_flag("--" + name, (*flags)[name], help);
-  verb->callback([=] {
-    invocation->run = [=] {
-      std::vector<std::string> args = {worker_verb};
-      for (const auto& [name, value] : *values) {
-        if (!value.empty()) args.insert(args.end(), {"--" + name, value});
-      }
-      for (const auto& [name, on] : *flags) {
-        if (on) args.push_back("--" + name);
-      }
-      return RunWorker(args);
-    };
-  });
+  auto lists = std::make_shared<std::map<std::string, std::vector<std::string>>>();
+  for (const auto& [name, help] : worker.required) verb->add_option("--" + name, (*values)[name], help)->required();
+  for (const auto& [name, help] : worker.optional) verb->add_option("--" + name, (*values)[name], help);
+  for (const auto& [name, help] : worker.switches) verb->add_flag("--" + name, (*flags)[name], help);
+  for (const auto& [name, help] : worker.repeated) {
+    verb->add_option("--" + name, (*lists)[name], help)->allow_extra_args(false);
+  }
+  return [=, name = worker.name] {
+    std::vector<std::string> args = {name};
+    for (const auto& [flag, value] : *values) {
+      if (!value.empty()) args.insert(args.end(), {"--" + flag, value});
+    }
+    for (const auto& [flag, list] : *lists) {
+      for (const std::string& value : list) args.insert(args.end(), {"--" + flag, value});
+    }
+    for (const auto& [flag, on] : *flags) {
+      if (on) args.push_back("--" + flag);
+    }
+    return args;
+  };
+}
+
+void AddWorkerVerb(CLI::App* verb, Invocation* invocation, const WorkerVerb& worker) {
+  const auto args = AddWorkerFlags(verb, worker);
+  verb->callback([=] { invocation->run = [=] { return RunWorker(args()); }; });
+}
+
+// The worker's answer is JSON; it is printed as that, or as tables.
+int PrintEvaluation(const Invocation& invocation, const std::string& verb, const std::vector<std::string>& args) {
+  std::string answer;
+  const int code = RunWorker(args, &answer);
+  if (code != 0) return code;
+  if (invocation.json()) {
+    Print(stdout, answer);
+    return Ended(Printed(stdout));
+  }
+  const absl::StatusOr<std::string> text = EvaluationText(verb, answer);
+  if (!text.ok()) return Failed(text.status());
+  Print(stdout, *text);
+  return Ended(Printed(stdout));
+}
+
+// One of `mimeo evaluate`. All of them take an encoder and labelled images.
+void AddEvaluation(CLI::App* evaluate, Invocation* invocation, const std::string& name, const std::string& does,
+                   WorkerVerb worker) {
+  CLI::App* const verb = AddVerb(
+      evaluate, name, does,
+      absl::StrCat("mimeo evaluate ", name, " --weights out/mae/encoder --data photos/validation --bank photos/train"));
+  worker.name = name;
+  worker.required = {{"weights", "weights file, or a folder with model.safetensors"},
+                     {"data", "labelled images to classify"}};
+  const Flags common = {
+      {"bank", "labelled images to classify by (default: DATA/train, and DATA/validation is classified)"},
+      {"hold_out", "without a bank: classify this share of DATA by the rest, as a job's evaluation.hold_out"},
+      {"members", "of a tar's samples the images of this name, as a job's data.members"},
+      {"max_images", "of either set"},
+      {"image_px", "side of a square crop (default: the encoder's own size)"},
+      {"batch", "images at a time"},
+      {"threads", "compute threads"}};
+  worker.optional.insert(worker.optional.begin(), common.begin(), common.end());
+  const auto args = AddWorkerFlags(verb, worker);
+  verb->callback([=] { invocation->run = [=] { return PrintEvaluation(*invocation, name, args()); }; });
+}
+
+void AddEvaluate(CLI::App* app, Invocation* invocation) {
+  CLI::App* evaluate = app->add_subcommand("evaluate", "How good an encoder's features are");
+  evaluate->require_subcommand(1);
+  WorkerVerb knn;
+  knn.optional = {{"k", "neighbours"}, {"temperature", "a neighbour votes exp(similarity / temperature)"}};
+  AddEvaluation(evaluate, invocation, "knn", "Accuracy of k nearest neighbours", knn);
+  AddEvaluation(evaluate, invocation, "linear", "Accuracy of a linear probe", {});
+  WorkerVerb compare;
+  compare.optional = {{"job", "recipe of the job: what it started from is compared too"}};
+  compare.repeated = {{"against", "NAME=WEIGHTS of another encoder; may be repeated"}};
+  AddEvaluation(evaluate, invocation, "compare", "An encoder beside its start, raw pixels and other encoders", compare);
 }
 
 }  // namespace
@@ -136,41 +210,30 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
   exports->callback(
       [flags, invocation] { invocation->run = [flags, invocation] { return Export(*invocation, *flags); }; });
 
-  AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked",
+  WorkerVerb embed = {"embed",
+                      {{"weights", "weights file, or a folder with model.safetensors"},
+                       {"images", "folder, tar, or folder of tars"},
+                       {"out", "file to write: .safetensors, or .npy for NumPy and scikit-learn"}},
+                      {{"feature", "of .npy: patch_mean (default), or class_token"},
+                       {"image_px", "side of a square crop (default: the encoder's own size)"},
+                       {"batch", "images at a time"},
+                       {"threads", "compute threads"}},
+                      {{"tokens", "every patch's token too"}},
+                      {}};
+  AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked, with labels and names",
                         "mimeo embed --weights out/mae/encoder --images photos --out features.safetensors"),
-                invocation, "embed",
-                {{"weights", "weights file, or a folder with model.safetensors"},
-                 {"images", "folder, tar, or folder of tars"},
-                 {"out", "safetensors file to write"}},
-                {{"batch", "images at a time"}, {"threads", "compute threads"}},
-                {{"tokens", "every patch's token too"}});
+                invocation, embed);
+  WorkerVerb reconstruct = {"reconstruct",
+                            {{"weights", "a checkpoint.safetensors of Mimeo"},
+                             {"images", "folder, tar, or folder of tars"},
+                             {"out", "folder to write PNGs to"}},
+                            {{"count", "how many images"}, {"seed", "of the masks"}},
+                            {},
+                            {}};
   AddWorkerVerb(AddVerb(app, "reconstruct", "Image, what the encoder sees, and the reconstruction, as PNG",
                         "mimeo reconstruct --weights out/mae/checkpoint.safetensors --images photos --out pngs"),
-                invocation, "reconstruct",
-                {{"weights", "a checkpoint.safetensors of Mimeo"},
-                 {"images", "folder, tar, or folder of tars"},
-                 {"out", "folder to write PNGs to"}},
-                {{"count", "how many images"}, {"seed", "of the masks"}}, {});
-  CLI::App* evaluate = app->add_subcommand("evaluate", "How good an encoder's features are");
-  evaluate->require_subcommand(1);
-  AddWorkerVerb(
-      AddVerb(evaluate, "knn", "Accuracy of k nearest neighbours, as one JSON object",
-              "mimeo evaluate knn --weights out/mae/encoder --data photos/validation --bank photos/train"),
-      invocation, "knn",
-      {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
-      {{"bank", "labelled images that vote (default: DATA/train, and DATA/validation is classified)"},
-       {"k", "neighbours"},
-       {"temperature", "a neighbour votes exp(similarity / temperature)"},
-       {"max_images", "of either set"}},
-      {});
-  AddWorkerVerb(
-      AddVerb(evaluate, "linear", "Accuracy of a linear probe, as one JSON object",
-              "mimeo evaluate linear --weights out/mae/encoder --data photos/validation --bank photos/train"),
-      invocation, "linear",
-      {{"weights", "weights file, or a folder with model.safetensors"}, {"data", "labelled images to classify"}},
-      {{"bank", "labelled images to learn from (default: DATA/train, and DATA/validation is classified)"},
-       {"max_images", "of either set"}},
-      {});
+                invocation, reconstruct);
+  AddEvaluate(app, invocation);
 }
 
 }  // namespace mimeo

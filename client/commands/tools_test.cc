@@ -40,10 +40,36 @@ TEST_F(ToolVerbsTest, FlagsThatWereGivenReachTheWorkerAndOthersDoNot) {
             "[embed]\n[--images]\n[photos]\n[--out]\n[f]\n[--weights]\n[w]\n[--tokens]\n");
   EXPECT_EQ(line_.Run({"reconstruct", "--weights", "w", "--images", "a b", "--out", "o", "--count", "3"}).out,
             "[reconstruct]\n[--count]\n[3]\n[--images]\n[a b]\n[--out]\n[o]\n[--weights]\n[w]\n");
-  EXPECT_EQ(line_.Run({"evaluate", "knn", "--weights", "w", "--data", "d", "--k", "20"}).out,
+  EXPECT_EQ(line_.Run({"evaluate", "knn", "--weights", "w", "--data", "d", "--k", "20", "-o", "json"}).out,
             "[knn]\n[--data]\n[d]\n[--k]\n[20]\n[--weights]\n[w]\n");
-  EXPECT_EQ(line_.Run({"evaluate", "linear", "--weights", "w", "--data", "d", "--bank", "b"}).out,
+  EXPECT_EQ(line_.Run({"evaluate", "linear", "--weights", "w", "--data", "d", "--bank", "b", "-o", "json"}).out,
             "[linear]\n[--bank]\n[b]\n[--data]\n[d]\n[--weights]\n[w]\n");
+  EXPECT_EQ(line_
+                .Run({"evaluate", "compare", "--weights", "w", "--data", "d", "--against", "a=b", "--against", "c=d",
+                      "-o", "json"})
+                .out,
+            "[compare]\n[--data]\n[d]\n[--weights]\n[w]\n[--against]\n[a=b]\n[--against]\n[c=d]\n");
+}
+
+TEST_F(ToolVerbsTest, AnEvaluationIsTablesAndWithJsonWhatTheWorkerSaid) {
+  SetWorker("echo progress >&2; echo '{\"knn_accuracy\": 0.5, \"images\": 8, \"bank_images\": 60}'");
+  const std::vector<std::string> knn = {"evaluate", "knn", "--weights", "w", "--data", "d"};
+  const Outcome table = line_.Run(knn);
+  EXPECT_EQ(table.code, 0);
+  EXPECT_THAT(table.out, HasSubstr("8 images judged by 60 images of the bank\n"));
+  EXPECT_THAT(table.out, HasSubstr("encoder, mean patch token  0.500"));
+  EXPECT_THAT(table.errors, HasSubstr("progress"));
+  std::vector<std::string> json = knn;
+  json.insert(json.end(), {"-o", "json"});
+  EXPECT_EQ(line_.Run(json).out, "{\"knn_accuracy\": 0.5, \"images\": 8, \"bank_images\": 60}\n");
+  SetWorker("echo '{\"knn_accuracy\": 0.5'; exit 2");
+  const Outcome refused = line_.Run(knn);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_EQ(refused.out, "") << "no half of an answer";
+  SetWorker("echo nothing");
+  const Outcome odd = line_.Run(knn);
+  EXPECT_EQ(odd.code, 1);
+  EXPECT_THAT(odd.errors, HasSubstr("worker knn printed no JSON object but: nothing"));
 }
 
 TEST_F(ToolVerbsTest, WhatIsMissingIsSaidBeforeAnythingStarts) {

@@ -67,9 +67,9 @@ TEST_F(ClientCommandsTest, AJobIsSubmittedFollowedShownMeasuredAndExported) {
   EXPECT_TRUE(FileExists(cluster_.dir() + "/encoder/config.json"));
   cluster_.Mimeo({"reconstruct", "--weights", cluster_.dir() + "/model.safetensors", "--images",
                   ExamplePhotos("validation"), "--out", cluster_.dir() + "/pngs", "--count", "2"});
-  const nlohmann::json knn = nlohmann::json::parse(
-      cluster_.Mimeo({"evaluate", "knn", "--weights", cluster_.dir() + "/encoder", "--data",
-                      ExamplePhotos("validation"), "--bank", ExamplePhotos("train"), "--max_images", "60"}));
+  const nlohmann::json knn = nlohmann::json::parse(cluster_.Mimeo(
+      {"evaluate", "knn", "--weights", cluster_.dir() + "/encoder", "--data", ExamplePhotos("validation"), "--bank",
+       ExamplePhotos("train"), "--max_images", "60", "-o", "json"}));
   EXPECT_GT(knn["knn_accuracy"].get<double>(), 0);
 }
 

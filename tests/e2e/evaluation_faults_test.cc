@@ -134,7 +134,8 @@ TEST_F(EvaluationFaultsTest, MaxImagesIsSpreadOverTheClasses) {
   Start(1);
   const std::string weights = Weights();
   std::vector<std::string> knn = {
-      "evaluate", "knn", "--weights", weights, "--data", Photos("held_out", 5, 8), "--bank", Photos("bank", 5, 8)};
+      "evaluate",           "knn", "--weights", weights, "--data", Photos("held_out", 5, 8), "--bank",
+      Photos("bank", 5, 8), "-o",  "json"};
   const nlohmann::json all = nlohmann::json::parse(cluster_.Mimeo(knn));
   EXPECT_EQ(all.at("images"), 40);
   EXPECT_EQ(all.at("majority_rate"), 0.2);

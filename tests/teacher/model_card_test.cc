@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 #include "data/dataset.h"
+#include "evaluation/answers.h"
 #include "evaluation/crop_pass.h"
 #include "evaluation/embedding.h"
 #include "evaluation/knn.h"
@@ -39,10 +40,10 @@ double Stated(const std::string& card, const std::string& title) {
   return found.empty() ? -1 : std::stod(found[1]);
 }
 
-double Accuracy(const Photos& photos, const Embeddings& bank, const Embeddings& queries) {
+double KnnAccuracy(const Photos& photos, const Embeddings& bank, const Embeddings& queries) {
   const std::vector<int> labels =
       LabelsAmong(queries.labels, photos.queries->class_names(), photos.bank->class_names());
-  return *KnnAccuracy(bank.patch_mean_ND, bank.labels, queries.patch_mean_ND, labels, KnnOptions());
+  return Accuracy(*ClassifyByNeighbours(bank.patch_mean_ND, bank.labels, queries.patch_mean_ND, labels, KnnOptions()));
 }
 
 // Accuracies by what looks at the photos: each in its turn, in one pass.
@@ -62,8 +63,8 @@ Accuracies Measure(const LoadedEncoder& loaded) {
     return std::vector<Embeddings>{by_trained.Finish(), by_untrained.Finish(), pixels.Finish()};
   };
   const std::vector<Embeddings> bank = embed(*photos.bank), queries = embed(*photos.queries);
-  return {Accuracy(photos, bank[0], queries[0]), Accuracy(photos, bank[1], queries[1]),
-          Accuracy(photos, bank[2], queries[2]), MajorityRate(queries[2].labels)};
+  return {KnnAccuracy(photos, bank[0], queries[0]), KnnAccuracy(photos, bank[1], queries[1]),
+          KnnAccuracy(photos, bank[2], queries[2]), Accuracy(AlwaysMostFrequent(queries[2].labels))};
 }
 
 class ModelCard : public ::testing::TestWithParam<std::string> {

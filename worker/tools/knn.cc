@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
+#include "evaluation/answers.h"
 #include "evaluation/knn.h"
 #include "evaluation/labelled_features.h"
 #include "spdlog/spdlog.h"
@@ -17,35 +18,38 @@ struct Flags {
   KnnOptions knn;
 };
 
-absl::StatusOr<double> Accuracy(const at::Tensor& bank, const at::Tensor& query, const LabelledSplit& split,
-                                const Flags& flags) {
-  return KnnAccuracy(bank, split.bank.labels, query, split.query.labels, flags.knn);
+absl::StatusOr<Answers> Classify(const at::Tensor& bank, const at::Tensor& query, const LabelledSplit& split,
+                                 const Flags& flags) {
+  return ClassifyByNeighbours(bank, split.bank.labels, query, split.query.labels, flags.knn);
 }
 
 absl::Status Knn(const Flags& flags) {
   ASSIGN_OR_RETURN(const LabelledFeatures features, EmbedByFlags(flags.labelled, "knn"));
-  const LabelledSplit& encoder = features.encoder;
+  const LabelledSplit& encoder = features.encoders.front();
   const LabelledSplit& raw = features.raw_pixels;
-  const auto voters = VotersOf(flags.knn, static_cast<int64_t>(encoder.bank.samples.size()));
+  const auto voters = VotersOf(flags.knn, features.bank.images);
   if (voters < flags.knn.k) {
     spdlog::warn("--k={} is more than the bank's {} images: all of them vote", flags.knn.k, voters);
   }
   nlohmann::ordered_json result;
-  ASSIGN_OR_RETURN(const double by_mean,
-                   Accuracy(encoder.bank.patch_mean_ND, encoder.query.patch_mean_ND, encoder, flags));
-  result["knn_accuracy"] = by_mean;
-  result["knn_accuracy_patch_mean"] = by_mean;
+  ASSIGN_OR_RETURN(const Answers by_mean,
+                   Classify(encoder.bank.patch_mean_ND, encoder.query.patch_mean_ND, encoder, flags));
+  result["knn_accuracy"] = Accuracy(by_mean);
+  result["knn_accuracy_patch_mean"] = Accuracy(by_mean);
+  result["knn_balanced_accuracy"] = BalancedAccuracy(by_mean);
   if (encoder.bank.class_token_ND.defined()) {
-    ASSIGN_OR_RETURN(const double by_class,
-                     Accuracy(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder, flags));
-    result["knn_accuracy_class"] = by_class;
+    ASSIGN_OR_RETURN(const Answers by_class,
+                     Classify(encoder.bank.class_token_ND, encoder.query.class_token_ND, encoder, flags));
+    result["knn_accuracy_class"] = Accuracy(by_class);
   }
-  ASSIGN_OR_RETURN(const double by_pixels, Accuracy(raw.bank.patch_mean_ND, raw.query.patch_mean_ND, raw, flags));
-  result["majority_rate"] = MajorityRate(encoder.query.labels);
-  result["knn_raw_pixels"] = by_pixels;
+  ASSIGN_OR_RETURN(const Answers by_pixels, Classify(raw.bank.patch_mean_ND, raw.query.patch_mean_ND, raw, flags));
+  result["majority_rate"] = Accuracy(AlwaysMostFrequent(by_mean.truth));
+  result["knn_raw_pixels"] = Accuracy(by_pixels);
+  result["knn_raw_pixels_balanced"] = BalancedAccuracy(by_pixels);
   result["k"] = voters;
   result["temperature"] = flags.knn.temperature;
   AddCounts(features, &result);
+  AddClasses(features, {{"knn", &by_mean}}, &result);
   PrintResult(result);
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "worker/tools/left_out_json.h"
 #include "worker/tools/tools.h"
 #include "worker/tools/verb.h"
 
@@ -25,21 +26,15 @@ Json SpreadJson(const Survey::Spread& spread) {
   return {{"smallest", spread.smallest}, {"median", spread.median}, {"largest", spread.largest}};
 }
 
-Json NamesJson(const PassedOver& row) {
-  Json names = Json::array();
-  for (const std::string& name : row.names()) names.push_back(name);
-  return names;
-}
-
 Json SurveyJson(const Flags& flags, const Survey& survey) {
-  Json result = {{"path", ToText(flags.data)},  {"kind", survey.kind},      {"images", survey.images},
-                 {"labelled", survey.labelled}, {"classes", Json::array()}, {"passed_over", Json::array()}};
+  Json result = {{"path", ToText(flags.data)},
+                 {"kind", survey.kind},
+                 {"images", survey.images},
+                 {"labelled", survey.labelled},
+                 {"classes", Json::array()}};
   for (const auto& [name, images] : survey.classes) result["classes"].push_back({{"name", name}, {"images", images}});
-  for (const PassedOver& row : survey.contents.passed_over()) {
-    result["passed_over"].push_back({{"reason", row.reason()}, {"count", row.count()}, {"names", NamesJson(row)}});
-  }
-  result["undecodable"] = {
-      {"looked_at", survey.looked_at}, {"count", survey.undecodable.count()}, {"names", NamesJson(survey.undecodable)}};
+  AddLeftOut(survey.contents, survey.undecodable, &result);
+  result["undecodable"]["looked_at"] = survey.looked_at;
   result["width"] = SpreadJson(survey.width);
   result["height"] = SpreadJson(survey.height);
   result["grey"] = survey.grey;

@@ -1,6 +1,6 @@
 // The verbs of `worker` that compute on this machine and talk to nobody: `mimeo embed`, `reconstruct`, `export` and
-// `evaluate knn|linear` run them as a child process. The results of `knn`, `linear` and `survey` go to stdout as one
-// JSON object, and progress and errors go to stderr.
+// `evaluate knn|linear|compare` run them as a child process. The results of these three and of `survey` go to stdout as
+// one JSON object, and progress and errors go to stderr.
 //
 // An error of libtorch becomes an exit code too, and every name in the output is text. Images that cannot be decoded
 // are left out, each is named on stderr, and the exit code is 0. Where no image is left it is 2.
@@ -10,7 +10,8 @@
 
 namespace mimeo {
 
-// embed --weights FILE|DIR --images PATH --out FILE [--tokens] [--batch N] [--image_px N] [--threads N]
+// embed --weights FILE|DIR --images PATH --out FILE [--feature patch_mean|class_token] [--tokens] [--batch N]
+//       [--image_px N] [--threads N]
 int RunEmbed(int argc, char** argv);
 
 // reconstruct --weights checkpoint.safetensors --images PATH --out DIR [--hold_out SHARE] [--count N] [--seed N]
@@ -31,6 +32,11 @@ int RunKnn(int argc, char** argv);
 
 // linear --weights FILE|DIR --data PATH [--bank PATH] [--batch N] [--image_px N] [--max_images N] [--threads N]
 int RunLinear(int argc, char** argv);
+
+// compare --weights FILE|DIR --data PATH [--bank PATH | --hold_out F] [--job JOB.textproto]
+//         [--against NAME=FILE|DIR]... [--batch N] [--image_px N] [--max_images N] [--threads N]
+// The encoder beside what its job started from, raw pixels, the most frequent class and other encoders.
+int RunCompare(int argc, char** argv);
 
 // survey --data PATH [--hold_out SHARE] [--members M]
 // What a data set holds (data/survey.h): path, kind, images, labelled, classes [{name, images}], passed_over [{reason,

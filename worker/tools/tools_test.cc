@@ -27,67 +27,19 @@
 #include "job/job_spec.h"
 #include "model/encoder.h"
 #include "model/weights.h"
-#include "objective/objective.h"
+#include "worker/tools/testing/tools_fixture.h"
 
 namespace mimeo {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testing::LabelledToolsTest;
+using testing::ToolsTest;
 
-constexpr char kRecipe[] = R"(
-  name: "tiny" seed: 5
-  data { path: "photos" global_batch: 4 image_px: 16 }
-  mask { hidden_fraction: 0.75 }
-  encoder { vit { patch_px: 4 width: 12 depth: 1 heads: 3 mlp_ratio: 2 } }
-  objective { name: "pixels" reconstruction { decoder_width: 12 decoder_depth: 1 decoder_heads: 3 normalize_patches: false } }
-  objective { name: "mimic" mimic { teacher: "t" } }
-  optimizer { adamw {} }
-  schedule { steps: 10 })";
-
-int Call(int (*verb)(int, char**), std::vector<std::string> arguments) {
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  return verb(static_cast<int>(argv.size()), argv.data());
+int Call(testing::ToolMain verb, std::vector<std::string> arguments) {
+  return testing::CallTool(verb, std::move(arguments));
 }
-
-class ToolsTest : public ::testing::Test {
- protected:
-  std::string Path(const std::string& name) const { return JoinPath(dir_.path(), name); }
-  // A folder with cmyk.jpg alone.
-  std::string OnePhoto() {
-    EXPECT_OK(MakeDirs(Path("one")));
-    EXPECT_OK(WriteFileAtomic(Path("one/cmyk.jpg"), ReadFile(Path("photos/cmyk.jpg")).value()));
-    return Path("one");
-  }
-
-  void SetUp() override {
-    spec_ = ResolveJobSpec(ParseRecipe(kRecipe, "tiny").value()).value();
-    WriteCheckpoint();
-    ASSERT_OK(MakeDirs(Path("photos")));
-    const char* names[] = {"photo.jpg", "cmyk.jpg", "grey16.png", "lossy.webp"};
-    for (const char* name : names) {
-      ASSERT_OK(
-          WriteFileAtomic(Path(absl::StrCat("photos/", name)), ReadFile(absl::StrCat("data/testdata/", name)).value()));
-    }
-    ASSERT_OK(WriteFileAtomic(Path("photos/text.jpg"), "text"));
-  }
-
-  void WriteCheckpoint() {
-    const at::NoGradGuard no_grad;
-    Parameters parameters(5);
-    const auto encoder = MakeEncoder(spec_.encoder(), ImageShapeOf(spec_.data()), &parameters);
-    ObjectiveSum::Context context;
-    context.teacher_widths = {{"mimic", 8}};
-    ASSERT_OK_AND_ASSIGN(const auto objectives, ObjectiveSum::Create(spec_, *encoder, context, &parameters));
-    NamedTensors tensors;
-    for (const auto& [name, tensor] : parameters.all()) tensors[name] = tensor;
-    ASSERT_OK(WriteSafetensors(Path("checkpoint.safetensors"), tensors, {{"job", JobSpecText(spec_)}}));
-  }
-
-  TempDir dir_;
-  JobSpec spec_;
-};
 
 // Before the weights are looked at: there are none.
 TEST_F(ToolsTest, AnOutputThatCannotBeWrittenIsFoundBeforeTheWork) {
@@ -122,6 +74,52 @@ TEST_F(ToolsTest, EmbedWritesFeaturesAndTheSortedFiles) {
   const auto files = nlohmann::json::parse(file->view().metadata().at("files"));
   EXPECT_EQ(files, (nlohmann::json{"cmyk.jpg", "grey16.png", "lossy.webp", "photo.jpg"}));
   EXPECT_EQ(nlohmann::json::parse(file->view().metadata().at("left_out")), (nlohmann::json{"text.jpg"}));
+}
+
+// Of three photos two have a label; the fourth is no image, and something else lies beside them.
+TEST_F(ToolsTest, EmbedWritesLabelsAndTheirNames) {
+  const std::string photo = ReadFile(Path("photos/photo.jpg")).value();
+  for (const char* name : {"set/b", "set/a"}) ASSERT_OK(MakeDirs(Path(name)));
+  for (const char* name : {"set/b/1.jpg", "set/a/2.jpg", "set/3.jpg"}) ASSERT_OK(WriteFileAtomic(Path(name), photo));
+  ASSERT_OK(WriteFileAtomic(Path("set/b/no.jpg"), "text"));
+  ASSERT_OK(WriteFileAtomic(Path("set/.hidden.jpg"), "text"));
+  const std::vector<std::string> embed = {"embed",    "--weights", Path("checkpoint.safetensors"),
+                                          "--images", Path("set"), "--out"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), embed.begin(), embed.end());
+    return more;
+  };
+  ASSERT_EQ(Call(RunEmbed, with({Path("f.safetensors")})), 0);
+  ASSERT_OK_AND_ASSIGN(const auto file, SafetensorsFile::Open(Path("f.safetensors")));
+  const auto json = [&](const char* key) { return nlohmann::json::parse(file->view().metadata().at(key)); };
+  EXPECT_EQ(json("files"), (nlohmann::json{"3.jpg", "a/2.jpg", "b/1.jpg"}));
+  EXPECT_EQ(json("classes"), (nlohmann::json{"a", "b"}));
+  EXPECT_EQ(json("left_out"), (nlohmann::json{"b/no.jpg"}));
+  EXPECT_EQ(json("passed_over")[0].at("reason"), "hidden files");
+  EXPECT_EQ(file->view().tensors().at("labels").dtype, "I64");
+  const NamedTensors tensors = ReadTensors(file->view()).value();
+  const auto* labels = tensors.at("labels").const_data_ptr<int64_t>();
+  EXPECT_THAT(std::vector<int64_t>(labels, labels + 3), ElementsAre(-1, 0, 1));
+
+  // The same as a matrix, with the lists beside it.
+  for (const char* feature : {"patch_mean", "class_token"}) {
+    ASSERT_EQ(Call(RunEmbed, with({Path("f.npy"), absl::StrCat("--feature=", feature)})), 0);
+    const auto beside = nlohmann::json::parse(ReadFile(Path("f.json")).value());
+    EXPECT_EQ(beside.at("feature"), feature);
+    EXPECT_EQ(beside.at("files"), json("files"));
+    EXPECT_EQ(beside.at("labels"), (nlohmann::json{-1, 0, 1}));
+    EXPECT_EQ(beside.at("classes"), json("classes"));
+    EXPECT_EQ(beside.at("left_out"), json("left_out"));
+    const std::string npy = ReadFile(Path("f.npy")).value();
+    const absl::string_view numbers = file->view().tensors().at(feature).bytes;
+    ASSERT_EQ(npy.size(), 128 + numbers.size());
+    EXPECT_THAT(npy.substr(0, 128), HasSubstr("'shape': (3, 12)"));
+    EXPECT_EQ(npy.substr(128), numbers) << feature;
+  }
+  ASSERT_EQ(Call(RunEmbed, with({Path("g.npy")})), 0);
+  EXPECT_EQ(nlohmann::json::parse(ReadFile(Path("g.json")).value()).at("feature"), "patch_mean") << "the default";
+  EXPECT_EQ(Call(RunEmbed, with({Path("g.npy"), "--tokens"})), 2);
+  EXPECT_EQ(Call(RunEmbed, with({Path("g.safetensors"), "--feature=patch_mean"})), 2);
 }
 
 // Bytes that are no text, a new line and an escape sequence in names: written out, in the file and on the terminal.
@@ -352,7 +350,7 @@ TEST_F(ToolsTest, ReconstructDrawsThreePanels) {
 
 // A grid, because nothing about it is drawn: of 4 x 6 patches the first of every four is seen.
 TEST_F(ToolsTest, ReconstructDrawsGreyRectanglesUnderTheJobsOwnMask) {
-  spec_ = ParseRecipe(kRecipe, "tiny").value();
+  spec_ = ParseRecipe(testing::kTinyRecipe, "tiny").value();
   spec_.mutable_data()->set_image_width_px(24);
   spec_.mutable_data()->set_channels(1);
   spec_.mutable_mask()->mutable_grid();
@@ -407,83 +405,6 @@ TEST_F(ToolsTest, HostileMemberNamesStayInTheFolder) {
   EXPECT_TRUE(FileExists(Path("deep/er/pictures/00000_x.tar_.._.._up.png.png")));
 }
 
-// Class folders of small pictures that pixels tell apart: rising and falling brightness.
-class LabelledToolsTest : public ToolsTest {
- protected:
-  void SetUp() override {
-    ToolsTest::SetUp();
-    for (const char* split : {"train", "validation"}) {
-      for (int i = 0; i < 6; ++i) {
-        WritePicture(absl::StrCat("split/", split, "/", i % 2 ? "up" : "down", "/", i, ".png"), i);
-      }
-    }
-  }
-
-  void WritePicture(const std::string& name, int i) {
-    Pixels pixels{16, 16, std::vector<uint8_t>(16 * 16 * 3)};
-    for (int j = 0; j < 768; ++j) pixels.rgb[j] = static_cast<uint8_t>((i % 2 ? j / 4 : 255 - j / 4) + i);
-    const std::string path = Path(name);
-    ASSERT_OK(MakeDirs(path.substr(0, path.rfind('/'))));
-    ASSERT_OK(WriteFileAtomic(path, EncodePng(pixels)));
-  }
-
-  nlohmann::json Result(int (*verb)(int, char**), const std::vector<std::string>& flags) {
-    std::vector<std::string> arguments = {"verb", "--weights", Path("checkpoint.safetensors"), "--data", Path("split")};
-    arguments.insert(arguments.end(), flags.begin(), flags.end());
-    ::testing::internal::CaptureStdout();
-    ::testing::internal::CaptureStderr();
-    EXPECT_EQ(Call(verb, arguments), 0);
-    said_ = ::testing::internal::GetCapturedStderr();
-    return nlohmann::json::parse(::testing::internal::GetCapturedStdout());
-  }
-
-  std::string said_;  // on stderr, by the last Result
-};
-
-TEST_F(LabelledToolsTest, KnnPrintsOneJsonObject) {
-  const auto json = Result(RunKnn, {"--k=3"});
-  EXPECT_EQ(json.at("images"), 6);
-  EXPECT_EQ(json.at("bank_images"), 6);
-  EXPECT_EQ(json.at("unlabelled"), 0);
-  EXPECT_EQ(json.at("majority_rate"), 0.5);
-  EXPECT_EQ(json.at("knn_raw_pixels"), 1.0);
-  EXPECT_EQ(json.at("k"), 3);
-  EXPECT_EQ(json.at("temperature"), 0.07);
-  // One definition, chosen before anything was measured; the class token's stands beside it.
-  EXPECT_EQ(json.at("knn_accuracy"), json.at("knn_accuracy_patch_mean"));
-  EXPECT_TRUE(json.contains("knn_accuracy_class"));
-}
-
-TEST_F(LabelledToolsTest, KnnSaysTheKThatWasUsed) {
-  EXPECT_EQ(Result(RunKnn, {}).at("k"), 6);
-  EXPECT_THAT(said_, HasSubstr("--k=20 is more than the bank's 6 images: all of them vote"));
-}
-
-TEST_F(LabelledToolsTest, ImagesWithoutLabelAreLeftOutByName) {
-  WritePicture("split/train/none.png", 0);
-  WritePicture("split/validation/neither.png", 1);
-  const auto json = Result(RunKnn, {"--k=3"});
-  EXPECT_EQ(json.at("images"), 6);
-  EXPECT_EQ(json.at("bank_images"), 6);
-  EXPECT_EQ(json.at("unlabelled"), 1);
-  EXPECT_EQ(json.at("bank_unlabelled"), 1);
-  EXPECT_THAT(
-      said_,
-      HasSubstr(
-          "6 of 7 images have a label; 6 of them are measured, in 2 classes; left out for want of a label: none.png"));
-  EXPECT_THAT(said_, HasSubstr("left out for want of a label: neither.png"));
-}
-
-TEST_F(LabelledToolsTest, MaxImagesIsSpreadOverTheClasses) {
-  for (int i = 6; i < 20; ++i) {
-    WritePicture(absl::StrCat("split/validation/", i % 2 ? "up" : "down", "/", i, ".png"), i);
-  }
-  const auto json = Result(RunKnn, {"--k=3", "--max_images=4"});
-  EXPECT_EQ(json.at("images"), 4);
-  EXPECT_EQ(json.at("bank_images"), 4);
-  EXPECT_EQ(json.at("majority_rate"), 0.5) << "two of each class, and not the first four by name";
-}
-
 TEST_F(LabelledToolsTest, ReconstructDrawsSomeOfEachClass) {
   ASSERT_EQ(Call(RunReconstruct, {"reconstruct", "--weights", Path("checkpoint.safetensors"), "--images",
                                   Path("split/train"), "--out", Path("pictures"), "--count=4"}),
@@ -496,14 +417,6 @@ TEST_F(LabelledToolsTest, ReconstructDrawsSomeOfEachClass) {
   }
   EXPECT_EQ(down, 2) << "and not all of the first class by name";
   EXPECT_EQ(up, 2);
-}
-
-TEST_F(LabelledToolsTest, LinearSaysWhatTheMeanPatchTokenGives) {
-  for (int i = 6; i < 20; ++i) WritePicture(absl::StrCat("split/train/", i % 2 ? "up" : "down", "/", i, ".png"), i);
-  const auto json = Result(RunLinear, {});
-  EXPECT_EQ(json.at("linear_accuracy"), json.at("linear_accuracy_patch_mean"));
-  EXPECT_TRUE(json.contains("linear_accuracy_class"));
-  EXPECT_EQ(json.at("bank_images"), 20);
 }
 
 TEST_F(ToolsTest, DescribeSaysWhatARecipeNeedsToStartFromWeights) {

@@ -19,7 +19,7 @@ namespace mimeo {
 
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body) {
   if (const auto code = ParseCommandLine(app, argc, argv); code.has_value()) return *code;
-  StartLogging(app->get_name());
+  StartPlainLogging(app->get_name());
   const absl::Status status = CatchTorch([&] {
     SetUpCompute(*threads > 0 ? *threads : at::get_num_threads());
     const absl::Status done = body();

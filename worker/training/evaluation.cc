@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "data/spread_sample.h"
+#include "evaluation/answers.h"
 #include "evaluation/embedding.h"
 #include "evaluation/label_census.h"
 #include "evaluation/raw_pixels.h"
@@ -88,8 +89,10 @@ struct Evaluation::SetFeatures {
   // Of these images by those of a bank. `rows`: which of the features.
   absl::StatusOr<double> Neighbours(const SetFeatures& bank, const std::string& use, at::Tensor Features::*rows,
                                     const KnnOptions& options) const {
-    return KnnAccuracy(RowsAt(bank.by_use.at(use).*rows, bank.labelled), bank.labels,
-                       RowsAt(by_use.at(use).*rows, labelled), labels, options);
+    ASSIGN_OR_RETURN(const Answers answers,
+                     ClassifyByNeighbours(RowsAt(bank.by_use.at(use).*rows, bank.labelled), bank.labels,
+                                          RowsAt(by_use.at(use).*rows, labelled), labels, options));
+    return Accuracy(answers);
   }
 };
 
@@ -306,7 +309,7 @@ absl::Status Evaluation::SetBaselines(const SetFeatures& bank, const SetFeatures
     if (name == kOfEncoder || name == kOfAverage) continue;
     ASSIGN_OR_RETURN(values[name], held_out.Neighbours(bank, name, &Features::mean_ND, knn()));
   }
-  values["majority_rate"] = MajorityRate(held_out.labels);
+  values["majority_rate"] = Accuracy(AlwaysMostFrequent(held_out.labels));
   values["knn_k"] = static_cast<double>(VotersOf(knn(), static_cast<int64_t>(bank.labelled.size())));
   values["bank_images"] = static_cast<double>(bank.labelled.size());
   values["unlabelled"] = static_cast<double>(held_out.images - static_cast<int64_t>(held_out.labelled.size()));

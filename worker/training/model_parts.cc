@@ -4,31 +4,26 @@
 
 #include "base/status_macros.h"
 #include "model/catch_torch.h"
-#include "model/weights.h"
+#include "worker/training/starting_encoder.h"
 
 namespace mimeo {
 
 absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Context context, at::Device device) {
-  const Products products = spec.resources().precision() == PRECISION_BF16 ? Products::kBFloat16 : Products::kAsStored;
+  ASSIGN_OR_RETURN(StartingEncoder start, MakeStartingEncoder(spec));
   ModelParts parts;
+  parts.parameters = std::move(start.parameters);
+  parts.encoder = std::move(start.encoder);
+  parts.notes = std::move(start.notes);
   absl::StatusOr<std::unique_ptr<ObjectiveSum>> objectives;
   RETURN_IF_ERROR(CatchTorch([&] {
-    parts.parameters = std::make_unique<Parameters>(spec.seed(), products);
-    parts.parameters->set_recompute_blocks(spec.resources().activation_checkpointing());
-    parts.parameters->set_initial_weights(spec.init());
     if (spec.has_ema()) {
-      parts.average = std::make_unique<ModelAverage>(spec, products);
+      parts.average = std::make_unique<ModelAverage>(spec, parts.parameters->products());
       context.averaged = parts.average->parameters();
     }
-    parts.encoder = MakeEncoder(spec.encoder(), ImageShapeOf(spec.data()), parts.parameters.get());
     objectives = ObjectiveSum::Create(spec, *parts.encoder, context, parts.parameters.get());
   }));
   RETURN_IF_ERROR(objectives.status());
   parts.objectives = *std::move(objectives);
-  if (spec.has_init_weights()) {
-    ASSIGN_OR_RETURN(parts.notes, LoadEncoderInto(spec.init_weights(), spec.encoder(), ImageShapeOf(spec.data()),
-                                                  parts.parameters.get()));
-  }
   RETURN_IF_ERROR(CatchTorch([&] {
     parts.parameters->To(device, at::kFloat);
     parts.optimizer = std::make_unique<AdamW>(parts.parameters.get(), spec);

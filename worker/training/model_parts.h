@@ -28,9 +28,9 @@ struct ModelParts {
   std::vector<std::string> notes;  // what was done to make spec.init_weights fit, for people
 };
 
-// Makes them on `device` in float32. Weights start as spec.seed draws them, so they are bit-equal on every rank; then
-// spec.init_weights replaces the encoder's, where it is set. `context.averaged` is filled in here. The errors are those
-// of ObjectiveSum::Create and LoadEncoderInto; Aborted: libtorch threw.
+// Makes them on `device` in float32. The encoder is that of MakeStartingEncoder, and the objectives' weights are as
+// spec.seed draws them, so all are bit-equal on every rank. `context.averaged` is filled in here. The errors are those
+// of ObjectiveSum::Create and MakeStartingEncoder; Aborted: libtorch threw.
 absl::StatusOr<ModelParts> MakeModelParts(const JobSpec& spec, ObjectiveSum::Context context, at::Device device);
 
 }  // namespace mimeo

@@ -1,0 +1,69 @@
+// `mimeo evaluate compare` of a job that was trained: its rows are the job's own evaluations.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "base/file.h"
+#include "base/testing/status_matchers.h"
+#include "job/job_spec.h"
+#include "tests/e2e/cluster.h"
+
+namespace mimeo {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::map<int64_t, nlohmann::json> EvaluationsOf(LocalCluster* cluster, const std::string& job) {
+  std::map<int64_t, nlohmann::json> evaluations;
+  const std::string lines = cluster->Mimeo({"metrics", job, "-o", "json"});
+  for (const absl::string_view line : absl::StrSplit(lines, '\n', absl::SkipEmpty())) {
+    const nlohmann::json json = nlohmann::json::parse(line);
+    if (json.contains("knn_accuracy")) evaluations[json.at("step")] = json;
+  }
+  return evaluations;
+}
+
+// The start is drawn anew by another process, long after the rank drew it: the same accuracy to the last photo. So is
+// the encoder's own after the last step.
+TEST(CompareTest, TheStartIsWhatTheJobEvaluatedAtStepZero) {
+  LocalCluster cluster;
+  cluster.StartCoordinator();
+  cluster.StartWorker("w0");
+  JobSpec spec = TinyJob(/*ranks=*/1, /*steps=*/20);
+  spec.mutable_evaluation()->set_path(ExamplePhotos("validation"));
+  spec.mutable_evaluation()->set_bank_path(ExamplePhotos("train"));
+  spec.mutable_evaluation()->set_max_images(150);
+  const std::string job = cluster.Submit(spec);
+  cluster.AwaitSuccess(job);
+  const std::map<int64_t, nlohmann::json> evaluations = EvaluationsOf(&cluster, job);
+  ASSERT_EQ(evaluations.size(), 2u);
+
+  const std::string encoder = cluster.dir() + "/encoder", recipe = cluster.dir() + "/recipe.textproto";
+  cluster.Mimeo({"export", job, "--to", "safetensors", "--out", encoder});
+  ASSERT_OK(WriteFileAtomic(recipe, JobSpecText(spec)));
+  std::vector<std::string> compare = {"evaluate",     "compare",
+                                      "--weights",    encoder,
+                                      "--data",       ExamplePhotos("validation"),
+                                      "--bank",       ExamplePhotos("train"),
+                                      "--max_images", "150",
+                                      "--job",        recipe};
+  const std::string table = cluster.Mimeo(compare);
+  EXPECT_THAT(table, HasSubstr("150 images of 10 classes judged by 150 images of the bank"));
+  compare.insert(compare.end(), {"-o", "json"});
+  const nlohmann::json compared = nlohmann::json::parse(cluster.Mimeo(compare));
+  std::map<std::string, double> knn;
+  for (const nlohmann::json& row : compared.at("rows")) knn[row.at("name")] = row.at("knn");
+  EXPECT_EQ(knn.at("start"), evaluations.at(0).at("knn_accuracy"));
+  EXPECT_EQ(knn.at("encoder"), evaluations.at(20).at("knn_accuracy"));
+  EXPECT_EQ(knn.at("raw_pixels"), evaluations.at(0).at("knn_raw_pixels"));
+  EXPECT_EQ(knn.at("majority"), evaluations.at(0).at("majority_rate"));
+  EXPECT_NE(knn.at("start"), knn.at("encoder")) << "else the test could not tell one from the other";
+}
+
+}  // namespace
+}  // namespace mimeo
