@@ -12,7 +12,6 @@
 #include "base/print.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "client/auto/number_text.h"
 #include "client/auto/recipe_text.h"
 #include "client/plan/probe.h"
 #include "client/recipe_file.h"
@@ -90,6 +89,7 @@ absl::StatusOr<Choice> ChooseByProbe(const RunFlags& flags, const Survey& survey
   ASSIGN_OR_RETURN(const Machine machine, LookAtMachine());
   Pace pace;
   ASSIGN_OR_RETURN(Choice choice, Choose(survey, machine, wishes, pace));
+  Say(says, FoundLines(survey));  // not before: what is refused is refused in one sentence
   int tried = -1;
   for (int probe = 0; probe < kProbes && choice.size_number != tried; ++probe) {
     Print(says, absl::StrCat("trying ", choice.size.name, " at ", choice.size.width_px, " x ", choice.size.height_px,
@@ -185,7 +185,6 @@ absl::StatusOr<Choice> MakeChoice(const RunFlags& flags, std::FILE* says) {
   }
   RETURN_IF_ERROR(survey.status());
   survey->path = Absolute(flags.data);
-  Say(says, FoundLines(*survey));
   ASSIGN_OR_RETURN(Choice choice, ChooseByProbe(flags, *survey, wishes, says, began));
   Say(says, choice.reasons);
   return choice;

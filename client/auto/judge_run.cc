@@ -71,8 +71,8 @@ std::vector<std::string> VerdictWithoutLabels(const std::vector<EvaluationResult
 absl::StatusOr<RunVerdict> JudgeRun(const RunPlan& plan, const std::vector<EvaluationResult>& evaluations) {
   RunVerdict verdict;
   if (HasLabels(evaluations)) {
-    const auto compared = WorkerJson(CompareArguments(plan), JoinPath(plan.out, "logs/tools.log"));
-    if (absl::IsCancelled(compared.status())) return compared.status();
+    const auto compared =
+        WorkerJson(CompareArguments(plan), JoinPath(plan.out, "logs/tools.log"), StopSignals::kLeaveToOthers);
     if (compared.ok()) {
       verdict.lines = VerdictLines(*compared);
       verdict.json["compare"] = *compared;

@@ -21,7 +21,7 @@ struct RunVerdict {
 // seconds or minutes. `evaluations` are the run's, ascending by step.
 //
 // The comparison may fail: then the verdict says that there is none and why, because the encoder is there all the same.
-// Cancelled: Ctrl-C. Other errors are those of writing the file.
+// The errors are those of writing the file.
 absl::StatusOr<RunVerdict> JudgeRun(const RunPlan& plan, const std::vector<EvaluationResult>& evaluations);
 
 // The verdict where no labels can judge. Pure.

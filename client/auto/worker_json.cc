@@ -22,12 +22,11 @@ constexpr absl::Duration kLook = absl::Milliseconds(100);   // between two looks
 constexpr absl::Duration kStopPatience = absl::Seconds(5);  // with a child that was told to stop
 constexpr int64_t kErrorBytes = 4096;                       // of what a child said, as much as a message holds
 
-// Waits until the child has ended; Ctrl-C ends it.
-absl::StatusOr<ExitStatus> WaitOrStop(Subprocess* child) {
+absl::StatusOr<ExitStatus> WaitOrStop(Subprocess* child, StopSignals signals) {
   while (true) {
     const auto ended = child->Wait(Clock::Real()->Now() + kLook);
     if (!absl::IsDeadlineExceeded(ended.status())) return ended;
-    if (!WaitForStopUntil(Clock::Real()->Now())) continue;
+    if (signals == StopSignals::kLeaveToOthers || !WaitForStopUntil(Clock::Real()->Now())) continue;
     child->Signal(SIGTERM);
     child->Wait(Clock::Real()->Now() + kStopPatience).IgnoreError();
     return absl::CancelledError("stopped before the training; the same command begins again");
@@ -36,7 +35,8 @@ absl::StatusOr<ExitStatus> WaitOrStop(Subprocess* child) {
 
 }  // namespace
 
-absl::StatusOr<nlohmann::json> WorkerJson(const std::vector<std::string>& args, const std::string& log) {
+absl::StatusOr<nlohmann::json> WorkerJson(const std::vector<std::string>& args, const std::string& log,
+                                          StopSignals signals) {
   Subprocess::Options options;
   ASSIGN_OR_RETURN(const std::string worker, FindBinary("worker"));
   options.argv = {worker};
@@ -52,7 +52,7 @@ absl::StatusOr<nlohmann::json> WorkerJson(const std::vector<std::string>& args, 
   };
   const std::string name = absl::StrCat("worker ", args[0]);
   ASSIGN_OR_RETURN(const auto child, Subprocess::Start(options));
-  ASSIGN_OR_RETURN(const ExitStatus ended, WaitOrStop(child.get()));
+  ASSIGN_OR_RETURN(const ExitStatus ended, WaitOrStop(child.get(), signals));
   const std::string said = ToText(absl::StripAsciiWhitespace(errors));
   if (ended.signal == 0 && ended.code == 2) return absl::InvalidArgumentError(said);
   if (!ended.ok()) return absl::InternalError(absl::StrCat(name, " ", ended.ToString(), ": ", said));

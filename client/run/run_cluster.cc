@@ -124,6 +124,12 @@ void RunCluster::Stop() {
   children_.clear();
 }
 
+void RunCluster::Kill() {
+  for (const Child& child : children_) child.process->Signal(SIGKILL);
+  for (const Child& child : children_) child.process->Wait(Clock::Real()->Now() + kStopPatience).IgnoreError();
+  children_.clear();
+}
+
 RunCluster::~RunCluster() { Stop(); }
 
 }  // namespace mimeo

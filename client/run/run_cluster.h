@@ -52,6 +52,9 @@ class RunCluster {
   // Ends the processes one after another: the workers, the teachers, then the coordinator. Each gets SIGTERM, and
   // SIGKILL when it has not ended within ten seconds. May be called again.
   void Stop();
+  // Ends all processes with SIGKILL: at once, and without a last checkpoint. Their ranks die with them. For a cluster
+  // whose folder nobody needs any more.
+  void Kill();
 
  private:
   struct Child {
