@@ -8,7 +8,8 @@ namespace {
 constexpr char kTeacher[] = R"({"path": "/w", "family": "hf-vit", "digest": "00", "parameters": 2700000, "channels": 3,
   "height_px": 48, "width_px": 48, "pixel_mean": [0.485, 0.456, 0.406],
   "pixel_std": [0.229, 0.224, 0.225],
-  "encoder": "encoder { vit { patch_px: 8 width: 192 depth: 6 heads: 3 positions: POSITIONS_LEARNED } }", "notes": []})";
+  "encoder": "encoder { vit { patch_px: 8 width: 192 depth: 6 heads: 3 positions: POSITIONS_LEARNED } }",
+  "notes": []})";
 
 TEST(WeightsDescriptionTest, TheEncoderIsReadAsABlockOfARecipe) {
   const auto weights = ParseWeightsDescription(nlohmann::json::parse(kTeacher));
