@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"table", "json"}));
   mimeo::AddRun(&app, &invocation);
   mimeo::AddPlan(&app, &invocation);
+  mimeo::AddInit(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
   mimeo::AddJobVerbs(&app, &invocation);
   mimeo::AddDelete(&app, &invocation);

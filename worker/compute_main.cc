@@ -28,9 +28,10 @@ using Verb = int (*)(int argc, char** argv);
 int main(int argc, char** argv) {
   mimeo::SpinShortly(argv);
   const std::map<std::string, Verb> verbs = {
-      {"rank", mimeo::RunRank},       {"embed", mimeo::RunEmbed},   {"reconstruct", mimeo::RunReconstruct},
-      {"export", mimeo::RunExport},   {"knn", mimeo::RunKnn},       {"linear", mimeo::RunLinear},
-      {"compare", mimeo::RunCompare}, {"survey", mimeo::RunSurvey}, {"try_cuda", TryCuda},
+      {"rank", mimeo::RunRank},       {"embed", mimeo::RunEmbed},       {"reconstruct", mimeo::RunReconstruct},
+      {"export", mimeo::RunExport},   {"knn", mimeo::RunKnn},           {"linear", mimeo::RunLinear},
+      {"compare", mimeo::RunCompare}, {"describe", mimeo::RunDescribe}, {"survey", mimeo::RunSurvey},
+      {"try_cuda", TryCuda},
   };
   const std::string name = argc > 1 ? argv[1] : "";
   if (name == "--version") {

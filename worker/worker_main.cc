@@ -15,13 +15,15 @@
 
 namespace {
 
-constexpr char kUsage[] = R"(worker agent|rank|embed|reconstruct|export|knn|linear|compare|survey [--help] FLAGS...
+constexpr char kUsage[] =
+    R"(worker agent|rank|embed|reconstruct|export|describe|knn|linear|compare|survey [--help] FLAGS...
 worker --version
   agent        runs the rank processes that a coordinator assigns to this host
   rank         trains one rank of one job's gang (started by the agent)
   embed        features of images by an encoder
   reconstruct  image | masked | reconstruction, as PNG
   export       an encoder out of a checkpoint
+  describe     what weights are: their encoder as a block of a recipe
   knn          how well an encoder's features classify, by their neighbours
   linear       the same, by a linear probe
   compare      an encoder beside its start, raw pixels and others
@@ -31,7 +33,8 @@ Example:
 )";
 
 bool IsComputed(const std::string& verb) {
-  for (const char* const known : {"rank", "embed", "reconstruct", "export", "knn", "linear", "compare", "survey"}) {
+  for (const char* const known :
+       {"rank", "embed", "reconstruct", "export", "describe", "knn", "linear", "compare", "survey"}) {
     if (verb == known) return true;
   }
   return false;

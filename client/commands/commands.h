@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/rpc/channel_options.h"
+#include "client/run/run_command.h"
 
 namespace mimeo {
 
@@ -26,6 +27,7 @@ struct Invocation {
 
 void AddRun(CLI::App* app, Invocation* invocation);
 void AddPlan(CLI::App* app, Invocation* invocation);
+void AddInit(CLI::App* app, Invocation* invocation);
 void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
 void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
 void AddMetrics(CLI::App* app, Invocation* invocation);
@@ -36,6 +38,9 @@ void AddShellVerbs(CLI::App* app, Invocation* invocation);    // help, completio
 
 // Puts the verbs in groups by what a person wants of them. To be called when all verbs are added.
 void GroupVerbs(CLI::App* app);
+
+// Adds what `run` and `init` choose a recipe by: --minutes, --from and --distill.
+void AddChoiceFlags(CLI::App* verb, RunFlags* flags);
 
 // Adds a verb whose --help ends with `example`.
 CLI::App* AddVerb(CLI::App* app, const std::string& name, const std::string& does, const std::string& example);

@@ -33,11 +33,14 @@ RunReport Sample() {
   report.reconstructions = {{"0.png", "PNG"}};
   report.machine = "2 cores";
   report.seconds = 42;
+  report.verdict = {"It is better than <raw> pixels.", "Next: more."};
   return report;
 }
 
 TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
   const std::string html = HtmlReport(Sample());
+  EXPECT_THAT(html,
+              HasSubstr("<h2>What it is worth</h2><p>It is better than &lt;raw&gt; pixels.</p><p>Next: more.</p>"));
   EXPECT_THAT(html, HasSubstr("<polyline"));
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,UE5H"));
   EXPECT_THAT(html, HasSubstr("<th>untrained</th><th>step 3</th>"));

@@ -17,6 +17,8 @@
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "client/auto/auto_recipe.h"
+#include "client/auto/judge_run.h"
 #include "client/download.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
@@ -139,9 +141,11 @@ nlohmann::ordered_json DataJson(const Job& job) {
 }
 
 void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results) {
+  const RunVerdict verdict = ReadVerdict(plan.out);
   if (!flags.json) {
     Print(stdout, absl::StrCat(EvaluationSummary(results.evaluations), "results in ", ToText(plan.out),
                                ": report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n"));
+    for (const std::string& line : verdict.lines) Print(stdout, line + "\n");
     return;
   }
   nlohmann::ordered_json summary = {{"out", plan.out},
@@ -156,6 +160,7 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
     summary["evaluations"].push_back(one);
   }
   summary["data"] = DataJson(results.job);
+  if (!verdict.lines.empty()) summary["verdict"] = verdict.json;
   Print(stdout, JsonText(summary) + "\n");
 }
 
@@ -191,7 +196,10 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
   // The report says that the run is over and its results are whole.
   const std::string report = JoinPath(plan.out, "report.html");
-  if (!begun.done) RETURN_IF_ERROR(RemoveTree(report));
+  if (!begun.done) {
+    RETURN_IF_ERROR(RemoveTree(report));
+    RETURN_IF_ERROR(RemoveTree(JoinPath(plan.out, "verdict.json")));
+  }
   ASSIGN_OR_RETURN(const Followed followed, Follow(flags, plan, interrupts, begun, cluster.get(), &bar));
   RETURN_IF_ERROR(Judge(followed.job, plan));
   interrupts.Trained();
@@ -210,6 +218,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   if (!begun.done) results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
   RETURN_IF_ERROR(WriteRunResults(plan, results, checkpoint));
   RETURN_IF_ERROR(RemoveTree(checkpoint));
+  if (plan.judged) RETURN_IF_ERROR(JudgeRun(plan, results.evaluations).status());
   RETURN_IF_ERROR(WriteRunReport(plan, results));
   PrintSummary(flags, plan, results);
   return absl::OkStatus();
@@ -217,9 +226,14 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
 
 }  // namespace
 
-int RunCommandMain(const RunFlags& flags) {
+int RunCommandMain(const RunFlags& given) {
   BlockStopSignals();
-  const auto plan = MakeRunPlan(flags, static_cast<int>(std::thread::hardware_concurrency()));
+  const auto flags = WithRecipe(given);
+  if (!flags.ok()) {
+    PrintError(flags.status());
+    return ExitCodeOf(flags.status());
+  }
+  auto plan = MakeRunPlan(*flags, static_cast<int>(std::thread::hardware_concurrency()));
   if (!plan.ok()) {
     PrintError(plan.status());
     return ExitCodeOf(plan.status());
@@ -230,7 +244,8 @@ int RunCommandMain(const RunFlags& flags) {
     return ExitCodeOf(warnings.status());
   }
   for (const std::string& warning : *warnings) Print(stderr, absl::StrCat("mimeo: ", warning, "\n"));
-  const absl::Status status = Run(flags, *plan);
+  plan->judged = given.recipe.empty();
+  const absl::Status status = Run(*flags, *plan);
   if (status.ok()) return kDone;
   PrintError(status);
   return kFailed;  // whatever its code: the request was found right before anything started

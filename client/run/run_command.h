@@ -15,7 +15,7 @@ namespace mimeo {
 
 // The flags of the verb, as a person gave them: nothing is checked yet (client/run/run_plan.h does that).
 struct RunFlags {
-  std::string recipe;                 // the path of the recipe
+  std::string recipe;                 // the path of the recipe; empty: one is chosen (client/auto/auto_recipe.h)
   std::string data;                   // takes the place of the recipe's data.path where it is not empty
   std::string out;                    // the folder of the results; it is made where it is missing
   std::string init;                   // takes the place of the recipe's init_weights where it is not empty
@@ -24,6 +24,9 @@ struct RunFlags {
   EvaluationFlags evaluation;         // what it is judged by, and what of the recipe goes with --data
   std::vector<std::string> teachers;  // each is NAME=WEIGHTS, the file of weights of a teacher of the recipe
   std::string tensorboard;            // a folder for files that TensorBoard reads, or empty
+  double minutes = 0;                 // for choosing a recipe: the time it may take; 0: not given
+  std::string from;                   // likewise: weights to start from
+  std::string distill;                // likewise: weights to mimic
   ChannelOptions channels;
   bool json = false;  // the summary goes to stdout as one JSON object, and all else to stderr
 };

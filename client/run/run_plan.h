@@ -28,6 +28,7 @@ struct RunPlan {
   JobSpec spec;
   std::string text;  // JobSpecText of the spec: the job is the same one where this is the same
   RunClusterOptions cluster;
+  bool judged = false;  // a verdict stands at its end (client/auto/judge_run.h)
   std::string decided;  // what was decided that no flag says, for the terminal; empty: nothing
 };
 

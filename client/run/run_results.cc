@@ -77,18 +77,6 @@ std::string CpuName() {
   return "";
 }
 
-// The lines of OUT/verdict.json, {"lines": ["...", ...]}, where somebody has written one.
-std::vector<std::string> VerdictLines(const RunPlan& plan) {
-  const auto text = ReadFile(JoinPath(plan.out, "verdict.json"), limits::kRecipeBytes);
-  const auto verdict = nlohmann::json::parse(text.value_or(""), nullptr, /*allow_exceptions=*/false);
-  std::vector<std::string> lines;
-  if (!verdict.is_object() || !verdict.contains("lines") || !verdict["lines"].is_array()) return lines;
-  for (const auto& line : verdict["lines"]) {
-    if (line.is_string()) lines.push_back(line.get<std::string>());
-  }
-  return lines;
-}
-
 bool Reconstructs(const JobSpec& spec) {
   return std::any_of(spec.objective().begin(), spec.objective().end(),
                      [](const ObjectiveSpec& objective) { return objective.has_reconstruction(); });
@@ -154,7 +142,7 @@ absl::Status WriteRunReport(const RunPlan& plan, const RunResults& results) {
   report.evaluations = results.evaluations;
   report.machine = absl::StrCat(CpuName(), plan.cluster.shares.ToString());
   report.seconds = results.seconds;
-  report.verdict = VerdictLines(plan);
+  report.verdict = ReadVerdict(plan.out).lines;
   return WriteFileAtomic(JoinPath(plan.out, "report.html"), HtmlReport(report));
 }
 

@@ -22,6 +22,9 @@ int RunReconstruct(int argc, char** argv);
 // export --checkpoint checkpoint.safetensors --to hf|safetensors --out PATH (a folder for hf, a file for safetensors)
 int RunExport(int argc, char** argv);
 
+// describe --weights FILE|DIR
+int RunDescribe(int argc, char** argv);
+
 // knn --weights FILE|DIR --data PATH [--bank PATH] [--k N] [--temperature T] [--batch N] [--image_px N]
 //     [--max_images N] [--threads N]
 // Classifies the images of `data` by those of `bank`. Without --bank, PATH holds train/ (the bank) and validation/.

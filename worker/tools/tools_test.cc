@@ -419,6 +419,30 @@ TEST_F(LabelledToolsTest, ReconstructDrawsSomeOfEachClass) {
   EXPECT_EQ(up, 2);
 }
 
+TEST_F(ToolsTest, DescribeSaysWhatARecipeNeedsToStartFromWeights) {
+  ::testing::internal::CaptureStdout();
+  const int code = Call(RunDescribe, {"describe", "--weights", Path("checkpoint.safetensors")});
+  const auto json = nlohmann::json::parse(::testing::internal::GetCapturedStdout());
+  ASSERT_EQ(code, 0);
+  ASSERT_OK_AND_ASSIGN(const JobSpec recipe, ParseRecipe(json.at("encoder").get<std::string>(), "describe"));
+  EXPECT_EQ(recipe.encoder().vit().patch_px(), 4);
+  EXPECT_EQ(recipe.encoder().vit().width(), 12);
+  EXPECT_EQ(recipe.encoder().vit().mlp_ratio(), 2);
+  EXPECT_EQ(recipe.encoder().vit().positions(), POSITIONS_SINE_COSINE);
+  EXPECT_EQ(json.at("height_px"), 16);
+  EXPECT_EQ(json.at("channels"), 3);
+  EXPECT_EQ(json.at("pixel_mean").size(), 3u);
+  EXPECT_EQ(json.at("family"), "mimeo");
+  // What it names is what a job with this encoder starts from.
+  Parameters parameters(1);
+  const ImageShape image = ImageShapeOf(spec_.data());
+  const auto encoder = MakeEncoder(recipe.encoder(), image, &parameters);
+  EXPECT_OK(LoadEncoderInto(Path("checkpoint.safetensors"), recipe.encoder(), image, &parameters).status());
+  int64_t numbers = 0;
+  for (const auto& [name, parameter] : parameters.all()) numbers += parameter.numel();
+  EXPECT_EQ(json.at("parameters"), numbers);
+}
+
 TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
   const std::string checkpoint = Path("checkpoint.safetensors");
   const std::string whole = ReadFile(checkpoint).value();
@@ -446,6 +470,7 @@ TEST_F(ToolsTest, WrongRequestsExitWithTwoAndSayWhy) {
        {"export", "--checkpoint", Path("foreign.safetensors"), "--to=hf", "--out", Path("o")},
        2,
        "no encoder of a known family"},
+      {RunDescribe, {"describe", "--weights", Path("none")}, 2, "none"},
       {RunKnn, {"knn", "--weights", checkpoint, "--data", Path("photos")}, 2, "no train/ and validation/"},
       {RunKnn,
        {"knn", "--weights", checkpoint, "--data", Path("photos"), "--bank", Path("photos")},

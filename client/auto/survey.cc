@@ -1,0 +1,148 @@
+#include "client/auto/survey.h"
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "base/text.h"
+#include "client/auto/number_text.h"
+#include "client/auto/worker_json.h"
+
+namespace mimeo {
+namespace {
+
+using nlohmann::json;
+
+constexpr size_t kClassesNamed = 5;  // of more the largest, and how many there are
+
+const json& Part(const json& object, const char* name) {
+  static const json* const kNothing = new json(json::object());
+  const auto found = object.find(name);
+  return found == object.end() ? *kNothing : *found;
+}
+
+int64_t Count(const json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return object.is_object() && found != object.end() && found->is_number() ? found->get<int64_t>() : 0;
+}
+
+std::string Text(const json& object, const char* name) {
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::vector<std::string> Texts(const json& object, const char* name) {
+  std::vector<std::string> texts;
+  for (const json& text : Part(object, name)) {
+    if (text.is_string()) texts.push_back(text.get<std::string>());
+  }
+  return texts;
+}
+
+std::vector<NamedCount> Counts(const json& rows, const char* name, const char* count) {
+  std::vector<NamedCount> counts;
+  for (const json& row : rows) {
+    if (row.is_object()) counts.push_back({Text(row, name), Count(row, count)});
+  }
+  return counts;
+}
+
+SideRange Side(const json& object, const char* name) {
+  const json& side = Part(object, name);
+  return {static_cast<int>(Count(side, "smallest")), static_cast<int>(Count(side, "median")),
+          static_cast<int>(Count(side, "largest"))};
+}
+
+std::string CountsText(const std::vector<NamedCount>& counts, size_t named) {
+  std::vector<std::string> parts;
+  for (size_t i = 0; i < std::min(named, counts.size()); ++i) {
+    parts.push_back(absl::StrCat(ToText(counts[i].name), " ", Grouped(counts[i].count)));
+  }
+  if (counts.size() > named) parts.push_back(absl::StrCat("and ", counts.size() - named, " more"));
+  return absl::StrJoin(parts, ", ");
+}
+
+std::string LabelsLine(const Survey& survey) {
+  if (survey.labelled == 0) {
+    return "labels: none; a label is the name of a photo's first folder, or a .cls file of a tar";
+  }
+  const std::string rest = survey.labelled < survey.images
+                               ? absl::StrCat("; ", Grouped(survey.images - survey.labelled), " photos have no label")
+                               : "";
+  return absl::StrCat("labels: ", survey.classes.size(), survey.classes.size() == 1 ? " class (" : " classes (",
+                      CountsText(survey.classes, kClassesNamed), ")", rest, "; they judge, and train nothing");
+}
+
+}  // namespace
+
+absl::StatusOr<Survey> ParseSurvey(const json& object) {
+  for (const char* needed : {"images", "labelled"}) {
+    const auto found = object.find(needed);
+    if (found == object.end() || !found->is_number_integer() || found->get<int64_t>() < 0) {
+      return absl::InternalError(absl::StrCat("worker survey: no number \"", needed, "\" in what it printed"));
+    }
+  }
+  Survey survey;
+  survey.path = Text(object, "path");
+  survey.kind = Text(object, "kind");
+  survey.images = Count(object, "images");
+  survey.labelled = Count(object, "labelled");
+  survey.classes = Counts(Part(object, "classes"), "name", "images");
+  survey.passed_over = Counts(Part(object, "passed_over"), "reason", "count");
+  const json& undecodable = Part(object, "undecodable");
+  survey.looked_at = Count(undecodable, "looked_at");
+  survey.undecodable = Count(undecodable, "count");
+  survey.undecodable_names = Texts(undecodable, "names");
+  survey.width = Side(object, "width");
+  survey.height = Side(object, "height");
+  const auto grey = object.find("grey");
+  if (grey != object.end() && grey->is_number()) survey.grey = grey->get<double>();
+  survey.duplicate_images = Count(Part(object, "duplicates"), "images");
+  survey.held_out_images = Count(Part(object, "held_out"), "images");
+  survey.held_out_labelled = Count(Part(object, "held_out"), "labelled");
+  survey.notes = Texts(object, "notes");
+  return survey;
+}
+
+absl::StatusOr<Survey> RunSurvey(const std::string& path, double hold_out) {
+  std::vector<std::string> args = {"survey", "--data", path};
+  if (hold_out > 0) args.insert(args.end(), {"--hold_out", absl::StrCat(hold_out)});
+  ASSIGN_OR_RETURN(const json found, WorkerJson(args));
+  return ParseSurvey(found);
+}
+
+std::vector<std::string> FoundLines(const Survey& survey) {
+  std::vector<std::string> lines;
+  std::string sizes;
+  if (survey.width.median > 0) {
+    sizes =
+        absl::StrFormat(", typically %d x %d px (from %d x %d to %d x %d)", survey.width.median, survey.height.median,
+                        survey.width.smallest, survey.height.smallest, survey.width.largest, survey.height.largest);
+  }
+  lines.push_back(absl::StrCat("photos: ", Grouped(survey.images), " in ", ToText(survey.path), " (", survey.kind, ")",
+                               sizes, survey.grey >= 0.995 ? ", all of them grey" : ""));
+  lines.push_back(LabelsLine(survey));
+  if (survey.duplicate_images > 0) {
+    lines.push_back(absl::StrCat("duplicates: ", Grouped(survey.duplicate_images),
+                                 " photos are byte-equal to another one; equal photos stay on one side of what is "
+                                 "held out"));
+  }
+  if (!survey.passed_over.empty()) lines.push_back(absl::StrCat("left out: ", CountsText(survey.passed_over, 20)));
+  if (survey.undecodable > 0) {
+    lines.push_back(absl::StrCat("cannot be decoded: ", survey.undecodable, " of the ", Grouped(survey.looked_at),
+                                 " that were tried (", ToText(absl::StrJoin(survey.undecodable_names, ", ")),
+                                 "); others take their places"));
+  }
+  if (survey.held_out_images > 0) {
+    lines.push_back(absl::StrCat("held out: ", Grouped(survey.held_out_images), " photos (",
+                                 Grouped(survey.held_out_labelled),
+                                 " with a label), which are never trained on; the verdict is on them"));
+  }
+  for (const std::string& note : survey.notes) lines.push_back(ToText(note));
+  return lines;
+}
+
+}  // namespace mimeo
