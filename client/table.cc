@@ -21,6 +21,8 @@ void Table::Add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
+void Table::AddLine(const std::string& line) { rows_.push_back({ToText(line)}); }
+
 std::string Table::Take() {
   std::string text;
   for (const auto& row : rows_) {

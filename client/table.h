@@ -15,12 +15,14 @@ class Table {
 
   // A row may have fewer or more cells than the header.
   void Add(std::vector<std::string> row);
+  // A line of its own between the rows, which widens no column.
+  void AddLine(const std::string& line);
   // Returns the rows that were added since the last call, one in each line.
   std::string Take();
 
  private:
   std::vector<size_t> widths_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::vector<std::string>> rows_;  // a row of one cell is such a line, or the only cell
 };
 
 // The text of a whole table, whose first row is the header.
