@@ -125,7 +125,7 @@ bool JobBar::IsNews(const Job& job) {
 }
 
 void JobBar::Show(const Job& job, const StepMetrics* newest) {
-  const std::string text = BarText(job, newest, Left(job), kBarWidth, clock_->Wall(), absl::LocalTimeZone());
+  const std::string text = BarText(job, newest, Left(job), kBarWidth, clock_->Wall(), zone_);
   told_away_ = false;
   if (line_.terminal()) return line_.Show(text);
   const absl::Time now = clock_->Now();

@@ -27,8 +27,9 @@ std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration le
 
 class JobBar {
  public:
-  // `out` and `clock` must outlive this object.
-  explicit JobBar(std::FILE* out, Clock* clock = Clock::Real()) : line_(out), clock_(clock) {}
+  // `out` and `clock` must outlive this object. When the job ends is said in `zone`.
+  explicit JobBar(std::FILE* out, Clock* clock = Clock::Real(), absl::TimeZone zone = absl::LocalTimeZone())
+      : line_(out), clock_(clock), zone_(zone) {}
 
   // Shows the job as it is now. `newest` has the numbers of its newest step, or is null.
   void Show(const Job& job, const StepMetrics* newest);
@@ -46,6 +47,7 @@ class JobBar {
 
   RedrawnLine line_;
   Clock* const clock_;
+  const absl::TimeZone zone_;
   absl::Time last_line_ = absl::InfinitePast();
   int64_t last_step_ = -1;
   std::string last_text_;

@@ -67,7 +67,7 @@ TEST(BarTextTest, SaysWhyAJobWaitsAndWhichWorkerIsSilent) {
 TEST(JobBarTest, ACoordinatorThatIsAwayIsSaidOnceInALogAndUntilWhenItIsWaitedFor) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   bar.ShowAway(absl::Seconds(1), absl::Minutes(1));
   bar.ShowAway(absl::Seconds(12), absl::Minutes(1));
   bar.ShowAway(absl::Seconds(13), absl::Minutes(1));
@@ -109,7 +109,7 @@ TEST(BarTextTest, NumbersThatCannotBeMakeNoBarWrong) {
 TEST(JobBarTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   Job job = Running(5, 100);
   bar.Show(job, nullptr);
   for (int second = 0; second < 60; ++second) {
@@ -128,7 +128,7 @@ TEST(JobBarTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
 TEST(JobBarTest, AWaitThatComesAndGoesWithEachStepIsNotTold) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   Job job = Running(5, 100);
   bar.Show(job, nullptr);
   job.add_ranks();
@@ -144,7 +144,7 @@ TEST(JobBarTest, WithoutATerminalALineNowAndThen) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
   {
-    JobBar bar(file, &clock);
+    JobBar bar(file, &clock, absl::UTCTimeZone());
     for (int64_t second = 0; second < 11; ++second) {
       bar.Show(Running(second, 100), nullptr);
       clock.Advance(absl::Seconds(1));
@@ -155,16 +155,17 @@ TEST(JobBarTest, WithoutATerminalALineNowAndThen) {
     bar.Say("hello");
     bar.Done();
   }
-  EXPECT_EQ(Written(file),
-            "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 "
-            "left\n[##----------------------] 11/100  cancelled\nhello\n");
+  EXPECT_EQ(
+      Written(file),
+      "j1 starts\n[#-----------------------] 5/100  1:35 left, ends 00:01\n[##----------------------] 10/100  1:30 "
+      "left, ends 00:01\n[##----------------------] 11/100  cancelled\nhello\n");
 }
 
 TEST(JobBarTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
   {
-    JobBar bar(file, &clock);
+    JobBar bar(file, &clock, absl::UTCTimeZone());
     bar.Show(Running(0, 100), nullptr);
     clock.Advance(absl::Seconds(300));  // it evaluates the untrained encoder
     bar.Show(Running(1, 100), nullptr);
@@ -172,7 +173,7 @@ TEST(JobBarTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
     bar.Show(Running(11, 100), nullptr);
   }
   EXPECT_EQ(Written(file),
-            "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
+            "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left, ends 00:06\n");
 }
 
 // A terminal of 40 columns, as a person has it.
@@ -234,7 +235,7 @@ TEST(BarTextTest, WithoutAStepTheStateStandsInTheBarsPlace) {
 TEST(JobBarTest, NumbersAtTheirEndsMakeNoTimeThatIsLeft) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   constexpr int64_t kMin = std::numeric_limits<int64_t>::min(), kMax = std::numeric_limits<int64_t>::max();
   for (const int64_t step : {kMin, kMin + 1, int64_t{-1}, int64_t{0}, kMax, kMin, kMax}) {
     bar.Show(Running(step, kMax), nullptr);
@@ -249,7 +250,7 @@ TEST(JobBarTest, NumbersAtTheirEndsMakeNoTimeThatIsLeft) {
 TEST(JobBarTest, ThePaceOfAnEarlierGenerationSaysNothing) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   for (const int64_t step : {0, 50, 51}) {
     bar.Show(Running(step, 100), nullptr);
     clock.Advance(absl::Seconds(10));

@@ -116,7 +116,7 @@ std::vector<std::string> WideJobListRow(const Job& job) {
           TimeText(job.has_submitted(), job.submitted()),
           TimeText(job.has_started(), job.started()),
           TimeText(job.has_finished(), job.finished()),
-          OneLine(WhyText(job), kWideReason)};
+          OneLine(job.silence().empty() ? WhyText(job) : absl::StrCat(WhyText(job), "; ", job.silence()), kWideReason)};
 }
 
 }  // namespace mimeo
