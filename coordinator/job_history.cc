@@ -1,6 +1,5 @@
 #include "coordinator/job_history.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -151,12 +150,9 @@ void AddHistory(HistoryEntry line, std::vector<HistoryEntry>* history) {
     return;
   }
   if (!history->empty() && line.kind() == HISTORY_KIND_PLACED && history->back().kind() == HISTORY_KIND_FAILED) {
-    const absl::Duration after = TimeOf(line.time()) - TimeOf(history->back().time());
-    line.set_text(
-        ToText(absl::StrCat(line.text(), ", ",
-                            absl::FormatDuration(absl::Trunc(std::max(after, absl::ZeroDuration()), absl::Seconds(1))),
-                            " after the failure"),
-               limits::kShortReasonBytes));
+    const absl::Duration after = absl::Trunc(TimeOf(line.time()) - TimeOf(history->back().time()), absl::Seconds(1));
+    const std::string when = after > absl::ZeroDuration() ? absl::FormatDuration(after) : "at once";
+    line.set_text(ToText(absl::StrCat(line.text(), ", ", when, " after the failure"), limits::kShortReasonBytes));
   }
   history->push_back(std::move(line));
   if (history->size() > kHistoryLines) history->erase(history->begin() + kHistoryFirst);
