@@ -60,7 +60,8 @@ TEST(HistoryTest, EventsSayWhoDiedAndLogsAreReadFromTheWorker) {
   ASSERT_EQ(kill(static_cast<pid_t>(before.ranks(1).pid()), SIGKILL), 0);
   // A rank prints little, so something is added to what it printed.
   const std::string worker = before.worker_ids(1);
-  std::ofstream(absl::StrCat(cluster.dir(), "/", worker, "/ranks/", id, "-g1-r1.log"), std::ios::app) << "its last \x1b[2J words\n";
+  std::ofstream(absl::StrCat(cluster.dir(), "/", worker, "/ranks/", id, "-g1-r1.log"), std::ios::app)
+      << "its last \x1b[2J words\n";
   for (const auto& [schema, args] : std::vector<std::pair<std::string, std::vector<std::string>>>{
            {"list", {"list"}}, {"show", {"show", id}}, {"workers", {"workers"}}, {"events", {"events", id}}}) {
     EXPECT_EQ(Against(&cluster, schema, args), "") << schema;
@@ -71,10 +72,10 @@ TEST(HistoryTest, EventsSayWhoDiedAndLogsAreReadFromTheWorker) {
   EXPECT_THAT(events, HasSubstr("generation 1 placed on host1, host2; it starts from the beginning"));
   EXPECT_THAT(events,
               ContainsRegex("generation 1 failed, failure 1 of [0-9]+ in a row: rank 1 on host[12]: .*SIGKILL"));
-  EXPECT_THAT(events,
-              ContainsRegex("generation 2 placed on .*; it starts from step [0-9]+, .* after the failure"));
+  EXPECT_THAT(events, ContainsRegex("generation 2 placed on .*; it starts from step [0-9]+, .* after the failure"));
   EXPECT_THAT(events, HasSubstr("generation 2 is done, and so is the job"));
-  EXPECT_EQ(cluster.Mimeo({"logs", id, "--rank", "1", "--generation", "1", "--lines", "1"}), "its last \\x1b[2J words\n")
+  EXPECT_EQ(cluster.Mimeo({"logs", id, "--rank", "1", "--generation", "1", "--lines", "1"}),
+            "its last \\x1b[2J words\n")
       << "of a rank that has ended, as text";
   // Both have ended, and one worker is gone without a word.
   cluster.Kill(worker);
