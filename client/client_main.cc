@@ -37,18 +37,24 @@ int main(int argc, char** argv) {
         return std::string(mimeo::ParseAddress("", given, mimeo::AddressUse::kCall).status().message());
       })
       ->envname("MIMEO_SERVER");
-  app.add_option("-o,--output", invocation.output, "table, or json for scripts")
-      ->check(CLI::IsMember({"table", "json"}));
+  app.add_option("-o,--output", invocation.output,
+                 "table, or json for scripts; `list` has wide (everything) and name (ids alone) too")
+      ->check(CLI::IsMember({"table", "json", "wide", "name"}));
   mimeo::AddRun(&app, &invocation);
   mimeo::AddPlan(&app, &invocation);
   mimeo::AddInit(&app, &invocation);
   mimeo::AddSubmit(&app, &invocation);
   mimeo::AddJobVerbs(&app, &invocation);
+  mimeo::AddHistoryVerbs(&app, &invocation);
   mimeo::AddDelete(&app, &invocation);
   mimeo::AddClusterVerbs(&app, &invocation);
   mimeo::AddToolVerbs(&app, &invocation);
   mimeo::AddShellVerbs(&app, &invocation);
   mimeo::GroupVerbs(&app);
   if (const auto code = mimeo::ParseCommandLine(&app, argc, argv); code.has_value()) return Answered(*code);
+  if (const absl::Status has = invocation.CheckOutput(); !has.ok()) {
+    mimeo::PrintError(has);
+    return mimeo::ExitCodeOf(has);
+  }
   return Answered(invocation.run ? invocation.run() : mimeo::kWrongRequest);
 }

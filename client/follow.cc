@@ -47,6 +47,8 @@ class Follower {
         if (IsOver(job_)) return Result();
       } else if (!IsAway(status) || Clock::Real()->Now() - heard > options_.patience) {
         return status;
+      } else {
+        bar_->ShowAway(Clock::Real()->Now() - heard, options.patience);
       }
       RETURN_IF_ERROR(options_.check());
       if (!asked_to_pause_ && options_.interrupted()) asked_to_pause_ = Pause().ok();

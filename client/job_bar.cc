@@ -46,8 +46,9 @@ std::string WithoutDigits(std::string text) {
 }  // namespace
 
 std::string WaitText(const Job& job) {
-  if (job.state() == JOB_STATE_PENDING) return absl::StrCat("waits: ", job.reason());
+  if (job.state() == JOB_STATE_PENDING) return absl::StrCat("waits: ", job.why().empty() ? job.reason() : job.why());
   if (job.state() != JOB_STATE_RUNNING) return "";
+  if (!job.silence().empty()) return job.silence();
   for (const RankStatus& rank : job.ranks()) {
     if (!rank.waiting_for().empty()) return absl::StrCat("waits for ", rank.waiting_for());
   }
@@ -58,7 +59,8 @@ std::string WaitText(const Job& job) {
   return "";
 }
 
-std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width) {
+std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration left, int width, absl::Time now,
+                    absl::TimeZone zone) {
   if (job.total_steps() <= 0 || (job.step() == 0 && newest == nullptr)) {
     const std::string state = StateText(job), wait = WaitText(job);
     return absl::StrCat(job.id(), " ", state, state.empty() || wait.empty() ? "" : ": ", wait);
@@ -73,7 +75,9 @@ std::string BarText(const Job& job, const StepMetrics* newest, absl::Duration le
     absl::StrAppendFormat(&text, "  loss %.4f  %.0f images/s", newest->loss(), newest->images_per_second());
   }
   if (job.state() == JOB_STATE_RUNNING && left < absl::InfiniteDuration() && step < job.total_steps()) {
-    absl::StrAppend(&text, "  ", Clocked(left), " left");
+    const bool today = left < absl::Hours(20);
+    absl::StrAppend(&text, "  ", Clocked(left), " left, ends ",
+                    absl::FormatTime(today ? "%H:%M" : "%a %d %b %H:%M", now + left, zone));
   }
   const std::string wait =
       job.state() == JOB_STATE_RUNNING || job.state() == JOB_STATE_PENDING ? WaitText(job) : StateText(job);
@@ -90,12 +94,23 @@ absl::Duration JobBar::Left(const Job& job) {
     first_step_ = job.step();
     first_seen_ = now;
   }
-  if (first_seen_ == absl::InfiniteFuture()) return absl::InfiniteDuration();
+  // Until a pace is seen here, what the coordinator computes from the ranks' rate.
+  const absl::Duration said = job.has_remaining() ? absl::Seconds(job.remaining().seconds()) : absl::InfiniteDuration();
+  if (first_seen_ == absl::InfiniteFuture()) return said;
   // As doubles: whatever numbers a coordinator says, their differences do not overflow.
   const auto step = static_cast<double>(job.step()), total = static_cast<double>(job.total_steps());
   const double done = step - static_cast<double>(first_step_);
-  if (done <= 0) return absl::InfiniteDuration();
+  if (done <= 0) return said;
   return (now - first_seen_) / done * std::max(0.0, total - step);
+}
+
+void JobBar::ShowAway(absl::Duration away, absl::Duration patience) {
+  const std::string text = absl::StrCat("the coordinator has not answered for ", absl::ToInt64Seconds(away),
+                                        " s; given up at ", absl::ToInt64Seconds(patience), " s");
+  if (line_.terminal()) return line_.Show(text);
+  if (told_away_ || away < kWaitMatters) return;
+  told_away_ = true;
+  line_.Show(text);
 }
 
 // The state is another one, or it waits for something else, and has for long enough to be told.
@@ -110,7 +125,8 @@ bool JobBar::IsNews(const Job& job) {
 }
 
 void JobBar::Show(const Job& job, const StepMetrics* newest) {
-  const std::string text = BarText(job, newest, Left(job), kBarWidth);
+  const std::string text = BarText(job, newest, Left(job), kBarWidth, clock_->Wall(), zone_);
+  told_away_ = false;
   if (line_.terminal()) return line_.Show(text);
   const absl::Time now = clock_->Now();
   const bool news = IsNews(job);

@@ -29,23 +29,54 @@ std::string Written(std::FILE* file) {
   return text;
 }
 
+// At noon.
+std::string Bar(const Job& job, const StepMetrics* newest, absl::Duration left, int width) {
+  return BarText(job, newest, left, width, absl::UnixEpoch() + absl::Hours(12), absl::UTCTimeZone());
+}
+
 TEST(BarTextTest, ShowsStepLossPaceAndWhatIsLeft) {
   const StepMetrics step = Step(30);
-  EXPECT_EQ(BarText(Running(30, 120), &step, absl::Seconds(83), 8),
-            "[##------] 30/120  loss 0.7500  512 images/s  1:23 left");
-  EXPECT_EQ(BarText(Running(120, 120), nullptr, absl::ZeroDuration(), 4), "[####] 120/120");
+  EXPECT_EQ(Bar(Running(30, 120), &step, absl::Seconds(83), 8),
+            "[##------] 30/120  loss 0.7500  512 images/s  1:23 left, ends 12:01");
+  EXPECT_EQ(Bar(Running(120, 120), nullptr, absl::ZeroDuration(), 4), "[####] 120/120");
 }
 
 TEST(BarTextTest, SaysWhatAJobWaitsFor) {
   Job job = Running(30, 120);
   job.add_ranks()->set_waiting_for("teacher clip");
-  EXPECT_THAT(BarText(job, nullptr, absl::InfiniteDuration(), 4), HasSubstr("waits for teacher clip"));
+  EXPECT_THAT(Bar(job, nullptr, absl::InfiniteDuration(), 4), HasSubstr("waits for teacher clip"));
   job.set_state(JOB_STATE_PENDING);
   job.set_step(0);
   job.set_total_steps(0);
   job.clear_ranks();
   job.set_reason("needs 2 slots");
-  EXPECT_EQ(BarText(job, nullptr, absl::InfiniteDuration(), 4), "j1 waits: needs 2 slots");
+  EXPECT_EQ(Bar(job, nullptr, absl::InfiniteDuration(), 4), "j1 waits: needs 2 slots");
+}
+
+TEST(BarTextTest, SaysWhyAJobWaitsAndWhichWorkerIsSilent) {
+  Job job = Running(30, 120);
+  job.set_silence("host1 silent 43 s; given up at 60 s");
+  EXPECT_THAT(Bar(job, nullptr, absl::InfiniteDuration(), 4), HasSubstr("30/120  host1 silent 43 s; given up at 60 s"));
+  job.set_state(JOB_STATE_PENDING);
+  job.set_reason("submitted");
+  job.set_why("needs 3 slots on workers; free: w0 1 of 1");
+  EXPECT_THAT(Bar(job, nullptr, absl::InfiniteDuration(), 4),
+              HasSubstr("waits: needs 3 slots on workers; free: w0 1 of 1"));
+}
+
+TEST(JobBarTest, ACoordinatorThatIsAwayIsSaidOnceInALogAndUntilWhenItIsWaitedFor) {
+  testing::FakeClock clock;
+  std::FILE* const file = std::tmpfile();
+  JobBar bar(file, &clock, absl::UTCTimeZone());
+  bar.ShowAway(absl::Seconds(1), absl::Minutes(1));
+  bar.ShowAway(absl::Seconds(12), absl::Minutes(1));
+  bar.ShowAway(absl::Seconds(13), absl::Minutes(1));
+  bar.Show(Running(3, 12), nullptr);
+  bar.ShowAway(absl::Seconds(5), absl::Minutes(1));
+  const std::string written = Written(file);
+  EXPECT_EQ(written, absl::StrCat("the coordinator has not answered for 12 s; given up at 60 s\n",
+                                  "[######------------------] 3/12\n",
+                                  "the coordinator has not answered for 5 s; given up at 60 s\n"));
 }
 
 TEST(BarTextTest, SaysWhatHoldsAJobUpThatHasTrainedAlready) {
@@ -53,32 +84,32 @@ TEST(BarTextTest, SaysWhatHoldsAJobUpThatHasTrainedAlready) {
   const StepMetrics step = Step(30);
   job.add_ranks()->set_doing("restores step 30");
   job.mutable_ranks(0)->set_phase(RANK_PHASE_STARTING);
-  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("5 left  restores step 30"))
+  EXPECT_THAT(Bar(job, &step, absl::Seconds(5), 4), HasSubstr("5 left, ends 12:00  restores step 30"))
       << "before it trains again";
   job.mutable_ranks(0)->set_phase(RANK_PHASE_TRAINING);
   job.mutable_ranks(0)->set_step(30);
-  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), Not(HasSubstr("restores")));
+  EXPECT_THAT(Bar(job, &step, absl::Seconds(5), 4), Not(HasSubstr("restores")));
   job.set_state(JOB_STATE_PENDING);
   job.set_reason("w0: data.path is away; next try in 16 s");
-  EXPECT_EQ(BarText(job, &step, absl::Seconds(5), 4),
+  EXPECT_EQ(Bar(job, &step, absl::Seconds(5), 4),
             "[#---] 30/120  loss 0.7500  512 images/s  waits: w0: data.path is away; next try in 16 s");
   job.set_state(JOB_STATE_PAUSED);
   job.set_status_code(9);
-  EXPECT_THAT(BarText(job, &step, absl::Seconds(5), 4), HasSubstr("is paused: w0: data.path is away"));
+  EXPECT_THAT(Bar(job, &step, absl::Seconds(5), 4), HasSubstr("is paused: w0: data.path is away"));
 }
 
 // Whatever a coordinator says: a bar has as many characters as it should.
 TEST(BarTextTest, NumbersThatCannotBeMakeNoBarWrong) {
-  EXPECT_EQ(BarText(Running(std::numeric_limits<int64_t>::max(), 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6),
+  EXPECT_EQ(Bar(Running(std::numeric_limits<int64_t>::max(), 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6),
             "[####]");
-  EXPECT_EQ(BarText(Running(-5, 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6), "[----]");
-  EXPECT_EQ(BarText(Running(5, -3), nullptr, absl::InfiniteDuration(), 4), "j1 starts");
+  EXPECT_EQ(Bar(Running(-5, 3), nullptr, absl::InfiniteDuration(), 4).substr(0, 6), "[----]");
+  EXPECT_EQ(Bar(Running(5, -3), nullptr, absl::InfiniteDuration(), 4), "j1 starts");
 }
 
 TEST(JobBarTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   Job job = Running(5, 100);
   bar.Show(job, nullptr);
   for (int second = 0; second < 60; ++second) {
@@ -97,7 +128,7 @@ TEST(JobBarTest, WithoutATerminalAWaitIsToldOnceAndNotWithEachOfItsNumbers) {
 TEST(JobBarTest, AWaitThatComesAndGoesWithEachStepIsNotTold) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   Job job = Running(5, 100);
   bar.Show(job, nullptr);
   job.add_ranks();
@@ -113,7 +144,7 @@ TEST(JobBarTest, WithoutATerminalALineNowAndThen) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
   {
-    JobBar bar(file, &clock);
+    JobBar bar(file, &clock, absl::UTCTimeZone());
     for (int64_t second = 0; second < 11; ++second) {
       bar.Show(Running(second, 100), nullptr);
       clock.Advance(absl::Seconds(1));
@@ -124,16 +155,17 @@ TEST(JobBarTest, WithoutATerminalALineNowAndThen) {
     bar.Say("hello");
     bar.Done();
   }
-  EXPECT_EQ(Written(file),
-            "j1 starts\n[#-----------------------] 5/100  1:35 left\n[##----------------------] 10/100  1:30 "
-            "left\n[##----------------------] 11/100  cancelled\nhello\n");
+  EXPECT_EQ(
+      Written(file),
+      "j1 starts\n[#-----------------------] 5/100  1:35 left, ends 00:01\n[##----------------------] 10/100  1:30 "
+      "left, ends 00:01\n[##----------------------] 11/100  cancelled\nhello\n");
 }
 
 TEST(JobBarTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
   {
-    JobBar bar(file, &clock);
+    JobBar bar(file, &clock, absl::UTCTimeZone());
     bar.Show(Running(0, 100), nullptr);
     clock.Advance(absl::Seconds(300));  // it evaluates the untrained encoder
     bar.Show(Running(1, 100), nullptr);
@@ -141,7 +173,7 @@ TEST(JobBarTest, WhatIsLeftIsJudgedByThePaceOfStepsAlone) {
     bar.Show(Running(11, 100), nullptr);
   }
   EXPECT_EQ(Written(file),
-            "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left\n");
+            "j1 starts\n[------------------------] 1/100\n[##----------------------] 11/100  1:29 left, ends 00:06\n");
 }
 
 // A terminal of 40 columns, as a person has it.
@@ -169,13 +201,13 @@ TEST(JobBarTest, OnATerminalTheBarNeverWraps) {
 
 TEST(BarTextTest, TimeThatIsLeftIsMinutesOrHours) {
   const auto left = [](absl::Duration duration) {
-    const std::string text = BarText(Running(1, 2), nullptr, duration, 1);
+    const std::string text = Bar(Running(1, 2), nullptr, duration, 1);
     return text.substr(text.find(']') + 2);
   };
-  EXPECT_EQ(left(absl::Milliseconds(999)), "1/2  0:00 left");
-  EXPECT_EQ(left(absl::Seconds(3599)), "1/2  59:59 left");
-  EXPECT_EQ(left(absl::Seconds(3600)), "1/2  1:00:00 left");
-  EXPECT_EQ(left(absl::Hours(1000) + absl::Seconds(61)), "1/2  1000:01:01 left");
+  EXPECT_EQ(left(absl::Milliseconds(999)), "1/2  0:00 left, ends 12:00");
+  EXPECT_EQ(left(absl::Seconds(3599)), "1/2  59:59 left, ends 12:59");
+  EXPECT_EQ(left(absl::Seconds(3600)), "1/2  1:00:00 left, ends 13:00");
+  EXPECT_EQ(left(absl::Hours(1000) + absl::Seconds(61)), "1/2  1000:01:01 left, ends Thu 12 Feb 04:01");
   EXPECT_EQ(left(absl::InfiniteDuration()), "1/2");
 }
 
@@ -183,14 +215,14 @@ TEST(BarTextTest, ALossThatIsNotFiniteIsSaid) {
   StepMetrics step = Step(1);
   step.set_loss(std::numeric_limits<double>::quiet_NaN());
   step.set_images_per_second(std::numeric_limits<double>::infinity());
-  EXPECT_EQ(BarText(Running(1, 2), &step, absl::InfiniteDuration(), 2), "[#-] 1/2  loss nan  inf images/s");
+  EXPECT_EQ(Bar(Running(1, 2), &step, absl::InfiniteDuration(), 2), "[#-] 1/2  loss nan  inf images/s");
 }
 
 TEST(BarTextTest, WithoutAStepTheStateStandsInTheBarsPlace) {
   Job job = Running(0, 0);
   const auto text = [&](JobState state) {
     job.set_state(state);
-    return BarText(job, nullptr, absl::InfiniteDuration(), 4);
+    return Bar(job, nullptr, absl::InfiniteDuration(), 4);
   };
   EXPECT_EQ(text(JOB_STATE_SUCCEEDED), "j1 done");
   EXPECT_EQ(text(JOB_STATE_FAILED), "j1 failed");
@@ -203,7 +235,7 @@ TEST(BarTextTest, WithoutAStepTheStateStandsInTheBarsPlace) {
 TEST(JobBarTest, NumbersAtTheirEndsMakeNoTimeThatIsLeft) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   constexpr int64_t kMin = std::numeric_limits<int64_t>::min(), kMax = std::numeric_limits<int64_t>::max();
   for (const int64_t step : {kMin, kMin + 1, int64_t{-1}, int64_t{0}, kMax, kMin, kMax}) {
     bar.Show(Running(step, kMax), nullptr);
@@ -218,7 +250,7 @@ TEST(JobBarTest, NumbersAtTheirEndsMakeNoTimeThatIsLeft) {
 TEST(JobBarTest, ThePaceOfAnEarlierGenerationSaysNothing) {
   testing::FakeClock clock;
   std::FILE* const file = std::tmpfile();
-  JobBar bar(file, &clock);
+  JobBar bar(file, &clock, absl::UTCTimeZone());
   for (const int64_t step : {0, 50, 51}) {
     bar.Show(Running(step, 100), nullptr);
     clock.Advance(absl::Seconds(10));

@@ -42,6 +42,8 @@ void Table::Add(std::vector<std::string> row) {
   rows_.push_back(std::move(row));
 }
 
+void Table::AddLine(const std::string& line) { rows_.push_back({ToText(line)}); }
+
 std::vector<Span> Table::Take() {
   std::vector<Span> spans;
   for (const auto& row : rows_) {

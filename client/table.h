@@ -17,6 +17,8 @@ class Table {
 
   // A row may have fewer or more cells than the header.
   void Add(std::vector<std::string> row);
+  // A line of its own between the rows, which widens no column.
+  void AddLine(const std::string& line);
   // Returns the rows that were added since the last call, one in each line. The words of a column whose header is STATE
   // have the colours of what they say.
   std::vector<Span> Take();
@@ -24,7 +26,7 @@ class Table {
  private:
   const size_t state_column_;  // past the last one where there is none
   std::vector<size_t> widths_;
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<std::vector<std::string>> rows_;  // a row of one cell is such a line, or the only cell
 };
 
 // The text of a whole table, whose first row is the header.

@@ -78,4 +78,9 @@ grpc::Status ClusterService::TeacherHeartbeat(grpc::ServerContext*, const Teache
   return Answer(core_, Hear(*request));
 }
 
+grpc::Status ClusterService::SendLogs(grpc::ServerContext*, const SendLogsRequest* request, SendLogsReply*) {
+  const absl::Status legal = CheckLogs(*request);
+  return Answer(core_, legal.ok() ? core_->SendLogs(*request) : legal);
+}
+
 }  // namespace mimeo

@@ -28,6 +28,7 @@ class ClusterService final : public Cluster::Service {
                                 CommitCheckpointReply*) override;
   grpc::Status TeacherHeartbeat(grpc::ServerContext*, const TeacherHeartbeatRequest* request,
                                 TeacherHeartbeatReply*) override;
+  grpc::Status SendLogs(grpc::ServerContext*, const SendLogsRequest* request, SendLogsReply*) override;
 
  private:
   absl::Status Register(const WorkerIdentity& worker);

@@ -34,7 +34,28 @@ JobRecord RecordOf(const JobInfo& job) {
   for (const int64_t step : job.checkpoint_steps) record.add_checkpoint_steps(step);
   record.set_submitted_unix_ms(job.submitted_unix_ms);
   for (const DataContents& data : job.data) *record.add_data() = data;
+  record.set_owner(job.owner);
+  record.set_started_unix_ms(job.started_unix_ms);
+  record.set_finished_unix_ms(job.finished_unix_ms);
+  for (const HistoryEntry& line : job.history) *record.add_history() = line;
+  for (const PastGeneration& past : job.generations) {
+    GenerationRecord* generation = record.add_generations();
+    generation->set_generation(past.generation);
+    for (const std::string& worker : past.workers) generation->add_worker_ids(worker);
+  }
   return record;
+}
+
+// The history of a job whose snapshot an earlier version wrote: it had none.
+HistoryEntry UnknownPast(const JobRecord& record) {
+  HistoryEntry line;
+  line.set_number(1);
+  line.set_count(1);
+  line.set_kind(HISTORY_KIND_UNKNOWN);
+  line.mutable_time()->set_seconds(record.submitted_unix_ms() / 1000);
+  *line.mutable_first_time() = line.time();
+  line.set_text("submitted; what happened to it then was not written down by the version that ran");
+  return line;
 }
 
 JobInfo InfoOf(const JobRecord& record) {
@@ -62,6 +83,14 @@ JobInfo InfoOf(const JobRecord& record) {
   job.checkpoint_steps.assign(record.checkpoint_steps().begin(), record.checkpoint_steps().end());
   job.submitted_unix_ms = record.submitted_unix_ms();
   job.data.assign(record.data().begin(), record.data().end());
+  job.owner = record.owner();
+  job.started_unix_ms = record.started_unix_ms();
+  job.finished_unix_ms = record.finished_unix_ms();
+  job.history.assign(record.history().begin(), record.history().end());
+  if (job.history.empty()) job.history.push_back(UnknownPast(record));
+  for (const GenerationRecord& past : record.generations()) {
+    job.generations.push_back({past.generation(), {past.worker_ids().begin(), past.worker_ids().end()}});
+  }
   return job;
 }
 
@@ -76,6 +105,10 @@ absl::Status CheckNumber(absl::string_view what, int64_t number, int64_t most = 
 absl::Status CheckNumbers(const JobRecord& job) {
   RETURN_IF_ERROR(CheckNumber("sequence", job.sequence()));
   RETURN_IF_ERROR(CheckNumber("generation", job.generation()));
+  for (const HistoryEntry& line : job.history()) {
+    RETURN_IF_ERROR(CheckNumber("history.number", line.number()));
+    RETURN_IF_ERROR(CheckNumber("history.count", line.count()));
+  }
   return CheckNumber("failures_in_a_row", job.failures_in_a_row(), /*most=*/1 << 30);
 }
 

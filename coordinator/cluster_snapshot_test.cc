@@ -31,7 +31,8 @@ std::vector<Event> EveryKind() {
            "worker_registered { worker { id: 'w1' incarnation: '1' slots: 1 } }",
            "job_submitted { job_id: 'j1' request_id: 'r1' spec { name: 'a' resources { num_ranks: 2 } } }"
            " time { seconds: 7 nanos: 5000000 }",
-           "job_submitted { job_id: 'j2' request_id: 'r2' spec { resources { num_ranks: 1 } } }",
+           "job_submitted { job_id: 'j2' request_id: 'r2' owner: 'anna' spec { resources { num_ranks: 1 } } }"
+           " time { seconds: 8 }",
            "job_submitted { job_id: 'j3' request_id: 'r3' spec { resources { num_ranks: 1 } } }",
            "gang_placed { job_id: 'j1' generation: 1 worker_ids: 'w0' worker_ids: 'w1' reason: 'placed' }",
            "teacher_registered { name: 'clip' incarnation: '1' address: 'a:1' }",
@@ -50,11 +51,13 @@ std::vector<Event> EveryKind() {
            "true"
            " needs_person: true failures { worker_id: 'w1' message: 'broke' } }",
            "job_paused { job_id: 'j1' reason: 'a person must look' status_code: 13 }",
-           "job_controlled { job_id: 'j2' want: WANT_PAUSE }",
+           "job_controlled { job_id: 'j2' want: WANT_PAUSE user: 'ben' }",
            "gang_ended { job_id: 'j2' generation: 1 end: GANG_END_STOPPED reason: 'paused' }",
            "job_controlled { job_id: 'j1' want: WANT_RUN }",
            "gang_placed { job_id: 'j1' generation: 2 worker_ids: 'w0' worker_ids: 'w1' resume_step: 20 }",
-           "gang_ended { job_id: 'j1' generation: 2 end: GANG_END_COMPLETED reason: 'done' }",
+           "gang_ended { job_id: 'j1' generation: 2 end: GANG_END_COMPLETED reason: 'done' } time { seconds: 9 }",
+           "job_extended { job_id: 'j1' spec { name: 'a' resources { num_ranks: 2 } } total_steps: 90 user: 'anna' }",
+           "job_finished { job_id: 'j1' state: JOB_STATE_CANCELLED reason: 'a person cancelled it' }",
            "job_finished { job_id: 'j3' state: JOB_STATE_FAILED reason: 'enough' status_code: 3 }",
            "job_deleted { job_id: 'j3' }",
            "job_deleted { job_id: 'j1' }",

@@ -1,11 +1,15 @@
 #include "coordinator/cluster_state.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/limits.h"
+#include "coordinator/event_job.h"
+#include "coordinator/job_history.h"
 
 namespace mimeo {
 namespace {
@@ -40,6 +44,8 @@ absl::string_view WantReason(Want want) {
   }
 }
 
+int64_t UnixMs(const google::protobuf::Timestamp& time) { return time.seconds() * 1000 + time.nanos() / 1000000; }
+
 void AppendJob(const JobInfo& job, std::string* text) {
   absl::StrAppend(text, "job ", job.id, " sequence=", job.sequence, " state=", JobState_Name(job.state),
                   " want=", Want_Name(job.want), " generation=", job.generation, " placement=[",
@@ -56,6 +62,11 @@ void AppendJob(const JobInfo& job, std::string* text) {
     absl::StrAppend(text, " teacher={", contract.ShortDebugString(), "}");
   }
   for (const DataContents& data : job.data) absl::StrAppend(text, " data={", data.ShortDebugString(), "}");
+  absl::StrAppend(text, " owner=", job.owner, " started=", job.started_unix_ms, " finished=", job.finished_unix_ms);
+  for (const HistoryEntry& line : job.history) absl::StrAppend(text, " line={", line.ShortDebugString(), "}");
+  for (const PastGeneration& past : job.generations) {
+    absl::StrAppend(text, " ran={", past.generation, ": ", absl::StrJoin(past.workers, " "), "}");
+  }
   absl::StrAppend(text, " spec={", job.spec.ShortDebugString(), "}\n");
 }
 
@@ -93,10 +104,22 @@ void ClusterState::Submit(const Event& event) {
   job.request_id = submitted.request_id();
   job.spec = submitted.spec();
   job.reason = "submitted";
-  job.submitted_unix_ms = event.time().seconds() * 1000 + event.time().nanos() / 1000000;
+  job.submitted_unix_ms = UnixMs(event.time());
+  job.owner = submitted.owner();
   ++jobs_in_state_[job.state];
   requests_[job.request_id] = job.id;
   order_[job.sequence] = job.id;
+}
+
+// It is as a job that was submitted with this spec and has come as far as its checkpoints.
+void ClusterState::Extend(const JobExtended& extended) {
+  JobInfo& job = jobs_.at(extended.job_id());
+  job.spec = extended.spec();
+  job.total_steps = extended.total_steps();
+  job.want = WANT_RUN;
+  job.reason = "extended";
+  Forgive(&job);
+  SetState(&job, JOB_STATE_PENDING);
 }
 
 void ClusterState::Control(const JobControlled& controlled) {
@@ -117,6 +140,8 @@ void ClusterState::Place(const GangPlaced& placed) {
   job.reason = placed.reason();
   for (const std::string& worker : job.placement) ++slots_held_[worker][job.id];
   slots_busy_ += static_cast<int>(job.placement.size());
+  job.generations.push_back({job.generation, job.placement});
+  if (job.generations.size() > kGenerationsKept) job.generations.erase(job.generations.begin());
 }
 
 void ClusterState::End(const GangEnded& ended) {
@@ -172,11 +197,30 @@ void ClusterState::Delete(const std::string& job_id) {
 }
 
 void ClusterState::Apply(const Event& event) {
+  const std::string job_id = JobOf(event);
+  const auto before = jobs_.find(job_id);
+  JobSpec spec;
+  if (event.has_job_extended() && before != jobs_.end()) spec = before->second.spec;
+  ApplyKind(event);
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return;  // it is no job's event, or the job was deleted
+  JobInfo& job = found->second;
+  if (event.has_gang_placed() && job.started_unix_ms == 0) job.started_unix_ms = UnixMs(event.time());
+  if (!IsFinal(job.state)) job.finished_unix_ms = 0;
+  if (IsFinal(job.state) && job.finished_unix_ms == 0) job.finished_unix_ms = UnixMs(event.time());
+  const HistoryFacts facts = {job.failures_in_a_row, job.spec.resources().max_restarts(), &spec};
+  std::optional<HistoryEntry> line = HistoryLine(event, facts);
+  if (line.has_value()) AddHistory(*std::move(line), &job.history);
+}
+
+void ClusterState::ApplyKind(const Event& event) {
   switch (event.kind_case()) {
     case Event::kJobSubmitted:
       return Submit(event);
     case Event::kJobControlled:
       return Control(event.job_controlled());
+    case Event::kJobExtended:
+      return Extend(event.job_extended());
     case Event::kGangPlaced:
       return Place(event.gang_placed());
     case Event::kGangEnded:

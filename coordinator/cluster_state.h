@@ -18,6 +18,13 @@
 
 namespace mimeo {
 
+// Where the ranks of one generation ran. It is kept so that their logs can be asked for when they have ended.
+struct PastGeneration {
+  int64_t generation = 0;
+  std::vector<std::string> workers;  // by rank
+};
+constexpr size_t kGenerationsKept = 8;
+
 // A job and what has happened to it. Every field is in JobRecord of proto/snapshot.proto too.
 struct JobInfo {
   std::string id;
@@ -48,7 +55,12 @@ struct JobInfo {
   std::map<std::string, TeacherContract> teachers;  // by name, each pinned at its first use
   std::vector<int64_t> checkpoint_steps;            // of the committed checkpoints that are kept, ascending
   int64_t submitted_unix_ms = 0;
-  std::vector<DataContents> data;  // what its data sets leave out, as it was last journalled
+  std::vector<DataContents> data;           // what its data sets leave out, as it was last journalled
+  std::string owner;                        // who submitted it, as the client said; nobody proves it
+  int64_t started_unix_ms = 0;              // its first generation was placed; 0: none was
+  int64_t finished_unix_ms = 0;             // 0: it has not ended
+  std::vector<HistoryEntry> history;        // what happened to it (coordinator/job_history.h)
+  std::vector<PastGeneration> generations;  // the newest, the newest last, at most kGenerationsKept
 };
 
 struct WorkerInfo {
@@ -105,7 +117,9 @@ class ClusterState {
   std::string DebugString() const;
 
  private:
+  void ApplyKind(const Event& event);
   void Submit(const Event& event);
+  void Extend(const JobExtended& extended);
   void Control(const JobControlled& controlled);
   void Place(const GangPlaced& placed);
   void End(const GangEnded& ended);

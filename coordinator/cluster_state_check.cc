@@ -63,6 +63,24 @@ absl::Status CheckKind(const ClusterState& state, const JobControlled& event) {
   return absl::OkStatus();
 }
 
+absl::Status CheckKind(const ClusterState& state, const JobExtended& event) {
+  const JobInfo* job = nullptr;
+  RETURN_IF_ERROR(FindJob(state, event.job_id(), &job));
+  if (job->state != JOB_STATE_SUCCEEDED) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(job->id, " is ", StateName(job->state), "; only a job that has succeeded can be extended",
+                     job->state == JOB_STATE_FAILED || job->state == JOB_STATE_PAUSED
+                         ? absl::StrCat(" (`mimeo resume ", job->id, "` lets one go on that failed or is paused)")
+                         : ""));
+  }
+  if (job->checkpoint_steps.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(job->id, " has no checkpoint to go on from"));
+  }
+  if (event.total_steps() > job->checkpoint_steps.back()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(job->id, " has done ", job->checkpoint_steps.back(), " steps, and ",
+                                                    event.total_steps(), " are no more than that"));
+}
+
 absl::Status CheckKind(const ClusterState& state, const GangPlaced& event) {
   const JobInfo* job = nullptr;
   RETURN_IF_ERROR(FindUnfinished(state, event.job_id(), &job));
@@ -296,6 +314,8 @@ absl::Status ClusterState::CheckReplayed(const Event& event) const {
       return CheckKind(*this, event.job_submitted());
     case Event::kJobControlled:
       return CheckKind(*this, event.job_controlled());
+    case Event::kJobExtended:
+      return CheckKind(*this, event.job_extended());
     case Event::kGangPlaced:
       return CheckKind(*this, event.gang_placed());
     case Event::kGangEnded:

@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "coordinator/event_job.h"
+#include "coordinator/extend_job.h"
 #include "coordinator/page.h"
 #include "coordinator/replay.h"
 #include "job/job_spec.h"
@@ -123,7 +124,7 @@ void CoordinatorCore::Notice(const Event& event) {
     const Upload committed = {manifest.step(), manifest.content_id()};
     uploads.erase(std::remove(uploads.begin(), uploads.end(), committed), uploads.end());
     reports_.HearStep(job, job.generation, manifest.step());
-  } else if (event.has_job_controlled()) {
+  } else if (event.has_job_controlled() || event.has_job_extended()) {
     // It may have failed before, and have been taken for ended.
     metrics_->JobGoesOn(job_id);
     uploads_to_clean_.erase(job_id);
@@ -229,6 +230,7 @@ void CoordinatorCore::RemoveDeleted() {
 }
 
 void CoordinatorCore::Close() {
+  log_wishes_.Close();
   absl::MutexLock lock(&mu_);
   closed_ = true;
 }
@@ -276,6 +278,7 @@ absl::StatusOr<std::string> CoordinatorCore::Submit(const SubmitRequest& request
   submitted->set_job_id(state_.NextJobId());
   *submitted->mutable_spec() = spec;
   submitted->set_request_id(request.request_id());
+  submitted->set_owner(ToText(request.owner(), limits::kNameBytes));
   const std::string job_id = submitted->job_id();
   RETURN_IF_ERROR(Commit(event));
   DecideAndCommit();
@@ -288,7 +291,7 @@ absl::StatusOr<Job> CoordinatorCore::GetJob(const std::string& job_id) const {
   return Describe(*job);
 }
 
-absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want want) {
+absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want want, const std::string& user) {
   absl::MutexLock lock(&mu_);
   ASSIGN_OR_RETURN(const JobInfo* job, FindJob(job_id));
   const bool cancelled_already = want == WANT_CANCEL && job->state == JOB_STATE_CANCELLED;
@@ -299,9 +302,28 @@ absl::StatusOr<Job> CoordinatorCore::Control(const std::string& job_id, Want wan
   Event event;
   event.mutable_job_controlled()->set_job_id(job_id);
   event.mutable_job_controlled()->set_want(want);
+  event.mutable_job_controlled()->set_user(ToText(user, limits::kNameBytes));
   RETURN_IF_ERROR(Commit(event));
   // Sticky from here on: of ranks that were told to stop none may go on, though a person resumes the job meanwhile.
   if (want == WANT_PAUSE && !job->placement.empty()) reports_.Of(*job).told_to_stop = true;
+  DecideAndCommit();
+  return Describe(*job);
+}
+
+absl::StatusOr<Job> CoordinatorCore::ExtendJob(const ExtendJobRequest& request) {
+  {
+    absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(FindJob(request.job_id()).status());
+  }
+  ASSIGN_OR_RETURN(const JobSpec spec, ResolveJobSpec(request.spec()));
+  absl::MutexLock lock(&mu_);
+  ASSIGN_OR_RETURN(const JobInfo* job, FindJob(request.job_id()));
+  // The answer to an earlier call was lost.
+  if (!IsFinal(job->state) && job->spec.SerializeAsString() == spec.SerializeAsString()) return Describe(*job);
+  ASSIGN_OR_RETURN(const Event event, ExtensionOf(*job, spec, request.user()));
+  RETURN_IF_ERROR(state_.Check(event));
+  RETURN_IF_ERROR(CheckRoom());
+  RETURN_IF_ERROR(Commit(event));
   DecideAndCommit();
   return Describe(*job);
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -28,6 +29,7 @@
 #include "coordinator/cluster_state.h"
 #include "coordinator/coordinator_metrics.h"
 #include "coordinator/gang_reports.h"
+#include "coordinator/log_wishes.h"
 #include "coordinator/scheduler.h"
 #include "proto/coordinator.pb.h"
 #include "store/checkpoint_store.h"
@@ -49,6 +51,7 @@ class CoordinatorCore {
         store_(store),
         checkpoints_(store),
         step_metrics_(store),
+        log_wishes_(clock),
         journal_(store, bounds),
         scheduler_(&state_, options) {}
 
@@ -75,11 +78,31 @@ class CoordinatorCore {
   // Writes down what a person wants of the job: that it runs, pauses or is cancelled. It returns at once; the gang
   // follows with its next heartbeats. To want the same again changes nothing, except that to resume a job that waits
   // after failures forgives them.
-  absl::StatusOr<Job> Control(const std::string& job_id, Want want) ABSL_LOCKS_EXCLUDED(mu_);
+  // `user`: who asked, as the client says; nobody proves it.
+  absl::StatusOr<Job> Control(const std::string& job_id, Want want, const std::string& user = "")
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Lets a job that has succeeded go on with a longer schedule (proto/coordinator.proto, ExtendJob).
+  absl::StatusOr<Job> ExtendJob(const ExtendJobRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   // Deletes a job that has ended, with all that the store holds of it, and says how many bytes its checkpoints had.
   // Where the bytes cannot be removed now, a later Tick removes them. FailedPrecondition: the job has not ended.
   absl::StatusOr<DeleteJobReply> DeleteJob(const std::string& job_id) ABSL_LOCKS_EXCLUDED(mu_, writes_mu_);
   absl::StatusOr<ExplainReply> ExplainJob(const std::string& job_id) const ABSL_LOCKS_EXCLUDED(mu_);
+  // The lines of the job's history with a number greater than `after_number`.
+  absl::StatusOr<EventsReply> History(const std::string& job_id, int64_t after_number) const ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Where a rank runs or ran. Generation 0 is the newest. NotFound: there was no such rank or generation, or it is not
+  // known any more.
+  struct RankPlace {
+    std::string worker_id;
+    int64_t generation = 0;
+    bool runs = false;  // its generation has the slots
+  };
+  absl::StatusOr<RankPlace> FindRank(const std::string& job_id, int64_t generation, int rank) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Asks a worker for a piece of a log and blocks until it comes. Errors are those of LogWishes::Ask and of `check`.
+  // Aborted: the worker is silent or gone.
+  absl::StatusOr<LogPiece> AskForLog(const std::string& worker_id, const LogWish& wish,
+                                     const std::function<absl::Status()>& check) ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListWorkersReply> ListWorkers(const ListWorkersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListTeachersReply> ListTeachers(const ListTeachersRequest& request) const ABSL_LOCKS_EXCLUDED(mu_);
   absl::StatusOr<ListCheckpointsReply> ListCheckpoints(const ListCheckpointsRequest& request) const
@@ -101,6 +124,7 @@ class CoordinatorCore {
   absl::StatusOr<HeartbeatReply> Heartbeat(const HeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status LeaveCluster(const LeaveClusterRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status TeacherHeartbeat(const TeacherHeartbeatRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status SendLogs(const SendLogsRequest& request) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status ReportSteps(const ReportStepsRequest& request) ABSL_LOCKS_EXCLUDED(mu_, writes_mu_);
   absl::Status CommitCheckpoint(const CheckpointManifest& manifest) ABSL_LOCKS_EXCLUDED(mu_, commits_mu_);
   // Stores a chunk as CheckpointStore::PutChunk does, without the lock around the state. NotFound: there is no such
@@ -130,6 +154,9 @@ class CoordinatorCore {
   // What a committed event means for what is volatile: versions, reports, numbers, the log.
   void Notice(const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Touch(const std::string& job_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { ++versions_[job_id]; }
+  // Of the ranks: how fast they are, and how long the job still takes at that rate.
+  void DescribeRate(const JobInfo& job, Job* described) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  absl::Status CheckHeard(const std::string& worker_id) const ABSL_LOCKS_EXCLUDED(mu_);
   void CountState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Deletes chunks that were never committed: of a job that has ended all of them, and of one that begins upload after
   // upload all but those of the newest uploads. While a commit is under way it does nothing, and a later tick does it.
@@ -172,6 +199,7 @@ class CoordinatorCore {
   KeyValueStore* const store_;
   CheckpointStore checkpoints_;
   MetricStore step_metrics_;
+  LogWishes log_wishes_;
 
   // Held shared from the moment a manifest is checked until it is committed, so that no chunk which was found whole is
   // deleted in between.

@@ -188,6 +188,7 @@ absl::StatusOr<HeartbeatReply> CoordinatorCore::Heartbeat(const HeartbeatRequest
   if (news || journal_.size() != events_before) DecideAndCommit();
 
   HeartbeatReply reply;
+  log_wishes_.Fill(request.worker_id(), &reply);  // first: the orders keep to what is left of the message
   WriteOrders(request.worker_id(), &reply);
   metrics_->HeartbeatAnswered();
   return reply;

@@ -1,10 +1,12 @@
 #include "coordinator/coordinator_service.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/log_limits.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "coordinator/answer.h"
@@ -90,6 +92,39 @@ class MetricsTail {
   std::set<std::pair<int64_t, int64_t>> evaluations_sent_;  // step, generation
 };
 
+// The end of a rank's log and, with follow, what is added to it until its generation has ended.
+absl::Status WriteLog(CoordinatorCore* core, grpc::ServerContext* context, const LogsRequest& request,
+                      grpc::ServerWriter<LogsReply>* writer) {
+  ASSIGN_OR_RETURN(CoordinatorCore::RankPlace place,
+                   core->FindRank(request.job_id(), request.generation(), request.rank()));
+  LogWish wish;
+  wish.set_job_id(request.job_id());
+  wish.set_generation(place.generation);
+  wish.set_rank(request.rank());
+  wish.set_lines(std::max(0, request.lines()));
+  wish.set_offset(-1);
+  const auto is_there = [&] {
+    return context->IsCancelled() ? absl::CancelledError("the client left") : absl::OkStatus();
+  };
+  while (true) {
+    // Before its log: of a generation that has ended nothing is missed then.
+    ASSIGN_OR_RETURN(place, core->FindRank(request.job_id(), place.generation, request.rank()));
+    absl::StatusOr<LogPiece> piece = core->AskForLog(place.worker_id, wish, is_there);
+    // A rank that is about to start has no file yet.
+    if (absl::IsNotFound(piece.status()) && request.follow() && place.runs) continue;
+    RETURN_IF_ERROR(piece.status());
+    LogsReply reply;
+    reply.set_worker_id(place.worker_id);
+    reply.set_generation(place.generation);
+    reply.set_text(ToLines(piece->text(), limits::kLogTextBytes + 8));
+    reply.set_cut(piece->cut());
+    const bool says = !piece->text().empty() || wish.offset() < 0;
+    if (says && !writer->Write(reply)) return absl::CancelledError("the client left");
+    if (!request.follow() || (!place.runs && piece->text().empty())) return absl::OkStatus();
+    wish.set_offset(piece->next_offset());
+  }
+}
+
 // A reply may name each rank of a large gang: as much of it as fits, in whole reasons.
 void CutReasons(ExplainReply* reply) {
   int64_t bytes = 0;
@@ -134,7 +169,11 @@ grpc::Status CoordinatorService::WatchJob(grpc::ServerContext* context, const Ge
 }
 
 grpc::Status CoordinatorService::ControlJob(grpc::ServerContext*, const ControlJobRequest* request, Job* reply) {
-  return Answer(core_, core_->Control(request->job_id(), request->want()), reply);
+  return Answer(core_, core_->Control(request->job_id(), request->want(), request->user()), reply);
+}
+
+grpc::Status CoordinatorService::ExtendJob(grpc::ServerContext*, const ExtendJobRequest* request, Job* reply) {
+  return Answer(core_, core_->ExtendJob(*request), reply);
 }
 
 grpc::Status CoordinatorService::DeleteJob(grpc::ServerContext*, const DeleteJobRequest* request,
@@ -164,6 +203,31 @@ grpc::Status CoordinatorService::Metrics(grpc::ServerContext* context, const Met
     // Of a job that was deleted meanwhile not all may have been there to be written.
     return Answer(core_, core_->GetJob(request->job_id()).status());
   }
+}
+
+grpc::Status CoordinatorService::Events(grpc::ServerContext* context, const EventsRequest* request,
+                                        grpc::ServerWriter<EventsReply>* writer) {
+  const StreamLimit::OpenStream stream(&watchers_);
+  if (!stream.status().ok()) return Answer(core_, stream.status());
+  int64_t seen = 0, number = request->after_number();
+  while (true) {
+    // The job first, then its history: that of a final job is complete.
+    const absl::StatusOr<Job> job = AwaitChange(core_, context, request->job_id(), &seen);
+    if (!job.ok()) return Answer(core_, job.status());
+    const absl::StatusOr<EventsReply> reply = core_->History(request->job_id(), number);
+    if (!reply.ok()) return Answer(core_, reply.status());
+    if (!reply->entries().empty()) number = reply->entries().rbegin()->number();
+    const bool says = !reply->entries().empty() || !request->follow();
+    if (says && !writer->Write(*reply)) return Answer(core_, absl::CancelledError("the client left"));
+    if (!request->follow() || IsFinal(job->state())) return grpc::Status::OK;
+  }
+}
+
+grpc::Status CoordinatorService::Logs(grpc::ServerContext* context, const LogsRequest* request,
+                                      grpc::ServerWriter<LogsReply>* writer) {
+  const StreamLimit::OpenStream stream(&watchers_);
+  if (!stream.status().ok()) return Answer(core_, stream.status());
+  return Answer(core_, WriteLog(core_, context, *request, writer));
 }
 
 grpc::Status CoordinatorService::ListWorkers(grpc::ServerContext*, const ListWorkersRequest* request,

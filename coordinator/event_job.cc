@@ -8,6 +8,8 @@ std::string JobOf(const Event& event) {
       return event.job_submitted().job_id();
     case Event::kJobControlled:
       return event.job_controlled().job_id();
+    case Event::kJobExtended:
+      return event.job_extended().job_id();
     case Event::kGangPlaced:
       return event.gang_placed().job_id();
     case Event::kGangEnded:

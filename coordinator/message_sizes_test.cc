@@ -15,7 +15,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/log_limits.h"
 #include "base/testing/status_matchers.h"
+#include "coordinator/job_history.h"
 #include "coordinator/request_checks.h"
 #include "job/data_text.h"
 #include "proto/checkpoint.pb.h"
@@ -67,9 +69,20 @@ const std::map<std::string, int>& Bounds() {
                                      {"reason", limits::kReasonBytes},
                                      {"note", limits::kReasonBytes},
                                      {"last_failure", limits::kReasonBytes},
+                                     {"owner", limits::kNameBytes},
+                                     {"user", limits::kNameBytes},
+                                     {"why", limits::kShortReasonBytes},
+                                     {"silence", limits::kShortReasonBytes},
+                                     {"now", limits::kShortReasonBytes},
+                                     {"HistoryEntry.text", limits::kShortReasonBytes},
+                                     {"text", limits::kLogTextBytes},
                                      {"sha256", kShaBytes},
                                      {"bytes", limits::kChunkBytes},
                                      // Counts.
+                                     {"states", JobState_ARRAYSIZE},
+                                     {"entries", kHistoryLines},
+                                     {"logs", limits::kLogWishesPerWorker},
+                                     {"pieces", limits::kLogPiecesPerBeat},
                                      {"teachers", kTeachers},
                                      {"pinned_teachers", kTeachers},
                                      {"mean", limits::kTeacherChannels},
@@ -164,6 +177,9 @@ void EnlargeRepeated(Message* message, const Field* field) {
         break;
       case Field::CPPTYPE_INT32:
         reflection->AddInt32(message, field, limits::kRanksPerJob);
+        break;
+      case Field::CPPTYPE_ENUM:
+        reflection->AddEnumValue(message, field, 1);
         break;
       default:
         FAIL() << field->full_name() << ": a type that is not known here";

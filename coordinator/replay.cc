@@ -25,6 +25,9 @@ absl::Status ReplayEvent(const Event& event, ClusterState* state) {
   if (current.has_job_submitted()) {
     *current.mutable_job_submitted()->mutable_spec() = InThisVersion(event.job_submitted().spec());
   }
+  if (current.has_job_extended()) {
+    *current.mutable_job_extended()->mutable_spec() = InThisVersion(event.job_extended().spec());
+  }
   state->Apply(current);
   return absl::OkStatus();
 }

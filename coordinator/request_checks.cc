@@ -13,6 +13,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/limits.h"
+#include "base/log_limits.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "job/data_text.h"
@@ -143,6 +144,18 @@ absl::Status CheckTeacher(const TeacherHeartbeatRequest& request) {
   RETURN_IF_ERROR(CheckText("teacher.name", request.name(), 1, limits::kNameBytes));
   RETURN_IF_ERROR(CheckBuild("teacher.build", request.build()));
   return CheckText("teacher.address", request.address(), 1, limits::kAddressBytes);
+}
+
+absl::Status CheckLogs(const SendLogsRequest& request) {
+  RETURN_IF_ERROR(CheckCount("pieces", request.pieces_size(), 0, limits::kLogPiecesPerBeat));
+  for (const LogPiece& piece : request.pieces()) {
+    RETURN_IF_ERROR(
+        CheckCount("pieces.text (bytes)", static_cast<int64_t>(piece.text().size()), 0, limits::kLogTextBytes));
+    RETURN_IF_ERROR(CheckText("pieces.message", piece.message(), 0, limits::kReasonBytes));
+    RETURN_IF_ERROR(CheckCount("pieces.next_offset", piece.next_offset(), 0, std::numeric_limits<int64_t>::max()));
+    RETURN_IF_ERROR(CheckCount("pieces.status_code", piece.status_code(), 0, 16));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckReport(const ReportStepsRequest& request) {

@@ -16,6 +16,7 @@ namespace mimeo {
 // send the same again.
 absl::Status CheckWorker(const WorkerIdentity& worker);
 absl::Status CheckTeacher(const TeacherHeartbeatRequest& request);
+absl::Status CheckLogs(const SendLogsRequest& request);
 absl::Status CheckReport(const ReportStepsRequest& request);
 absl::Status CheckManifest(const CheckpointManifest& manifest);
 absl::Status CheckContentId(absl::string_view content_id);

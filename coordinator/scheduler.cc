@@ -133,6 +133,8 @@ void Scheduler::Applied(const Event& event, absl::Time now, bool advanced) {
       if (job.failures_in_a_row == 0) troubles_.erase(job.id);
       return Refile(job, now);
     }
+    case Event::kJobExtended:
+      return Refile(state_.jobs().at(event.job_extended().job_id()), now);
     case Event::kGangPlaced: {
       const JobInfo& job = state_.jobs().at(event.gang_placed().job_id());
       gangs_[job.id] = {job.placement.begin(), job.placement.end()};

@@ -80,6 +80,10 @@ class Scheduler {
   // Why the job runs or does not run, for people: reasons with numbers, the most important first. Empty when there is
   // no such job.
   std::vector<std::string> Explain(const std::string& job_id, absl::Time now) const;
+  // The first of these reasons, for lists: without the workers' notes it costs little.
+  std::string Reason(const JobInfo& job, absl::Time now) const;
+  // The workers of the job's gang that missed heartbeats: "host1 silent 43 s; given up at 60 s". Empty: none.
+  std::string GangSilence(const JobInfo& job, absl::Time now) const;
   // Why nothing is placed on this worker, or what failed there lately and until when that counts. Empty when all is
   // well.
   std::string WorkerNote(const std::string& id, absl::Time now) const;
@@ -174,6 +178,7 @@ class Scheduler {
   bool KeepsTooMany(const JobInfo& job) const;
 
   std::string ReasonOf(const JobInfo& job, absl::Time now) const;
+  std::string SilenceText(absl::Duration silence) const;
   std::string QueueReason(const JobInfo& job, absl::Time now) const;
   std::string DataReason(const JobInfo& job, const DataWatch& watch, absl::Time now) const;
   std::string MissingTeacher(const JobInfo& job) const;

@@ -57,6 +57,28 @@ std::vector<std::string> Scheduler::Explain(const std::string& job_id, absl::Tim
   return reasons;
 }
 
+std::string Scheduler::Reason(const JobInfo& job, absl::Time now) const {
+  return IsFinal(job.state) ? job.reason : ReasonOf(job, now);
+}
+
+// "silent 43 s; given up at 60 s", so that a person sees it grow and knows when it ends.
+std::string Scheduler::SilenceText(absl::Duration silence) const {
+  return absl::StrCat("silent ", absl::ToInt64Seconds(silence), " s; given up at ",
+                      absl::ToInt64Seconds(options_.lease), " s");
+}
+
+std::string Scheduler::GangSilence(const JobInfo& job, absl::Time now) const {
+  const auto gang = gangs_.find(job.id);
+  if (gang == gangs_.end()) return "";
+  std::vector<std::string> silent;
+  for (const std::string& id : gang->second) {
+    const absl::Duration silence = WorkerSilence(id, now);
+    if (silence > QuietAfter()) silent.push_back(absl::StrCat(id, " ", SilenceText(silence)));
+    if (silent.size() == kWorkersNamed) break;
+  }
+  return absl::StrJoin(silent, ", ");
+}
+
 std::string Scheduler::ReasonOf(const JobInfo& job, absl::Time now) const {
   if (!job.placement.empty()) {
     const std::set<std::string>& gang = gangs_.at(job.id);
@@ -189,7 +211,7 @@ std::string Scheduler::WorkerNote(const std::string& id, absl::Time now) const {
     notes.push_back(absl::StrCat("silent for ", Since(silence), ": its lease of ", absl::FormatDuration(options_.lease),
                                  " expired"));
   } else if (silence > QuietAfter()) {
-    notes.push_back(absl::StrCat("silent for ", Since(silence), "; given up in ", Seconds(options_.lease - silence)));
+    notes.push_back(SilenceText(silence));
   } else if (!heard->second.ever) {
     notes.push_back("not heard since this coordinator started");
   }

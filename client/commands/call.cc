@@ -3,7 +3,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/print.h"
 #include "base/text.h"
 #include "client/exit_code.h"
@@ -49,6 +51,12 @@ CLI::App* AddVerbOn(CLI::App* app, Invocation* invocation, const std::string& na
   return verb;
 }
 
+absl::Status Invocation::CheckOutput() const {
+  if (absl::c_linear_search(outputs, output)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("-o ", output, ": this command has ", absl::StrJoin(outputs, " and "), " alone"));
+}
+
 absl::Status Explained(const absl::Status& status, const std::string& server) {
   if (absl::IsUnimplemented(status)) {
     return absl::UnimplementedError(
@@ -78,14 +86,18 @@ int PrintReply(const Invocation& invocation, const google::protobuf::Message& re
 
 PrintedList::PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header)
     : json_(invocation.json()),
+      bare_(invocation.output == "name"),
       name_(std::move(name)),
       text_(absl::StrCat("{\"", name_, "\":[")),
-      table_(std::move(header)) {}
+      table_(std::move(header)) {
+  if (bare_) table_.Take();
+}
 
-absl::Status PrintedList::Add(const google::protobuf::Message& item,
-                              const std::function<std::vector<std::string>()>& row) {
+absl::Status PrintedList::Add(const google::protobuf::Message& item, const std::function<Row()>& row) {
   if (!json_) {
-    table_.Add(row());
+    Row shown = row();
+    table_.Add(std::move(shown.cells));
+    if (!shown.note.empty() && !bare_) table_.AddLine(shown.note);
     return absl::OkStatus();
   }
   const auto json = JsonLine(item);

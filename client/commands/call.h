@@ -56,8 +56,14 @@ int PrintReply(const Invocation& invocation, const google::protobuf::Message& re
 class PrintedList {
  public:
   PrintedList(const Invocation& invocation, std::string name, std::vector<std::string> header);
-  // `row` is called only when a table is printed. DataLoss: JSON has no form for the item (client/json_text.h).
-  absl::Status Add(const google::protobuf::Message& item, const std::function<std::vector<std::string>()>& row);
+  // What a table shows of an item, which is asked for only when a table is printed. `note`: a line below the row;
+  // empty: none.
+  struct Row {
+    std::vector<std::string> cells;
+    std::string note;
+  };
+  // DataLoss: JSON has no form for the item (client/json_text.h).
+  absl::Status Add(const google::protobuf::Message& item, const std::function<Row()>& row);
   // Prints what was added since the last call. To be called after each page.
   void Flush();
   // Ends the list. Where it is not complete (`all` is false), a line on stderr says that there is more, and how to see
@@ -66,6 +72,7 @@ class PrintedList {
 
  private:
   const bool json_;
+  const bool bare_;  // cells alone, without a header
   const std::string name_;
   bool empty_ = true;
   std::string text_;
@@ -81,6 +88,7 @@ struct Listing {
   std::vector<std::string> header;
   std::function<std::vector<std::string>(const Item&)> row;
   int64_t limit = 0;  // At most so many items; 0 means all.
+  std::function<std::string(const Item&)> note = [](const Item&) { return std::string(); };
 };
 // Reads the pages one after another and prints each as it comes, so that a long list needs little memory. When a later
 // page fails, the earlier ones are printed already and the exit code tells. Returns the exit code.
@@ -115,7 +123,8 @@ int ListAndPrint(const Invocation& invocation, const Listing<Request, Reply, Ite
     Reply page;
     absl::Status status = Call(invocation, listing.method, request, &page);
     for (const Item& item : (page.*listing.items)()) {
-      if (status.ok() && left-- > 0) status = list.Add(item, [&] { return listing.row(item); });
+      if (status.ok() && left-- > 0)
+        status = list.Add(item, [&] { return PrintedList::Row{listing.row(item), listing.note(item)}; });
     }
     if (!page.next_page_token().empty() && page.next_page_token() == request.page_token()) {
       status =

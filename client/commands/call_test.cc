@@ -73,7 +73,7 @@ TEST(PrintedListTest, IsOneObjectOfJsonHoweverManyPartsItComesIn) {
   const auto [out, errors] = Printed([&] {
     PrintedList list(invocation, "workers", {"WORKER"});
     for (const char* id : {"w1", "w2", "w3"}) {
-      EXPECT_TRUE(list.Add(WorkerOf(id), [] { return std::vector<std::string>{"unused"}; }).ok());
+      EXPECT_TRUE(list.Add(WorkerOf(id), [] { return PrintedList::Row{{"unused"}, ""}; }).ok());
       list.Flush();
     }
     list.End(/*all=*/false);
@@ -88,7 +88,7 @@ TEST(PrintedListTest, IsATableWithOneHeader) {
   const auto [out, errors] = Printed([&] {
     PrintedList list(Invocation(), "workers", {"WORKER", "SLOTS"});
     for (const char* id : {"w1", "w2"}) {
-      EXPECT_TRUE(list.Add(WorkerOf(id), [&] { return std::vector<std::string>{id, "1"}; }).ok());
+      EXPECT_TRUE(list.Add(WorkerOf(id), [&] { return PrintedList::Row{{id, "1"}, ""}; }).ok());
       list.Flush();
     }
     list.End(/*all=*/true);

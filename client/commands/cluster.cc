@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/wait.h"
 #include "client/commands/call.h"
+#include "client/commands/job_names.h"
 #include "client/exit_code.h"
 #include "client/worker_text.h"
 
@@ -113,10 +114,12 @@ void AddClusterVerbs(CLI::App* app, Invocation* invocation) {
                                                                                {});
     };
   });
-  AddVerbOn(app, invocation, "checkpoints", "A job's committed checkpoints, newest first", "JOB", "the job's id", "j1",
-            [](const Invocation& invocation, const std::string& job) {
+  AddVerbOn(app, invocation, "checkpoints", "A job's committed checkpoints, newest first", "JOB",
+            "the job's id, or its name", "j1", [](const Invocation& invocation, const std::string& word) {
+              const absl::StatusOr<std::string> job = FindJob(invocation, word);
+              if (!job.ok()) return Ended(job.status());
               ListCheckpointsRequest request;
-              request.set_job_id(job);
+              request.set_job_id(*job);
               return ListAndPrint<ListCheckpointsRequest, ListCheckpointsReply, CheckpointManifest>(
                   invocation,
                   {"manifests",

@@ -91,8 +91,8 @@ TEST_F(ClusterVerbsTest, CheckpointsAreListedNewestFirst) {
   line_.CommitCheckpoint("j1", 4, "the fourth step");
   const nlohmann::json manifests = Json({"checkpoints", "j1"})["manifests"];
   ASSERT_EQ(manifests.size(), 2u);
-  EXPECT_EQ(manifests[0]["step"], "4");
-  EXPECT_EQ(manifests[1]["total_bytes"], "15");
+  EXPECT_EQ(manifests[0]["step"], 4);
+  EXPECT_EQ(manifests[1]["total_bytes"], 15);
   EXPECT_THAT(line_.Run({"checkpoints", "j1"}).out, AllOf(HasSubstr("PAUSE"), HasSubstr("15")));
   EXPECT_EQ(line_.Run({"checkpoints", "j2"}).code, 2);
 }

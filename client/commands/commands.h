@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "base/rpc/channel_options.h"
 #include "client/run/run_command.h"
 
@@ -18,11 +19,15 @@ namespace mimeo {
 // must outlive the parsing and the run.
 struct Invocation {
   std::string server = "127.0.0.1:7070";  // the coordinator's address
-  std::string output = "table";           // or "json"
+  std::string output = "table";           // or one of the others of `outputs`
+  // What -o may be for the verb that was asked for. A verb that has more than these says so when it is parsed.
+  std::vector<std::string> outputs = {"table", "json"};
   ChannelOptions channels;
   // Does what was asked for, and returns the exit code (client/exit_code.h). Empty: the command line names no verb.
   std::function<int()> run;
   bool json() const { return output == "json"; }
+  // InvalidArgument: the verb has no such output; the message names those that it has.
+  absl::Status CheckOutput() const;
 };
 
 void AddRun(CLI::App* app, Invocation* invocation);
@@ -31,6 +36,7 @@ void AddInit(CLI::App* app, Invocation* invocation);
 void AddSubmit(CLI::App* app, Invocation* invocation);    // submit, watch
 void AddJobVerbs(CLI::App* app, Invocation* invocation);  // list, show, explain, cancel, pause, resume, metrics
 void AddMetrics(CLI::App* app, Invocation* invocation);
+void AddHistoryVerbs(CLI::App* app, Invocation* invocation);  // events, logs
 void AddDelete(CLI::App* app, Invocation* invocation);
 void AddClusterVerbs(CLI::App* app, Invocation* invocation);  // workers, drain, undrain, teachers, checkpoints
 void AddToolVerbs(CLI::App* app, Invocation* invocation);     // export, embed, reconstruct, evaluate

@@ -13,6 +13,7 @@
 #include "base/print.h"
 #include "base/text.h"
 #include "client/commands/call.h"
+#include "client/commands/job_names.h"
 #include "client/exit_code.h"
 #include "client/print.h"
 
@@ -39,8 +40,7 @@ std::string DeletedText(const Invocation& invocation, const std::string& job, co
   if (!invocation.json()) {
     return absl::StrCat(job, ": deleted, with ", reply.checkpoint_bytes(), " bytes of checkpoints\n");
   }
-  // As in every other reply: a number of 64 bits is a string.
-  return JsonText({{"job_id", job}, {"checkpoint_bytes", absl::StrCat(reply.checkpoint_bytes())}}) + "\n";
+  return JsonText({{"job_id", job}, {"checkpoint_bytes", reply.checkpoint_bytes()}}) + "\n";
 }
 
 // Each job on its own: one that cannot be deleted does not keep the others.
@@ -49,20 +49,14 @@ int Delete(const Invocation& invocation, const DeleteFlags& flags) {
     Print(stderr, "nothing was deleted\n");
     return kFailed;
   }
-  int code = kDone;
-  for (const std::string& job : flags.jobs) {
+  return ForEachJob(invocation, flags.jobs, [&](const std::string& job) {
     DeleteJobRequest request;
     request.set_job_id(job);
     DeleteJobReply reply;
     const absl::Status status = Call(invocation, &Coordinator::Stub::DeleteJob, request, &reply);
-    if (status.ok()) {
-      Print(stdout, DeletedText(invocation, job, reply));
-      continue;
-    }
-    const int ended = Ended(status);
-    if (code == kDone) code = ended;
-  }
-  return code;
+    if (status.ok()) Print(stdout, DeletedText(invocation, job, reply));
+    return Ended(status);
+  });
 }
 
 }  // namespace
@@ -71,7 +65,7 @@ void AddDelete(CLI::App* app, Invocation* invocation) {
   CLI::App* verb = AddVerb(app, "delete", "Remove jobs that have ended, with their checkpoints and metrics, for good",
                            "mimeo delete j1 j2 --yes");
   auto flags = std::make_shared<DeleteFlags>();
-  AddTexts(verb, "JOB", &flags->jobs, "the jobs' ids")->required();
+  AddTexts(verb, "JOB", &flags->jobs, "the jobs' ids, or their names")->required();
   verb->add_flag("--yes", flags->yes, "do not ask; where stdin is no terminal, nothing is asked anyway");
   verb->callback(
       [flags, invocation] { invocation->run = [flags, invocation] { return Delete(*invocation, *flags); }; });

@@ -64,7 +64,7 @@ TEST_F(DeleteVerbTest, WithJsonItIsOneObjectForEachJob) {
   End(job);
   const Outcome deleted = line_.Run({"delete", job, "-o", "json"});
   EXPECT_EQ(deleted.code, 0) << deleted.errors;
-  EXPECT_EQ(deleted.out, "{\"job_id\":\"j1\",\"checkpoint_bytes\":\"15\"}\n");
+  EXPECT_EQ(deleted.out, "{\"job_id\":\"j1\",\"checkpoint_bytes\":15}\n");
 }
 
 TEST_F(DeleteVerbTest, AJobThatRunsOrWaitsIsRefusedAndStays) {

@@ -46,6 +46,7 @@ class JobVerbsTest : public ::testing::Test {
   CommandLine line_{[](CLI::App* app, Invocation* invocation) {
     AddSubmit(app, invocation);
     AddJobVerbs(app, invocation);
+    AddHistoryVerbs(app, invocation);
   }};
 };
 
@@ -66,6 +67,97 @@ TEST_F(JobVerbsTest, TheNewestJobsAreListedFirstAndALimitSaysThatThereAreMore) {
   const Outcome all = line_.Run({"list", "--limit", "0"});
   EXPECT_THAT(all.out, HasSubstr("j1"));
   EXPECT_EQ(all.errors, "");
+}
+
+TEST_F(JobVerbsTest, AListSaysWhoseAJobIsAndWhyItWaits) {
+  Submit();
+  const Outcome table = line_.Run({"list"});
+  EXPECT_THAT(table.out,
+              AllOf(HasSubstr("OWNER"), HasSubstr("\n    needs 1 slot on workers; no workers are heard of\n")));
+  EXPECT_EQ(line_.Run({"list", "-o", "name"}).out, "j1\n");
+  EXPECT_THAT(line_.Run({"list", "-o", "wide"}).out, AllOf(HasSubstr("REASON"), HasSubstr("needs 1 slot on workers")));
+  const nlohmann::json job = Json({"list"})["jobs"][0];
+  EXPECT_EQ(job["step"], 0) << "a number is a number";
+  EXPECT_NE(job["owner"], "");
+  EXPECT_FALSE(job.contains("spec"));
+  EXPECT_EQ(Json({"list", "--specs"})["jobs"][0]["spec"]["schedule"]["steps"], 10);
+}
+
+TEST_F(JobVerbsTest, AListCanBeOfSomeStatesOrOfAName) {
+  Submit();
+  Submit();
+  ASSERT_EQ(line_.Run({"pause", "j1"}).code, 0);
+  EXPECT_EQ(line_.Run({"list", "--state", "paused", "failed", "-o", "name"}).out, "j1\n");
+  EXPECT_EQ(line_.Run({"list", "--state", "pending", "-o", "name"}).out, "j2\n");
+  EXPECT_EQ(line_.Run({"list", "--name", "nobody", "-o", "name"}).out, "");
+  EXPECT_EQ(line_.Run({"list", "--name", Json({"show", "j1"})["name"], "-o", "name"}).out, "j2\nj1\n");
+  EXPECT_EQ(line_.Run({"list", "--state", "asleep"}).code, 2);
+}
+
+TEST_F(JobVerbsTest, AJobIsFoundByItsNameWhereThatIsItsAlone) {
+  const std::string recipe = line_.File("recipe", SmallRecipe());
+  ASSERT_EQ(line_.Run({"submit", recipe, "--set", "name=mine"}).code, 0);
+  EXPECT_EQ(Json({"show", "mine"})["id"], "j1");
+  EXPECT_THAT(line_.Run({"pause", "mine"}).out, HasSubstr("j1: paused"));
+  EXPECT_THAT(line_.Run({"events", "mine"}).out, HasSubstr("submitted it"));
+  ASSERT_EQ(line_.Run({"submit", recipe, "--set", "name=mine"}).code, 0);
+  const Outcome two = line_.Run({"show", "mine"});
+  EXPECT_EQ(two.code, 2);
+  EXPECT_THAT(two.errors, HasSubstr("2 jobs are called mine: j2 (pending), j1 (paused); say which by its id"));
+  EXPECT_THAT(line_.Run({"show", "yours"}).errors, HasSubstr("no job has the id or the name \"yours\""));
+}
+
+TEST_F(JobVerbsTest, SeveralJobsInOneCallAndOneThatFailsKeepsNoOther) {
+  Submit();
+  Submit();
+  const Outcome outcome = line_.Run({"pause", "j1", "j99", "j2"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("j1: paused"), HasSubstr("j2: paused")));
+  EXPECT_THAT(outcome.errors, HasSubstr("j99"));
+  EXPECT_THAT(line_.Run({"explain", "j1", "j2"}).out, HasSubstr("paused by a person"));
+}
+
+TEST_F(JobVerbsTest, APauseSaysWhatWillHappen) {
+  const std::string job = SubmitAndPlace();
+  EXPECT_THAT(line_.Run({"pause", job}).out, HasSubstr("j1 takes a checkpoint as soon as it can and frees 1 slot"));
+  ASSERT_EQ(line_.Run({"resume", job}).code, 0);
+  RankStatus rank;
+  rank.set_job_id(job);
+  rank.set_generation(1);
+  rank.set_phase(RANK_PHASE_TRAINING);
+  rank.set_step(3);
+  rank.set_dataset_digest(std::string(64, 'a'));
+  rank.set_total_steps(10);
+  line_.Beat("w0", {rank});
+  EXPECT_EQ(line_.Run({"pause", job}).out, "j1 takes a checkpoint at the end of step 4 and frees 1 slot\n");
+}
+
+TEST_F(JobVerbsTest, EventsTellWhatHappenedAndWhatIsNow) {
+  const std::string job = SubmitAndPlace();
+  ASSERT_EQ(line_.Run({"cancel", job}).code, 0);
+  line_.Beat("w0");
+  const Outcome told = line_.Run({"events", job, "--follow"});
+  EXPECT_EQ(told.code, 0) << told.errors;
+  EXPECT_THAT(told.out,
+              AllOf(HasSubstr("generation 1 placed on w0; it starts from the beginning\n"), HasSubstr("cancelled it")));
+  const nlohmann::json events = Json({"events", job});
+  EXPECT_EQ(events["entries"][0]["kind"], "HISTORY_KIND_SUBMITTED");
+  EXPECT_EQ(events["entries"][0]["number"], 1);
+  EXPECT_EQ(events["now"], "a person cancelled it");
+}
+
+TEST_F(JobVerbsTest, LogsOfAWorkerThatSaysNothingAreRefusedInWords) {
+  Submit();
+  EXPECT_THAT(line_.Run({"logs", "j1"}).errors, HasSubstr("j1 has not run yet"));
+  line_.RegisterWorker("w0", 1);
+  line_.Beat("w0");
+  const Outcome never = line_.Run({"logs", "j1", "--generation", "7"});
+  EXPECT_EQ(never.code, 2);
+  EXPECT_THAT(never.errors, HasSubstr("j1 never had a generation 7; its newest is 1"));
+  EXPECT_THAT(line_.Run({"logs", "j1", "--rank", "3"}).errors, HasSubstr("has no rank 3: its ranks are 0 to 0"));
+  const Outcome silent = line_.Run({"logs", "j1"});  // nobody beats for it any more
+  EXPECT_EQ(silent.code, 1);
+  EXPECT_THAT(silent.errors, HasSubstr("the log is on w0, which has not been heard for"));
 }
 
 TEST_F(JobVerbsTest, ShowHasTheResolvedRecipeAsTextAndAsJson) {

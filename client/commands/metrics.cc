@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/file.h"
@@ -9,7 +10,9 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "client/commands/call.h"
+#include "client/commands/job_names.h"
 #include "client/exit_code.h"
+#include "client/interrupt.h"
 #include "client/metrics/event_file.h"
 #include "client/metrics/metric_rows.h"
 #include "client/metrics_json.h"
@@ -35,14 +38,22 @@ struct MetricsFlags {
   std::string out;
 };
 
-// Gives `take` the replies of the coordinator until the job's numbers end.
-absl::Status ReadMetrics(const Invocation& invocation, const MetricsFlags& flags,
-                         const std::function<absl::Status(const MetricsReply&)>& take) {
+using TakeReply = std::function<absl::Status(const MetricsReply&)>;
+
+// Gives `take` the replies of the coordinator until the job's numbers end. Cancelled: Ctrl-C ended it; `interrupt` may
+// be null.
+absl::Status ReadMetrics(const Invocation& invocation, const MetricsFlags& flags, Interrupt* interrupt,
+                         const TakeReply& take) {
+  ASSIGN_OR_RETURN(const std::string job_id, FindJob(invocation, flags.job));
   grpc::ClientContext context;
+  if (interrupt != nullptr) interrupt->OnInterrupt([&context] { context.TryCancel(); });
+  const auto stop_listening = absl::MakeCleanup([interrupt] {
+    if (interrupt != nullptr) interrupt->OnInterrupt(nullptr);
+  });
   const auto stub = Coordinator::NewStub(OpenChannel(invocation.channels, invocation.server));
   SetDeadline(&context, flags.follow ? absl::Hours(24 * 365) : absl::Minutes(5));
   MetricsRequest request;
-  request.set_job_id(flags.job);
+  request.set_job_id(job_id);
   request.set_follow(flags.follow);
   const auto stream = stub->Metrics(&context, request);
   MetricsReply reply;
@@ -52,7 +63,11 @@ absl::Status ReadMetrics(const Invocation& invocation, const MetricsFlags& flags
       return taken;
     }
   }
-  return Explained(FromGrpc(stream->Finish()), invocation.server);
+  const absl::Status ended = FromGrpc(stream->Finish());
+  if (interrupt != nullptr && interrupt->wanted()) {
+    return absl::CancelledError(absl::StrCat("stopped; `mimeo metrics ", job_id, " --follow` begins again"));
+  }
+  return Explained(ended, invocation.server);
 }
 
 std::vector<MetricRow> RowsOf(const MetricsReply& reply) {
@@ -67,7 +82,7 @@ bool IsOnDisk(const MetricsFlags& flags) { return FileExists(flags.job); }
 absl::StatusOr<std::vector<MetricRow>> AllRows(const Invocation& invocation, const MetricsFlags& flags) {
   if (IsOnDisk(flags)) return ReadMetricRows(flags.job);
   std::vector<MetricRow> rows;
-  RETURN_IF_ERROR(ReadMetrics(invocation, flags, [&](const MetricsReply& reply) {
+  RETURN_IF_ERROR(ReadMetrics(invocation, flags, nullptr, [&](const MetricsReply& reply) {
     const std::vector<MetricRow> more = RowsOf(reply);
     rows.insert(rows.end(), more.begin(), more.end());
     return absl::OkStatus();
@@ -82,7 +97,7 @@ absl::Status WriteCsv(const Invocation& invocation, const MetricsFlags& flags) {
 }
 
 // With --follow the rows are written as they come.
-absl::Status WriteEvents(const Invocation& invocation, const MetricsFlags& flags) {
+absl::Status WriteEvents(const Invocation& invocation, const MetricsFlags& flags, Interrupt* interrupt) {
   RETURN_IF_ERROR(CheckOutputFolder("--out", flags.out));
   std::unique_ptr<EventFile> file;  // no file where there is no such job
   const auto add = [&](const std::vector<MetricRow>& rows) -> absl::Status {
@@ -92,7 +107,7 @@ absl::Status WriteEvents(const Invocation& invocation, const MetricsFlags& flags
     return file->Add(rows);
   };
   if (flags.follow && !IsOnDisk(flags)) {
-    return ReadMetrics(invocation, flags, [&](const MetricsReply& reply) { return add(RowsOf(reply)); });
+    return ReadMetrics(invocation, flags, interrupt, [&](const MetricsReply& reply) { return add(RowsOf(reply)); });
   }
   ASSIGN_OR_RETURN(const std::vector<MetricRow> rows, AllRows(invocation, flags));
   return add(rows);
@@ -114,9 +129,9 @@ absl::Status CheckFlags(const MetricsFlags& flags) {
   return absl::OkStatus();
 }
 
-int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
+int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags, Interrupt* interrupt) {
   std::string text = invocation.json() ? "" : MetricsHeader();
-  return Ended(ReadMetrics(invocation, flags, [&](const MetricsReply& reply) {
+  return Ended(ReadMetrics(invocation, flags, interrupt, [&](const MetricsReply& reply) {
     for (const StepMetrics& step : reply.steps()) {
       absl::StrAppend(&text, invocation.json() ? StepJson(step) : MetricsRow(step), "\n");
     }
@@ -132,8 +147,9 @@ int PrintMetrics(const Invocation& invocation, const MetricsFlags& flags) {
 int Metrics(const Invocation& invocation, const MetricsFlags& flags) {
   absl::Status status = CheckFlags(flags);
   if (!status.ok()) return Ended(status);
-  if (flags.to.empty()) return PrintMetrics(invocation, flags);
-  status = flags.to == "csv" ? WriteCsv(invocation, flags) : WriteEvents(invocation, flags);
+  const std::unique_ptr<Interrupt> interrupt = flags.follow ? std::make_unique<Interrupt>() : nullptr;
+  if (flags.to.empty()) return PrintMetrics(invocation, flags, interrupt.get());
+  status = flags.to == "csv" ? WriteCsv(invocation, flags) : WriteEvents(invocation, flags, interrupt.get());
   return Ended(status);
 }
 
@@ -144,7 +160,7 @@ void AddMetrics(CLI::App* app, Invocation* invocation) {
                               "mimeo metrics j1 -o json\n  mimeo metrics out/mae --to csv --out mae.csv\n"
                               "  mimeo metrics j1 --to tensorboard --out events --follow");
   auto flags = std::make_shared<MetricsFlags>();
-  AddText(metrics, "JOB", &flags->job, "the job's id; or, with --to, the folder of a run or its metrics.jsonl")
+  AddText(metrics, "JOB", &flags->job, "the job's id or name; or, with --to, the folder of a run or its metrics.jsonl")
       ->required();
   metrics->add_flag("--follow", flags->follow, "go on until the job ends");
   metrics->add_option("--to", flags->to, "write them for another program: a table, or files that TensorBoard reads")

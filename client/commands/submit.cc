@@ -10,12 +10,15 @@
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "client/commands/call.h"
+#include "client/commands/job_names.h"
 #include "client/evaluation_flags.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
+#include "client/interrupt.h"
 #include "client/job_text.h"
 #include "client/json_text.h"
 #include "client/recipe_file.h"
+#include "client/user_name.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -59,10 +62,18 @@ absl::Status Verdict(const Job& job) {
   return absl::AbortedError(EndText(job));
 }
 
-int Follow(const Invocation& invocation, const std::string& job_id) {
+// Ctrl-C ends the watching alone.
+int Follow(const Invocation& invocation, const std::string& job_id, const Interrupt& interrupt) {
   JobBar bar(invocation.json() ? stderr : stdout);
-  const auto followed = FollowJob(OpenChannel(invocation.channels, invocation.server), job_id, &bar, FollowOptions());
+  FollowOptions options;
+  options.check = [&] { return interrupt.wanted() ? absl::CancelledError("Ctrl-C") : absl::OkStatus(); };
+  const auto followed = FollowJob(OpenChannel(invocation.channels, invocation.server), job_id, &bar, options);
   bar.Done();
+  if (interrupt.wanted()) {
+    Print(stderr, absl::StrCat("\n", job_id, " goes on without you: `mimeo watch ", job_id,
+                               "` shows it again, `mimeo pause ", job_id, "` stops it after a checkpoint\n"));
+    return kFailed;
+  }
   if (!followed.ok()) return Ended(Explained(followed.status(), invocation.server));
   if (invocation.json()) {
     const auto json = JsonLine(followed->job);
@@ -73,6 +84,7 @@ int Follow(const Invocation& invocation, const std::string& job_id) {
 }
 
 int Submit(const Invocation& invocation, const SubmitFlags& flags) {
+  const std::unique_ptr<Interrupt> interrupt = flags.follow ? std::make_unique<Interrupt>() : nullptr;
   std::string decided;
   const auto spec = ReadJob(flags, &decided);
   if (!spec.ok()) return Ended(spec.status());
@@ -83,11 +95,12 @@ int Submit(const Invocation& invocation, const SubmitFlags& flags) {
   *request.mutable_spec() = *spec;
   // New for each invocation; within one, gRPC may send it twice.
   request.set_request_id(absl::StrCat("cli-", getpid(), "-", absl::ToUnixNanos(Clock::Real()->Wall())));
+  request.set_owner(UserName());
   SubmitReply reply;
   const absl::Status status = Call(invocation, &Coordinator::Stub::Submit, request, &reply);
   if (!status.ok()) return Ended(status);
   const int code = PrintReply(invocation, reply, [&] { return ToText(reply.job_id()) + "\n"; });
-  return code == kDone && flags.follow ? Follow(invocation, reply.job_id()) : code;
+  return code == kDone && interrupt != nullptr ? Follow(invocation, reply.job_id(), *interrupt) : code;
 }
 
 }  // namespace
@@ -106,8 +119,12 @@ void AddSubmit(CLI::App* app, Invocation* invocation) {
   submit->callback(
       [flags, invocation] { invocation->run = [flags, invocation] { return Submit(*invocation, *flags); }; });
 
-  AddVerbOn(app, invocation, "watch", "Show a job's progress until it ends, or pauses", "JOB", "the job's id", "j1",
-            Follow);
+  AddVerbOn(app, invocation, "watch", "Show a job's progress until it ends, or pauses", "JOB",
+            "the job's id, or its name", "j1", [](const Invocation& invocation, const std::string& word) {
+              const Interrupt interrupt;
+              const absl::StatusOr<std::string> job_id = FindJob(invocation, word);
+              return job_id.ok() ? Follow(invocation, *job_id, interrupt) : Ended(job_id.status());
+            });
 }
 
 }  // namespace mimeo

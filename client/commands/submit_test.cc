@@ -44,8 +44,8 @@ TEST_F(SubmitTest, DataAndSetStandOverTheRecipe) {
   ASSERT_EQ(submitted.code, 0) << submitted.errors;
   const nlohmann::json spec = Spec("j1");
   EXPECT_EQ(spec["data"]["path"], "/others");
-  EXPECT_EQ(spec["seed"], "7");
-  EXPECT_EQ(spec["schedule"]["steps"], "20");
+  EXPECT_EQ(spec["seed"], 7);
+  EXPECT_EQ(spec["schedule"]["steps"], 20);
 }
 
 TEST_F(SubmitTest, AllMistakesAreNamedAtOnceAndNothingIsSubmitted) {

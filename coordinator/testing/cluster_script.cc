@@ -26,6 +26,9 @@ std::string EventText(const Event& event) {
       return absl::StrCat(event.job_submitted().job_id(), ": submitted");
     case Event::kJobControlled:
       return absl::StrCat(event.job_controlled().job_id(), ": ", Want_Name(event.job_controlled().want()));
+    case Event::kJobExtended:
+      return absl::StrCat(event.job_extended().job_id(), ": extended to ", event.job_extended().total_steps(),
+                          " steps");
     case Event::kGangPlaced: {
       const GangPlaced& placed = event.gang_placed();
       return absl::StrCat(placed.job_id(), ": generation ", placed.generation(), " on ",
@@ -170,11 +173,13 @@ std::string ClusterScript::Execute(const Command& command) {
     return TeacherHeartbeat(words[1]);
   }
   if (words[0] == "submit") return Submit(command);
-  if (words[0] == "pause") return Control(words[1], WANT_PAUSE);
-  if (words[0] == "resume") return Control(words[1], WANT_RUN);
-  if (words[0] == "cancel") return Control(words[1], WANT_CANCEL);
+  if (words[0] == "pause") return Control(command, WANT_PAUSE);
+  if (words[0] == "resume") return Control(command, WANT_RUN);
+  if (words[0] == "cancel") return Control(command, WANT_CANCEL);
   if (words[0] == "delete") return StatusText(core_->DeleteJob(words[1]).status());
   if (words[0] == "explain") return ExplainJob(words[1]);
+  if (words[0] == "events") return History(words[1]);
+  if (words[0] == "extend") return Extend(command);
   if (words[0] == "rank" && words.size() == 4) return Rank(command);
   if (words[0] == "heartbeat") return Heartbeat(words[1], command.Number("leaving") > 0);
   if (words[0] == "leave") return LeaveCluster(words[1]);
@@ -255,19 +260,41 @@ std::string ClusterScript::Submit(const Command& command) {
   if (!command.Option("teacher").empty()) {
     spec.add_objective()->mutable_mimic()->set_teacher(command.Option("teacher"));
   }
+  request.set_owner(command.Option("by"));
   const absl::StatusOr<std::string> job = core_->Submit(request);
   if (!job.ok()) return StatusText(job.status());
   return *job == command.words[1] ? "" : absl::StrCat("it is called ", *job, "\n");
 }
 
-std::string ClusterScript::Control(const std::string& job, Want want) {
-  return StatusText(core_->Control(job, want).status());
+std::string ClusterScript::Control(const Command& command, Want want) {
+  return StatusText(core_->Control(command.words[1], want, command.Option("by")).status());
 }
 
 std::string ClusterScript::ExplainJob(const std::string& job) {
   const absl::StatusOr<ExplainReply> reply = core_->ExplainJob(job);
   if (!reply.ok()) return StatusText(reply.status());
   return absl::StrCat(JobState_Name(reply->state()), "\n  ", absl::StrJoin(reply->reasons(), "\n  "), "\n");
+}
+
+std::string ClusterScript::History(const std::string& job) {
+  const absl::StatusOr<EventsReply> reply = core_->History(job, /*after_number=*/0);
+  if (!reply.ok()) return StatusText(reply.status());
+  std::string text;
+  for (const HistoryEntry& line : reply->entries()) absl::StrAppend(&text, "  ", line.number(), " ", line.text(), "\n");
+  return absl::StrCat(text, "  now: ", reply->now(), "\n");
+}
+
+std::string ClusterScript::Extend(const Command& command) {
+  const absl::StatusOr<Job> job = core_->GetJob(command.words[1]);
+  if (!job.ok()) return StatusText(job.status());
+  ExtendJobRequest request;
+  request.set_job_id(job->id());
+  *request.mutable_spec() = job->spec();
+  request.mutable_spec()->mutable_schedule()->clear_warmup_steps();
+  request.mutable_spec()->mutable_schedule()->set_steps(command.Number("steps"));
+  if (command.Number("seed") > 0) request.mutable_spec()->set_seed(static_cast<uint64_t>(command.Number("seed")));
+  request.set_user(command.Option("by"));
+  return StatusText(core_->ExtendJob(request).status());
 }
 
 std::string ClusterScript::Rank(const Command& command) {

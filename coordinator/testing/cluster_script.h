@@ -4,7 +4,9 @@
 //   worker W slots=N [cuda=1 [bf16=1] [nvlink=1]] [incarnation=I]      registers
 //   teacher T [incarnation=I] [address=A]          heartbeats
 //   submit J ranks=N [priority=P] [device=cuda|cpu] [precision=bf16] [teacher=T] [restarts=N] [keep=N]
-//   pause J · resume J · cancel J · delete J · explain J
+//   [by=USER]
+//   pause J [by=USER] · resume J [by=USER] · cancel J [by=USER] · delete J · explain J · events J
+//   extend J steps=N [seed=N] [by=USER]
 //   rank J R PHASE [step=S] [code=C] [digest=D] [store=A] [says=WORDS] [doing=WORDS quiet=N patience=N]   its agent's
 //   next heartbeat says so, and comes now;
 //                                                  in WORDS an underscore is a space; also waiting=WORDS, misses=WORDS
@@ -66,7 +68,9 @@ class ClusterScript {
   std::string RegisterWorker(const Command& command);
   std::string TeacherHeartbeat(const std::string& name);
   std::string Submit(const Command& command);
-  std::string Control(const std::string& job, Want want);
+  std::string Control(const Command& command, Want want);
+  std::string History(const std::string& job);
+  std::string Extend(const Command& command);
   std::string ExplainJob(const std::string& job);
   std::string Rank(const Command& command);
   std::string Heartbeat(const std::string& worker, bool leaving = false);

@@ -43,10 +43,10 @@ TEST_F(ClientCommandsTest, AJobIsSubmittedFollowedShownMeasuredAndExported) {
   EXPECT_EQ(job, "j1");
   EXPECT_THAT(cluster_.Mimeo({"watch", job}), HasSubstr("12/12"));
   EXPECT_THAT(cluster_.Mimeo({"list"}), HasSubstr("succeeded"));
-  const nlohmann::json list = Json({"list"});
+  const nlohmann::json list = Json({"list", "--specs"});
   ASSERT_EQ(list["jobs"].size(), 1u);
   EXPECT_EQ(list["jobs"][0]["state"], "JOB_STATE_SUCCEEDED");
-  EXPECT_EQ(list["jobs"][0]["spec"]["seed"], "3");
+  EXPECT_EQ(list["jobs"][0]["spec"]["seed"], 3);
   EXPECT_THAT(cluster_.Mimeo({"show", job}), HasSubstr("weight_decay: 0.05"));
   EXPECT_THAT(cluster_.Mimeo({"explain", job}), HasSubstr("step"));
 
@@ -60,7 +60,7 @@ TEST_F(ClientCommandsTest, AJobIsSubmittedFollowedShownMeasuredAndExported) {
   EXPECT_THAT(cluster_.Mimeo({"metrics", job}), HasSubstr("GRADNORM"));
 
   const nlohmann::json checkpoints = Json({"checkpoints", job});
-  EXPECT_EQ(checkpoints["manifests"][0]["step"], "12");
+  EXPECT_EQ(checkpoints["manifests"][0]["step"], 12);
   EXPECT_GE(checkpoints["manifests"][0]["created"], "2026") << "when it was made, as RFC 3339";
   cluster_.Mimeo({"export", job, "--to", "safetensors", "--out", cluster_.dir() + "/model.safetensors"});
   cluster_.Mimeo({"export", cluster_.dir() + "/model.safetensors", "--to", "hf", "--out", cluster_.dir() + "/encoder"});

@@ -13,12 +13,14 @@
 #include "absl/synchronization/mutex.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/log_limits.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "proto/agent.grpc.pb.h"
 #include "spdlog/spdlog.h"
 #include "worker/agent/agent_dir.h"
 #include "worker/agent/coordinator_session.h"
+#include "worker/agent/log_piece.h"
 #include "worker/agent/rank_launch.h"
 #include "worker/agent/rank_metrics.h"
 
@@ -120,6 +122,7 @@ class HostAgent : public WorkerAgent, private Agent::Service {
 
   void HeartbeatLoop() ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status HeartbeatOnce() ABSL_LOCKS_EXCLUDED(mu_);
+  void SendLogs(const std::vector<LogWish>& wishes) ABSL_LOCKS_EXCLUDED(mu_);
   void SayGoodbye() ABSL_LOCKS_EXCLUDED(mu_);
   bool WasInterrupted() ABSL_LOCKS_EXCLUDED(mu_) {
     absl::MutexLock lock(&mu_);
@@ -249,17 +252,39 @@ absl::Status HostAgent::HeartbeatOnce() {
     leaving = leaving_;
   }
   const absl::Time begin = Clock::Real()->Now();
-  const auto assignments = session_.Beat(ranks, leaving);
-  if (!assignments.ok()) {
+  const auto orders = session_.Beat(ranks, leaving);
+  if (!orders.ok()) {
     metrics_->Add("mimeo_worker_heartbeat_failures_total");
-    return assignments.status();
+    return orders.status();
   }
   metrics_->Observe("mimeo_worker_heartbeat_seconds", absl::ToDoubleSeconds(Clock::Real()->Now() - begin));
-  absl::MutexLock lock(&mu_);
-  table_.Assign(*assignments);
-  news_sent_ = news;
-  new_orders_ = true;
+  {
+    absl::MutexLock lock(&mu_);
+    table_.Assign(orders->assignments);
+    news_sent_ = news;
+    new_orders_ = true;
+  }
+  SendLogs(orders->logs);
   return absl::OkStatus();
+}
+
+// A few of them: a person who reads must not keep the next heartbeat waiting.
+void HostAgent::SendLogs(const std::vector<LogWish>& wishes) {
+  std::vector<LogPiece> pieces;
+  for (const LogWish& wish : wishes) {
+    if (pieces.size() == limits::kLogPiecesPerBeat) break;
+    bool ended = false;
+    {
+      absl::MutexLock lock(&mu_);
+      const RankStatus* status = table_.status({wish.job_id(), wish.generation(), wish.rank()});
+      ended = status == nullptr || status->phase() == RANK_PHASE_COMPLETED || status->phase() == RANK_PHASE_STOPPED ||
+              status->phase() == RANK_PHASE_FAILED;
+    }
+    pieces.push_back(ReadLogPiece(options_.dir, wish, ended));
+  }
+  if (pieces.empty()) return;
+  const absl::Status sent = session_.SendLogs(pieces);
+  if (!sent.ok()) spdlog::warn("logs not sent pieces={} error=\"{}\"", pieces.size(), sent.ToString());
 }
 
 void HostAgent::WatchLoop() {

@@ -51,8 +51,7 @@ CoordinatorSession::CoordinatorSession(const ChannelOptions& channels, const std
                                        const WorkerIdentity& identity)
     : identity_(identity), stub_(Cluster::NewStub(OpenChannel(channels, coordinator_address))) {}
 
-absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks,
-                                                                     bool leaving) {
+absl::StatusOr<Orders> CoordinatorSession::Beat(const std::vector<RankStatus>& ranks, bool leaving) {
   if (!registered_) RETURN_IF_ERROR(Register(Timeout(leaving)));
   HeartbeatReply reply;
   absl::Status status = Heartbeat(ranks, leaving, &reply);
@@ -62,7 +61,16 @@ absl::StatusOr<std::vector<GangAssignment>> CoordinatorSession::Beat(const std::
     status = Heartbeat(ranks, leaving, &reply);
   }
   RETURN_IF_ERROR(status);
-  return Assignments(reply);
+  return Orders{Assignments(reply), {reply.logs().begin(), reply.logs().end()}};
+}
+
+absl::Status CoordinatorSession::SendLogs(const std::vector<LogPiece>& pieces) {
+  SendLogsRequest request;
+  request.set_worker_id(identity_.id());
+  request.set_incarnation(identity_.incarnation());
+  for (const LogPiece& piece : pieces) *request.add_pieces() = piece;
+  SendLogsReply reply;
+  return Call(kHurry, [&](grpc::ClientContext* context) { return stub_->SendLogs(context, request, &reply); });
 }
 
 absl::Status CoordinatorSession::Register(absl::Duration timeout) {

@@ -21,19 +21,27 @@ namespace mimeo {
 // single byte that is no text would make every heartbeat fail, and cost the whole worker.
 RankStatus Encodable(const RankStatus& rank);
 
+// What the coordinator answers to a heartbeat.
+struct Orders {
+  std::vector<GangAssignment> assignments;  // of every rank that should run
+  std::vector<LogWish> logs;                // what somebody wants to read
+};
+
 class CoordinatorSession {
  public:
   // `identity` has its incarnation already.
   CoordinatorSession(const ChannelOptions& channels, const std::string& coordinator_address,
                      const WorkerIdentity& identity);
 
-  // Tells the coordinator how the ranks are, and returns which ones should run. It blocks, for at most 1.5 s per call
-  // to the coordinator when the agent is `leaving`, and otherwise for limits::kRpcDeadline.
+  // Tells the coordinator how the ranks are, and returns which ones should run and whose logs are wanted. It blocks,
+  // for at most 1.5 s per call to the coordinator when the agent is `leaving`, and otherwise for limits::kRpcDeadline.
   //
   // FailedPrecondition: a newer agent has this worker id, or the protocol versions differ. InvalidArgument: the
   // identity is refused. These two last. After any other error everything stays as it is, and the caller tries again
   // later.
-  absl::StatusOr<std::vector<GangAssignment>> Beat(const std::vector<RankStatus>& ranks, bool leaving);
+  absl::StatusOr<Orders> Beat(const std::vector<RankStatus>& ranks, bool leaving);
+  // Sends what was asked for. Blocks for at most 1.5 s. Where it fails, the next heartbeat asks again.
+  absl::Status SendLogs(const std::vector<LogPiece>& pieces);
   // Says goodbye: the worker's slots are gone at once. Blocks for at most 1.5 s. Where the coordinator never knew this
   // worker, nothing is said.
   absl::Status LeaveCluster(const std::vector<RankStatus>& ranks);

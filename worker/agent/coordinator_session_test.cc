@@ -81,7 +81,8 @@ TEST(CoordinatorSessionTest, EachRankOfAnOrderIsToldAndRankZeroNotWhereItsOwnSto
   given[1].set_rank(1);
   cluster.Assign(given);
   CoordinatorSession session(ChannelOptions(), cluster.address(), Identity());
-  ASSERT_OK_AND_ASSIGN(const std::vector<GangAssignment> heard, session.Beat({}, /*leaving=*/false));
+  ASSERT_OK_AND_ASSIGN(const Orders orders, session.Beat({}, /*leaving=*/false));
+  const std::vector<GangAssignment>& heard = orders.assignments;
   ASSERT_EQ(heard.size(), 2u);
   EXPECT_EQ(heard[0].rank(), 0);
   EXPECT_EQ(heard[0].store_address(), "");

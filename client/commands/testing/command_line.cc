@@ -66,7 +66,7 @@ Outcome CommandLine::Run(const std::vector<std::string>& args) {
   app.require_subcommand(1);
   app.fallthrough();
   app.add_option("--server", invocation.server);
-  app.add_option("-o,--output", invocation.output)->check(CLI::IsMember({"table", "json"}));
+  app.add_option("-o,--output", invocation.output)->check(CLI::IsMember({"table", "json", "wide", "name"}));
   add_(&app, &invocation);
   std::vector<std::string> reversed(args.rbegin(), args.rend());
   reversed.insert(reversed.end(), {address_, "--server"});
