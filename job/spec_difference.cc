@@ -82,4 +82,21 @@ std::vector<std::string> SpecDifferences(const JobSpec& of_job, const JobSpec& a
   return differences;
 }
 
+bool DifferInLengthOnly(const JobSpec& of_job, const JobSpec& asked) {
+  JobSpec as_long = of_job;
+  ScheduleSpec* const schedule = as_long.mutable_schedule();
+  const ScheduleSpec& length = asked.schedule();
+  schedule->clear_epochs();
+  schedule->clear_steps();
+  schedule->clear_warmup();
+  schedule->clear_warmup_epochs();
+  schedule->clear_warmup_steps();
+  if (length.has_epochs()) schedule->set_epochs(length.epochs());
+  if (length.has_steps()) schedule->set_steps(length.steps());
+  if (length.has_warmup()) schedule->set_warmup(length.warmup());
+  if (length.has_warmup_epochs()) schedule->set_warmup_epochs(length.warmup_epochs());
+  if (length.has_warmup_steps()) schedule->set_warmup_steps(length.warmup_steps());
+  return SpecDifferences(as_long, asked).empty();
+}
+
 }  // namespace mimeo

@@ -12,4 +12,8 @@ namespace mimeo {
 // is called by its name, or else by its number: objective[pixels].weight. A list of another length is named as a whole.
 std::vector<std::string> SpecDifferences(const JobSpec& of_job, const JobSpec& asked);
 
+// Whether the two differ only in how long they train: in the schedule's epochs or steps, and in the length of the
+// warm-up, whose default follows from them.
+bool DifferInLengthOnly(const JobSpec& of_job, const JobSpec& asked);
+
 }  // namespace mimeo

@@ -35,5 +35,18 @@ TEST(SpecDifferenceTest, EachFieldIsNamedWithBothValues) {
   EXPECT_THAT(SpecDifferences(Spec(), asked), ElementsAre("objective: 2 of them, but 1 in the job"));
 }
 
+TEST(SpecDifferenceTest, LengthIsEpochsOrStepsAndTheWarmUp) {
+  JobSpec asked = Spec();
+  EXPECT_TRUE(DifferInLengthOnly(Spec(), asked));
+  asked.mutable_schedule()->set_epochs(20);
+  asked.mutable_schedule()->set_warmup_epochs(1);
+  EXPECT_TRUE(DifferInLengthOnly(Spec(), asked));
+  asked.mutable_schedule()->set_min_rate(0.1);
+  EXPECT_FALSE(DifferInLengthOnly(Spec(), asked));
+  asked = Spec();
+  asked.set_seed(8);
+  EXPECT_FALSE(DifferInLengthOnly(Spec(), asked));
+}
+
 }  // namespace
 }  // namespace mimeo
