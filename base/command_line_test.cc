@@ -105,9 +105,9 @@ TEST(CommandLineTest, TheHelpFitsItsColumns) {
     EXPECT_LE(line.size(), 80u) << line;
   }
   EXPECT_NE(help.out.find("Usage: worker agent --slots NUMBER [OPTIONS] COMMAND\n"), std::string::npos) << help.out;
-  EXPECT_NE(help.out.find("  --version         "), std::string::npos) << "a flag takes no value: " << help.out;
+  EXPECT_NE(help.out.find("  --version       "), std::string::npos) << "a flag takes no value: " << help.out;
   EXPECT_NE(help.out.find("\nLook:\n  look  Looks at what there is\n"), std::string::npos) << help.out;
-  EXPECT_NE(help.out.find("--level TEXT     of the log (debug, info)\n"), std::string::npos) << help.out;
+  EXPECT_NE(help.out.find("--level TEXT    of the log (debug, info)\n"), std::string::npos) << help.out;
   const Said inner = Parse({"look", "--help"});
   EXPECT_NE(inner.out.find("may be longer than\n        anybody waits\n"), std::string::npos) << inner.out;
 }

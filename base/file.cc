@@ -20,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "base/temporary_root.h"
 
 namespace mimeo {
 namespace {
@@ -127,11 +128,6 @@ absl::Status RemoveTree(const std::string& path) {
 std::string JoinPath(absl::string_view dir, absl::string_view name) {
   if (dir.empty() || absl::StartsWith(name, "/")) return std::string(name);
   return absl::StrCat(absl::StripSuffix(dir, "/"), "/", name);
-}
-
-std::string TemporaryRoot() {
-  const char* const given = std::getenv("TMPDIR");
-  return given != nullptr && *given != '\0' ? given : "/tmp";
 }
 
 TempDir::TempDir() {

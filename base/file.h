@@ -34,10 +34,7 @@ absl::Status RemoveTree(const std::string& path);
 // The path of `name` below `dir`. An absolute `name` stays as it is, and so does any name where `dir` is empty.
 std::string JoinPath(absl::string_view dir, absl::string_view name);
 
-// Where temporary folders are made: the folder that $TMPDIR names, or /tmp where that is not set.
-std::string TemporaryRoot();
-
-// A new empty directory below TemporaryRoot(). The destructor deletes it with everything
+// A new empty directory below $TMPDIR, or below /tmp where that is not set. The destructor deletes it with everything
 // in it. The process ends with code 2 and a sentence on stderr when the directory cannot be made: base/output.h finds
 // that before.
 class TempDir {

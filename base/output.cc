@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/file.h"
+#include "base/temporary_root.h"
 #include "base/text.h"
 
 namespace mimeo {

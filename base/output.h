@@ -18,7 +18,7 @@ namespace mimeo {
 absl::Status CheckOutputFile(absl::string_view what, const std::string& path);
 // For a folder that is there, or that MakeDirs can make.
 absl::Status CheckOutputFolder(absl::string_view what, const std::string& path);
-// For TempDir: TemporaryRoot() of base/file.h.
+// For TempDir: TemporaryRoot() (base/temporary_root.h).
 absl::Status CheckTemporaryFolder();
 
 // The error with `name` wherever its message has `path`: a file that this program made for a while says nothing to a

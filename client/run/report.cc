@@ -49,12 +49,15 @@ std::string Facts(const RunReport& report) {
     teacher_wait += step.teacher_wait_seconds();
   }
   return absl::StrFormat(
-      "<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. With the start of its "
-      "processes and "
-      "evaluation the last session of this run took %.0f s. "
-      "Rank 0 waited %.1f s for images%s. %s.</p>",
+      "<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. %sRank 0 waited %.1f s "
+      "for images%s. %s.</p>",
       static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
-      report.seconds, data_wait,
+      report.seconds > 0
+          ? absl::StrFormat("With the start of its processes and evaluation the last session of this run "
+                            "took %.0f s. ",
+                            report.seconds)
+          : "",
+      data_wait,
       TeacherNames(report.job.spec()).empty() ? "" : absl::StrFormat(" and %.1f s for its teacher", teacher_wait),
       EscapeHtml(report.machine));
 }

@@ -25,7 +25,8 @@ struct RunReport {
   bool reconstructions_held_out = false;
   // What the run computed on, such as "CPU NAME, 2 cores: 2 workers with 1 thread each".
   std::string machine;
-  // The time from the start of the processes to their end. Of a run that was continued, that of its last session.
+  // The time from the start of the processes to their end. Of a run that was continued, that of its last session; 0:
+  // the session that trained did not live to write its report.
   double seconds = 0;
 };
 

@@ -221,12 +221,15 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan));
   ASSIGN_OR_RETURN(const Begun begun, SubmitOrContinue(stub.get(), plan, &bar));
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
+  // The report says that the run is over and its results are whole.
+  const std::string report = JoinPath(plan.out, "report.html");
+  if (!begun.done) RETURN_IF_ERROR(RemoveTree(report));
   ASSIGN_OR_RETURN(const Followed followed, Follow(flags, plan, interrupts, begun, cluster.get(), &bar));
   RETURN_IF_ERROR(Judge(followed.job, plan));
   interrupts.Trained();
   RunResults results{followed.job, followed.steps, followed.evaluations, 0};
-  // Of a run that was done before, the results stay as they are: they say how long it took. The report is written last.
-  if (begun.done && FileExists(JoinPath(plan.out, "report.html"))) {
+  // Of a run that was done before, the results stay as they are: they say how long it took.
+  if (begun.done && FileExists(report)) {
     cluster->Stop();
     bar.Say(
         absl::StrCat("this run was done before, after ", followed.job.step(), " steps; its results stay as they are"));
@@ -236,9 +239,10 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   const std::string checkpoint = JoinPath(plan.out, "cluster/checkpoint.safetensors");
   RETURN_IF_ERROR(DownloadCheckpointFile(flags.channels, cluster->address(), begun.job_id, /*step=*/0, checkpoint));
   cluster->Stop();
-  results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
+  if (!begun.done) results.seconds = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
   RETURN_IF_ERROR(WriteRunResults(plan, results, checkpoint));
   RETURN_IF_ERROR(RemoveTree(checkpoint));
+  RETURN_IF_ERROR(WriteRunReport(plan, results));
   PrintSummary(flags, plan, results);
   return absl::OkStatus();
 }

@@ -133,15 +133,18 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
   const std::string model = JoinPath(plan.out, "checkpoint.safetensors");
   RETURN_IF_ERROR(RunTool(plan, {"export", "--checkpoint", checkpoint, "--to", "safetensors", "--out", model}));
   RETURN_IF_ERROR(ExportEncoders(plan, checkpoint));
+  if (!Reconstructs(plan.spec)) return absl::OkStatus();
+  const std::string images =
+      plan.spec.evaluation().has_path() ? plan.spec.evaluation().path() : plan.spec.data().path();
+  return RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--out",
+                        JoinPath(plan.out, "reconstructions"), "--count", absl::StrCat(kReconstructions)});
+}
+
+absl::Status WriteRunReport(const RunPlan& plan, const RunResults& results) {
   RunReport report;
   if (Reconstructs(plan.spec)) {
     report.reconstructions_held_out = plan.spec.evaluation().has_path();
-    const std::string images =
-        report.reconstructions_held_out ? plan.spec.evaluation().path() : plan.spec.data().path();
-    const std::string dir = JoinPath(plan.out, "reconstructions");
-    RETURN_IF_ERROR(RunTool(plan, {"reconstruct", "--weights", model, "--images", images, "--out", dir, "--count",
-                                   absl::StrCat(kReconstructions)}));
-    report.reconstructions = ReadPngs(dir);
+    report.reconstructions = ReadPngs(JoinPath(plan.out, "reconstructions"));
   }
   report.job = results.job;
   report.job_text = plan.text;

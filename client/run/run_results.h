@@ -19,11 +19,15 @@ struct RunResults {
 };
 
 // Writes metrics.jsonl, evaluations.jsonl, checkpoint.safetensors, encoder/, encoder_average/ where the job has an
-// average, reconstructions/ where it reconstructs, and report.html. `checkpoint` is the file that was downloaded, with
-// the state of the optimizer. Much of the work is done by `worker` as a child process, so this blocks for seconds or
-// minutes. An error names the file or the child process that failed; what was written before stays, and to call it
-// again writes everything anew.
+// average, and reconstructions/ where it reconstructs. `checkpoint` is the file that was downloaded, with the state of
+// the optimizer. Much of the work is done by `worker` as a child process, so this blocks for seconds or minutes. An
+// error names the file or the child process that failed; what was written before stays, and to call it again writes
+// everything anew.
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint);
+
+// Writes report.html from the folder and the results. To be called last, after everything that the report speaks of, as
+// verdict.json: its being there says that the run is done and its results are whole.
+absl::Status WriteRunReport(const RunPlan& plan, const RunResults& results);
 
 // What the evaluations before and after training say, for people, one number in each line: the accuracy of k-NN beside
 // that of its baselines, and the losses on held-out images. `evaluations` are ascending by step. Empty when there are
