@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "coordinator/cluster_state.h"
@@ -14,9 +13,5 @@ namespace mimeo {
 // FailedPrecondition: the spec differs from the job's in more than its length, and in the warm-up where that is the
 // same share of the schedule. Each other field is named with both values, one a line.
 absl::StatusOr<Event> ExtensionOf(const JobInfo& job, const JobSpec& resolved, const std::string& user);
-
-// "schedule.epochs: 20, but 10 in the job" for each field that differs, in the order of job.proto. A list of messages
-// of another length is named as a whole.
-std::vector<std::string> SpecDifferences(const JobSpec& of_job, const JobSpec& asked);
 
 }  // namespace mimeo

@@ -3,6 +3,9 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 
@@ -74,12 +77,41 @@ void AddDifferences(const std::string& path, const Message& of_job, const Messag
   }
 }
 
+// The warm-up, as a share of the schedule.
+double WarmupShare(const ScheduleSpec& schedule) {
+  if (schedule.has_warmup_epochs()) return schedule.epochs() > 0 ? schedule.warmup_epochs() / schedule.epochs() : 0;
+  if (schedule.steps() <= 0) return 0;
+  return static_cast<double>(schedule.warmup_steps()) / static_cast<double>(schedule.steps());
+}
+
+// Whole steps are rounded: half a percent of a schedule of 200 steps is one of them.
+bool SameWarmup(const ScheduleSpec& a, const ScheduleSpec& b) {
+  const int64_t fewest = std::min(a.has_steps() ? a.steps() : 1000000, b.has_steps() ? b.steps() : 1000000);
+  return std::abs(WarmupShare(a) - WarmupShare(b)) <= 1.0 / static_cast<double>(std::max<int64_t>(fewest, 1));
+}
+
+// Both are resolved, so the warm-up is in the unit of the length.
+void TakeLength(const ScheduleSpec& length, ScheduleSpec* schedule) {
+  const bool same_warmup = SameWarmup(*schedule, length);
+  if (length.has_epochs()) schedule->set_epochs(length.epochs());
+  if (length.has_steps()) schedule->set_steps(length.steps());
+  if (!same_warmup) return;
+  if (length.has_warmup_epochs()) schedule->set_warmup_epochs(length.warmup_epochs());
+  if (length.has_warmup_steps()) schedule->set_warmup_steps(length.warmup_steps());
+}
+
 }  // namespace
 
 std::vector<std::string> SpecDifferences(const JobSpec& of_job, const JobSpec& asked) {
   std::vector<std::string> differences;
   AddDifferences("", of_job, asked, &differences);
   return differences;
+}
+
+std::vector<std::string> DifferencesButLength(const JobSpec& of_job, const JobSpec& asked) {
+  JobSpec as_long = of_job;
+  TakeLength(asked.schedule(), as_long.mutable_schedule());
+  return SpecDifferences(as_long, asked);
 }
 
 }  // namespace mimeo

@@ -12,4 +12,8 @@ namespace mimeo {
 // is called by its name, or else by its number: objective[pixels].weight. A list of another length is named as a whole.
 std::vector<std::string> SpecDifferences(const JobSpec& of_job, const JobSpec& asked);
 
+// Likewise, but for how long the two train: the schedule's epochs or steps, and the warm-up where it is the same share
+// of the training. What is left is why one is no longer form of the other.
+std::vector<std::string> DifferencesButLength(const JobSpec& of_job, const JobSpec& asked);
+
 }  // namespace mimeo

@@ -35,5 +35,22 @@ TEST(SpecDifferenceTest, EachFieldIsNamedWithBothValues) {
   EXPECT_THAT(SpecDifferences(Spec(), asked), ElementsAre("objective: 2 of them, but 1 in the job"));
 }
 
+TEST(SpecDifferenceTest, LengthIsEpochsOrStepsAndAWarmUpOfTheSameShare) {
+  JobSpec asked = Spec();
+  EXPECT_THAT(DifferencesButLength(Spec(), asked), IsEmpty());
+  asked.mutable_schedule()->set_epochs(20);
+  asked.mutable_schedule()->set_warmup_epochs(1);
+  EXPECT_THAT(DifferencesButLength(Spec(), asked), IsEmpty());
+  asked.mutable_schedule()->set_steps(1000);
+  asked.mutable_schedule()->set_warmup_steps(50);
+  EXPECT_THAT(DifferencesButLength(Spec(), asked), IsEmpty());
+  asked.mutable_schedule()->set_min_rate(0.1);
+  EXPECT_THAT(DifferencesButLength(Spec(), asked), ElementsAre("schedule.min_rate: 0.1, but not set in the job"));
+  asked = Spec();
+  asked.mutable_schedule()->set_epochs(20);
+  asked.mutable_schedule()->set_warmup_epochs(5);
+  EXPECT_THAT(DifferencesButLength(Spec(), asked), ElementsAre("schedule.warmup_epochs: 5, but 0.5 in the job"));
+}
+
 }  // namespace
 }  // namespace mimeo

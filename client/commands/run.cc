@@ -15,7 +15,9 @@ void AddRun(CLI::App* app, Invocation* invocation) {
                    "text proto of the job; without one it is chosen for --data (docs/auto.md)");
   verb->add_option("--data", flags->data,
                    "images: a folder, class folders, or .tar shards (over the recipe's data.path)");
-  verb->add_option("--out", flags->out, "folder of the results; the same command continues an unfinished run")
+  verb->add_option(
+          "--out", flags->out,
+          "folder of the results; the same command continues an unfinished run, and a longer schedule a finished one")
       ->required();
   verb->add_option("--workers", flags->workers, "rank processes (over the recipe's resources.num_ranks)")
       ->check(CLI::Range(1, 64));

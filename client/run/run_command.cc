@@ -87,6 +87,12 @@ absl::StatusOr<Begun> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& p
   ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, list));
   const Job* const newest = known.jobs().empty() ? nullptr : &known.jobs(0);
   ASSIGN_OR_RETURN(const RunStart start, DecideStart(newest, plan));
+  if (start.kind == RunStart::kExtend) {
+    ExtendJobRequest extend;
+    extend.set_job_id(newest->id());
+    *extend.mutable_spec() = plan.spec;
+    RETURN_IF_ERROR(Call(stub, &Coordinator::Stub::ExtendJob, extend).status());
+  }
   if (!start.note.empty()) bar->Say(start.note);
   if (start.kind == RunStart::kSubmit) {
     SubmitRequest request;

@@ -2,7 +2,8 @@
 // as child processes, follows the job, writes its results into a folder, and ends the processes.
 //
 // The folder also holds the coordinator's store. So the same command, after a Ctrl-C, a crash or a failure, goes on
-// from the last checkpoint (client/run/run_start.h).
+// from the last checkpoint, and the same command with a longer schedule makes a finished run longer
+// (client/run/run_start.h).
 #pragma once
 
 #include <string>

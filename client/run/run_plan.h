@@ -35,8 +35,8 @@ struct RunPlan {
 // Makes the plan for a machine with so many cores. It reads the recipe and looks whether the paths exist, as far as
 // `plan_for` says.
 // InvalidArgument lists all problems of the recipe, of --set, of paths and of teachers at once, one in each line.
-// AlreadyExists: the folder OUT holds the run of another job; the error names each field that
-// differs, with both values.
+// AlreadyExists: the folder OUT holds the run of another job, which differs in more than its length; the error names
+// each field with both values.
 absl::StatusOr<RunPlan> MakeRunPlan(const RunFlags& flags, int cores, PlanFor plan_for = PlanFor::kRun);
 
 }  // namespace mimeo

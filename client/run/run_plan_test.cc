@@ -92,6 +92,8 @@ TEST_F(RunPlanTest, AFolderWithAnotherRunIsRefusedAndTheSameIsContinued) {
   EXPECT_EQ(MakeRunPlan(flags_, 2).status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(Refusal(), HasSubstr("holds the run of another job"));
   EXPECT_THAT(Refusal(), HasSubstr("\nseed: 3, but 0 in the job\n"));
+  flags_.sets = {absl::StrCat("schedule.steps=", plan->spec.schedule().steps() + 100)};
+  EXPECT_TRUE(MakeRunPlan(flags_, 2).ok()) << "a longer one: the job's state decides";
 }
 
 TEST_F(RunPlanTest, ATeacherThatNobodyMimicsOrThatComesTwiceIsAMistake) {

@@ -8,6 +8,24 @@
 
 namespace mimeo {
 
+namespace {
+
+// The plan is for another job than the folder's: the same one for longer, or not the same.
+absl::StatusOr<RunStart> StartOfAnother(const Job& newest, const JobSpec& spec, const RunPlan& plan) {
+  const bool done = newest.state() == JOB_STATE_SUCCEEDED, only_longer = DifferencesButLength(spec, plan.spec).empty();
+  if (done && only_longer) {
+    return RunStart{RunStart::kExtend,
+                    absl::StrCat("the run in this folder is done; it goes on from step ", newest.checkpoint_step(),
+                                 " with the longer schedule, and from there the learning rate follows that one")};
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      "--out ", ToText(plan.out), " holds the ", done ? "" : "unfinished ", "run of another job:\n",
+      absl::StrJoin(SpecDifferences(spec, plan.spec), "\n"), "\n",
+      only_longer ? "finish it first, with its own schedule; then a longer one continues it" : "take another folder"));
+}
+
+}  // namespace
+
 absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan) {
   if (newest == nullptr) return RunStart{};
   if (newest->state() == JOB_STATE_CANCELLED) {
@@ -18,11 +36,7 @@ absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan) {
                     absl::StrCat("the job in this folder had failed (", newest->reason(), "); it begins anew")};
   }
   const JobSpec spec = InThisVersion(newest->spec());
-  if (JobSpecText(spec) != plan.text) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "--out ", ToText(plan.out), " holds the ", newest->state() == JOB_STATE_SUCCEEDED ? "" : "unfinished ",
-        "run of another job:\n", absl::StrJoin(SpecDifferences(spec, plan.spec), "\n"), "\ntake another folder"));
-  }
+  if (JobSpecText(spec) != plan.text) return StartOfAnother(*newest, spec, plan);
   if (newest->state() == JOB_STATE_SUCCEEDED) return RunStart{RunStart::kDone, ""};
   const std::string from = newest->checkpoint_step() == 0
                                ? "it begins again"

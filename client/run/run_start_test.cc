@@ -88,15 +88,22 @@ TEST_F(RunStartTest, AFailedJobGoesOnFromItsCheckpointAndBeginsAnewOnlyWithoutOn
   EXPECT_EQ(Start().kind, RunStart::kSubmit) << "cancelled is for good";
 }
 
-TEST_F(RunStartTest, AFinishedJobIsDoneAndAnotherOneIsRefusedWithEachField) {
+TEST_F(RunStartTest, AFinishedJobIsDoneAndGoesOnForLonger) {
   job_.set_state(JOB_STATE_SUCCEEDED);
+  job_.set_checkpoint_step(2);
   EXPECT_EQ(Start().kind, RunStart::kDone);
   plan_.spec.mutable_schedule()->set_steps(40);
+  plan_.spec.mutable_schedule()->set_warmup_steps(2);
+  plan_.text = JobSpecText(plan_.spec);
+  EXPECT_EQ(Start().kind, RunStart::kExtend);
+  EXPECT_THAT(Start().note, HasSubstr("goes on from step 2 with the longer schedule"));
+  job_.set_state(JOB_STATE_PAUSED);
+  EXPECT_THAT(DecideStart(&job_, plan_).status().message(),
+              testing::AllOf(HasSubstr("schedule.steps: 40, but 2 in the job"), HasSubstr("finish it first")));
+  job_.set_state(JOB_STATE_SUCCEEDED);
   plan_.spec.set_seed(8);
   plan_.text = JobSpecText(plan_.spec);
-  EXPECT_THAT(DecideStart(&job_, plan_).status().message(),
-              testing::AllOf(HasSubstr("holds the run of another job:\n"), HasSubstr("\nseed: 8, but 0 in the job\n"),
-                             HasSubstr("\nschedule.steps: 40, but 2 in the job\n")));
+  EXPECT_THAT(DecideStart(&job_, plan_).status().message(), HasSubstr("seed: 8, but 0 in the job"));
 }
 
 TEST_F(RunStartTest, AnotherJobsStepsAreNotLostEither) {

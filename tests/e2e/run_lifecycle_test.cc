@@ -125,7 +125,7 @@ TEST_F(RunLifecycleTest, CtrlCStopsAfterACheckpointAndTheSameCommandGoesOn) {
   EXPECT_TRUE(FileExists(out_ + "/report.html"));
 }
 
-TEST_F(RunLifecycleTest, AFinishedRunIsDoneAndItsReportStays) {
+TEST_F(RunLifecycleTest, AFinishedRunIsDoneAndGoesOnForLonger) {
   Start({"--set", "schedule.steps=12", "--tensorboard", out_ + "/events"});
   End(0);
   const std::string report = ReadFile(out_ + "/report.html").value_or("");
@@ -137,6 +137,14 @@ TEST_F(RunLifecycleTest, AFinishedRunIsDoneAndItsReportStays) {
 
   Start({"--set", "schedule.steps=12", "--set", "seed=8"});
   EXPECT_THAT(End(2), HasSubstr("seed: 8, but "));
+  Start({"--set", "schedule.steps=8"});
+  EXPECT_THAT(End(1), HasSubstr("steps"));
+  EXPECT_EQ(ReadFile(out_ + "/report.html").value_or(""), report);
+
+  Start();
+  EXPECT_THAT(End(0), HasSubstr("it goes on from step 12 with the longer schedule"));
+  ExpectEveryStepOnce();
+  EXPECT_NE(ReadFile(out_ + "/report.html").value_or(""), report);
 }
 
 TEST_F(RunLifecycleTest, ASecondCtrlCStopsAtOnceAndLeavesNothingRunning) {
