@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "client/auto/chosen_spec.h"
 #include "client/auto/gang.h"
-#include "client/auto/number_text.h"
+#include "client/number_text.h"
 
 namespace mimeo {
 namespace {

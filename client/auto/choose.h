@@ -8,8 +8,8 @@
 #include "absl/status/statusor.h"
 #include "client/auto/ladder.h"
 #include "client/auto/machine.h"
-#include "client/auto/survey.h"
-#include "client/auto/weights_description.h"
+#include "client/worker_verbs/survey.h"
+#include "client/worker_verbs/weights_description.h"
 #include "proto/job.pb.h"
 
 namespace mimeo {

@@ -12,8 +12,8 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "client/auto/worker_json.h"
 #include "client/verdict.h"
+#include "client/worker_verbs/worker_json.h"
 
 namespace mimeo {
 namespace {

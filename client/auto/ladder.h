@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "client/auto/weights_description.h"
+#include "client/worker_verbs/weights_description.h"
 
 namespace mimeo {
 

@@ -13,9 +13,9 @@
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "client/exit_code.h"
-#include "client/plan/survey.h"
 #include "client/print.h"
 #include "client/run/run_plan.h"
+#include "client/worker_verbs/survey.h"
 #include "proto/coordinator.grpc.pb.h"
 
 namespace mimeo {
@@ -94,9 +94,9 @@ absl::StatusOr<JobPlan> PlanJob(const PlanFlags& flags) {
   facts.spec = run.spec;
   RETURN_IF_ERROR(FindPlace(flags, &facts));
   if (run.has_data && (here || FileExists(run.spec.data().path()))) {
-    const absl::StatusOr<int64_t> images = CountImages(run.spec);
-    if (!images.ok() && !absl::IsUnimplemented(images.status())) return images.status();
-    facts.images = images.value_or(0);
+    ASSIGN_OR_RETURN(const Survey survey,
+                     RunSurvey(run.spec.data().path(), run.spec.evaluation().hold_out(), run.spec.data().members()));
+    facts.images = survey.images - survey.held_out_images;
   }
   if (here) RETURN_IF_ERROR(Measure(flags, run, &facts));
   return MakeJobPlan(std::move(facts));

@@ -1,4 +1,4 @@
-#include "client/auto/number_text.h"
+#include "client/number_text.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"

@@ -1,5 +1,5 @@
 // Shell scripts stand in the worker's place.
-#include "client/auto/worker_json.h"
+#include "client/worker_verbs/worker_json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -45,9 +45,10 @@ struct Survey {
 // Reads what `worker survey` prints. Internal: a field that must be there is missing, or is no number.
 absl::StatusOr<Survey> ParseSurvey(const nlohmann::json& json);
 
-// Runs `worker survey` on the photos at `path`. `hold_out` is the share to hold out, 0 for none. The errors are those
-// of WorkerJson and ParseSurvey.
-absl::StatusOr<Survey> RunSurvey(const std::string& path, double hold_out);
+// Runs `worker survey` on the photos at `path`. `hold_out` is the share to hold out, 0 for none; `members` is a job's
+// data.members. It looks at every file, so it blocks for seconds or minutes. The errors are those of WorkerJson and
+// ParseSurvey.
+absl::StatusOr<Survey> RunSurvey(const std::string& path, double hold_out, const std::string& members = "");
 
 // For people, one sentence in each line: what was found and what is left out.
 std::vector<std::string> FoundLines(const Survey& survey);

@@ -1,4 +1,4 @@
-#include "client/auto/survey.h"
+#include "client/worker_verbs/survey.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "client/auto/survey.h"
+#include "client/worker_verbs/survey.h"
 
 #include <algorithm>
 
@@ -8,8 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "client/auto/number_text.h"
-#include "client/auto/worker_json.h"
+#include "client/number_text.h"
+#include "client/worker_verbs/worker_json.h"
 
 namespace mimeo {
 namespace {
@@ -107,9 +107,10 @@ absl::StatusOr<Survey> ParseSurvey(const json& object) {
   return survey;
 }
 
-absl::StatusOr<Survey> RunSurvey(const std::string& path, double hold_out) {
+absl::StatusOr<Survey> RunSurvey(const std::string& path, double hold_out, const std::string& members) {
   std::vector<std::string> args = {"survey", "--data", path};
   if (hold_out > 0) args.insert(args.end(), {"--hold_out", absl::StrCat(hold_out)});
+  if (!members.empty()) args.insert(args.end(), {"--members", members});
   ASSIGN_OR_RETURN(const json found, WorkerJson(args));
   return ParseSurvey(found);
 }

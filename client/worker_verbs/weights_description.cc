@@ -1,10 +1,10 @@
-#include "client/auto/weights_description.h"
+#include "client/worker_verbs/weights_description.h"
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/text.h"
-#include "client/auto/worker_json.h"
+#include "client/worker_verbs/worker_json.h"
 #include "job/job_spec.h"
 
 namespace mimeo {

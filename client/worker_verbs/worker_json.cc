@@ -1,4 +1,4 @@
-#include "client/auto/worker_json.h"
+#include "client/worker_verbs/worker_json.h"
 
 #include <signal.h>
 

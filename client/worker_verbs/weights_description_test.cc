@@ -1,4 +1,4 @@
-#include "client/auto/weights_description.h"
+#include "client/worker_verbs/weights_description.h"
 
 #include <gtest/gtest.h>
 
