@@ -69,8 +69,8 @@ absl::Status RunCluster::StartAll() {
     const std::string id = absl::StrCat("w", i);
     RETURN_IF_ERROR(
         StartChild(id, {"worker", "agent", absl::StrCat("--coordinator=", address_), absl::StrCat("--id=", id),
-                        "--slots=1", "--host=127.0.0.1", absl::StrCat("--dir=", state, "/", id),
-                        absl::StrCat("--stop_grace=", kWorkerGrace)})
+                        "--slots=1", absl::StrCat("--first_device=", i), "--host=127.0.0.1",
+                        absl::StrCat("--dir=", state, "/", id), absl::StrCat("--stop_grace=", kWorkerGrace)})
             .status());
   }
   return absl::OkStatus();

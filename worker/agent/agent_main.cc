@@ -1,6 +1,7 @@
 #include "worker/agent/agent_main.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct AgentFlags {
   std::string coordinator;
   std::string id;
   int slots = 1;
+  int first_device = 0;
   std::string host = "127.0.0.1";
   std::string dir;
   std::string metrics_listen = "127.0.0.1:0";
@@ -50,6 +52,11 @@ void AddFlags(CLI::App* app, AgentFlags* flags) {
   app->add_option("--id", flags->id, "This worker's name in the cluster: [A-Za-z0-9_.-]{1,64}")->required();
   app->add_option("--slots", flags->slots, "Rank processes that it may run at one time (default 1)")
       ->check(CLI::Range(1, limits::kSlotsPerWorker));
+  app->add_option(
+         "--first_device", flags->first_device,
+         "Which of this host's GPUs its first slot takes; slot i takes the i-th after it. For several agents on "
+         "one host (default 0)")
+      ->check(CLI::Range(0, limits::kSlotsPerWorker));
   app->add_option("--host", flags->host,
                   "The address of this host by which the gang's other hosts reach it (default 127.0.0.1)");
   app->add_option("--dir", flags->dir, "Start files, logs and the socket of its ranks; one agent at a time")
@@ -116,7 +123,7 @@ absl::StatusOr<AgentOptions> OptionsOf(const AgentFlags& flags) {
   options.identity.set_host(flags.host);
   *options.identity.mutable_build() = ThisBuild();
   ASSIGN_OR_RETURN(const std::vector<DeviceInfo> devices, FindDevices(flags.device, CudaLoads));
-  for (DeviceInfo device : devices) {
+  for (DeviceInfo device : FromDevice(devices, flags.first_device)) {
     device.set_name(ToText(device.name(), limits::kNameBytes));
     *options.identity.add_devices() = device;
   }
@@ -149,6 +156,11 @@ absl::Status Run(const AgentFlags& flags) {
 }
 
 }  // namespace
+
+std::vector<DeviceInfo> FromDevice(std::vector<DeviceInfo> devices, int first) {
+  if (!devices.empty()) std::rotate(devices.begin(), devices.begin() + first % devices.size(), devices.end());
+  return devices;
+}
 
 int RunAgent(int argc, char** argv) {
   AgentFlags flags;

@@ -39,6 +39,17 @@ TEST(AgentMainTest, WhatIsNoDurationAndWhatIsNoTextIsRefused) {
   }
 }
 
+// Several agents on one host with a slot each, as `mimeo run` starts them: each takes a GPU of its own.
+TEST(AgentMainTest, SlotsTakeDevicesFromTheFirstOneOn) {
+  std::vector<DeviceInfo> devices(3);
+  for (size_t i = 0; i < devices.size(); ++i) devices[i].set_name(std::to_string(i));
+  EXPECT_EQ(FromDevice(devices, 0)[0].name(), "0");
+  EXPECT_EQ(FromDevice(devices, 2)[0].name(), "2");
+  EXPECT_EQ(FromDevice(devices, 2)[1].name(), "0");
+  EXPECT_EQ(FromDevice(devices, 4)[0].name(), "1") << "more agents than devices share them";
+  EXPECT_TRUE(FromDevice({}, 4).empty());
+}
+
 TEST(AgentMainTest, AddressesWithoutPortAreRefused) {
   const TempDir dir;
   for (const char* const wrong : {"--metrics_listen=nowhere", "--coordinator=nowhere"}) {
