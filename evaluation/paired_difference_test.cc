@@ -5,10 +5,9 @@
 namespace mimeo {
 namespace {
 
-// Published intervals: the first from Newcombe's paper (table III, method 10), the others from Fagerland, Lydersen and
-// Laake, "Statistical Analysis of Contingency Tables" (2017), chapter 8, as the R package contingencytables prints
-// them.
-TEST(PairedDifferenceTest, EqualsPublishedIntervals) {
+// The second is what the tests of the R package contingencytables expect of Newcombe_square_and_add_CI_paired_2x2 (Cavo
+// et al. 2012). The two others are what the formula gives in another program.
+TEST(PairedDifferenceTest, EqualsOtherImplementations) {
   struct Case {
     PairedCounts counts;
     double difference, low, high;
