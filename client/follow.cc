@@ -48,7 +48,7 @@ class Follower {
       } else if (!IsAway(status) || Clock::Real()->Now() - heard > options_.patience) {
         return status;
       } else {
-        bar_->ShowAway(Clock::Real()->Now() - heard, options.patience);
+        bar_->ShowAway(Clock::Real()->Now() - heard, options_.patience);
       }
       RETURN_IF_ERROR(options_.check());
       if (!asked_to_pause_ && options_.interrupted()) asked_to_pause_ = Pause().ok();

@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "base/subprocess.h"
 #include "base/text.h"
+#include "client/auto/judge_run.h"
 #include "client/metrics_json.h"
 #include "client/run/log_tail.h"
 #include "client/run/report.h"
