@@ -112,33 +112,41 @@ class CommandLine:
     """The command line of one verb as its --help has it."""
 
     def __init__(self, text):
-        self.verbs = self._names(text, "Subcommands")
-        self.flags = {}      # --name -> whether a value follows
+        usage = re.search(r"^Usage: (.*(?:\n +.*)*)", text, re.M)
+        usage = usage.group(1).split() if usage else []
+        self.verbs = []
+        self.flags = {}       # --name -> whether a value follows
+        self.choices = {}     # --name -> the values that it may have, where those are named; several may follow
         self.required = set()
-        self.least, self.most = 0, 0  # positional words
-        for line in self._section(text, "Options"):
-            found = re.match(r"\s{1,4}((?:-\w|--[\w-]+)(?:,(?:-\w|--[\w-]+))*)(=\S+)?\s?(.*)", line)
-            if found:
-                names = found.group(1).split(",")
-                value = found.group(3).split("  ")[0]
-                for name in names:
-                    self.flags[name] = bool(re.match(r"(TEXT|INT|UINT|FLOAT|DURATION|[A-Z]+:|\{)", value))
-                if "REQUIRED" in value:
-                    self.required.add(names[-1])
-        for line in self._section(text, "Positionals"):
-            found = re.match(r"\s{2}\S+ (.*)", line)
-            if found:
-                self.least += "REQUIRED" in found.group(1)
-                self.most = 10 ** 6 if "..." in found.group(1) else self.most + 1
+        self.least, self.most = 0, 0  # words that belong to no flag
+        for heading, lines in self._sections(text):
+            if heading == "Options":
+                for line in lines:
+                    self._take_option(line)
+            elif heading == "Arguments":
+                for name in (line.split()[0] for line in lines):
+                    self.least += name in usage or f"{name}..." in usage
+                    self.most = 10 ** 6 if any(f"{name}..." in word for word in usage) else self.most + 1
+            elif "COMMAND" in usage:
+                self.verbs += [line.split()[0] for line in lines]
 
     @staticmethod
-    def _section(text, name):
-        found = re.search(rf"^{name}:\n((?:[ ]+.*\n|\n(?=[ ]))*)", text + "\n", re.M)
-        return found.group(1).split("\n") if found else []
+    def _sections(text):
+        """(heading, entries): an entry begins two columns in, and what is further in goes on with it."""
+        for heading, body in re.findall(r"^([A-Z][\w ]*):\n((?:  .*\n)+)", text + "\n", re.M):
+            if not heading.startswith("Example"):
+                yield heading, [" ".join(entry.split()) for entry in re.split(r"^  (?! )", body, flags=re.M) if entry.strip()]
 
-    @classmethod
-    def _names(cls, text, section):
-        return [found.group(1) for found in (re.match(r"\s{2}([\w-]+)(?:\s|$)", line) for line in cls._section(text, section)) if found]
+    def _take_option(self, entry):
+        found = re.match(r"((?:-\w|--[\w-]+)(?:, (?:-\w|--[\w-]+))*)( (?:TEXT|NUMBER))?(?= |$)", entry)
+        if not found:
+            return
+        names, choices = found.group(1).split(", "), re.search(r"\(([\w-]+(?:, [\w-]+)+)\)", entry)
+        for name in names:
+            self.flags[name] = bool(found.group(2))
+            self.choices[name] = choices.group(1).split(", ") if choices else []
+        if "(required)" in entry:
+            self.required.add(names[-1])
 
 
 @functools.lru_cache(None)
@@ -175,6 +183,8 @@ def parse_problems(words, binaries, whole):
                     rest.pop(0)
                 elif whole:
                     problems.append(f"{name} has no value")
+                while rest and rest[0] in line.choices.get(name, []):
+                    rest.pop(0)
     if whole and not line.verbs and not {"--help", "--version"} & seen:
         if not line.least <= positional <= line.most:
             problems.append(f"{' '.join(path)} takes {line.least} to {line.most} words beside its flags, and not {positional}")
@@ -219,7 +229,8 @@ def examples_in_help(binaries, root, *path):
     shown = subprocess.run([str(binaries / path[0]), *path[1:], "--help"], capture_output=True, text=True, timeout=20)
     text = shown.stdout + shown.stderr
     for example in re.findall(r"^\s*Examples?:\s*((?:.+\n?)+)", text, re.M):
-        for words in pages.commands(pages.without_comments(example)):
+        ours = "\n".join(line for line in example.split("\n") if line.split() and pages.program(line.split()))
+        for words in pages.commands(pages.without_comments(ours)):
             if pages.program(words):
                 for problem in parse_problems(words, binaries, True) or recipe_problems(words, binaries, root):
                     yield f"{' '.join(path)} --help: {' '.join(words)}: {problem}"
