@@ -22,6 +22,9 @@ namespace mimeo {
 namespace {
 
 constexpr double kStrengths[] = {1, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5};
+// The weaker the penalty the longer the fit. Behind so many that were worse than the best, none has been seen to be
+// better.
+constexpr int kWorseInARow = 2;
 
 // The class of the highest score, of each row.
 at::Tensor AnswersOf(const LogisticFit& fit, const at::Tensor& x_ND) {
@@ -56,12 +59,15 @@ Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const 
                       int64_t num_classes) {
   const at::Tensor kept = at::ones({x_ND.size(0)}, at::kBool).index_fill(0, fifth, false).nonzero().squeeze(1);
   double best = -1;
+  int worse = 0;  // in a row
   Choice chosen;
   LogisticFit fit;
   for (const double strength : kStrengths) {
+    if (worse == kWorseInARow) break;
     fit = FitLogistic(x_ND.index_select(0, kept), labels_N.index_select(0, kept), num_classes, strength, fit);
     const at::Tensor right_F = AnswersOf(fit, x_ND.index_select(0, fifth)).eq(labels_N.index_select(0, fifth));
     const double accuracy = right_F.to(at::kDouble).mean().item<double>();
+    worse = accuracy < best ? worse + 1 : 0;
     if (accuracy > best) best = accuracy, chosen = {strength, fit};
   }
   return chosen;

@@ -26,11 +26,11 @@ constexpr int64_t kFewestBankRows = 10;
 // mean cross-entropy plus strength / 2 * |weights|^2, where biases are free, over all rows at once by at most 300
 // iterations of L-BFGS. (A penalty of 1e-2 needs half of them on a thousand rows; weaker ones are stopped early.)
 //
-// The strength is one of 1e-5, 1e-4, ..., 1. For each of them a classifier is fitted to four fifths of the bank; the
-// one that is right most often on the last fifth is chosen, and of equals the strongest, as CLIP chooses it (arXiv
-// 2103.00020, appendix A.3). Then the whole bank is fitted. The result is deterministic: the fifth is spread over the
-// classes and chosen by the hash of `bank_names` (SpreadOver), one name for each row, so the order of the rows chooses
-// nothing.
+// The strength is one of 1, 1e-1, ..., 1e-5. For each of them in this order a classifier is fitted to four fifths of
+// the bank, until two in a row are worse than the best so far; the one that is right most often on the last fifth is
+// chosen, and of equals the strongest, as CLIP chooses it (arXiv 2103.00020, appendix A.3). Then the whole bank is
+// fitted. The result is deterministic: the fifth is spread over the classes and chosen by the hash of `bank_names`
+// (SpreadOver), one name for each row, so the order of the rows chooses nothing.
 //
 // InvalidArgument: the bank has fewer than kFewestBankRows, there are no queries, rows have no label or different
 // widths, or values are not finite. A query's label that the bank lacks is a wrong answer and no error.

@@ -105,7 +105,7 @@ TEST(JobPlanTest, AProbeIsBelieved) {
   EXPECT_TRUE(plan.measured);
   EXPECT_EQ(plan.seconds, 20 + 99 * 16);
   EXPECT_EQ(plan.rank_peak_bytes, plan.memory.Peak(3 * kGiB));
-  EXPECT_THAT(JobPlanText(plan), HasSubstr("measured over 3 steps of 16 s"));
+  EXPECT_THAT(JobPlanText(plan), HasSubstr("64 images/s, measured over 3 steps"));
 }
 
 TEST(JobPlanTest, ARateFromADataSheetIsAnEstimate) {

@@ -100,7 +100,8 @@ TEST(HoldOutTest, ARunOnOnesOwnPhotosSaysWhatItHoldsOut) {
       "run", root + "/recipes/quickstart_mae.textproto", "--data", photos, "--out", out, "--workers", "1"};
   for (const char* set :
        {"data.image_px=32", "encoder.vit.width=32", "encoder.vit.depth=1", "encoder.vit.heads=2", "schedule.epochs=1",
-        "objective[pixels].reconstruction.decoder_width=32", "objective[pixels].reconstruction.decoder_depth=1"}) {
+        "objective[pixels].reconstruction.decoder_width=32", "objective[pixels].reconstruction.decoder_depth=1",
+        "objective[pixels].reconstruction.decoder_heads=2"}) {
     args.insert(args.end(), {"--set", set});
   }
   const std::string said = no_cluster.Mimeo(args);
