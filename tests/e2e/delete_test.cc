@@ -66,7 +66,7 @@ TEST_F(DeleteTest, AJobThatRanGoesWithItsCheckpointsAndDoesNotComeBack) {
   cluster_.AwaitSuccess(job);
   const nlohmann::json deleted = nlohmann::json::parse(cluster_.Mimeo({"delete", job, "-o", "json"}));
   EXPECT_EQ(deleted["job_id"], job);
-  EXPECT_GT(std::stoll(deleted["checkpoint_bytes"].get<std::string>()), 1000);
+  EXPECT_GT(deleted["checkpoint_bytes"].get<int64_t>(), 1000);
   for (const char* verb : {"show", "explain", "metrics", "checkpoints", "watch", "cancel"})
     cluster_.Mimeo({verb, job}, 2);
   cluster_.Kill("coordinator");
