@@ -8,11 +8,13 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/nearest_word.h"
+#include "base/text.h"
 
 namespace mimeo {
 namespace {
 
-std::string Quoted(const std::string& word) { return absl::StrCat("\"", word, "\""); }
+// On one line, whatever bytes a person gave.
+std::string Quoted(const std::string& word) { return absl::StrCat("\"", ToText(word), "\""); }
 
 // "; the nearest is "list"", or nothing.
 std::string Nearest(const std::string& given, const std::vector<std::string>& known) {
@@ -107,7 +109,7 @@ std::string WrongValue(const CLI::Option& option, const std::string& error) {
   if (value.word == "NUMBER") return absl::StrCat(NameOf(option), ": ", Quoted(given), " is not ", allowed);
   // A check of ours, whose words are plain.
   const size_t colon = error.find(": ");
-  return absl::StrCat(NameOf(option), ": ", colon == std::string::npos ? error : error.substr(colon + 2));
+  return absl::StrCat(NameOf(option), ": ", ToText(colon == std::string::npos ? error : error.substr(colon + 2)));
 }
 
 std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
@@ -122,7 +124,8 @@ std::string WhatIsWrong(const CLI::App& app, const CLI::ParseError& error) {
     if (!missing.empty()) return missing;
   }
   const CLI::Option* option = OptionOf(commands, error.what());
-  return absl::StrCat(FullName(commands), ": ", option == nullptr ? error.what() : WrongValue(*option, error.what()));
+  return absl::StrCat(FullName(commands), ": ",
+                      option == nullptr ? ToText(error.what()) : WrongValue(*option, error.what()));
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   mimeo::Invocation invocation;
   CLI::App app{"Mimeo pre-trains vision encoders, on this machine or on a cluster.", "mimeo"};
   app.footer(
-      "Example:  mimeo run recipes/quickstart_mae.textproto --out out/mae\n"
+      "Example:  mimeo run --data photos --out out/mine\n"
       "mimeo help VERB (or mimeo VERB --help) says more of each.\n"
       "Exit codes: 0 done; 1 the job or operation failed; 2 the request was wrong;\n"
       "3 nobody answers at the server's address.");

@@ -58,7 +58,10 @@ absl::StatusOr<JobSpec> ReadRecipe(const std::string& path) {
   const auto closer = absl::MakeCleanup([fd] { close(fd); });
   struct stat kind;
   if (fstat(fd, &kind) != 0) return Refused(path, ErrnoText(errno));
-  if (S_ISDIR(kind.st_mode)) return Refused(path, "a folder; a recipe is a file, such as recipes/mae_b.textproto");
+  if (S_ISDIR(kind.st_mode))
+    return Refused(path,
+                   "a folder; a recipe is a file, such as recipes/mae_b.textproto. To train on the photos in a "
+                   "folder: mimeo run --data FOLDER --out OUT");
   ASSIGN_OR_RETURN(const std::string text, ReadText(fd, path));
   if (text.empty()) {
     return Refused(

@@ -135,10 +135,6 @@ std::string TooFewLine(const Json& comparison, const std::vector<Difference>& di
 }
 
 std::string NextLine(int start, int pixels, bool from_weights) {
-  if (pixels < 0 || (pixels == 0 && start <= 0)) {
-    return "Do not use this encoder yet. Next: start from released weights (--from), let it mimic a large encoder "
-           "(--distill), or train longer (--minutes) and on more photos.";
-  }
   if (start < 0 && from_weights) {
     return "The training did harm: use the weights that it started from. Next: more photos, fewer epochs or a smaller "
            "learning rate.";
@@ -146,6 +142,10 @@ std::string NextLine(int start, int pixels, bool from_weights) {
   if (start <= 0 && from_weights) {
     return "Use the weights that it started from, which are as good. Next: train longer (--minutes), or on more "
            "photos.";
+  }
+  if (pixels < 0 || (pixels == 0 && start <= 0)) {
+    return "Do not use this encoder yet. Next: start from released weights (--from), let it mimic a large encoder "
+           "(--distill), or train longer (--minutes) and on more photos.";
   }
   if (start <= 0) {
     return "What was learned does not show yet. Next: train longer (--minutes), start from released weights (--from), "

@@ -96,6 +96,9 @@ TEST(VerdictTest, StartingWeightsAreNoUntrainedEncoder) {
   comparison = Comparison(kEqual, kEqual, kBetter, kBetter);
   comparison["start"]["kind"] = "weights";
   EXPECT_THAT(VerdictLines(comparison).back(), HasSubstr("which are as good"));
+  comparison = Comparison(kEqual, kEqual, kEqual, kEqual);
+  comparison["start"]["kind"] = "weights";
+  EXPECT_THAT(VerdictLines(comparison).back(), HasSubstr("which are as good")) << "whatever raw pixels are worth";
 }
 
 TEST(VerdictTest, WithoutAStartOrAProbeTheOthersAreSaid) {

@@ -47,6 +47,10 @@ class Lines {
 
 std::string TrainingText(const JobPlan& plan) {
   const JobSpec& spec = plan.facts.spec;
+  if (plan.steps == 0 && plan.facts.images > 0) {
+    return absl::StrFormat("%g epochs of %d images: no step, because a batch has %d", spec.schedule().epochs(),
+                           plan.facts.images, spec.data().global_batch());
+  }
   if (plan.steps == 0) {
     return absl::StrFormat("%g epochs; how many steps, only the photos can tell: --data PATH",
                            spec.schedule().epochs());

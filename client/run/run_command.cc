@@ -199,7 +199,8 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   const auto stub = Coordinator::NewStub(OpenChannel(flags.channels, cluster->address()));
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan.spec.resources(), plan.cluster.shares.workers));
   ASSIGN_OR_RETURN(const Begun begun, SubmitOrContinue(stub.get(), plan, &bar));
-  RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
+  // Of a run that was done before, the file may be that of a longer one.
+  if (!begun.done) RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, "job.textproto"), plan.text));
   // The report says that the run is over and its results are whole.
   const std::string report = JoinPath(plan.out, "report.html");
   if (!begun.done) {
@@ -213,8 +214,7 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   // Of a run that was done before, the results stay as they are: they say how long it took.
   if (begun.done && FileExists(report)) {
     cluster->Stop();
-    bar.Say(
-        absl::StrCat("this run was done before, after ", followed.job.step(), " steps; its results stay as they are"));
+    bar.Say(absl::StrCat("this run was done before, at step ", followed.job.step(), "; its results stay as they are"));
     PrintSummary(flags, plan, results);
     return absl::OkStatus();
   }

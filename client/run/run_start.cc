@@ -10,9 +10,17 @@ namespace mimeo {
 
 namespace {
 
+bool IsShorter(const ScheduleSpec& asked, const ScheduleSpec& of_job) {
+  if (asked.has_epochs() && of_job.has_epochs()) return asked.epochs() < of_job.epochs();
+  return asked.has_steps() && of_job.has_steps() && asked.steps() < of_job.steps();
+}
+
 // The plan is for another job than the folder's: the same one for longer, or not the same.
 absl::StatusOr<RunStart> StartOfAnother(const Job& newest, const JobSpec& spec, const RunPlan& plan) {
   const bool done = newest.state() == JOB_STATE_SUCCEEDED, only_longer = DifferencesButLength(spec, plan.spec).empty();
+  if (done && only_longer && IsShorter(plan.spec.schedule(), spec.schedule())) {
+    return RunStart{RunStart::kDone, "the run in this folder was made longer than this, and is done"};
+  }
   if (done && only_longer) {
     return RunStart{RunStart::kExtend,
                     absl::StrCat("the run in this folder is done; it goes on from step ", newest.checkpoint_step(),

@@ -97,6 +97,14 @@ TEST_F(RunStartTest, AFinishedJobIsDoneAndGoesOnForLonger) {
   plan_.text = JobSpecText(plan_.spec);
   EXPECT_EQ(Start().kind, RunStart::kExtend);
   EXPECT_THAT(Start().note, HasSubstr("goes on from step 2 with the longer schedule"));
+  JobSpec shorter = job_.spec();
+  *job_.mutable_spec() = plan_.spec;
+  plan_.spec = shorter;
+  plan_.text = JobSpecText(plan_.spec);
+  EXPECT_EQ(Start().kind, RunStart::kDone) << "it was made longer than the recipe of the folder says";
+  plan_.spec = job_.spec();
+  plan_.text = JobSpecText(plan_.spec);
+  *job_.mutable_spec() = shorter;
   job_.set_state(JOB_STATE_PAUSED);
   EXPECT_THAT(DecideStart(&job_, plan_).status().message(),
               testing::AllOf(HasSubstr("schedule.steps: 40, but 2 in the job"), HasSubstr("finish it first")));

@@ -128,7 +128,8 @@ std::vector<std::string> FoundLines(const Survey& survey) {
   lines.push_back(LabelsLine(survey));
   if (survey.duplicate_images > 0) {
     lines.push_back(absl::StrCat("duplicates: ", Grouped(survey.duplicate_images),
-                                 " photos are byte-equal to another one; equal photos stay on one side of what is "
+                                 survey.duplicate_images == 1 ? " photo is" : " photos are",
+                                 " byte-equal to another one; equal photos stay on one side of what is "
                                  "held out"));
   }
   if (!survey.passed_over.empty()) lines.push_back(absl::StrCat("left out: ", CountsText(survey.passed_over, 20)));
@@ -139,8 +140,8 @@ std::vector<std::string> FoundLines(const Survey& survey) {
   }
   if (survey.held_out_images > 0) {
     lines.push_back(absl::StrCat("held out: ", Grouped(survey.held_out_images), " photos (",
-                                 Grouped(survey.held_out_labelled),
-                                 " with a label), which are never trained on; the verdict is on them"));
+                                 Grouped(survey.held_out_labelled), " with a label), which are never trained on",
+                                 survey.held_out_labelled > 0 ? "; the verdict is on them" : ""));
   }
   for (const std::string& note : survey.notes) lines.push_back(ToText(note));
   return lines;

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/find_binary.h"
@@ -53,7 +54,8 @@ absl::StatusOr<nlohmann::json> WorkerJson(const std::vector<std::string>& args, 
   const std::string name = absl::StrCat("worker ", args[0]);
   ASSIGN_OR_RETURN(const auto child, Subprocess::Start(options));
   ASSIGN_OR_RETURN(const ExitStatus ended, WaitOrStop(child.get(), signals));
-  const std::string said = ToText(absl::StripAsciiWhitespace(errors));
+  // Its own name stands before what it says.
+  const std::string said = ToText(absl::StripPrefix(absl::StripAsciiWhitespace(errors), absl::StrCat(args[0], ": ")));
   if (ended.signal == 0 && ended.code == 2) return absl::InvalidArgumentError(said);
   if (!ended.ok()) return absl::InternalError(absl::StrCat(name, " ", ended.ToString(), ": ", said));
   nlohmann::json json = nlohmann::json::parse(out, nullptr, /*allow_exceptions=*/false);

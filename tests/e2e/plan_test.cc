@@ -72,6 +72,7 @@ class PlanTest : public ::testing::Test {
 };
 
 const std::vector<std::string> kTiny = {"--set", "data.image_px=32",
+                                        "--set", "evaluation.path=",
                                         "--set", "data.global_batch=96",
                                         "--set", "encoder.vit.width=64",
                                         "--set", "encoder.vit.depth=2",

@@ -132,7 +132,7 @@ TEST_F(RunLifecycleTest, AFinishedRunIsDoneAndGoesOnForLonger) {
   EXPECT_FALSE(std::filesystem::is_empty(out_ + "/events"));
 
   Start({"--set", "schedule.steps=12"});
-  EXPECT_THAT(End(0), HasSubstr("this run was done before, after 12 steps"));
+  EXPECT_THAT(End(0), HasSubstr("this run was done before, at step 12"));
   EXPECT_EQ(ReadFile(out_ + "/report.html").value_or(""), report) << "it says how long the run took";
 
   Start({"--set", "schedule.steps=12", "--set", "seed=8"});
