@@ -62,8 +62,8 @@ int Delete(const Invocation& invocation, const DeleteFlags& flags) {
 }  // namespace
 
 void AddDelete(CLI::App* app, Invocation* invocation) {
-  CLI::App* verb = AddVerb(app, "delete", "Remove jobs that have ended, with their checkpoints and metrics, for good",
-                           "mimeo delete j1 j2 --yes");
+  CLI::App* verb =
+      AddVerb(app, "delete", "Remove ended jobs, their checkpoints and metrics, for good", "mimeo delete j1 j2 --yes");
   auto flags = std::make_shared<DeleteFlags>();
   AddTexts(verb, "JOB", &flags->jobs, "the jobs' ids, or their names")->required();
   verb->add_flag("--yes", flags->yes, "do not ask; where stdin is no terminal, nothing is asked anyway");

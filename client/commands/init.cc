@@ -61,9 +61,8 @@ void AddChoiceFlags(CLI::App* verb, RunFlags* flags) {
 }
 
 void AddInit(CLI::App* app, Invocation* invocation) {
-  CLI::App* const verb =
-      AddVerb(app, "init", "Choose a recipe for photos and this machine, and write it with its reasons",
-              "mimeo init --data photos --minutes 60 --out mine.textproto");
+  CLI::App* const verb = AddVerb(app, "init", "Choose a recipe for photos and this machine, with reasons",
+                                 "mimeo init --data photos --minutes 60 --out mine.textproto");
   auto flags = std::make_shared<RunFlags>();
   verb->add_option("--data", flags->data, "images: a folder, class folders, or .tar shards")->required();
   verb->add_option("--out", flags->out, "the file to write (default: to the terminal)");

@@ -127,8 +127,7 @@ void AddJobVerbs(CLI::App* app, Invocation* invocation) {
   AddMetrics(app, invocation);
   AddControl(app, invocation, "cancel", "Stop jobs for good; their checkpoints stay", WANT_CANCEL);
   AddControl(app, invocation, "pause", "Checkpoint jobs and free their slots", WANT_PAUSE);
-  AddControl(app, invocation, "resume", "Queue paused or failed jobs again; they go on from their last checkpoints",
-             WANT_RUN);
+  AddControl(app, invocation, "resume", "Queue paused or failed jobs again, from their last checkpoints", WANT_RUN);
 }
 
 }  // namespace mimeo

@@ -4,7 +4,7 @@
 namespace mimeo {
 
 void AddPlan(CLI::App* app, Invocation* invocation) {
-  CLI::App* verb = AddVerb(app, "plan", "Say what a recipe costs before it is started: steps, memory, disk, hours",
+  CLI::App* verb = AddVerb(app, "plan", "What a recipe costs before it starts: steps, memory, disk, hours",
                            "mimeo plan recipes/mae_s.textproto --data photos --workers 2");
   auto flags = std::make_shared<PlanFlags>();
   auto seconds = std::make_shared<double>(10);

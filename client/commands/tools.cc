@@ -224,7 +224,7 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
                        {"threads", "compute threads"}},
                       {{"tokens", "every patch's token too"}},
                       {}};
-  AddWorkerVerb(AddVerb(app, "embed", "Features of images by any supported encoder, unmasked, with labels and names",
+  AddWorkerVerb(AddVerb(app, "embed", "Features of images, with labels and names",
                         "mimeo embed --weights out/mae/encoder --images photos --out features.safetensors"),
                 invocation, embed);
   WorkerVerb reconstruct = {"reconstruct",
