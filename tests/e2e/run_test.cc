@@ -100,7 +100,7 @@ TEST(RunTest, WhatTheDataLeaveOutIsInTheJsonAndInTheReport) {
     ASSERT_TRUE(WriteFileAtomic(JoinPath(photos, name), "no image").ok());
   }
   std::vector<std::string> args = Tiny("quickstart_mae.textproto", out);
-  args.insert(args.end(), {"--data", photos, "-o", "json"});
+  args.insert(args.end(), {"--data", photos, "-o", "json", "--set", "evaluation.path="});
   args.erase(std::find(args.begin(), args.end(), "--data"), std::find(args.begin(), args.end(), "--data") + 2);
   const auto summary = nlohmann::json::parse(no_cluster.Mimeo(args));
   const auto report = ReadFile(out + "/report.html");

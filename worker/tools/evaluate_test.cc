@@ -109,7 +109,7 @@ TEST_F(LabelledToolsTest, WhatIsLeftOutStandsInTheResult) {
 
 TEST_F(LabelledToolsTest, ALineForAPersonHasNoTime) {
   Result(RunKnn, {});
-  EXPECT_THAT(said_, ::testing::StartsWith("knn: --bank="));
+  EXPECT_THAT(said_, ::testing::StartsWith("knn: weights file="));
 }
 
 // What `compare` says of each row, by name.
@@ -208,7 +208,7 @@ TEST_F(LabelledToolsTest, CompareRefusesRowsThatCannotBe) {
       {{"--against", "a=/nowhere"}, "/nowhere"},
       {{"--job", Path("job.textproto")}, "unknown field \"widht\""},
       {{"--job", Path("none")}, "none"},
-      {{"--bank", Path("split"), "--hold_out=0.1"}, "--hold_out excludes --bank"},
+      {{"--bank", Path("split"), "--hold_out=0.1"}, "--bank excludes --hold_out"},
       {{"--hold_out=0.0001"}, "--hold_out=0.0001: "},
   };
   for (const auto& [flags, says] : cases) {
