@@ -15,11 +15,11 @@ namespace mimeo {
 namespace {
 
 // Together with the other columns, whose texts are bounded by what they are, they make kListColumns.
-constexpr size_t kNameColumns = 13, kStepColumns = 13, kOwnerColumns = 8;
+constexpr size_t kJobNameColumns = 13, kStepColumns = 13, kOwnerColumns = 8;
 constexpr size_t kWideReason = 400;
 constexpr absl::string_view kIndent = "    ";
 
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+absl::Time ListedTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
@@ -31,7 +31,7 @@ std::string ShortSteps(const Job& job) {
 }
 
 std::string AgeText(const Job& job, absl::Time now) {
-  return job.has_submitted() ? ShortDuration(now - TimeOf(job.submitted())) : "-";
+  return job.has_submitted() ? ShortDuration(now - ListedTime(job.submitted())) : "-";
 }
 
 std::string EtaText(const Job& job) {
@@ -46,7 +46,7 @@ std::string RateText(const Job& job) {
 }
 
 std::string TimeText(bool is_set, const google::protobuf::Timestamp& time) {
-  return is_set ? absl::FormatTime("%Y-%m-%d %H:%M", TimeOf(time), absl::LocalTimeZone()) : "-";
+  return is_set ? absl::FormatTime("%Y-%m-%d %H:%M", ListedTime(time), absl::LocalTimeZone()) : "-";
 }
 
 }  // namespace
@@ -73,7 +73,7 @@ std::vector<std::string> JobListHeader() { return {"JOB", "NAME", "STATE", "STEP
 
 std::vector<std::string> JobListRow(const Job& job, absl::Time now) {
   return {job.id(),
-          Shortened(NameOf(job), kNameColumns),
+          Shortened(NameOf(job), kJobNameColumns),
           StateName(job.state()),
           ShortSteps(job),
           AgeText(job, now),

@@ -15,15 +15,15 @@ namespace {
 
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-void MakeNumbers(const Descriptor& descriptor, Json* json);
+void MakeNumbers(const Descriptor& descriptor, OrderedJson* json);
 
 // Protobuf writes whole numbers of 64 bits and durations as strings, because JavaScript's numbers are too small for
 // some of them. Scripts compute with them, and JSON itself has numbers of any size.
-void MakeNumber(const FieldDescriptor& field, Json* value) {
+void MakeNumber(const FieldDescriptor& field, OrderedJson* value) {
   if (value->is_array() && field.is_repeated() && !field.is_map()) {
-    for (Json& element : *value) MakeNumber(field, &element);
+    for (OrderedJson& element : *value) MakeNumber(field, &element);
     return;
   }
   if (field.is_map()) {
@@ -49,7 +49,7 @@ void MakeNumber(const FieldDescriptor& field, Json* value) {
   }
 }
 
-void MakeNumbers(const Descriptor& descriptor, Json* json) {
+void MakeNumbers(const Descriptor& descriptor, OrderedJson* json) {
   if (!json->is_object()) return;
   for (auto& [name, value] : json->items()) {
     const FieldDescriptor* const field = descriptor.FindFieldByName(name);
@@ -65,7 +65,7 @@ absl::StatusOr<std::string> JsonLine(const google::protobuf::Message& message) {
   options.always_print_primitive_fields = true;
   std::string text;
   const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
-  auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  auto json = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (status.ok() && !json.is_discarded()) {
     MakeNumbers(*message.GetDescriptor(), &json);
     return JsonText(json);

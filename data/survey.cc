@@ -30,7 +30,7 @@ using Digests = std::vector<std::optional<absl::uint128>>;
 constexpr int64_t kMaxPixels = 100000000;  // data.max_pixels, unless a recipe says something else
 constexpr int64_t kTriedFirst = 8;         // images by which it is estimated how large they are
 constexpr int kColour = 8;                 // of 255: what the channels of a grey pixel differ by in a JPEG
-constexpr int kNamed = 5;
+constexpr int kBrokenNamed = 5;
 
 // What was found in one image.
 struct Look {
@@ -130,7 +130,7 @@ void AddLooks(const StoredDataset& dataset, const std::vector<Look>& looks, Surv
       continue;
     }
     survey->undecodable.set_count(survey->undecodable.count() + 1);
-    if (survey->undecodable.names_size() == kNamed) continue;
+    if (survey->undecodable.names_size() == kBrokenNamed) continue;
     survey->undecodable.add_names(absl::StrCat(ShortName(dataset.name(look.sample)), ": ", ToText(look.fault)));
   }
   if (!widths.empty()) survey->grey = static_cast<double>(grey) / static_cast<double>(widths.size());

@@ -65,12 +65,12 @@ struct ImageBytes {
   }
 };
 
-struct EncoderShape {
+struct TokenShape {
   double width = 0;
   double extra_tokens = 0;  // class token and registers
 };
 
-EncoderShape ShapeOf(const EncoderSpec& spec) {
+TokenShape TokensOf(const EncoderSpec& spec) {
   if (spec.has_conv_vit()) return {1.0 * spec.conv_vit().width(), spec.conv_vit().class_token() ? 1.0 : 0};
   return {1.0 * spec.vit().width(), (spec.vit().class_token() ? 1.0 : 0) + spec.vit().register_tokens()};
 }
@@ -78,7 +78,7 @@ EncoderShape ShapeOf(const EncoderSpec& spec) {
 // One view under one mask. The stages keep of each place: the block's input, its norms, the depthwise convolution's
 // canvas and result, and both sides of the activation.
 void AddEncoding(const JobSpec& spec, double patches, double visible, const Storage& storage, ImageBytes* bytes) {
-  const EncoderShape shape = ShapeOf(spec.encoder());
+  const TokenShape shape = TokensOf(spec.encoder());
   if (!spec.encoder().has_conv_vit()) {
     const VitSpec& vit = spec.encoder().vit();
     const double tokens = (vit.mask_token() ? patches : visible) + shape.extra_tokens;
@@ -109,7 +109,7 @@ void AddDecoder(const Decoder& decoder, double tokens, double hidden, double val
 
 // Of one encoding, all of its objectives.
 void AddObjectives(const JobSpec& spec, double patches, double visible, const Storage& storage, ImageBytes* bytes) {
-  const EncoderShape shape = ShapeOf(spec.encoder());
+  const TokenShape shape = TokensOf(spec.encoder());
   const double hidden = patches - visible, decoded = patches + shape.extra_tokens;
   const double pixels = static_cast<double>(spec.data().channels()) * PatchPx(spec) * PatchPx(spec);
   for (const ObjectiveSpec& objective : spec.objective()) {
@@ -152,7 +152,7 @@ double ActivationBytes(const JobSpec& spec, int num_ranks, Device device, double
   double encodings = 0;
   for (const ViewSpec& view : EachView(spec)) {
     const int p = PatchPx(spec);
-    const double patches = static_cast<double>(view.image_px() / p) * (view.image_width_px() / p);
+    const double patches = static_cast<double>(int64_t{view.image_px() / p} * (view.image_width_px() / p));
     const bool full = IsFullSize(view, spec.data());
     const double visible = full ? NumVisible(spec) : patches;
     for (int mask = 0; mask < (full ? spec.mask().groups() : 1); ++mask, ++encodings) {

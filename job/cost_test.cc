@@ -89,7 +89,7 @@ TEST(CostTest, ABackwardPassMakesGradientsWhileItGivesUpActivations) {
   };
   EXPECT_FALSE(beside({"data.global_batch=64", "resources.num_ranks=1"}, 1));
   EXPECT_TRUE(beside({"data.global_batch=128", "resources.num_ranks=1"}, 1)) << "two micro-batches of 64";
-  EXPECT_TRUE(beside({"data.global_batch=64"}, 8));
+  EXPECT_TRUE(beside({"data.global_batch=64", "resources.micro_batch=8"}, 8));
 }
 
 // Real runs of 04ab777 on one rank, the steps' peak in MiB (docs/plan.md): what the estimate's constants were chosen

@@ -175,7 +175,8 @@ std::string MethodReason(const Choosing& choosing) {
 
 std::string SizeReason(const Choosing& choosing, int number, const Prospect& prospect) {
   const Size& size = choosing.sizes[static_cast<size_t>(number)];
-  const std::string text = absl::StrCat("encoder: ", SizeText(size), ", ", size.parameters() / 100'000 / 10.0,
+  const std::string text = absl::StrCat("encoder: ", SizeText(size), ", ",
+                                        absl::StrFormat("%.1f", static_cast<double>(size.parameters()) / 1e6),
                                         " million weights, which sees each photo ", EpochsText(prospect.epochs));
   if (number + 1 >= static_cast<int>(choosing.sizes.size())) return text;
   const Size& next = choosing.sizes[static_cast<size_t>(number) + 1];

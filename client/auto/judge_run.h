@@ -11,7 +11,8 @@
 
 namespace mimeo {
 
-struct RunVerdict {
+// A JSON value may throw when it is moved, by what its library declares.
+struct RunVerdict {                // NOLINT(bugprone-exception-escape)
   std::vector<std::string> lines;  // plain sentences
   nlohmann::ordered_json json;     // {"lines": [...], "compare": what `worker compare` printed}
 };

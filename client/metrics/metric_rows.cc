@@ -112,6 +112,7 @@ absl::StatusOr<std::vector<MetricRow>> ReadMetricRows(const std::string& path) {
   const std::string evaluations_path = JoinPath(folder, "evaluations.jsonl");
   if (FileExists(evaluations_path)) RETURN_IF_ERROR(ReadLines(evaluations_path, kEvaluation, &evaluations));
   std::vector<MetricRow> rows;
+  rows.reserve(steps.size() + evaluations.size());
   for (auto& [step, row] : steps) rows.push_back(std::move(row));
   for (auto& [step, row] : evaluations) rows.push_back(std::move(row));
   std::stable_sort(rows.begin(), rows.end(), [](const MetricRow& a, const MetricRow& b) { return a.step < b.step; });

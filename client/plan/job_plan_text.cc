@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -173,7 +174,7 @@ std::string BytesText(int64_t bytes) {
 
 std::string SecondsText(double seconds) {
   if (seconds < 120) return absl::StrFormat("%.0f s", seconds);
-  const int64_t minutes = static_cast<int64_t>(seconds / 60 + 0.5);
+  const int64_t minutes = std::llround(seconds / 60);
   if (minutes < 120) return absl::StrCat(minutes, " min");
   const int64_t hours = minutes / 60;
   if (hours < 72) return absl::StrCat(hours, " h ", minutes % 60, " min");

@@ -66,8 +66,8 @@ std::string Facts(const RunReport& report) {
 std::string Method(const JobSpec& spec) {
   std::vector<std::string> terms;
   for (const ObjectiveSpec& objective : spec.objective()) {
-    const auto* const kind = objective.GetReflection()->GetOneofFieldDescriptor(
-        objective, objective.GetDescriptor()->FindOneofByName("kind"));
+    const auto* const kind = ObjectiveSpec::GetReflection()->GetOneofFieldDescriptor(
+        objective, ObjectiveSpec::GetDescriptor()->FindOneofByName("kind"));
     if (kind == nullptr) continue;
     const std::string& name = objective.name();
     terms.push_back(name.empty() || name == kind->name() ? kind->name() : absl::StrCat(kind->name(), " (", name, ")"));

@@ -64,6 +64,7 @@ TEST(HtmlReportTest, FitsATelephone) {
 
 TEST(HtmlReportTest, SaysTheMethodAndTheVerdict) {
   RunReport report = Sample();
+  report.verdict.clear();
   EXPECT_THAT(HtmlReport(report), Not(HasSubstr("What it is worth")));
   report.verdict = {"Better than <raw pixels>.", "Next: longer."};
   ObjectiveSpec* objective = report.job.mutable_spec()->add_objective();

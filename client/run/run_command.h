@@ -35,6 +35,6 @@ struct RunFlags {
 // Runs until the job is over and the results are written, and returns the exit code (client/exit_code.h). It blocks
 // SIGTERM and SIGINT for the rest of the process: the first one lets the job stop after a checkpoint, the second ends
 // the process and its children at once. Call it once, in the main thread, before other threads are started.
-int RunCommandMain(const RunFlags& flags);
+int RunCommandMain(const RunFlags& given);
 
 }  // namespace mimeo

@@ -43,7 +43,7 @@ struct Survey {
 };
 
 // Reads what `worker survey` prints. Internal: a field that must be there is missing, or is no number.
-absl::StatusOr<Survey> ParseSurvey(const nlohmann::json& json);
+absl::StatusOr<Survey> ParseSurvey(const nlohmann::json& object);
 
 // Runs `worker survey` on the photos at `path`. `hold_out` is the share to hold out, 0 for none; `members` is a job's
 // data.members. It looks at every file, so it blocks for seconds or minutes. The errors are those of WorkerJson and

@@ -21,11 +21,11 @@ std::vector<double> Numbers(const json& object, const char* name) {
   return numbers;
 }
 
-int64_t Number(const json& object, const char* name) {
+int64_t WholeNumberAt(const json& object, const char* name) {
   return object.contains(name) && object[name].is_number_integer() ? object[name].get<int64_t>() : 0;
 }
 
-std::string Text(const json& object, const char* name) {
+std::string WordAt(const json& object, const char* name) {
   return object.contains(name) && object[name].is_string() ? object[name].get<std::string>() : "";
 }
 
@@ -38,12 +38,12 @@ absl::StatusOr<WeightsDescription> ParseWeightsDescription(const json& object) {
   }
   ASSIGN_OR_RETURN(const JobSpec recipe, ParseRecipe(object["encoder"].get<std::string>(), "worker describe"));
   weights.encoder = recipe.encoder();
-  weights.path = Text(object, "path");
-  weights.family = Text(object, "family");
-  weights.parameters = Number(object, "parameters");
-  weights.channels = static_cast<int>(Number(object, "channels"));
-  weights.height_px = static_cast<int>(Number(object, "height_px"));
-  weights.width_px = static_cast<int>(Number(object, "width_px"));
+  weights.path = WordAt(object, "path");
+  weights.family = WordAt(object, "family");
+  weights.parameters = WholeNumberAt(object, "parameters");
+  weights.channels = static_cast<int>(WholeNumberAt(object, "channels"));
+  weights.height_px = static_cast<int>(WholeNumberAt(object, "height_px"));
+  weights.width_px = static_cast<int>(WholeNumberAt(object, "width_px"));
   weights.pixel_mean = Numbers(object, "pixel_mean");
   weights.pixel_std = Numbers(object, "pixel_std");
   if (weights.channels < 1 || weights.height_px < 1 || weights.width_px < 1) {

@@ -24,7 +24,7 @@ struct WeightsDescription {
 };
 
 // Reads what `worker describe` prints. Internal: a field is missing, or is not what it should be.
-absl::StatusOr<WeightsDescription> ParseWeightsDescription(const nlohmann::json& json);
+absl::StatusOr<WeightsDescription> ParseWeightsDescription(const nlohmann::json& object);
 
 // Runs `worker describe` on the file or folder. The errors are those of WorkerJson and ParseWeightsDescription; those
 // of WorkerJson begin with `flag`, such as "--from".

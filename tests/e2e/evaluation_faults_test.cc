@@ -208,7 +208,7 @@ TEST_F(EvaluationFaultsTest, ASizeThatCannotBeIsRefusedInWords) {
   ASSERT_OK_AND_ASSIGN(const ExitStatus ended, child->Wait(Clock::Real()->Now() + absl::Minutes(1)));
   EXPECT_EQ(ended.ToString(), "exited with code 2");
   const std::string said = ReadFile(options.output_path).value();
-  EXPECT_THAT(said, HasSubstr("--image_px: Value 8000000 not in range 0 to 4096"));
+  EXPECT_THAT(said, HasSubstr("--image_px: \"8000000\" is not a number from 0 to 4096"));
   EXPECT_THAT(said, Not(HasSubstr("frame #")));
 }
 
