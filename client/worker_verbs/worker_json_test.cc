@@ -44,7 +44,7 @@ TEST_F(WorkerJsonTest, GivesTheArgumentsAndReadsWhatIsPrinted) {
 TEST_F(WorkerJsonTest, AWrongRequestIsWhatTheChildSaid) {
   const auto json = Run("echo 'survey: --data: there is no image' >&2; exit 2");
   EXPECT_TRUE(absl::IsInvalidArgument(json.status()));
-  EXPECT_EQ(json.status().message(), "survey: --data: there is no image");
+  EXPECT_EQ(json.status().message(), "--data: there is no image");
 }
 
 TEST_F(WorkerJsonTest, AFailureNamesTheVerbAndHowItEnded) {
