@@ -155,7 +155,7 @@ TEST_F(CoordinatorMainTest, ADamagedLogIsRefusedByNameAndRepairedOffline) {
 TEST_F(CoordinatorMainTest, AWrongCommandLineExitsWith2AndSaysWhatWouldBeRight) {
   const std::string data = dir_.path() + "/state";
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-      {{}, "--data_dir is required"},
+      {{}, "--data_dir is missing"},
       {{"--data_dir", data, "--listen", "nowhere"}, "--listen: \"nowhere\" is not HOST:PORT"},
       {{"--data_dir", data, "--listen", "127.0.0.1:70000"}, "a port is a number from 0 to 65535"},
       {{"--data_dir", data, "--lease", "soon"}, "such as 60s"},

@@ -237,8 +237,8 @@ TEST_F(ToolsTest, EmbedWritesNoFeaturesThatAreNotFinite) {
 TEST_F(ToolsTest, ASizeThatCannotBeIsRefusedWithOnesThatCan) {
   const std::string weights = Path("checkpoint.safetensors"), photos = Path("photos");
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {"--image_px=8000000", "--image_px: Value 8000000 not in range 0 to 4096"},
-      {"--image_px=-16", "--image_px: Value -16 not in range 0 to 4096"},
+      {"--image_px=8000000", "--image_px: \"8000000\" is not a number from 0 to 4096"},
+      {"--image_px=-16", "--image_px: \"-16\" is not a number from 0 to 4096"},
       {"--image_px=18", "not tiled by its patches of 4 px; a side is a multiple of them, such as 16 or 20"},
       {"--image_px=3", "not tiled by its patches of 4 px; a side is a multiple of them, such as 4 or 8"},
       {"--image_px=2048", "--image_px=2048: 512 patches of 4 px a side; at most 256, an image of 1024 px"},
