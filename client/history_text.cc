@@ -5,15 +5,12 @@
 #include "base/limits.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 
 namespace mimeo {
 namespace {
 
 constexpr absl::string_view kFormat = "%Y-%m-%d %H:%M:%S";
-
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "base/columns.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 #include "client/job_text.h"
 #include "job/job_state.h"
 
@@ -19,10 +20,6 @@ constexpr size_t kJobNameColumns = 13, kStepColumns = 13, kOwnerColumns = 8;
 constexpr size_t kWideReason = 400;
 constexpr absl::string_view kIndent = "    ";
 
-absl::Time ListedTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
 // "123456/1250000", or in thousands where that is too long.
 std::string ShortSteps(const Job& job) {
   const std::string steps = StepsText(job);
@@ -31,7 +28,7 @@ std::string ShortSteps(const Job& job) {
 }
 
 std::string AgeText(const Job& job, absl::Time now) {
-  return job.has_submitted() ? ShortDuration(now - ListedTime(job.submitted())) : "-";
+  return job.has_submitted() ? ShortDuration(now - TimeOf(job.submitted())) : "-";
 }
 
 std::string EtaText(const Job& job) {
@@ -46,7 +43,7 @@ std::string RateText(const Job& job) {
 }
 
 std::string TimeText(bool is_set, const google::protobuf::Timestamp& time) {
-  return is_set ? absl::FormatTime("%Y-%m-%d %H:%M", ListedTime(time), absl::LocalTimeZone()) : "-";
+  return is_set ? absl::FormatTime("%Y-%m-%d %H:%M", TimeOf(time), absl::LocalTimeZone()) : "-";
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "base/timestamp.h"
 
 namespace mimeo {
 namespace {
@@ -70,10 +71,6 @@ std::string CheckpointText(const HistoryEntry& line) {
   const std::string newest = absl::StrCat("checkpoint of step ", line.step(), " committed");
   return line.count() == 1 ? newest
                            : absl::StrCat(newest, ", ", line.count(), " since that of step ", line.first_step());
-}
-
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "client/json_fields.h"
 #include "client/number_text.h"
 #include "client/worker_verbs/worker_json.h"
 
@@ -18,25 +19,9 @@ using nlohmann::json;
 
 constexpr size_t kClassesNamed = 5;  // of more the largest, and how many there are
 
-const json& Part(const json& object, const char* name) {
-  static const json* const kNothing = new json(json::object());
-  const auto found = object.find(name);
-  return found == object.end() ? *kNothing : *found;
-}
-
-int64_t Count(const json& object, const char* name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && found != object.end() && found->is_number() ? found->get<int64_t>() : 0;
-}
-
-std::string Text(const json& object, const char* name) {
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 std::vector<std::string> Texts(const json& object, const char* name) {
   std::vector<std::string> texts;
-  for (const json& text : Part(object, name)) {
+  for (const json& text : PartAt(object, name)) {
     if (text.is_string()) texts.push_back(text.get<std::string>());
   }
   return texts;
@@ -45,15 +30,15 @@ std::vector<std::string> Texts(const json& object, const char* name) {
 std::vector<NamedCount> Counts(const json& rows, const char* name, const char* count) {
   std::vector<NamedCount> counts;
   for (const json& row : rows) {
-    if (row.is_object()) counts.push_back({Text(row, name), Count(row, count)});
+    if (row.is_object()) counts.push_back({TextAt(row, name), CountAt(row, count)});
   }
   return counts;
 }
 
 SideRange Side(const json& object, const char* name) {
-  const json& side = Part(object, name);
-  return {static_cast<int>(Count(side, "smallest")), static_cast<int>(Count(side, "median")),
-          static_cast<int>(Count(side, "largest"))};
+  const json& side = PartAt(object, name);
+  return {static_cast<int>(CountAt(side, "smallest")), static_cast<int>(CountAt(side, "median")),
+          static_cast<int>(CountAt(side, "largest"))};
 }
 
 std::string CountsText(const std::vector<NamedCount>& counts, size_t named) {
@@ -86,23 +71,23 @@ absl::StatusOr<Survey> ParseSurvey(const json& object) {
     }
   }
   Survey survey;
-  survey.path = Text(object, "path");
-  survey.kind = Text(object, "kind");
-  survey.images = Count(object, "images");
-  survey.labelled = Count(object, "labelled");
-  survey.classes = Counts(Part(object, "classes"), "name", "images");
-  survey.passed_over = Counts(Part(object, "passed_over"), "reason", "count");
-  const json& undecodable = Part(object, "undecodable");
-  survey.looked_at = Count(undecodable, "looked_at");
-  survey.undecodable = Count(undecodable, "count");
+  survey.path = TextAt(object, "path");
+  survey.kind = TextAt(object, "kind");
+  survey.images = CountAt(object, "images");
+  survey.labelled = CountAt(object, "labelled");
+  survey.classes = Counts(PartAt(object, "classes"), "name", "images");
+  survey.passed_over = Counts(PartAt(object, "passed_over"), "reason", "count");
+  const json& undecodable = PartAt(object, "undecodable");
+  survey.looked_at = CountAt(undecodable, "looked_at");
+  survey.undecodable = CountAt(undecodable, "count");
   survey.undecodable_names = Texts(undecodable, "names");
   survey.width = Side(object, "width");
   survey.height = Side(object, "height");
   const auto grey = object.find("grey");
   if (grey != object.end() && grey->is_number()) survey.grey = grey->get<double>();
-  survey.duplicate_images = Count(Part(object, "duplicates"), "images");
-  survey.held_out_images = Count(Part(object, "held_out"), "images");
-  survey.held_out_labelled = Count(Part(object, "held_out"), "labelled");
+  survey.duplicate_images = CountAt(PartAt(object, "duplicates"), "images");
+  survey.held_out_images = CountAt(PartAt(object, "held_out"), "images");
+  survey.held_out_labelled = CountAt(PartAt(object, "held_out"), "labelled");
   survey.notes = Texts(object, "notes");
   return survey;
 }

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "client/json_fields.h"
 #include "client/worker_verbs/worker_json.h"
 #include "job/job_spec.h"
 
@@ -25,10 +26,6 @@ int64_t WholeNumberAt(const json& object, const char* name) {
   return object.contains(name) && object[name].is_number_integer() ? object[name].get<int64_t>() : 0;
 }
 
-std::string WordAt(const json& object, const char* name) {
-  return object.contains(name) && object[name].is_string() ? object[name].get<std::string>() : "";
-}
-
 }  // namespace
 
 absl::StatusOr<WeightsDescription> ParseWeightsDescription(const json& object) {
@@ -38,8 +35,8 @@ absl::StatusOr<WeightsDescription> ParseWeightsDescription(const json& object) {
   }
   ASSIGN_OR_RETURN(const JobSpec recipe, ParseRecipe(object["encoder"].get<std::string>(), "worker describe"));
   weights.encoder = recipe.encoder();
-  weights.path = WordAt(object, "path");
-  weights.family = WordAt(object, "family");
+  weights.path = TextAt(object, "path");
+  weights.family = TextAt(object, "family");
   weights.parameters = WholeNumberAt(object, "parameters");
   weights.channels = static_cast<int>(WholeNumberAt(object, "channels"));
   weights.height_px = static_cast<int>(WholeNumberAt(object, "height_px"));
