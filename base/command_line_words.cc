@@ -169,6 +169,7 @@ std::vector<const CLI::App*> NamedCommands(const CLI::App& app) {
 
 std::string FullName(const std::vector<const CLI::App*>& commands) {
   std::vector<std::string> names;
+  names.reserve(commands.size());
   for (const CLI::App* command : commands) names.push_back(command->get_name());
   const size_t slash = names.front().rfind('/');
   if (slash != std::string::npos) names.front().erase(0, slash + 1);

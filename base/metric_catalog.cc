@@ -9,7 +9,7 @@
 namespace mimeo {
 namespace {
 
-using Rows = std::vector<MetricDefinition>;
+using MetricRows = std::vector<MetricDefinition>;
 
 constexpr MetricKind kCounter = MetricKind::kCounter;
 constexpr MetricKind kGauge = MetricKind::kGauge;
@@ -22,7 +22,7 @@ const std::vector<double>& SecondsBuckets() {
 }
 
 // Set by the coordinator, each time its state changes or a call ends.
-Rows CoordinatorRows() {
+MetricRows CoordinatorRows() {
   constexpr MetricOwner kOwner = MetricOwner::kCoordinator;
   return {
       {"mimeo_coordinator_jobs", kGauge, kOwner, "Jobs in each state (state: pending, running, ...).", {"state"}},
@@ -65,7 +65,7 @@ Rows CoordinatorRows() {
   };
 }
 
-Rows AgentRows() {
+MetricRows AgentRows() {
   constexpr MetricOwner kOwner = MetricOwner::kWorker;
   return {
       {"mimeo_worker_slots", kGauge, kOwner, "Slots of this worker."},
@@ -84,7 +84,7 @@ Rows AgentRows() {
 }
 
 // Of rank processes: the agent exports them in their place.
-Rows RankRows() {
+MetricRows RankRows() {
   constexpr MetricOwner kOwner = MetricOwner::kWorker;
   const std::vector<std::string> kRank = {"job", "rank"};
   return {
@@ -125,7 +125,7 @@ Rows RankRows() {
   };
 }
 
-Rows TeacherRows() {
+MetricRows TeacherRows() {
   constexpr MetricOwner kOwner = MetricOwner::kTeacher;
   return {
       {"mimeo_teacher_requests_total", kCounter, kOwner, "Feature requests answered."},
@@ -174,8 +174,8 @@ const char* OwnerTitle(MetricOwner owner) {
 
 const std::vector<MetricDefinition>& MetricCatalog() {
   static const auto* const catalog = [] {
-    auto* rows = new Rows;
-    for (const Rows& part : {CoordinatorRows(), AgentRows(), RankRows(), TeacherRows()}) {
+    auto* rows = new MetricRows;
+    for (const MetricRows& part : {CoordinatorRows(), AgentRows(), RankRows(), TeacherRows()}) {
       rows->insert(rows->end(), part.begin(), part.end());
     }
     return rows;

@@ -78,7 +78,7 @@ TEST_F(CompletionTest, VerbsOptionsAndValues) {
   EXPECT_THAT(Offered({"mimeo", "re"}), ElementsAre("resume", "reconstruct"));
   EXPECT_THAT(Offered({"mimeo", "evaluate", ""}), IsSupersetOf({"knn", "linear"}));
   EXPECT_THAT(Offered({"mimeo", "run", "recipe", "--se"}), ElementsAre("--set", "--server"));
-  EXPECT_THAT(Offered({"mimeo", "evaluate", "knn", "--ba"}), ElementsAre("--bank"));
+  EXPECT_THAT(Offered({"mimeo", "evaluate", "knn", "--ban"}), ElementsAre("--bank"));
   EXPECT_THAT(Offered({"mimeo", "export", "j1", "--dtype", ""}), ElementsAre("fp32", "bf16"));
   EXPECT_THAT(Offered({"mimeo", "-o", "js"}), ElementsAre("json"));
   EXPECT_THAT(Offered({"mimeo", "--server", "list", "completion", "f"}), IsEmpty()) << "a value is no verb";

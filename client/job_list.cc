@@ -39,7 +39,7 @@ std::string RateText(const Job& job) {
   const double rate = job.images_per_second();
   if (!(rate > 0)) return "-";
   if (rate >= 1e7) return absl::StrFormat("%.1e", rate);
-  return absl::StrFormat(rate < 100 ? "%.1f" : "%.0f", rate);
+  return rate < 100 ? absl::StrFormat("%.1f", rate) : absl::StrFormat("%.0f", rate);
 }
 
 std::string TimeText(bool is_set, const google::protobuf::Timestamp& time) {

@@ -29,6 +29,7 @@ class Reading {
 
   absl::StatusOr<Digests> Go() ABSL_LOCKS_EXCLUDED(mu_) {
     std::vector<std::thread> readers;
+    readers.reserve(kReaders);
     for (int i = 0; i < kReaders; ++i) readers.emplace_back([this] { Read(); });
     for (std::thread& reader : readers) reader.join();
     absl::MutexLock lock(&mu_);

@@ -27,7 +27,7 @@ namespace mimeo {
 namespace {
 
 // What was found before it becomes a data set.
-struct Found {
+struct FoundSamples {
   std::vector<StoredSample> samples;
   std::vector<std::string> labels;  // the text of each sample's label; empty: none
   std::unique_ptr<OpenShards> shards;
@@ -36,7 +36,7 @@ struct Found {
   std::string note;  // empty: none
 };
 
-absl::StatusOr<std::unique_ptr<StoredDataset>> Finish(const std::string& root, Found found) {
+absl::StatusOr<std::unique_ptr<StoredDataset>> Finish(const std::string& root, FoundSamples found) {
   DataContents contents;
   contents.set_num_samples(static_cast<int64_t>(found.samples.size()));
   for (PassedOver& row : found.passed_over.Rows()) *contents.add_passed_over() = std::move(row);
@@ -71,7 +71,7 @@ bool IsChosen(const std::string& member, const std::string& members) {
 
 // `chosen` is Dataset::Open's `members`.
 void AddShard(const std::string& shard, int number, const std::vector<TarMember>& members, const std::string& chosen,
-              PassedOverTally* passed_over, Found* found) {
+              PassedOverTally* passed_over, FoundSamples* found) {
   const std::vector<std::string> texts = ReadLabelTexts(members, passed_over);
   std::set<absl::string_view> keys;
   for (const TarMember& member : members) {
@@ -93,7 +93,7 @@ void AddShard(const std::string& shard, int number, const std::vector<TarMember>
 absl::StatusOr<std::unique_ptr<StoredDataset>> OpenTars(const std::string& root, const std::vector<std::string>& paths,
                                                         const PassedOverTally& passed_over, const std::string& members,
                                                         Progress* progress) {
-  Found found;
+  FoundSamples found;
   found.shards = std::make_unique<OpenShards>(OpenShards::OpenMost());
   found.passed_over.Merge(passed_over);
   int64_t num_members = 0;
@@ -126,7 +126,7 @@ absl::StatusOr<std::unique_ptr<StoredDataset>> OpenFolder(const std::string& roo
     std::sort(tars.begin(), tars.end());
     return OpenTars(root, tars, listing.passed_over, members, progress);
   }
-  Found found;
+  FoundSamples found;
   if (!members.empty()) {
     found.note = "data.members chooses among the images of a tar's samples, and this is a folder: all are taken";
   }

@@ -152,7 +152,8 @@ double ActivationBytes(const JobSpec& spec, int num_ranks, Device device, double
   double encodings = 0;
   for (const ViewSpec& view : EachView(spec)) {
     const int p = PatchPx(spec);
-    const double patches = static_cast<double>(int64_t{view.image_px() / p} * (view.image_width_px() / p));
+    const int64_t patches_down = view.image_px() / p, patches_across = view.image_width_px() / p;
+    const auto patches = static_cast<double>(patches_down * patches_across);
     const bool full = IsFullSize(view, spec.data());
     const double visible = full ? NumVisible(spec) : patches;
     for (int mask = 0; mask < (full ? spec.mask().groups() : 1); ++mask, ++encodings) {

@@ -36,7 +36,8 @@ EncoderShape ShapeOf(const EncoderSpec& spec) {
 
 Picture PictureOf(const EncoderSpec& spec, int channels, int height_px, int width_px) {
   const int patch_px = ShapeOf(spec).patch_px;
-  return {static_cast<double>(channels), static_cast<double>(int64_t{height_px / patch_px} * (width_px / patch_px))};
+  const int64_t patches_down = height_px / patch_px, patches_across = width_px / patch_px;
+  return {static_cast<double>(channels), static_cast<double>(patches_down * patches_across)};
 }
 
 // A patch is 4 x 4 places of the first stage, 2 x 2 of the second and 1 after them.

@@ -20,7 +20,7 @@ namespace {
 using google::protobuf::TextFormat;
 
 constexpr size_t kProblemsNamed = 100;
-constexpr int kDepth = 100;  // of nested messages; the deepest field of a job lies 4 below it
+constexpr int kNestedMost = 100;  // of nested messages; the deepest field of a job lies 4 below it
 
 // Keeps what TextFormat says, as "source:line:column: text". Unknown fields come as warnings; they are errors to us.
 class RecipeProblems : public google::protobuf::io::ErrorCollector {
@@ -77,7 +77,7 @@ absl::StatusOr<JobSpec> ParseRecipe(absl::string_view text, absl::string_view so
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&problems);
   parser.AllowUnknownField(true);  // so that all of them are listed, not only the first
-  parser.SetRecursionLimit(kDepth);
+  parser.SetRecursionLimit(kNestedMost);
   JobSpec spec;
   const bool parsed = parser.ParseFromString(std::string(text), &spec);
   if (!problems.empty()) return absl::InvalidArgumentError(problems.Text());
