@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_qr.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
@@ -73,15 +74,13 @@ Choice ChooseStrength(const at::Tensor& x_ND, const at::Tensor& labels_N, const 
   return chosen;
 }
 
-// (D, N): axes in which the same problem is smaller, where rows are fewer than they are wide; none otherwise. Such rows
-// lie in a subspace, the best weights lie in it too, and a penalty on their length does not see a rotation.
+// (D, X): the principal axes of the rows, X the smaller of N and D. The problem is the same along them: rows that are
+// fewer than they are wide lie in a subspace, the best weights lie in it too, and a penalty on their length does not
+// see a rotation. Along them the columns are not correlated, which is what FitLogistic is fast with.
 at::Tensor AxesOf(const at::Tensor& x_ND) {
-  if (x_ND.size(0) >= x_ND.size(1)) return {};
-  return std::get<0>(at::linalg_qr(x_ND.t()));
-}
-
-at::Tensor Along(const at::Tensor& axes_DN, const at::Tensor& x_MD) {
-  return axes_DN.defined() ? x_MD.mm(axes_DN) : x_MD;
+  if (x_ND.size(0) >= x_ND.size(1)) return std::get<1>(at::linalg_eigh(x_ND.t().mm(x_ND)));
+  const auto [q_DN, r_NN] = at::linalg_qr(x_ND.t());
+  return q_DN.mm(std::get<1>(at::linalg_eigh(r_NN.mm(r_NN.t()))));
 }
 
 LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels,
@@ -89,8 +88,8 @@ LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels
                   const std::vector<int>& query_labels) {
   const at::Tensor bank = bank_ND.to(at::kDouble), labels_N = LabelTensor(bank_labels);
   const at::Tensor mean_D = bank.mean(0), deviation_D = bank.std(0, /*unbiased=*/false).clamp_min(1e-12);
-  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DN = AxesOf(standard_ND);
-  const at::Tensor x_NX = Along(axes_DN, standard_ND);
+  const at::Tensor standard_ND = (bank - mean_D) / deviation_D, axes_DX = AxesOf(standard_ND);
+  const at::Tensor x_NX = standard_ND.mm(axes_DX);
   const int64_t num_classes = *std::max_element(bank_labels.begin(), bank_labels.end()) + 1;
   const at::Tensor fifth = at::tensor(SpreadOver(bank_labels, bank_names, bank.size(0) / 5), at::kLong);
   LinearProbe probe;
@@ -98,7 +97,7 @@ LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels
   probe.strength = choice.strength;
   const LogisticFit fit = FitLogistic(x_NX, labels_N, num_classes, choice.strength, choice.fit);
   probe.bank_loss = fit.loss;
-  const at::Tensor query_MX = Along(axes_DN, (query_MD.to(at::kDouble) - mean_D) / deviation_D);
+  const at::Tensor query_MX = ((query_MD.to(at::kDouble) - mean_D) / deviation_D).mm(axes_DX);
   const at::Tensor said_M = AnswersOf(fit, query_MX).to(at::kCPU).contiguous();
   probe.answers.truth = query_labels;
   probe.answers.said.assign(said_M.const_data_ptr<int64_t>(), said_M.const_data_ptr<int64_t>() + said_M.numel());
@@ -109,9 +108,15 @@ LinearProbe Probe(const at::Tensor& bank_ND, const std::vector<int>& bank_labels
 
 LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int64_t num_classes, double strength,
                         const LogisticFit& start) {
+  // About the curvature of the loss along each column where the answers are open: those of a few directions hold nearly
+  // all of the variance of features, and what is minimised would be a long, narrow valley. The minimum stays where it
+  // is.
+  const double spread = (1 - 1.0 / static_cast<double>(num_classes)) / static_cast<double>(num_classes);
+  const at::Tensor scale_D = (spread * x_ND.square().mean(0) + strength).sqrt();
+  const at::Tensor scaled_ND = x_ND / scale_D, penalty_D = strength / 2 / scale_D.square();
   LogisticFit fit;
   fit.weight_CD =
-      start.weight_CD.defined() ? start.weight_CD.clone() : at::zeros({num_classes, x_ND.size(1)}, x_ND.options());
+      start.weight_CD.defined() ? start.weight_CD * scale_D : at::zeros({num_classes, x_ND.size(1)}, x_ND.options());
   fit.bias_C = start.bias_C.defined() ? start.bias_C.clone() : at::zeros({num_classes}, x_ND.options());
   fit.weight_CD.requires_grad_(), fit.bias_C.requires_grad_();
   torch::optim::LBFGSOptions options(/*lr=*/1);
@@ -120,14 +125,14 @@ LogisticFit FitLogistic(const at::Tensor& x_ND, const at::Tensor& labels_N, int6
   const auto loss = [&] {
     const at::AutoGradMode with_gradient(true);
     optimizer.zero_grad();
-    at::Tensor value = at::cross_entropy_loss(at::linear(x_ND, fit.weight_CD, fit.bias_C), labels_N) +
-                       strength / 2 * fit.weight_CD.square().sum();
+    at::Tensor value = at::cross_entropy_loss(at::linear(scaled_ND, fit.weight_CD, fit.bias_C), labels_N) +
+                       (fit.weight_CD.square() * penalty_D).sum();
     value.backward();
     return value;
   };
   optimizer.step(loss);
   fit.loss = loss().item<double>();
-  fit.weight_CD = fit.weight_CD.detach();
+  fit.weight_CD = fit.weight_CD.detach() / scale_D;
   fit.bias_C = fit.bias_C.detach();
   return fit;
 }
