@@ -100,6 +100,41 @@ TEST(ClientMainTest, AnAnswerThatDoesNotArriveIsAFailure) {
   EXPECT_EQ(Mimeo({"no-verb"}, "2> /dev/full").code, 2) << "the exit code says it all the same";
 }
 
+// Before anything is asked for: a `cancel -o name` cancels nothing.
+TEST(ClientMainTest, OnlyListHasWideAndName) {
+  const std::vector<std::vector<std::string>> verbs = {{"show", "j1"},
+                                                       {"explain", "j1"},
+                                                       {"events", "j1"},
+                                                       {"logs", "j1"},
+                                                       {"metrics", "j1"},
+                                                       {"cancel", "j1"},
+                                                       {"pause", "j1"},
+                                                       {"resume", "j1"},
+                                                       {"watch", "j1"},
+                                                       {"checkpoints", "j1"},
+                                                       {"workers"},
+                                                       {"teachers"},
+                                                       {"drain", "w1"},
+                                                       {"undrain", "w1"},
+                                                       {"submit", "recipe"},
+                                                       {"plan", "recipe"},
+                                                       {"delete", "j1", "--yes"},
+                                                       {"run", "--data", "photos", "--out", "out"},
+                                                       {"init", "--data", "photos", "--out", "recipe"},
+                                                       {"evaluate", "knn", "--weights", "w", "--data", "photos"}};
+  for (std::vector<std::string> args : verbs) {
+    for (const char* output : {"wide", "name"}) {
+      std::vector<std::string> wrong = args;
+      wrong.insert(wrong.end(), {"-o", output, "--server", kNobody});
+      const Said refused = Mimeo(wrong);
+      EXPECT_EQ(refused.code, 2) << args[0];
+      EXPECT_THAT(refused.errors, HasSubstr(absl::StrCat("-o ", output, ": this command has table and json alone")))
+          << args[0];
+    }
+  }
+  EXPECT_EQ(Mimeo({"list", "-o", "name", "--server", kNobody}).code, 3) << "it has, and nobody answers";
+}
+
 TEST(ClientMainTest, TheServerIsTheFlagsThenTheEnvironments) {
   const Said environment = Mimeo({"list"}, "", {absl::StrCat("MIMEO_SERVER=", kNobody)});
   EXPECT_EQ(environment.code, 3);

@@ -9,6 +9,7 @@
 #include "base/print.h"
 #include "base/text.h"
 #include "client/json_fields.h"
+#include "client/number_text.h"
 #include "client/table.h"
 #include "client/wrapped_text.h"
 
@@ -77,7 +78,7 @@ std::string Paragraph(const std::string& text) { return text.empty() ? "" : absl
 
 std::string NeighboursText(const Json& json) {
   const auto k = NumberAt(json, "k"), temperature = NumberAt(json, "temperature");
-  return k && temperature ? absl::StrFormat("k-NN: k %.0f, temperature %g", *k, *temperature) : "";
+  return k && temperature ? absl::StrCat("k-NN: k ", NumberText(*k), ", temperature ", NumberText(*temperature)) : "";
 }
 
 // Of `knn` and `linear`, whose keys begin with `prefix`.

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/timestamp.h"
 #include "client/job_text.h"
+#include "client/number_text.h"
 #include "job/job_state.h"
 
 namespace mimeo {
@@ -28,17 +29,17 @@ std::string ShortSteps(const Job& job) {
 }
 
 std::string AgeText(const Job& job, absl::Time now) {
-  return job.has_submitted() ? ShortDuration(now - TimeOf(job.submitted())) : "-";
+  return job.has_submitted() ? ShortDurationText(absl::ToDoubleSeconds(now - TimeOf(job.submitted()))) : "-";
 }
 
 std::string EtaText(const Job& job) {
-  return job.has_remaining() ? ShortDuration(absl::Seconds(job.remaining().seconds())) : "-";
+  return job.has_remaining() ? ShortDurationText(static_cast<double>(job.remaining().seconds())) : "-";
 }
 
 std::string RateText(const Job& job) {
   const double rate = job.images_per_second();
   if (!(rate > 0)) return "-";
-  if (rate >= 1e7) return absl::StrFormat("%.1e", rate);
+  if (rate >= 1e6) return CountText(rate);
   return rate < 100 ? absl::StrFormat("%.1f", rate) : absl::StrFormat("%.0f", rate);
 }
 
@@ -47,14 +48,6 @@ std::string TimeText(bool is_set, const google::protobuf::Timestamp& time) {
 }
 
 }  // namespace
-
-std::string ShortDuration(absl::Duration duration) {
-  const int64_t seconds = std::max<int64_t>(0, absl::ToInt64Seconds(duration));
-  if (seconds < 60) return absl::StrCat(seconds, "s");
-  if (seconds < 3600) return absl::StrCat(seconds / 60, "m");
-  if (seconds < 48 * 3600) return absl::StrCat(seconds / 3600, "h");
-  return absl::StrCat(std::min<int64_t>(seconds / (24 * 3600), 999), "d");
-}
 
 std::string Shortened(const std::string& text, size_t columns) {
   const std::string clean = ToText(text);

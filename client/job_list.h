@@ -12,9 +12,6 @@ namespace mimeo {
 
 constexpr size_t kListColumns = 80;
 
-// "45s", "12m", "3h", "5d": in the largest whole unit, at most four characters. What is negative is 0s.
-std::string ShortDuration(absl::Duration duration);
-
 // Cuts `text` to `columns`, with … in the last one where something is left out.
 std::string Shortened(const std::string& text, size_t columns);
 

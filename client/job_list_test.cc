@@ -94,14 +94,5 @@ TEST(JobListTest, EverythingIsInTheWideRow) {
   EXPECT_EQ(row.back(), "generation 1 runs on w0, w1");
 }
 
-TEST(ShortDurationTest, IsOneNumberInTheLargestUnit) {
-  EXPECT_EQ(ShortDuration(absl::Seconds(-5)), "0s");
-  EXPECT_EQ(ShortDuration(absl::Seconds(59)), "59s");
-  EXPECT_EQ(ShortDuration(absl::Seconds(60)), "1m");
-  EXPECT_EQ(ShortDuration(absl::Minutes(61)), "1h");
-  EXPECT_EQ(ShortDuration(absl::Hours(49)), "2d");
-  EXPECT_EQ(ShortDuration(absl::InfiniteDuration()), "999d");
-}
-
 }  // namespace
 }  // namespace mimeo

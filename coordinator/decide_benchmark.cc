@@ -4,11 +4,11 @@
 //
 // Cases: `fit` (jobs of one rank: as many as there are slots run, the others wait), `too_large` (every job wants more
 // CUDA workers than there are, in a thousand sizes), `mixed` (those by turns, with priorities, gangs and teachers that
-// are not there). In each simulated second every worker beats once, ten jobs come and a hundred ranks complete; then
-// comes the tick, which decides. Submit and Heartbeat hold the coordinator's lock for nearly all of their time, so each
-// is measured whole; the first tick of all also cuts the journal, which it does without the lock. What a tick does to
-// others is measured by heartbeats that are sent while every tenth runs, the first among them. Prints one JSON object
-// for each case.
+// are not there). In each simulated second every worker beats once, ten jobs come, a hundred ranks complete and the
+// newest thousand jobs are listed, each with its reason; then comes the tick, which decides. Submit, Heartbeat and
+// ListJobs hold the coordinator's lock for nearly all of their time, so each is measured whole; the first tick of all
+// also cuts the journal, which it does without the lock. What a tick does to others is measured by heartbeats that are
+// sent while every tenth runs, the first among them. Prints one JSON object for each case.
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -25,6 +25,7 @@
 #include "absl/synchronization/notification.h"
 #include "base/build_info.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/metrics_server.h"
 #include "base/status_macros.h"
 #include "base/testing/fake_clock.h"
@@ -101,6 +102,10 @@ class Cluster {
         RETURN_IF_ERROR(Beat((i + 997 * second) % flags_.workers, &completing, &heartbeat_));
       }
       for (int i = 0; i < 10; ++i) RETURN_IF_ERROR(SubmitNext(&submit_));
+      ListJobsRequest newest;
+      newest.set_page_size(limits::kPageItems);
+      newest.set_without_specs(true);
+      RETURN_IF_ERROR(list_.Measure([&] { return core_.ListJobs(newest); }).status());
       if (second % 10 == 0) {
         RETURN_IF_ERROR(TickBesideBeats());
       } else {
@@ -118,6 +123,7 @@ class Cluster {
             {"tick", tick_.Summary()},
             {"submit", submit_.Summary()},
             {"heartbeat", heartbeat_.Summary()},
+            {"list", list_.Summary()},
             {"tick_beside_beats", tick_beside_beats_.Summary()},
             {"heartbeat_in_tick", beat_in_tick_.Summary()}};
   }
@@ -195,7 +201,7 @@ class Cluster {
   CoordinatorCore core_;
   int submitted_ = 0;
   std::map<int, std::vector<RankStatus>> statuses_;  // of each worker's ranks
-  Times fill_, tick_, submit_, heartbeat_, tick_beside_beats_, beat_in_tick_;
+  Times fill_, tick_, submit_, heartbeat_, list_, tick_beside_beats_, beat_in_tick_;
 };
 
 absl::Status Benchmark(const Flags& flags) {

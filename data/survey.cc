@@ -111,13 +111,13 @@ absl::StatusOr<std::vector<Look>> LookAtSome(const StoredDataset& dataset, const
   return LookAt(dataset, most);
 }
 
-Survey::Spread SpreadOf(std::vector<int> values) {
+DatasetSurvey::Spread SpreadOf(std::vector<int> values) {
   if (values.empty()) return {};
   std::sort(values.begin(), values.end());
   return {values.front(), values[values.size() / 2], values.back()};
 }
 
-void AddLooks(const StoredDataset& dataset, const std::vector<Look>& looks, Survey* survey) {
+void AddLooks(const StoredDataset& dataset, const std::vector<Look>& looks, DatasetSurvey* survey) {
   std::vector<int> widths, heights;
   int64_t grey = 0;
   survey->looked_at = static_cast<int64_t>(looks.size());
@@ -144,7 +144,7 @@ std::string KindOf(const StoredDataset& dataset, bool labelled) {
   return stat(dataset.root().c_str(), &found) == 0 && S_ISDIR(found.st_mode) ? "tar shards" : "tar";
 }
 
-void AddClasses(const StoredDataset& dataset, Survey* survey) {
+void AddClasses(const StoredDataset& dataset, DatasetSurvey* survey) {
   std::vector<int64_t> counts(dataset.class_names().size());
   for (const int64_t sample : LabelledAmong(dataset, AllSamples(dataset))) ++counts[dataset.label(sample)];
   for (size_t i = 0; i < counts.size(); ++i) {
@@ -161,7 +161,7 @@ class Comparison {
  public:
   Comparison(const StoredDataset& dataset, int64_t compared_bytes) : dataset_(dataset), left_bytes_(compared_bytes) {}
 
-  absl::Status Add(const std::vector<int64_t>& alike, Survey* survey) {
+  absl::Status Add(const std::vector<int64_t>& alike, DatasetSurvey* survey) {
     std::map<std::string, int64_t> equal;  // images, by the digest of all bytes
     std::string first;
     for (const int64_t sample : alike) {
@@ -200,7 +200,7 @@ class Comparison {
 };
 
 absl::Status AddDuplicates(const StoredDataset& dataset, const Digests& digests, int64_t compared_bytes,
-                           Survey* survey) {
+                           DatasetSurvey* survey) {
   std::map<absl::uint128, std::vector<int64_t>> by_digest;
   for (int64_t sample = 0; sample < dataset.size(); ++sample) {
     if (digests[sample].has_value()) by_digest[*digests[sample]].push_back(sample);
@@ -217,8 +217,8 @@ absl::Status AddDuplicates(const StoredDataset& dataset, const Digests& digests,
   return absl::OkStatus();
 }
 
-Survey::HeldOut HeldOutOf(const StoredDataset& dataset, const Digests& digests, double share) {
-  Survey::HeldOut held_out;
+DatasetSurvey::HeldOut HeldOutOf(const StoredDataset& dataset, const Digests& digests, double share) {
+  DatasetSurvey::HeldOut held_out;
   std::set<int> classes;
   for (int64_t sample = 0; sample < dataset.size(); ++sample) {
     if (!digests[sample].has_value() || !IsHeldOut(*digests[sample], share)) continue;
@@ -233,9 +233,9 @@ Survey::HeldOut HeldOutOf(const StoredDataset& dataset, const Digests& digests, 
 
 }  // namespace
 
-absl::StatusOr<Survey> TakeSurvey(const std::string& path, const SurveyOptions& options) {
+absl::StatusOr<DatasetSurvey> TakeSurvey(const std::string& path, const SurveyOptions& options) {
   ASSIGN_OR_RETURN(const auto dataset, StoredDataset::Open(path, nullptr, options.members));
-  Survey survey;
+  DatasetSurvey survey;
   survey.images = dataset->size();
   survey.contents = dataset->contents();
   AddClasses(*dataset, &survey);

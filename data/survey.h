@@ -24,7 +24,7 @@ struct SurveyOptions {
 };
 
 // Names are text (base/text.h). Where nothing was decoded, sizes and shares are 0.
-struct Survey {
+struct DatasetSurvey {
   struct Spread {
     int smallest = 0;
     int median = 0;
@@ -53,6 +53,6 @@ struct Survey {
 
 // Lists the data set, digests every image (data/content_digest.h) and decodes some. Blocks until that is done. Errors
 // are those of Dataset::Open and ContentDigests.
-absl::StatusOr<Survey> TakeSurvey(const std::string& path, const SurveyOptions& options);
+absl::StatusOr<DatasetSurvey> TakeSurvey(const std::string& path, const SurveyOptions& options);
 
 }  // namespace mimeo

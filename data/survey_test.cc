@@ -39,7 +39,7 @@ class SurveyTest : public ::testing::Test {
     ASSERT_OK(MakeDirs(std::filesystem::path(Path(name)).parent_path().string()));
     std::ofstream(Path(name)) << bytes;
   }
-  Survey Take(const std::string& name) { return TakeSurvey(Path(name), options_).value(); }
+  DatasetSurvey Take(const std::string& name) { return TakeSurvey(Path(name), options_).value(); }
 
   TempDir dir_;
   SurveyOptions options_;
@@ -51,7 +51,7 @@ TEST_F(SurveyTest, CountsClassesAndWhatIsLeftOut) {
   for (int i = 5; i < 7; ++i) Write(absl::StrCat("photos/bee/", i, ".png"), Picture(i, 8, 8));
   Write("photos/none.png", Picture(7, 8, 8));
   Write("photos/scan.tif", "x");
-  const Survey survey = Take("photos");
+  const DatasetSurvey survey = Take("photos");
   EXPECT_EQ(survey.kind, "class folders");
   EXPECT_EQ(survey.images, 8);
   EXPECT_EQ(survey.labelled, 7);
@@ -69,7 +69,7 @@ TEST_F(SurveyTest, SaysHowLargeHowGreyAndHowBrokenTheyAre) {
   Write("photos/d.png", Picture(13, 64, 5));
   Write("photos/e.jpg", "text");
   Write("photos/f.jpg", "");
-  const Survey survey = Take("photos");
+  const DatasetSurvey survey = Take("photos");
   EXPECT_EQ(survey.kind, "folder");
   EXPECT_EQ(survey.labelled, 0);
   EXPECT_EQ(survey.width.smallest, 8);
@@ -95,7 +95,7 @@ TEST_F(SurveyTest, FindsEqualImagesAndNoOthers) {
   Write("photos/x.jpg", absl::StrCat(ends, "one", ends));
   Write("photos/y.jpg", absl::StrCat(ends, "two", ends));
   Write("photos/z.jpg", absl::StrCat(ends, "two", ends));
-  Survey survey = Take("photos");
+  DatasetSurvey survey = Take("photos");
   EXPECT_EQ(survey.duplicate_groups, 3);
   EXPECT_EQ(survey.duplicate_images, 4);
   EXPECT_EQ(survey.contents.notes_size(), 0);
@@ -109,7 +109,7 @@ TEST_F(SurveyTest, FindsEqualImagesAndNoOthers) {
 TEST_F(SurveyTest, SaysWhatWouldBeHeldOut) {
   for (int i = 0; i < 100; ++i) Write(absl::StrCat("photos/", i % 2 ? "cat/" : "", i, ".png"), Picture(i, 4, 4));
   options_.hold_out = 0.3;
-  const Survey survey = Take("photos");
+  const DatasetSurvey survey = Take("photos");
   ASSERT_TRUE(survey.held_out.has_value());
   EXPECT_GT(survey.held_out->images, 10);
   EXPECT_LT(survey.held_out->images, 50);

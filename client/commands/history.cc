@@ -107,8 +107,8 @@ int Logs(const Invocation& invocation, const LogFlags& flags, Interrupt* interru
 }
 
 void AddLogs(CLI::App* app, Invocation* invocation) {
-  CLI::App* logs = AddVerb(app, "logs", "What a rank of a job has printed, from its worker",
-                           "mimeo logs j1 --rank 1 --lines 50 --follow");
+  CLI::App* logs =
+      AddVerb(app, "logs", "What a rank of a job has printed, from its worker", "mimeo logs j1 --lines 50 --follow");
   auto flags = std::make_shared<LogFlags>();
   AddText(logs, "JOB", &flags->job, "the job's id, or its name")->required();
   logs->add_option("--rank", flags->rank, "which rank (default: 0)")->check(CLI::Range(0, limits::kRanksPerJob - 1));

@@ -44,13 +44,25 @@ TEST_F(PlanVerbTest, AGpuThatIsNotHereIsEstimated) {
   EXPECT_GT(json["parameters"]["encoder"], 50000);
 }
 
-TEST_F(PlanVerbTest, AClustersWorkersAreNamedAndWhyTheyDoNotSuit) {
+// What a script asks by the exit code: whether the job would ever train there.
+TEST_F(PlanVerbTest, AClustersWorkersAreNamedAndWhetherTheyAreEnough) {
   line_.StartCoordinator();
+  const std::string recipe = line_.File("recipe", SmallRecipe());
+  const Outcome none = line_.Run({"plan", recipe});
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.out, HasSubstr("workers: none has registered"));
   line_.RegisterWorker("w1", 1);
-  const Outcome plan = line_.Run({"plan", line_.File("recipe", SmallRecipe()), "--workers", "2"});
-  EXPECT_EQ(plan.code, 0) << plan.errors;
-  EXPECT_THAT(plan.out, AllOf(HasSubstr("w1"), HasSubstr("1 free slots, suits"), HasSubstr("waits")));
-  for (const absl::string_view line : absl::StrSplit(plan.out, '\n')) EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_EQ(line_.Run({"plan", recipe}).code, 0);
+  const Outcome two = line_.Run({"plan", recipe, "--workers", "2"});
+  EXPECT_EQ(two.code, 1) << two.errors;
+  EXPECT_THAT(two.out,
+              AllOf(HasSubstr("w1"), HasSubstr("1 free slot, suits"), HasSubstr("the workers that suit have 1")));
+  for (const absl::string_view line : absl::StrSplit(two.out, '\n')) EXPECT_LE(line.size(), 80u) << line;
+  const Outcome cuda = line_.Run({"plan", recipe, "--set", "resources.device=DEVICE_CUDA", "-o", "json"});
+  EXPECT_EQ(cuda.code, 1);
+  const auto json = nlohmann::json::parse(cuda.out);
+  ASSERT_EQ(json["problems"].size(), 1u);
+  EXPECT_THAT(json["problems"][0].get<std::string>(), AllOf(HasSubstr("none of 1 suits"), HasSubstr("w1 has no CUDA")));
 }
 
 TEST_F(PlanVerbTest, NobodyAnswersAtTheServer) {

@@ -155,12 +155,15 @@ int PrintEvaluation(const Invocation& invocation, const std::string& verb, const
   return Ended(Printed(stdout));
 }
 
+// Of the run that `mimeo run --help` has as its example, and class folders.
+std::string EvaluationExample(const std::string& name, const std::string& judged) {
+  return absl::StrCat("mimeo evaluate ", name, " --weights out/mine/encoder --data photos ", judged);
+}
+
 // One of `mimeo evaluate`. All of them take an encoder and labelled images.
 void AddEvaluation(CLI::App* evaluate, Invocation* invocation, const std::string& name, const std::string& does,
-                   WorkerVerb worker) {
-  CLI::App* const verb = AddVerb(
-      evaluate, name, does,
-      absl::StrCat("mimeo evaluate ", name, " --weights out/mae/encoder --data photos/validation --bank photos/train"));
+                   const std::string& judged, WorkerVerb worker) {
+  CLI::App* const verb = AddVerb(evaluate, name, does, EvaluationExample(name, judged));
   worker.name = name;
   worker.required = {{"weights", "weights file, or a folder with model.safetensors"},
                      {"data", "labelled images to classify"}};
@@ -178,16 +181,19 @@ void AddEvaluation(CLI::App* evaluate, Invocation* invocation, const std::string
 }
 
 void AddEvaluate(CLI::App* app, Invocation* invocation) {
-  CLI::App* evaluate = app->add_subcommand("evaluate", "How good an encoder's features are");
+  const std::string a_tenth = "--hold_out 0.1";
+  CLI::App* evaluate =
+      AddVerb(app, "evaluate", "How good an encoder's features are", EvaluationExample("knn", a_tenth));
   evaluate->require_subcommand(1);
   WorkerVerb knn;
   knn.optional = {{"k", "neighbours"}, {"temperature", "a neighbour votes exp(similarity / temperature)"}};
-  AddEvaluation(evaluate, invocation, "knn", "Accuracy of k nearest neighbours", knn);
-  AddEvaluation(evaluate, invocation, "linear", "Accuracy of a linear probe", {});
+  AddEvaluation(evaluate, invocation, "knn", "Accuracy of k nearest neighbours", a_tenth, knn);
+  AddEvaluation(evaluate, invocation, "linear", "Accuracy of a linear probe", a_tenth, {});
   WorkerVerb compare;
   compare.optional = {{"job", "recipe of the job: what it started from is compared too"}};
   compare.repeated = {{"against", "NAME=WEIGHTS of another encoder; may be repeated"}};
-  AddEvaluation(evaluate, invocation, "compare", "An encoder beside its start, raw pixels and other encoders", compare);
+  AddEvaluation(evaluate, invocation, "compare", "An encoder beside its start, raw pixels and other encoders",
+                "--job out/mine/job.textproto", compare);
 }
 
 }  // namespace
@@ -225,7 +231,7 @@ void AddToolVerbs(CLI::App* app, Invocation* invocation) {
                       {{"tokens", "every patch's token too"}},
                       {}};
   AddWorkerVerb(AddVerb(app, "embed", "Features of images, with labels and names",
-                        "mimeo embed --weights out/mae/encoder --images photos --out features.safetensors"),
+                        "mimeo embed --weights out/mine/encoder --images photos --out features.safetensors"),
                 invocation, embed);
   WorkerVerb reconstruct = {"reconstruct",
                             {{"weights", "a checkpoint.safetensors of Mimeo"},

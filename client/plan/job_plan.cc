@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/print.h"
+#include "client/number_text.h"
 #include "job/device_peaks.h"
 #include "job/flops.h"
 #include "job/job_shape.h"
@@ -13,13 +15,7 @@
 namespace mimeo {
 namespace {
 
-// On a CPU the ranks share one memory, and one of them writes checkpoints.
-bool SharesMemory(const Place& place) { return place.device != DEVICE_CUDA && place.cores > 0; }
-
-int64_t AllRanks(const JobPlan& plan, int ranks, const RankMemory& memory, int64_t steps_bytes) {
-  if (!SharesMemory(plan.facts.place)) return memory.Peak(steps_bytes);
-  return memory.Peak(steps_bytes) + (ranks - 1) * steps_bytes;
-}
+constexpr size_t kRefusedNamed = 5;  // the plan has a line for each
 
 RankMemory EstimateFor(const JobPlan& plan, const JobSpec& spec, int ranks) {
   return EstimateRankMemory(spec, ranks, plan.facts.place.device, plan.steps, {});
@@ -34,66 +30,6 @@ double ScaleOf(const JobPlan& plan) {
   return std::clamp((measured - fixed) / static_cast<double>(std::max<int64_t>(1, memory.activations)), 0.2, 5.0);
 }
 
-// The estimate for a variation of the job, corrected by what the probe showed.
-int64_t Corrected(const JobPlan& plan, RankMemory memory) {
-  memory.activations = static_cast<int64_t>(ScaleOf(plan) * static_cast<double>(memory.activations));
-  return memory.steps();
-}
-
-int64_t NeedsOf(const JobPlan& plan, const JobSpec& spec, int ranks) {
-  const RankMemory memory = EstimateFor(plan, spec, ranks);
-  return AllRanks(plan, ranks, memory, Corrected(plan, memory));
-}
-
-// "--set resources.micro_batch=16" for so many ranks, or what stands for it where samples are mixed; behind the flags
-// `with`, which the spec has already.
-void AddMicroBatch(const JobPlan& plan, const JobSpec& spec, int ranks, const std::string& with,
-                   std::vector<std::string>* out) {
-  const int64_t room = plan.facts.place.memory_bytes;
-  const int64_t each = SharesMemory(plan.facts.place) ? room / ranks : room;
-  const int64_t largest = LargestMicroBatch(spec, ranks, plan.facts.place.device, plan.steps, {}, each, ScaleOf(plan));
-  if (largest == 0 || largest >= MicroBatch(spec, ranks)) return;
-  const std::string flag = MixesSamples(spec) ? absl::StrCat("--set data.contrast_group=", largest * ranks,
-                                                             " (fewer images are compared with each other)")
-                                              : absl::StrCat("--set resources.micro_batch=", largest);
-  out->push_back(with.empty() ? flag : absl::StrCat(with, " ", flag));
-}
-
-// The largest number of ranks, at most `most`, that can share the batches; 0: none can.
-int RanksUpTo(const JobSpec& spec, int most) {
-  while (most > 0 && MicroBatch(spec, most) == 0) --most;
-  return most;
-}
-
-// Fewer ranks: as many as there are cores with smaller micro-batches, or as many as fit as they are.
-void AddFewerRanks(JobPlan* plan) {
-  const JobSpec& spec = plan->facts.spec;
-  const int64_t room = plan->facts.place.memory_bytes;
-  const int on_cores = RanksUpTo(spec, std::min(plan->num_ranks - 1, plan->facts.place.cores));
-  if (on_cores > 0 && NeedsOf(*plan, spec, on_cores) > room) {
-    AddMicroBatch(*plan, spec, on_cores, absl::StrCat("--workers ", on_cores), &plan->remedies);
-  }
-  int ranks = RanksUpTo(spec, plan->num_ranks - 1);
-  while (ranks > 0 && NeedsOf(*plan, spec, ranks) > room) ranks = RanksUpTo(spec, ranks - 1);
-  if (ranks > 0) plan->remedies.push_back(absl::StrCat("--workers ", ranks));
-}
-
-void AddRemedies(JobPlan* plan) {
-  const JobSpec& spec = plan->facts.spec;
-  AddMicroBatch(*plan, spec, plan->num_ranks, "", &plan->remedies);
-  const std::string recompute = "--set resources.activation_checkpointing=true";
-  JobSpec recomputing = spec;
-  recomputing.mutable_resources()->set_activation_checkpointing(true);
-  if (!spec.resources().activation_checkpointing()) {
-    if (NeedsOf(*plan, recomputing, plan->num_ranks) <= plan->facts.place.memory_bytes) {
-      plan->remedies.push_back(recompute + " (a third more arithmetic)");
-    } else if (plan->remedies.empty()) {
-      AddMicroBatch(*plan, recomputing, plan->num_ranks, recompute, &plan->remedies);
-    }
-  }
-  if (SharesMemory(plan->facts.place)) AddFewerRanks(plan);
-}
-
 // The ranks take turns on the cores, and each needs its memory all the same.
 void JudgeCores(JobPlan* plan) {
   const Place& place = plan->facts.place;
@@ -101,19 +37,35 @@ void JudgeCores(JobPlan* plan) {
     plan->problems.push_back(absl::StrCat(plan->num_ranks, " ranks, and ", place.slots, " GPUs for them"));
   }
   if (place.cores == 0 || plan->num_ranks <= place.cores) return;
-  const int ranks = std::max(1, RanksUpTo(plan->facts.spec, place.cores));
-  plan->warnings.push_back(absl::StrCat(plan->num_ranks, " workers on ", place.cores,
-                                        place.cores == 1 ? " core" : " cores",
-                                        " take turns, and need memory for each; --workers ", ranks, " is faster"));
+  const std::string faster = FlagsForRanks(plan->facts.spec, place, plan->facts.images, place.cores);
+  plan->warnings.push_back(absl::StrCat(plan->num_ranks, " workers on ", Counted(place.cores, "core"),
+                                        " take turns, and need memory for each",
+                                        faster.empty() ? "" : absl::StrCat("; ", faster, " is faster")));
 }
 
+// Of a cluster: whether the job will ever be placed there, and whether now.
 void JudgeSlots(JobPlan* plan) {
   const Place& place = plan->facts.place;
-  if (plan->facts.workers.empty() || place.slots >= plan->num_ranks) return;
-  const int ranks = RanksUpTo(plan->facts.spec, place.slots);
-  plan->warnings.push_back(absl::StrCat("the job waits: it wants ", plan->num_ranks, " slots at once, and ",
-                                        place.slots, place.slots == 1 ? " is" : " are", " free"));
-  if (ranks > 0) plan->remedies.push_back(absl::StrCat("--workers ", ranks));
+  if (!place.cluster || place.slots >= plan->num_ranks) return;
+  const std::vector<WorkerFit>& workers = plan->facts.workers;
+  if (place.slots_in_all == 0) {
+    std::vector<std::string> refused;
+    for (const WorkerFit& worker : workers) refused.push_back(absl::StrCat(worker.id, " ", worker.refused));
+    if (refused.size() > kRefusedNamed) refused.resize(kRefusedNamed);
+    plan->problems.push_back(workers.empty() ? "workers: none has registered, and the job would wait for one"
+                                             : absl::StrCat("workers: none of ", workers.size(),
+                                                            " suits, and the job would wait for one that does: ",
+                                                            absl::StrJoin(refused, ", ")));
+    return;
+  }
+  const std::string wants = absl::StrCat("it wants ", Counted(plan->num_ranks, "slot"), " at once, and ");
+  if (place.slots_in_all < plan->num_ranks) {
+    plan->problems.push_back(absl::StrCat("slots: ", wants, "the workers that suit have ", place.slots_in_all,
+                                          " in all, so the job would wait for ever"));
+    return;
+  }
+  plan->warnings.push_back(
+      absl::StrCat("the job waits: ", wants, place.slots, place.slots == 1 ? " is" : " are", " free"));
 }
 
 void Judge(JobPlan* plan) {
@@ -122,12 +74,9 @@ void Judge(JobPlan* plan) {
   if (plan->facts.images > 0 && plan->facts.images < spec.data().global_batch()) {
     plan->problems.push_back(absl::StrCat(plan->facts.images, " images, fewer than data.global_batch ",
                                           spec.data().global_batch(), ": an epoch has no step"));
-    plan->remedies.push_back(absl::StrCat(
-        "--set data.global_batch=", plan->num_ranks * std::max<int64_t>(1, plan->facts.images / 4 / plan->num_ranks)));
   }
   if (spec.resources().precision() == PRECISION_BF16 && !place.bfloat16) {
     plan->problems.push_back("resources.precision: this place has no bfloat16 products");
-    plan->remedies.emplace_back("--set resources.precision=PRECISION_FP32");
   }
   if (place.memory_bytes > 0 && plan->all_ranks_peak_bytes > place.memory_bytes) {
     const std::string who = SharesMemory(place) && plan->num_ranks > 1 ? absl::StrCat(plan->num_ranks, " ranks need ")
@@ -135,10 +84,21 @@ void Judge(JobPlan* plan) {
     plan->problems.push_back(absl::StrCat("memory: ", who, BytesText(plan->all_ranks_peak_bytes), ", and ",
                                           BytesText(place.memory_bytes),
                                           SharesMemory(place) ? " is free" : " is there"));
-    AddRemedies(plan);
   }
   JudgeCores(plan);
   JudgeSlots(plan);
+  const bool has_room = !place.cluster || place.slots_in_all > 0;
+  const bool waits = place.cluster && place.slots < plan->num_ranks;
+  if (has_room && (waits || !plan->problems.empty())) {
+    plan->remedies = WhatWouldFit(spec, place, plan->facts.images, ScaleOf(*plan));
+  }
+}
+
+// "; would fit: ...", or that nothing does.
+std::string RemediesText(const JobPlan& plan) {
+  const Remedies& remedies = plan.remedies;
+  if (!remedies.proposals.empty()) return "; would fit: " + absl::StrJoin(remedies.proposals, ", or ");
+  return remedies.none.empty() ? "" : "; " + remedies.none;
 }
 
 // Images a second over the gang, and the seconds of the whole training.
@@ -181,7 +141,7 @@ JobPlan MakeJobPlan(PlanFacts facts) {
   const int64_t measured = plan.measured ? plan.facts.probe->peak_memory_bytes : 0;
   const int64_t steps_bytes = measured > 0 ? measured : plan.memory.steps();
   plan.rank_peak_bytes = plan.memory.Peak(steps_bytes);
-  plan.all_ranks_peak_bytes = AllRanks(plan, plan.num_ranks, plan.memory, steps_bytes);
+  plan.all_ranks_peak_bytes = AllRanksBytes(plan.facts.place, plan.num_ranks, plan.memory, steps_bytes);
   const int64_t every = spec.checkpoint().every_steps();
   const int64_t made = every > 0 && plan.steps > 0 ? (plan.steps + every - 1) / every : every > 0 ? INT64_MAX : 1;
   plan.checkpoints_kept = std::min<int64_t>(made, spec.checkpoint().keep_last());
@@ -197,11 +157,13 @@ absl::StatusOr<std::vector<std::string>> WarningsBeforeStart(const JobSpec& reso
   std::vector<std::string> warnings = plan.warnings;
   if (place.memory_bytes == 0 || plan.all_ranks_peak_bytes <= place.memory_bytes) return warnings;
   const std::string text = absl::StrJoin(plan.problems, "; ");
-  const std::string fits = plan.remedies.empty() ? "" : "; would fit: " + absl::StrJoin(plan.remedies, ", or ");
+  const std::string fits = RemediesText(plan);
   RankMemory half = plan.memory;
   half.activations /= 2;
+  // Nobody knows yet whether it makes more steps than one checkpoint's.
+  if (plan.steps == 0) half.checkpoint_beside_steps = false;
   const int64_t at_least = half.steps();
-  if (AllRanks(plan, plan.num_ranks, plan.memory, at_least) > place.memory_bytes) {
+  if (AllRanksBytes(place, plan.num_ranks, half, at_least) > place.memory_bytes) {
     warnings.push_back(absl::StrCat(text, fits));
     return absl::InvalidArgumentError(absl::StrJoin(warnings, "\n"));
   }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/plan/fit.h"
 #include "client/plan/place.h"
 #include "client/plan/probe.h"
 #include "job/cost.h"
@@ -46,24 +47,20 @@ struct JobPlan {
   double seconds = 0;                 // of the training without evaluations; 0: not known
   std::vector<std::string> problems;  // what does not fit; the job would fail or wait for ever
   std::vector<std::string> warnings;  // what is slow or waits
-  std::vector<std::string> remedies;  // what would make it fit, as flags of the command line
+  Remedies remedies;                  // what would make it fit
 };
 
 // REQUIRES: MicroBatch(spec, num_ranks) > 0, which a resolved spec has.
 JobPlan MakeJobPlan(PlanFacts facts);
 
 // For a job that is about to start here: what should be said before it does, one sentence each. InvalidArgument: it
-// would run out of memory even if its activations took half of what is estimated; the message says what would fit.
+// would run out of memory even if its activations took half of what is estimated; the message says what would fit, as
+// the plan does.
 absl::StatusOr<std::vector<std::string>> WarningsBeforeStart(const JobSpec& resolved, const Place& place);
 
 // The plan for people, in lines of at most 80 columns.
 std::string JobPlanText(const JobPlan& plan);
 // As one JSON object whose numbers are numbers; what is not known is null.
 std::string JobPlanJson(const JobPlan& plan);
-
-// "85.8 M", "1.2 GiB", "3 h 20 min": for people.
-std::string CountText(double count);
-std::string BytesText(int64_t bytes);
-std::string SecondsText(double seconds);
 
 }  // namespace mimeo

@@ -86,9 +86,10 @@ TEST(JobPlanTest, WhatDoesNotFitComesWithWhatDoes) {
   EXPECT_EQ(roomy.all_ranks_peak_bytes, roomy.rank_peak_bytes + 7 * roomy.memory.steps());
   const JobPlan tight = MakeJobPlan(Facts(MaeS(), Laptop(8, roomy.all_ranks_peak_bytes / 2)));
   EXPECT_THAT(tight.problems, ElementsAre(HasSubstr("8 ranks need")));
-  EXPECT_THAT(tight.remedies, Contains(HasSubstr("resources.micro_batch=")));
-  EXPECT_THAT(tight.remedies, Contains(HasSubstr("activation_checkpointing=true")));
-  EXPECT_THAT(tight.remedies, Contains(HasSubstr("--workers 2"))) << "4 would need about half, and a checkpoint";
+  EXPECT_THAT(tight.remedies.proposals, Contains(HasSubstr("resources.micro_batch=")));
+  EXPECT_THAT(tight.remedies.proposals, Contains(HasSubstr("activation_checkpointing=true")));
+  EXPECT_THAT(tight.remedies.proposals, Contains(HasSubstr("--workers 2")))
+      << "4 would need about half, and a checkpoint";
   // What is proposed fits.
   JobSpec spec = MaeS();
   ASSERT_TRUE(SetField("resources.micro_batch=32", &spec).ok());
@@ -121,19 +122,40 @@ TEST(JobPlanTest, ARateFromADataSheetIsAnEstimate) {
 TEST(JobPlanTest, TooFewImagesAndABatchThatFits) {
   const JobPlan plan = MakeJobPlan(Facts(MaeS(), Laptop(8, 1000 * kGiB), 100));
   EXPECT_THAT(plan.problems, ElementsAre(HasSubstr("100 images, fewer than data.global_batch 1024")));
-  EXPECT_THAT(plan.remedies, ElementsAre("--set data.global_batch=24"));
+  EXPECT_THAT(plan.remedies.proposals, ElementsAre("--set data.global_batch=24 --set resources.micro_batch=3"));
 }
 
-TEST(JobPlanTest, AClusterWithTooFewSlotsMakesTheJobWait) {
+PlanFacts OnCluster(int slots, int slots_in_all) {
   PlanFacts facts = Facts(MaeS(), Place());
-  facts.place.slots = 5;
+  facts.place.cluster = true;
+  facts.place.slots = slots, facts.place.slots_in_all = slots_in_all;
   WorkerFit worker;
-  worker.id = "w1", worker.slots = 5;
+  worker.id = "w1", worker.slots = slots;
   facts.workers = {worker};
-  const JobPlan plan = MakeJobPlan(facts);
+  return facts;
+}
+
+TEST(JobPlanTest, AClusterWithTooFewFreeSlotsMakesTheJobWait) {
+  const JobPlan plan = MakeJobPlan(OnCluster(5, 16));
   EXPECT_THAT(plan.problems, IsEmpty());
   EXPECT_THAT(plan.warnings, ElementsAre(HasSubstr("wants 8 slots at once, and 5 are free")));
-  EXPECT_THAT(plan.remedies, ElementsAre("--workers 4"));
+  EXPECT_THAT(plan.remedies.proposals, ElementsAre(HasSubstr("--workers 4")));
+}
+
+TEST(JobPlanTest, AClusterThatNeverHasTheSlotsIsAProblem) {
+  const JobPlan plan = MakeJobPlan(OnCluster(5, 5));
+  EXPECT_THAT(plan.problems, ElementsAre(HasSubstr("the workers that suit have 5 in all")));
+  EXPECT_THAT(plan.remedies.proposals, ElementsAre(HasSubstr("--workers 4")));
+}
+
+TEST(JobPlanTest, AClusterInWhichNoWorkerSuitsIsAProblem) {
+  PlanFacts facts = OnCluster(0, 0);
+  facts.workers[0].refused = "has no CUDA device";
+  const JobPlan none = MakeJobPlan(facts);
+  EXPECT_THAT(none.problems, ElementsAre(HasSubstr("none of 1 suits")));
+  EXPECT_THAT(none.problems[0], HasSubstr("w1 has no CUDA device"));
+  facts.workers.clear();
+  EXPECT_THAT(MakeJobPlan(facts).problems, ElementsAre(HasSubstr("none has registered")));
 }
 
 TEST(WarningsBeforeStartTest, AreSaidAndARunThatCannotFitIsRefused) {
@@ -155,18 +177,6 @@ TEST(JobPlanTest, FitsEightyColumns) {
   for (const absl::string_view line : absl::StrSplit(JobPlanText(MakeJobPlan(facts)), '\n')) {
     EXPECT_LE(ColumnsOf(line), 80u) << line;
   }
-}
-
-TEST(TextTest, NumbersForPeople) {
-  EXPECT_EQ(CountText(111654400), "112 M");
-  EXPECT_EQ(CountText(85800000), "85.8 M");
-  EXPECT_EQ(CountText(900), "900");
-  EXPECT_EQ(BytesText(int64_t{5} << 30), "5.0 GiB");
-  EXPECT_EQ(BytesText(1001), "1.0 KiB");
-  EXPECT_EQ(SecondsText(90), "90 s");
-  EXPECT_EQ(SecondsText(12000), "3 h 20 min");
-  EXPECT_EQ(SecondsText(6000), "100 min");
-  EXPECT_EQ(SecondsText(864000), "10.0 days");
 }
 
 }  // namespace

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <cmath>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -9,7 +7,9 @@
 #include "absl/strings/str_split.h"
 #include "base/columns.h"
 #include "base/json_text.h"
+#include "base/print.h"
 #include "base/text.h"
+#include "client/number_text.h"
 #include "client/plan/job_plan.h"
 
 namespace mimeo {
@@ -48,17 +48,15 @@ class Lines {
 
 std::string TrainingText(const JobPlan& plan) {
   const JobSpec& spec = plan.facts.spec;
+  const std::string epochs = absl::StrCat(NumberText(spec.schedule().epochs()), " epochs");
   if (plan.steps == 0 && plan.facts.images > 0) {
-    return absl::StrFormat("%g epochs of %d images: no step, because a batch has %d", spec.schedule().epochs(),
-                           plan.facts.images, spec.data().global_batch());
+    return absl::StrCat(epochs, " of ", plan.facts.images, " images: no step, because a batch has ",
+                        spec.data().global_batch());
   }
-  if (plan.steps == 0) {
-    return absl::StrFormat("%g epochs; how many steps, only the photos can tell: --data PATH",
-                           spec.schedule().epochs());
-  }
+  if (plan.steps == 0) return epochs + "; how many steps, only the photos can tell: --data PATH";
   std::string text = absl::StrCat(plan.steps, " steps of ", spec.data().global_batch(), " images");
   if (plan.steps_per_epoch > 0) {
-    absl::StrAppendFormat(&text, ": %.4g epochs of %d images", plan.epochs, plan.facts.images);
+    absl::StrAppend(&text, ": ", NumberText(plan.epochs), " epochs of ", plan.facts.images, " images");
   }
   return absl::StrCat(text, "; ", CountText(static_cast<double>(plan.images_seen)), " images seen");
 }
@@ -79,7 +77,8 @@ std::string ModelText(const JobPlan& plan) {
 
 std::string ArithmeticText(const JobPlan& plan) {
   const double step = plan.gflop_per_image * static_cast<double>(plan.facts.spec.data().global_batch()) * 1e9;
-  std::string text = absl::StrFormat("%.3g GFLOP an image, %sFLOP a step", plan.gflop_per_image, CountText(step));
+  std::string text =
+      absl::StrCat(NumberText(plan.gflop_per_image), " GFLOP an image, ", CountText(step), "FLOP a step");
   if (plan.steps > 0) {
     absl::StrAppend(&text, ", ", CountText(step * static_cast<double>(plan.steps)), "FLOP in all");
   }
@@ -105,11 +104,12 @@ std::string MemoryText(const JobPlan& plan) {
 
 std::string TimeText(const JobPlan& plan) {
   if (plan.images_per_second == 0) return absl::StrCat("not known: ", plan.facts.why_no_probe);
-  std::string text = plan.seconds > 0 ? SecondsText(plan.seconds) + " without evaluations: " : "";
-  absl::StrAppendFormat(&text, "%.4g images/s", plan.images_per_second);
+  std::string text = plan.seconds > 0 ? DurationText(plan.seconds) + " without evaluations: " : "";
+  absl::StrAppend(&text, NumberText(plan.images_per_second), " images/s");
   if (plan.measured) {
     const Probe& probe = *plan.facts.probe;
-    return absl::StrCat(text, absl::StrFormat(", measured over %d steps of %.3g s", probe.steps, probe.step_seconds));
+    return absl::StrCat(text, ", measured over ", Counted(probe.steps, "step"), " of ", NumberText(probe.step_seconds),
+                        " s");
   }
   return absl::StrCat(text, absl::StrFormat(", estimate, never measured: %.0f %% of the peak of %s",
                                             100 * AssumedShareOfPeak(plan.facts.spec.resources().precision()),
@@ -156,31 +156,6 @@ Json TimeJson(const JobPlan& plan) {
 
 }  // namespace
 
-std::string CountText(double count) {
-  constexpr const char* kUnits[] = {"", "k", "M", "G", "T", "P", "E"};
-  size_t unit = 0;
-  while (count >= 1000 && unit + 1 < std::size(kUnits)) count /= 1000, ++unit;
-  if (unit == 0) return absl::StrFormat("%.4g", count);
-  return absl::StrFormat("%.*f %s", count < 100 ? 1 : 0, count, kUnits[unit]);
-}
-
-std::string BytesText(int64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
-  size_t unit = 0;
-  while (value >= 1000 && unit + 1 < std::size(kUnits)) value /= 1024, ++unit;
-  return absl::StrFormat("%.*f %s", value < 100 && unit > 0 ? 1 : 0, value, kUnits[unit]);
-}
-
-std::string SecondsText(double seconds) {
-  if (seconds < 120) return absl::StrFormat("%.0f s", seconds);
-  const int64_t minutes = std::llround(seconds / 60);
-  if (minutes < 120) return absl::StrCat(minutes, " min");
-  const int64_t hours = minutes / 60;
-  if (hours < 72) return absl::StrCat(hours, " h ", minutes % 60, " min");
-  return absl::StrFormat("%.1f days", seconds / 86400);
-}
-
 std::string JobPlanText(const JobPlan& plan) {
   const JobSpec& spec = plan.facts.spec;
   Lines lines;
@@ -195,12 +170,14 @@ std::string JobPlanText(const JobPlan& plan) {
   lines.Add("time", TimeText(plan));
   for (const WorkerFit& worker : plan.facts.workers) {
     lines.Add("worker",
-              absl::StrCat(worker.id, ", ", worker.device_name, ": ",
-                           worker.refused.empty() ? absl::StrCat(worker.slots, " free slots, suits") : worker.refused));
+              absl::StrCat(worker.id, worker.device_name.empty() ? "" : ", ", worker.device_name, ": ",
+                           worker.refused.empty() ? Counted(worker.slots, "free slot") + ", suits" : worker.refused));
   }
   for (const std::string& warning : plan.warnings) lines.Add("note", warning);
   for (const std::string& problem : plan.problems) lines.Add("does not fit", problem);
-  if (!plan.remedies.empty()) lines.Add("would fit", absl::StrJoin(plan.remedies, ", or "));
+  const Remedies& remedies = plan.remedies;
+  if (!remedies.proposals.empty()) lines.Add("would fit", absl::StrJoin(remedies.proposals, ", or "));
+  if (!remedies.none.empty()) lines.Add("would fit", remedies.none);
   return lines.Take();
 }
 
@@ -232,7 +209,8 @@ std::string JobPlanJson(const JobPlan& plan) {
                {"workers", Json::array()},
                {"warnings", plan.warnings},
                {"problems", plan.problems},
-               {"remedies", plan.remedies}};
+               {"remedies", plan.remedies.proposals},
+               {"no_remedy", plan.remedies.none.empty() ? Json(nullptr) : Json(plan.remedies.none)}};
   for (const WorkerFit& worker : plan.facts.workers) {
     json["workers"].push_back({{"id", worker.id},
                                {"device", worker.device_name},

@@ -44,24 +44,17 @@ std::string FirstOf(const std::vector<std::string>& paths) {
   return "";
 }
 
-int64_t FreeMemoryHere() {
-  return FreeMemory(FirstOf({"/proc/meminfo"}),
-                    FirstOf({"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}),
-                    FirstOf({"/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}));
-}
-
 // Why a job that asks for `resources` is not placed there; empty: it is.
 std::string RefusedBy(const Worker& worker, const ResourceSpec& resources) {
-  if (worker.lease_expired()) return "gone";
-  if (worker.leaving()) return "leaving";
-  if (worker.drained()) return "drained";
+  if (worker.lease_expired()) return "is gone";
+  if (worker.leaving()) return "is leaving";
+  if (worker.drained()) return "is drained";
   if (worker.identity().devices().empty()) return "has no device";
   for (const DeviceInfo& device : worker.identity().devices()) {
     if (resources.device() == DEVICE_CUDA && device.device() != DEVICE_CUDA) return "has no CUDA device";
     if (resources.device() == DEVICE_CPU && device.device() != DEVICE_CPU) return "computes on its GPUs only";
     if (resources.precision() == PRECISION_BF16 && !device.bfloat16()) return "has no bfloat16";
   }
-  if (worker.identity().slots() <= worker.slots_busy()) return "has no free slot";
   return "";
 }
 
@@ -82,6 +75,12 @@ int64_t FreeMemory(absl::string_view meminfo, absl::string_view bound, absl::str
   if (!absl::SimpleAtoi(absl::StripAsciiWhitespace(bound), &most)) return available;
   if (!absl::SimpleAtoi(absl::StripAsciiWhitespace(used), &now)) now = 0;
   return std::min(available, std::max<int64_t>(0, most - now));
+}
+
+int64_t FreeMemoryHere() {
+  return FreeMemory(FirstOf({"/proc/meminfo"}),
+                    FirstOf({"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}),
+                    FirstOf({"/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}));
 }
 
 Place ThisMachine(Device device) {
@@ -142,6 +141,7 @@ std::vector<WorkerFit> FitWorkers(const ListWorkersReply& workers, const Resourc
 Place ClusterPlace(const ListWorkersReply& workers, const ResourceSpec& resources, absl::string_view server) {
   Place place;
   place.bfloat16 = true;
+  place.cluster = true;
   int suit = 0;
   double slowest = std::numeric_limits<double>::infinity();
   const std::vector<WorkerFit> fits = FitWorkers(workers, resources);
@@ -149,6 +149,7 @@ Place ClusterPlace(const ListWorkersReply& workers, const ResourceSpec& resource
     if (!fits[i].refused.empty()) continue;
     ++suit;
     place.slots += fits[i].slots;
+    place.slots_in_all += workers.workers(static_cast<int>(i)).identity().slots();
     if (place.memory_bytes == 0 || fits[i].memory_bytes < place.memory_bytes) place.memory_bytes = fits[i].memory_bytes;
     const DeviceInfo& device = workers.workers(static_cast<int>(i)).identity().devices(0);
     const double peak = PeakGflopPerSecond(device.name(), resources.precision());

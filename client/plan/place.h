@@ -18,10 +18,15 @@ struct Place {
   Device device = DEVICE_CPU;
   std::string device_name;  // as its driver calls it
   int cores = 0;            // of the machine; 0: they are no limit, or not known
-  int slots = 0;            // ranks that it takes at once; 0: as many as are wanted
+  int slots = 0;            // ranks that it takes now; of no cluster, 0: as many as are wanted
+  bool cluster = false;     // several workers that others use too
+  int slots_in_all = 0;     // of a cluster: those of workers that suit, busy ones too
   bool bfloat16 = false;    // it multiplies bfloat16 numbers
   // That ranks may take: of all ranks together on a CPU, of each where a rank has a GPU of its own. 0: not known.
   int64_t memory_bytes = 0;
+
+  // As many ranks as a job should have to be placed here now, or else some time; 0: as many as it wants.
+  int most_ranks() const { return slots > 0 ? slots : slots_in_all; }
 };
 
 // This machine, for a job that wants `device`. Its GPUs, where it has some and the job does not want the CPU. Asks the
@@ -40,7 +45,10 @@ double AssumedShareOfPeak(Precision precision);
 // such file, "max": there is no bound). 0: `meminfo` does not say. Pure.
 int64_t FreeMemory(absl::string_view meminfo, absl::string_view bound, absl::string_view used);
 
-// The workers of a cluster that suit a job, and why others do not.
+// Likewise of this machine.
+int64_t FreeMemoryHere();
+
+// The workers of a cluster that suit a job, also if they are busy now, and why others do not.
 struct WorkerFit {
   std::string id;
   int slots = 0;        // free for this job

@@ -71,7 +71,17 @@ TEST(ClusterPlaceTest, CountsTheSlotsOfWorkersThatSuitAndNamesTheSlowestDevice) 
   const std::vector<WorkerFit> fits = FitWorkers(workers, resources);
   EXPECT_EQ(fits[0].refused, "");
   EXPECT_EQ(fits[2].refused, "has no bfloat16");
-  EXPECT_EQ(fits[3].refused, "drained");
+  EXPECT_EQ(fits[3].refused, "is drained");
+}
+
+TEST(ClusterPlaceTest, ABusyWorkerSuits) {
+  ListWorkersReply workers;
+  *workers.add_workers() = MakeWorker("w1", 4, "NVIDIA H200", true);
+  workers.mutable_workers(0)->set_slots_busy(4);
+  const Place place = ClusterPlace(workers, ResourceSpec(), "host:7070");
+  EXPECT_EQ(place.slots, 0);
+  EXPECT_EQ(place.slots_in_all, 4);
+  EXPECT_EQ(FitWorkers(workers, ResourceSpec())[0].refused, "");
 }
 
 }  // namespace

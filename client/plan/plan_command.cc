@@ -49,7 +49,9 @@ absl::Status FindPlace(const PlanFlags& flags, PlanFacts* facts) {
     ASSIGN_OR_RETURN(const ListWorkersReply workers, AllWorkers(flags));
     facts->place = ClusterPlace(workers, resources, flags.server);
     facts->workers = FitWorkers(workers, resources);
-    facts->why_no_probe = "the rate of the workers' device is not in the table of job/device_peaks.h";
+    facts->why_no_probe = facts->place.slots_in_all == 0
+                              ? "no worker suits"
+                              : "the rate of the workers' device is not in the table of job/device_peaks.h";
   } else {
     facts->place = ThisMachine(resources.device());
   }

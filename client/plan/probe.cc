@@ -22,6 +22,7 @@ namespace {
 constexpr absl::Duration kLook = absl::Milliseconds(100);
 constexpr absl::Duration kCall = absl::Seconds(20);
 constexpr absl::Duration kStartPatience = absl::Minutes(10);  // to list the images, make the model, join the gang
+constexpr absl::Duration kFirstStep = absl::Seconds(15);      // to warm up, to end, and to be heard of
 constexpr absl::Duration kLeavePatience = absl::Seconds(5);   // of ranks that were killed
 constexpr int64_t kEnoughSteps = 300;
 constexpr int64_t kNeverDone = 1'000'000;  // steps; the probe ends before
@@ -81,7 +82,10 @@ class ProbedJob {
   }
 
   absl::Time trains_since() const { return trains_since_; }  // the infinite future: it does not yet
+  absl::Time first_step() const { return first_step_; }      // when it was heard of; likewise
   int64_t steps() const { return static_cast<int64_t>(steps_.size()); }
+  // "step 0, micro-batch 3 of 16"; empty: not known.
+  std::string doing() const { return job_.ranks().empty() ? "" : job_.ranks(0).doing(); }
 
   // REQUIRES: steps() > 0.
   Probe Result(int64_t global_batch) const {
@@ -136,8 +140,9 @@ class ProbedJob {
   absl::Time first_step_ = absl::InfiniteFuture();
 };
 
-// Until the budget is spent.
+// Until steps were made for the budget. The first one is waited for apart: it warms up, and is heard of a moment later.
 absl::Status Train(RunCluster* cluster, absl::Duration budget, absl::Time began, ProbedJob* job) {
+  const absl::Duration first_step = std::max(budget, kFirstStep);
   while (true) {
     const absl::Status looked = job->Look();
     // Where a process is gone, its end says more than the call that failed.
@@ -145,7 +150,13 @@ absl::Status Train(RunCluster* cluster, absl::Duration budget, absl::Time began,
     RETURN_IF_ERROR(looked);
     RETURN_IF_ERROR(job->CheckAlive());
     const absl::Time now = Clock::Real()->Now();
-    if (job->steps() >= kEnoughSteps || now >= job->trains_since() + budget) return absl::OkStatus();
+    if (job->steps() >= kEnoughSteps || now >= job->first_step() + budget) return absl::OkStatus();
+    if (job->steps() == 0 && now >= job->trains_since() + first_step) {
+      const std::string doing = job->doing().empty() ? "" : absl::StrCat(" (it has come to ", job->doing(), ")");
+      return absl::DeadlineExceededError(absl::StrCat("the first step has not ended within ",
+                                                      absl::FormatDuration(first_step), doing,
+                                                      "; a longer --probe_seconds waits longer for it"));
+    }
     if (job->trains_since() == absl::InfiniteFuture() && now >= began + kStartPatience) {
       return absl::DeadlineExceededError(
           absl::StrCat("the job has not begun to train within ", absl::FormatDuration(kStartPatience)));
@@ -166,10 +177,6 @@ absl::StatusOr<Probe> RunIn(const std::string& dir, const JobSpec& spec, RunClus
     ProbedJob job(channel, began);
     RETURN_IF_ERROR(job.Submit(spec));
     RETURN_IF_ERROR(Train(cluster.get(), budget, began, &job));
-    if (job.steps() == 0) {
-      return absl::DeadlineExceededError(
-          absl::StrCat("one step takes longer than ", absl::FormatDuration(budget), ", the time of the probe"));
-    }
     return job.Result(spec.data().global_batch());
   }();
   cluster->Kill();

@@ -23,13 +23,15 @@ struct Probe {
 
 // Trains `resolved`, a resolved job whose paths are absolute, with the workers and teachers of `cluster`, in a
 // temporary folder in place of `cluster.dir`. Nothing is evaluated and no checkpoint is written. It blocks until the
-// gang has trained for `budget`, or for some hundred steps where that is sooner; to start and to end the processes
-// takes some seconds more. All processes and the folder are gone when it returns, also after an error.
+// gang has made steps for `budget` after its first one, or some hundred where that is sooner; to start the processes,
+// to make the first step and to end takes some seconds more. All processes and the folder are gone when it returns,
+// also after an error.
 //
 // Call BlockStopSignals (base/process.h) before, in the main thread: then Ctrl-C ends the probe, and nothing is left.
 // No message names the temporary folder.
 //
-// Cancelled: Ctrl-C, or SIGTERM. DeadlineExceeded: one step takes longer than `budget`. FailedPrecondition: the machine
+// Cancelled: Ctrl-C, or SIGTERM. DeadlineExceeded: the first step takes longer than 15 s and than
+// `budget`. FailedPrecondition: the machine
 // has not the device or the precision that the job wants. Aborted: the job has failed, and why. Other errors are those
 // of RunCluster::Start.
 absl::StatusOr<Probe> RunProbe(const JobSpec& resolved, const RunClusterOptions& cluster, absl::Duration budget,

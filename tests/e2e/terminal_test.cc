@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,42 @@ TEST(TerminalTest, CtrlCOnARunAndTheBarIsNeverWiderThanTheTerminal) {
   Terminal refused(tiny);
   EXPECT_THAT(refused.AwaitEnd(), HasSubstr("seed: 8, but "));
   EXPECT_EQ(refused.ExitCode(), 2);
+}
+
+// What is followed goes on without the one who follows, who is told how to come back.
+TEST(TerminalTest, CtrlCOnWatchEventsAndLogsSaysHowToComeBack) {
+  LocalCluster cluster;
+  cluster.StartCoordinator();
+  cluster.StartWorker("w0");
+  const std::string id = cluster.Submit(TinyJob(1, 100'000)), server = cluster.address("coordinator");
+  Terminal watch({Binary(), "watch", id, "--server", server});
+  watch.Await("/100000  loss ");
+  watch.Type("\x03");
+  EXPECT_THAT(watch.AwaitEnd(), HasSubstr(absl::StrCat(id, " goes on without you: `mimeo watch ", id,
+                                                       "` shows it again, `mimeo pause ", id, "`")));
+  EXPECT_EQ(watch.ExitCode(), 1);
+
+  Terminal events({Binary(), "events", id, "--follow", "--server", server});
+  events.Await("generation 1 placed on w0");
+  events.Type("\x03");
+  EXPECT_THAT(events.AwaitEnd(), HasSubstr(absl::StrCat("`mimeo events ", id, " --follow` shows it again")));
+  EXPECT_EQ(events.ExitCode(), 1);
+
+  // Its own rank prints little; what is added to its log is what it prints next.
+  const std::string log = absl::StrCat(cluster.dir(), "/w0/ranks/", id, "-g1-r0.log");
+  Terminal logs({Binary(), "logs", id, "--follow", "--server", server});
+  logs.Await("rank 0 of generation 1, on w0");
+  std::ofstream(log, std::ios::app) << "some words that came later\n";
+  EXPECT_THAT(logs.Await("came later"), HasSubstr("some words that came later"));
+  logs.Type("\x03");
+  EXPECT_THAT(logs.AwaitEnd(), HasSubstr(absl::StrCat("`mimeo logs ", id, " --rank 0 --follow` shows it again")));
+  EXPECT_EQ(logs.ExitCode(), 1);
+
+  Terminal to_the_end({Binary(), "logs", id, "--follow", "--server", server});
+  to_the_end.Await("some words that came later");
+  cluster.Mimeo({"cancel", id});
+  to_the_end.AwaitEnd();
+  EXPECT_EQ(to_the_end.ExitCode(), 0) << "its generation has ended";
 }
 
 TEST(TerminalTest, NoEscapeSequenceWhereItIsNotWanted) {

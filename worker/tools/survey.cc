@@ -22,11 +22,11 @@ struct Flags {
   int threads = 0;
 };
 
-Json SpreadJson(const Survey::Spread& spread) {
+Json SpreadJson(const DatasetSurvey::Spread& spread) {
   return {{"smallest", spread.smallest}, {"median", spread.median}, {"largest", spread.largest}};
 }
 
-Json SurveyJson(const Flags& flags, const Survey& survey) {
+Json SurveyJson(const Flags& flags, const DatasetSurvey& survey) {
   Json result = {{"path", ToText(flags.data)},
                  {"kind", survey.kind},
                  {"images", survey.images},
@@ -52,7 +52,7 @@ Json SurveyJson(const Flags& flags, const Survey& survey) {
 
 absl::Status TakeAndPrint(const Flags& flags) {
   const absl::Time began = Clock::Real()->Now();
-  ASSIGN_OR_RETURN(const Survey survey, TakeSurvey(flags.data, flags.options));
+  ASSIGN_OR_RETURN(const DatasetSurvey survey, TakeSurvey(flags.data, flags.options));
   Json result = SurveyJson(flags, survey);
   result["seconds"] = absl::ToDoubleSeconds(Clock::Real()->Now() - began);
   PrintResult(result);

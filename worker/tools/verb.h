@@ -11,7 +11,9 @@
 
 namespace mimeo {
 
-// Parses the arguments, and runs `body` with logs on stderr and `*threads` compute threads (0: libtorch's choice). An
+// Parses the arguments, and runs `body` with logs on stderr and `*threads` compute threads (0: libtorch's choice). What
+// is logged below a warning waits for ProgressLines to begin, or for the end, and is dropped where `body` fails before,
+// so that a refusal stands alone; with MIMEO_LOG in the environment nothing waits. An
 // error is printed as text without its code, and so is what libtorch throws. Returns 0, 1 (failed) or 2 (wrong
 // arguments, or InvalidArgument, NotFound or PermissionDenied from `body`).
 int RunVerb(CLI::App* app, int argc, char** argv, const int* threads, const std::function<absl::Status()>& body);

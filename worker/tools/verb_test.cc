@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "spdlog/spdlog.h"
 
 namespace mimeo {
 namespace {
@@ -46,6 +48,31 @@ TEST(RunVerbTest, ExitCodesSayWhoseFaultItWas) {
   const Ended wrong = RunOnce([] { return absl::OkStatus(); }, {"verb", "--nothing"});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.said, HasSubstr("--nothing"));
+}
+
+TEST(RunVerbTest, ARefusalStandsAlone) {
+  const auto tells = [](const absl::Status& end) {
+    spdlog::info("weights file=w patch: 8 px");
+    return end;
+  };
+  EXPECT_EQ(RunOnce([&] { return tells(absl::InvalidArgumentError("no bank")); }).said, "verb: no bank\n");
+  EXPECT_EQ(RunOnce([&] { return tells(absl::OkStatus()); }).said, "verb: weights file=w patch: 8 px\n");
+  // The work has begun: what was told until then belongs to it.
+  const Ended later = RunOnce([&] {
+    tells(absl::OkStatus()).IgnoreError();
+    ProgressLines("verb")(1, 2);
+    spdlog::info("half of it");
+    return absl::DataLossError("broken");
+  });
+  EXPECT_EQ(later.said, "verb: weights file=w patch: 8 px\nverb: 1 of 2 images\nverb: half of it\nverb: broken\n");
+  const Ended warned = RunOnce([] {
+    spdlog::warn("odd");
+    return absl::InvalidArgumentError("no bank");
+  });
+  EXPECT_EQ(warned.said, "verb: odd\nverb: no bank\n");
+  setenv("MIMEO_LOG", "info", 1);
+  EXPECT_THAT(RunOnce([&] { return tells(absl::InvalidArgumentError("no bank")); }).said, HasSubstr("patch: 8 px"));
+  unsetenv("MIMEO_LOG");
 }
 
 // What libtorch throws is one line and an exit code: here it has no memory.
