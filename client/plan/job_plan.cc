@@ -116,6 +116,22 @@ void JudgeSlots(JobPlan* plan) {
   if (ranks > 0) plan->remedies.push_back(absl::StrCat("--workers ", ranks));
 }
 
+// What no fewer ranks and no smaller batches make right.
+void JudgeDevice(JobPlan* plan) {
+  const ResourceSpec& resources = plan->facts.spec.resources();
+  const Place& place = plan->facts.place;
+  if (resources.device() == DEVICE_CUDA && SharesMemory(place)) {
+    plan->problems.push_back("resources.device: DEVICE_CUDA, and this machine has no CUDA device");
+    plan->remedies.emplace_back("--set resources.device=DEVICE_AUTO");
+  }
+  if (resources.precision() == PRECISION_BF16 && !place.bfloat16) {
+    plan->problems.push_back(absl::StrCat("resources.precision: PRECISION_BF16, and ",
+                                          place.device_name.empty() ? "this place" : place.device_name,
+                                          " has no bfloat16 products"));
+    plan->remedies.emplace_back("--set resources.precision=PRECISION_FP32");
+  }
+}
+
 void Judge(JobPlan* plan) {
   const JobSpec& spec = plan->facts.spec;
   const Place& place = plan->facts.place;
@@ -125,10 +141,7 @@ void Judge(JobPlan* plan) {
     plan->remedies.push_back(absl::StrCat(
         "--set data.global_batch=", plan->num_ranks * std::max<int64_t>(1, plan->facts.images / 4 / plan->num_ranks)));
   }
-  if (spec.resources().precision() == PRECISION_BF16 && !place.bfloat16) {
-    plan->problems.push_back("resources.precision: this place has no bfloat16 products");
-    plan->remedies.emplace_back("--set resources.precision=PRECISION_FP32");
-  }
+  JudgeDevice(plan);
   if (place.memory_bytes > 0 && plan->all_ranks_peak_bytes > place.memory_bytes) {
     const std::string who = SharesMemory(place) && plan->num_ranks > 1 ? absl::StrCat(plan->num_ranks, " ranks need ")
                                                                        : std::string("a rank needs ");
@@ -193,6 +206,13 @@ absl::StatusOr<std::vector<std::string>> WarningsBeforeStart(const JobSpec& reso
   PlanFacts facts;
   facts.spec = resolved;
   facts.place = place;
+  JobPlan of_device;
+  of_device.facts = facts;
+  JudgeDevice(&of_device);
+  if (!of_device.problems.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(absl::StrJoin(of_device.problems, "; "),
+                                                   "; would be right: ", absl::StrJoin(of_device.remedies, " ")));
+  }
   const JobPlan plan = MakeJobPlan(std::move(facts));
   std::vector<std::string> warnings = plan.warnings;
   if (place.memory_bytes == 0 || plan.all_ranks_peak_bytes <= place.memory_bytes) return warnings;
