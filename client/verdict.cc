@@ -128,7 +128,7 @@ std::string StartName(const Json& comparison) {
 std::string WorthLine(const Json& comparison, const Json& encoder) {
   const Json& judged = PartAt(comparison, "judged");
   std::string text =
-      absl::StrCat("Of ", Plural(CountAt(judged, "images"), "photo", "photos"), " that were judged, in ",
+      absl::StrCat("Of ", Plural(CountAt(judged, "images"), "photo that was", "photos that were"), " judged, in ",
                    Plural(CountAt(judged, "classes"), "class", "classes"), ", the encoder finds the right class");
   const char* separator = " for ";
   for (const auto& [measure, name] : kMeasures) {

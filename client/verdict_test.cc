@@ -58,6 +58,12 @@ TEST(VerdictTest, ABetterEncoderIsWorthUsing) {
   EXPECT_THAT(lines[5], HasSubstr("It is worth using."));
 }
 
+TEST(VerdictTest, OnePhotoIsNoPlural) {
+  Json comparison = Comparison(kEqual, kEqual, kEqual, kEqual);
+  comparison["judged"]["images"] = 1;
+  EXPECT_THAT(Lines(comparison)[0], HasSubstr("Of 1 photo that was judged, in 10 classes"));
+}
+
 TEST(VerdictTest, AWorseEncoderIsCalledWorse) {
   const std::vector<std::string> lines = Lines(Comparison(kBetter, kBetter, kWorse, kWorse));
   EXPECT_EQ(lines[2],
