@@ -29,8 +29,9 @@ std::string Share(const Json& json, const std::string& key) {
 
 std::string Name(const Json& json) { return OneLine(TextAt(json, "name"), kNameColumns); }
 
-// Rows as people call them.
-std::string Spoken(const std::string& row) {
+// Rows as people call them. `start_kind`: what the comparison says of its start.
+std::string Spoken(const std::string& row, const std::string& start_kind) {
+  if (row == "start") return start_kind == "weights" ? "weights it started from" : "untrained encoder";
   if (row == "raw_pixels") return "raw pixels";
   if (row == "majority") return "most frequent class";
   return OneLine(row, kNameColumns);
@@ -114,18 +115,19 @@ std::string CompareText(const Json& json) {
   const Json &judged = PartAt(json, "judged"), &bank = PartAt(json, "bank");
   Rows rows = {{"FEATURES", "K-NN", "BALANCED", "PROBE", "BALANCED"}};
   Rows differences = {{"ENCODER AGAINST", "K-NN, POINTS", "PROBE, POINTS"}};
+  const std::string start_kind = TextAt(PartAt(json, "start"), "kind");
   for (const Json& row : PartAt(json, "rows")) {
-    const std::string name = TextAt(row, "name");
-    rows.push_back({Spoken(name), Share(row, "knn"), Share(row, "knn_balanced"), Share(row, "probe"),
-                    Share(row, "probe_balanced")});
+    const std::string name = TextAt(row, "name"), spoken = Spoken(name, start_kind);
+    rows.push_back(
+        {spoken, Share(row, "knn"), Share(row, "knn_balanced"), Share(row, "probe"), Share(row, "probe_balanced")});
     if (rows.size() > 2) {  // the first row is the encoder itself
-      differences.push_back(
-          {OneLine(Spoken(name), 24), PointsText(json, name, "knn"), PointsText(json, name, "probe")});
+      differences.push_back({OneLine(spoken, 24), PointsText(json, name, "knn"), PointsText(json, name, "probe")});
     }
   }
-  const std::string head = WrappedText(absl::StrCat(
-      Counted(CountAt(judged, "images"), "image"), " of ", CountAt(judged, "classes"), " classes judged by ",
-      Counted(CountAt(bank, "images"), "image"), " of the bank; ", NeighboursText(json)));
+  const std::string head =
+      WrappedText(absl::StrCat(Counted(CountAt(judged, "images"), "image"), " of ", CountAt(judged, "classes"),
+                               CountAt(judged, "classes") == 1 ? " class" : " classes", " judged by ",
+                               Counted(CountAt(bank, "images"), "image"), " of the bank; ", NeighboursText(json)));
   const std::string meaning = WrappedText(
       "In brackets: 95 % intervals, where the difference would be for other photos of this kind. They do not cover "
       "another seed of the training.");

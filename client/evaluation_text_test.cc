@@ -13,6 +13,7 @@
 namespace mimeo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::StatusIs;
@@ -78,6 +79,20 @@ TEST(EvaluationTextTest, CompareShowsRowsAndDifferences) {
   EXPECT_THAT(text, HasSubstr("raw pixels                +10.0 (+4.3 to +15.5)  -\n"));
   EXPECT_THAT(text, HasSubstr("-                      -100.0 (-100.0 to -98.7)\n"));
   EXPECT_THAT(text, HasSubstr("They do not cover another seed"));
+}
+
+TEST(EvaluationTextTest, TheRowOfTheStartSaysWhatItIs) {
+  const auto text = [](const std::string& kind) {
+    return EvaluationText("compare", absl::StrCat(R"({"start": {"kind": ")", kind,
+                                                  R"("}, "rows": [{"name": "encoder"}, {"name": "start", "knn": 0.5}],
+        "differences": [{"against": "start", "measure": "knn", "points": 10, "low": 4, "high": 15}]})"))
+        .value_or("");
+  };
+  EXPECT_THAT(text("untrained"), AllOf(HasSubstr("untrained encoder  0.500"), HasSubstr("untrained encoder  +10.0 (")));
+  EXPECT_THAT(text("weights"),
+              AllOf(HasSubstr("weights it started from  0.500"), HasSubstr("weights it started from  +10.0 (")));
+  EXPECT_THAT(text("weights"), Not(HasSubstr("\nstart")));
+  ExpectNarrow(text("weights"));
 }
 
 TEST(EvaluationTextTest, WhatIsNoObjectIsRefused) {

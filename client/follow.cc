@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/clock.h"
 #include "base/rpc/rpc.h"
 #include "base/status_macros.h"
 #include "base/wait.h"
+#include "client/evaluation_summary.h"
 #include "job/data_text.h"
 #include "proto/coordinator.grpc.pb.h"
 
@@ -24,14 +24,6 @@ bool IsOver(const Job& job) {
 }
 
 bool IsAway(const absl::Status& status) { return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status); }
-
-std::string EvaluationLine(const EvaluationResult& evaluation) {
-  const std::map<std::string, double> values(evaluation.values().begin(), evaluation.values().end());
-  std::string line =
-      evaluation.step() == 0 ? "evaluation, untrained:" : absl::StrCat("evaluation at step ", evaluation.step(), ":");
-  for (const auto& [name, value] : values) absl::StrAppendFormat(&line, " %s=%.4g", name, value);
-  return line;
-}
 
 class Follower {
  public:
@@ -65,7 +57,8 @@ class Follower {
     request.set_job_id(job_id_);
     Job job;
     RETURN_IF_ERROR(FromGrpc(stub_->GetJob(&context, request, &job)));
-    RETURN_IF_ERROR(ReadMetrics());
+    options_.reword(&job);
+    RETURN_IF_ERROR(ReadMetrics(StartOf(job.spec())));
     if (job.generation() > 1 && job.generation() != job_.generation() && job_.generation() > 0) {
       bar_->Say(absl::StrCat("generation ", job.generation(), ": ", job.reason()));
     }
@@ -97,7 +90,7 @@ class Follower {
     return is_new || std::exchange(at->second, numbers.generation()) != numbers.generation();
   }
 
-  absl::Status ReadMetrics() {
+  absl::Status ReadMetrics(StartKind start) {
     grpc::ClientContext context;
     SetDeadline(&context, kCall);
     MetricsRequest request;
@@ -120,7 +113,7 @@ class Follower {
       for (const EvaluationResult& evaluation : reply.evaluations()) {
         const auto [known, is_new] = evaluations_.insert_or_assign(evaluation.step(), evaluation);
         if (IsNews(evaluation, &told_evaluations_)) evaluations.push_back(evaluation);
-        if (is_new) bar_->Say(EvaluationLine(evaluation));
+        if (is_new) bar_->Say(EvaluationLine(evaluation, start));
       }
       if (!steps.empty() || !evaluations.empty()) options_.numbers(steps, evaluations);
     }
@@ -140,7 +133,7 @@ class Follower {
   absl::StatusOr<Followed> Result() {
     // All of them once more: what was replaced since it was read is now as it stays.
     steps_.clear();
-    RETURN_IF_ERROR(ReadMetrics());
+    RETURN_IF_ERROR(ReadMetrics(StartOf(job_.spec())));
     Followed followed;
     followed.job = job_;
     for (auto& [number, step] : steps_) followed.steps.push_back(std::move(step));

@@ -35,6 +35,8 @@ struct FollowOptions {
   // one and all behind it come again.
   std::function<void(const std::vector<StepMetrics>&, const std::vector<EvaluationResult>&)> numbers =
       [](const auto&, const auto&) {};
+  // May put the job's sentences into the words of the command that follows it, before anything is made of them.
+  std::function<void(Job*)> reword = [](Job*) {};
   // How long a coordinator that has answered before may be away.
   absl::Duration patience = absl::Minutes(1);
 };

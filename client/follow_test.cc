@@ -45,6 +45,11 @@ class ScriptedCoordinator : public Coordinator::Service {
     data->add_passed_over()->set_reason(reason);
     data->mutable_passed_over()->rbegin()->set_count(count);
   }
+  // What the newest look that was added began with.
+  void StartsFrom(const std::string& weights) {
+    absl::MutexLock lock(&mu_);
+    looks_.back().job.mutable_spec()->set_init_weights(weights);
+  }
   int pauses() {
     absl::MutexLock lock(&mu_);
     return pauses_;
@@ -147,8 +152,21 @@ TEST_F(FollowTest, KeepsWhatTheLaterGenerationSaidOfAStep) {
   EXPECT_EQ(followed->evaluations.size(), 1u);
   const std::string said = Said();
   EXPECT_THAT(said, HasSubstr("generation 2"));
-  const std::string line = "evaluation, untrained: knn_accuracy=0.25";
+  const std::string line = "evaluation of the untrained encoder: k-NN is right for 25.0 % of the held-out images\n";
+  EXPECT_THAT(said, HasSubstr(line));
   EXPECT_EQ(said.find(line), said.rfind(line)) << "said once: " << said;
+}
+
+TEST_F(FollowTest, StartingWeightsAreCalledThatAndSentencesAreReworded) {
+  coordinator_.Add(2, 1, {{1, 0.9}, {2, 0.8}}, JOB_STATE_PAUSED);
+  coordinator_.StartsFrom("/w");
+  FollowOptions options;
+  options.reword = [](Job* job) { job->set_status_code(9), job->set_reason("in other words"); };
+  const auto followed = Follow(options);
+  ASSERT_TRUE(followed.ok()) << followed.status();
+  EXPECT_EQ(followed->job.reason(), "in other words");
+  EXPECT_THAT(Said(), testing::AllOf(HasSubstr("evaluation of the weights it started from: "),
+                                     HasSubstr("is paused: in other words")));
 }
 
 TEST_F(FollowTest, WhatTheDataLeaveOutIsSaidOnceAndAGrownCountAgainAtTheEnd) {

@@ -1,5 +1,5 @@
-// Ctrl-C while a command follows something that goes on without it: the command ends in order, and can say how to come
-// back. A second Ctrl-C ends the process at once.
+// Ctrl-C while a command follows a job or a stream: the command ends in order, and can say how to come back. A second
+// Ctrl-C ends the process at once, and with it its children (base/subprocess.h).
 #pragma once
 
 #include <atomic>
@@ -18,7 +18,8 @@ class Interrupt {
   Interrupt();
   ~Interrupt();
   bool wanted() const { return wanted_; }
-  // `end` is called once, by another thread, when a signal comes, or now if one has come. It ends the call in progress.
+  // `end` is called once, by another thread, when a signal comes, or now if one has come. It ends the call in progress,
+  // or says what happens now; it must not block.
   // Null takes back what was given before: from then on that is not called, nor is it running.
   void OnInterrupt(std::function<void()> end) ABSL_LOCKS_EXCLUDED(mu_);
 

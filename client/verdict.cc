@@ -7,7 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "client/json_fields.h"
+#include "client/shell_word.h"
 
 namespace mimeo {
 namespace {
@@ -70,6 +72,28 @@ std::string Joined(const std::vector<Difference>& differences, bool turned) {
   return text;
 }
 
+// A number of points with its side in words, because nobody reads a minus sign in a sentence: "2.1 lower", "equal".
+// `unit` stands behind the number.
+std::string Sided(double points, const char* unit = "") {
+  const std::string size = absl::StrFormat("%.1f", std::abs(points));
+  if (size == "0.0") return "equal";
+  return absl::StrCat(size, unit, points < 0 ? " lower" : " higher");
+}
+
+// "2.1 points lower by k-NN (9.5 lower to 5.3 higher)"
+std::string Undecided(const Difference& difference) {
+  return absl::StrCat(Sided(difference.points, " points"), " by ", difference.measure, " (", Sided(difference.low),
+                      " to ", Sided(difference.high), ")");
+}
+
+std::string JoinedUndecided(const std::vector<Difference>& differences) {
+  std::string text;
+  for (const Difference& difference : differences) {
+    absl::StrAppend(&text, text.empty() ? "" : ", and ", Undecided(difference));
+  }
+  return text;
+}
+
 // `what`: "the untrained encoder". Empty where there is no such difference.
 std::string Against(const std::string& what, const std::vector<Difference>& differences) {
   if (differences.empty()) return "";
@@ -79,31 +103,32 @@ std::string Against(const std::string& what, const std::vector<Difference>& diff
   if (agreed && sign > 0) return absl::StrCat("It is better than ", what, " by ", Joined(differences, false), ".");
   if (agreed && sign < 0) return absl::StrCat("It is worse than ", what, " by ", Joined(differences, true), ".");
   if (agreed) {
-    return absl::StrCat("These photos show no difference between it and ", what, ": ", Joined(differences, false), ".");
+    return absl::StrCat("These photos show no difference between it and ", what, ": it is ",
+                        JoinedUndecided(differences), ".");
   }
   std::string text = absl::StrCat("Compared with ", what);
   const char* separator = ": ";
   for (const Difference& difference : differences) {
     const int own = difference.sign();
     absl::StrAppend(&text, separator,
-                    own > 0   ? "better by "
-                    : own < 0 ? "worse by "
-                              : "no difference to be seen, ",
-                    Points(difference, own < 0));
+                    own > 0   ? absl::StrCat("better by ", Points(difference, false))
+                    : own < 0 ? absl::StrCat("worse by ", Points(difference, true))
+                              : absl::StrCat("no difference to be seen, it is ", Undecided(difference)));
     separator = "; ";
   }
   return text + ".";
 }
 
+bool StartedFromWeights(const Json& comparison) { return TextAt(PartAt(comparison, "start"), "kind") == "weights"; }
+
 std::string StartName(const Json& comparison) {
-  return TextAt(PartAt(comparison, "start"), "kind") == "weights" ? "the weights that it started from"
-                                                                  : "the untrained encoder";
+  return StartedFromWeights(comparison) ? "the weights that it started from" : "the untrained encoder";
 }
 
 std::string WorthLine(const Json& comparison, const Json& encoder) {
   const Json& judged = PartAt(comparison, "judged");
   std::string text =
-      absl::StrCat("Of ", Plural(CountAt(judged, "images"), "photo", "photos"), " that were judged, in ",
+      absl::StrCat("Of ", Plural(CountAt(judged, "images"), "photo that was", "photos that were"), " judged, in ",
                    Plural(CountAt(judged, "classes"), "class", "classes"), ", the encoder finds the right class");
   const char* separator = " for ";
   for (const auto& [measure, name] : kMeasures) {
@@ -134,46 +159,56 @@ std::string TooFewLine(const Json& comparison, const std::vector<Difference>& di
                          kPointsWorthSeeing, RoundedUp(images * factor * factor));
 }
 
-std::string NextLine(int start, int pixels, bool from_weights) {
-  if (start < 0 && from_weights) {
+// What the training has made use of already, so that nobody is told to do it next.
+struct Used {
+  bool weights = false;  // it started from some
+  bool teacher = false;
+};
+
+// "a, b, or c". REQUIRES: options is not empty.
+std::string Choices(std::vector<std::string> options) {
+  const std::string last = options.back();
+  options.pop_back();
+  return options.empty() ? last : absl::StrCat(absl::StrJoin(options, ", "), ", or ", last);
+}
+
+std::string NextLine(int start, int pixels, const Used& used) {
+  if (start < 0 && used.weights) {
     return "The training did harm: use the weights that it started from. Next: more photos, fewer epochs or a smaller "
            "learning rate.";
   }
-  if (start <= 0 && from_weights) {
+  if (start <= 0 && used.weights) {
     return "Use the weights that it started from, which are as good. Next: train longer (--minutes), or on more "
            "photos.";
   }
+  std::vector<std::string> others;
+  if (!used.weights) others.emplace_back("start from released weights (--from)");
+  if (!used.teacher) others.emplace_back("let it mimic a large encoder (--distill)");
   if (pixels < 0 || (pixels == 0 && start <= 0)) {
-    return "Do not use this encoder yet. Next: start from released weights (--from), let it mimic a large encoder "
-           "(--distill), or train longer (--minutes) and on more photos.";
+    others.emplace_back("train longer (--minutes) and on more photos");
+    return absl::StrCat("Do not use this encoder yet. Next: ", Choices(others), ".");
   }
-  if (start <= 0) {
-    return "What was learned does not show yet. Next: train longer (--minutes), start from released weights (--from), "
-           "or "
-           "let it mimic a large encoder (--distill).";
-  }
-  if (pixels == 0) {
-    return "It has learned something, and small pictures are as good on these photos. Next: train longer (--minutes), "
-           "start from released weights (--from), or let it mimic a large encoder (--distill).";
-  }
-  return from_weights
-             ? "It is worth using. Next: train longer (--minutes), or on more photos."
-             : "It is worth using. Next: train longer (--minutes), and compare with an encoder that starts from "
-               "released weights (--from) or mimics a large one (--distill).";
+  if (others.empty()) others.emplace_back("train on more photos");
+  others.insert(others.begin(), "train longer (--minutes)");
+  const char* const judged = start <= 0    ? "What was learned does not show yet."
+                             : pixels == 0 ? "It has learned something, and small pictures are as good on these photos."
+                                           : "It is worth using.";
+  return absl::StrCat(judged, " Next: ", Choices(others), ".");
 }
 
-std::vector<std::string> WithoutLabels() {
-  return {"Nobody can tell what this encoder is worth, because these photos have no labels.",
-          "To judge it, put some hundred photos into a folder for each class, such as judged/cat and judged/dog.",
-          "Then run: mimeo evaluate compare --weights ENCODER --data judged --hold_out 0.3"};
+std::vector<std::string> WithoutLabels(const std::string& encoder) {
+  return {
+      "Nobody can tell what this encoder is worth, because these photos have no labels.",
+      "To judge it, put some hundred photos into a folder for each class, such as judged/cat and judged/dog.",
+      absl::StrCat("Then run: mimeo evaluate compare --weights ", ShellWord(encoder), " --data judged --hold_out 0.3")};
 }
 
 }  // namespace
 
-std::vector<std::string> VerdictLines(const Json& comparison) {
+std::vector<std::string> VerdictLines(const Json& comparison, const std::string& encoder_path) {
   const Json* const encoder = RowOf(comparison, "encoder");
   const Json& judged = PartAt(comparison, "judged");
-  if (encoder == nullptr || CountAt(judged, "images") == 0) return WithoutLabels();
+  if (encoder == nullptr || CountAt(judged, "images") == 0) return WithoutLabels(encoder_path);
   if (CountAt(judged, "classes") < 2) {
     return {
         "Nobody can tell what this encoder is worth: all photos that were judged are of one class, so that every "
@@ -182,14 +217,17 @@ std::vector<std::string> VerdictLines(const Json& comparison) {
   }
   const std::vector<Difference> start = DifferencesTo(comparison, "start");
   const std::vector<Difference> pixels = DifferencesTo(comparison, "raw_pixels");
+  const std::vector<Difference> teacher = DifferencesTo(comparison, kTeacherRow);
   std::vector<std::string> lines = {
-      WorthLine(comparison, *encoder), Against(StartName(comparison), start), Against("raw pixels (32 x 32)", pixels),
+      WorthLine(comparison, *encoder),
+      Against(StartName(comparison), start),
+      Against("raw pixels (32 x 32)", pixels),
       Against("always saying the most frequent class", DifferencesTo(comparison, "majority")),
+      Against("its teacher", teacher),
       TooFewLine(comparison, start.empty() ? pixels : start)};
   // Without a start there is nothing to hold against the training.
   const int of_start = start.empty() ? 1 : SignOf(start);
-  const bool from_weights = TextAt(PartAt(comparison, "start"), "kind") == "weights";
-  lines.push_back(NextLine(of_start, SignOf(pixels), from_weights));
+  lines.push_back(NextLine(of_start, SignOf(pixels), {StartedFromWeights(comparison), !teacher.empty()}));
   lines.erase(std::remove(lines.begin(), lines.end(), ""), lines.end());
   return lines;
 }

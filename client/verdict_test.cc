@@ -9,7 +9,9 @@
 namespace mimeo {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ContainsRegex;
 using ::testing::Each;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -36,12 +38,14 @@ Json Comparison(const Interval& knn, const Interval& probe, const Interval& knn_
             DifferenceTo("majority", "knn", {50, 44, 55}), DifferenceTo("majority", "probe", {59, 53, 64})}}};
 }
 
+std::vector<std::string> Lines(const Json& comparison) { return VerdictLines(comparison, "/out/my encoder"); }
+
 constexpr Interval kBetter = {12.3, 8.1, 16.2};
 constexpr Interval kWorse = {-6.5, -9.9, -3.1};
 constexpr Interval kEqual = {0.3, -3.7, 4.3};
 
 TEST(VerdictTest, ABetterEncoderIsWorthUsing) {
-  const std::vector<std::string> lines = VerdictLines(Comparison(kBetter, {20, 15, 25}, kBetter, kBetter));
+  const std::vector<std::string> lines = Lines(Comparison(kBetter, {20, 15, 25}, kBetter, kBetter));
   ASSERT_THAT(lines, SizeIs(6));
   EXPECT_EQ(lines[0],
             "Of 341 photos that were judged, in 10 classes, the encoder finds the right class for 61.2 % by k-NN and "
@@ -54,8 +58,14 @@ TEST(VerdictTest, ABetterEncoderIsWorthUsing) {
   EXPECT_THAT(lines[5], HasSubstr("It is worth using."));
 }
 
+TEST(VerdictTest, OnePhotoIsNoPlural) {
+  Json comparison = Comparison(kEqual, kEqual, kEqual, kEqual);
+  comparison["judged"]["images"] = 1;
+  EXPECT_THAT(Lines(comparison)[0], HasSubstr("Of 1 photo that was judged, in 10 classes"));
+}
+
 TEST(VerdictTest, AWorseEncoderIsCalledWorse) {
-  const std::vector<std::string> lines = VerdictLines(Comparison(kBetter, kBetter, kWorse, kWorse));
+  const std::vector<std::string> lines = Lines(Comparison(kBetter, kBetter, kWorse, kWorse));
   EXPECT_EQ(lines[2],
             "It is worse than raw pixels (32 x 32) by 6.5 points by k-NN (3.1 to 9.9), and by 6.5 points by "
             "linear probe (3.1 to 9.9).");
@@ -63,42 +73,77 @@ TEST(VerdictTest, AWorseEncoderIsCalledWorse) {
 }
 
 TEST(VerdictTest, NoDifferenceIsNoWin) {
-  const std::vector<std::string> lines = VerdictLines(Comparison(kEqual, kEqual, kBetter, kBetter));
-  EXPECT_THAT(lines[1], HasSubstr("show no difference between it and the untrained encoder: 0.3 points by k-NN "
-                                  "(-3.7 to 4.3)"));
+  const std::vector<std::string> lines = Lines(Comparison(kEqual, kEqual, kBetter, kBetter));
+  EXPECT_EQ(lines[1],
+            "These photos show no difference between it and the untrained encoder: it is 0.3 points higher by k-NN "
+            "(3.7 lower to 4.3 higher), and 0.3 points higher by linear probe (3.7 lower to 4.3 higher).");
   EXPECT_THAT(lines[5], HasSubstr("What was learned does not show yet."));
-  EXPECT_THAT(VerdictLines(Comparison(kBetter, kBetter, kEqual, kEqual)).back(),
-              HasSubstr("small pictures are as good"));
+  EXPECT_THAT(Lines(Comparison(kBetter, kBetter, kEqual, kEqual)).back(), HasSubstr("small pictures are as good"));
+}
+
+TEST(VerdictTest, NoNumberOfASentenceIsNegative) {
+  const Interval lower = {-2.1, -9.5, 5.3}, none = {0.04, -7.4, 0};
+  const std::vector<std::string> lines = Lines(Comparison(none, lower, kWorse, lower));
+  EXPECT_EQ(lines[1],
+            "These photos show no difference between it and the untrained encoder: it is equal by k-NN (7.4 lower to "
+            "equal), and 2.1 points lower by linear probe (9.5 lower to 5.3 higher).");
+  EXPECT_THAT(lines[2], HasSubstr("no difference to be seen, it is 2.1 points lower by linear probe"));
+  EXPECT_THAT(lines, Each(Not(ContainsRegex("[ (]-[0-9]"))));
 }
 
 TEST(VerdictTest, MeasuresThatDisagreeAreBothSaid) {
-  EXPECT_EQ(VerdictLines(Comparison(kBetter, kEqual, kWorse, kBetter))[1],
+  EXPECT_EQ(Lines(Comparison(kBetter, kEqual, kWorse, kBetter))[1],
             "Compared with the untrained encoder: better by 12.3 points by k-NN (8.1 to 16.2); no difference to be "
-            "seen, 0.3 points by linear probe (-3.7 to 4.3).");
-  EXPECT_THAT(VerdictLines(Comparison(kBetter, kBetter, kWorse, kBetter))[2],
+            "seen, it is 0.3 points higher by linear probe (3.7 lower to 4.3 higher).");
+  EXPECT_THAT(Lines(Comparison(kBetter, kBetter, kWorse, kBetter))[2],
               HasSubstr("worse by 6.5 points by k-NN (3.1 to 9.9); better by 12.3 points by linear probe"));
 }
 
 // An interval of 4 points to either side, of 341 photos: half of it takes four times as many.
 TEST(VerdictTest, SaysHowManyPhotosWouldShowTwoPoints) {
-  EXPECT_THAT(VerdictLines(Comparison(kEqual, kEqual, kBetter, kBetter)),
+  EXPECT_THAT(Lines(Comparison(kEqual, kEqual, kBetter, kBetter)),
               Contains(HasSubstr("To see a difference of 2 points, about 1400 photos would have to be judged.")));
   const Interval narrow = {5, 4, 6};
-  EXPECT_THAT(VerdictLines(Comparison(narrow, narrow, kBetter, kBetter)), Each(Not(HasSubstr("about"))));
+  EXPECT_THAT(Lines(Comparison(narrow, narrow, kBetter, kBetter)), Each(Not(HasSubstr("about"))));
 }
 
 TEST(VerdictTest, StartingWeightsAreNoUntrainedEncoder) {
   Json comparison = Comparison(kWorse, kWorse, kBetter, kBetter);
   comparison["start"]["kind"] = "weights";
-  const std::vector<std::string> worse = VerdictLines(comparison);
+  const std::vector<std::string> worse = Lines(comparison);
   EXPECT_THAT(worse[1], HasSubstr("It is worse than the weights that it started from by 6.5 points"));
   EXPECT_THAT(worse.back(), HasSubstr("The training did harm"));
   comparison = Comparison(kEqual, kEqual, kBetter, kBetter);
   comparison["start"]["kind"] = "weights";
-  EXPECT_THAT(VerdictLines(comparison).back(), HasSubstr("which are as good"));
+  EXPECT_THAT(Lines(comparison).back(), HasSubstr("which are as good"));
   comparison = Comparison(kEqual, kEqual, kEqual, kEqual);
   comparison["start"]["kind"] = "weights";
-  EXPECT_THAT(VerdictLines(comparison).back(), HasSubstr("which are as good")) << "whatever raw pixels are worth";
+  EXPECT_THAT(Lines(comparison).back(), HasSubstr("which are as good")) << "whatever raw pixels are worth";
+}
+
+TEST(VerdictTest, TheTeacherIsComparedAndNotAdvisedAgain) {
+  const auto against_teacher = [](Json comparison, const Interval& found) {
+    for (const char* measure : {"knn", "probe"}) {
+      comparison["differences"].push_back(DifferenceTo("teacher", measure, found));
+    }
+    return comparison;
+  };
+  const std::vector<std::string> lines = Lines(against_teacher(Comparison(kBetter, kBetter, kBetter, kBetter), kWorse));
+  ASSERT_THAT(lines, SizeIs(7));
+  EXPECT_EQ(lines[4],
+            "It is worse than its teacher by 6.5 points by k-NN (3.1 to 9.9), and by 6.5 points by linear probe "
+            "(3.1 to 9.9).");
+  EXPECT_EQ(lines[6], "It is worth using. Next: train longer (--minutes), or start from released weights (--from).");
+  for (const Interval& start : {kBetter, kEqual, kWorse}) {
+    for (const Interval& pixels : {kBetter, kEqual, kWorse}) {
+      Json comparison = Comparison(start, start, pixels, pixels);
+      EXPECT_THAT(Lines(comparison).back(), HasSubstr("--distill"));
+      comparison = against_teacher(comparison, kEqual);
+      EXPECT_THAT(Lines(comparison).back(), AllOf(Not(HasSubstr("--distill")), HasSubstr("--from")));
+      comparison["start"]["kind"] = "weights";
+      EXPECT_THAT(Lines(comparison).back(), AllOf(Not(HasSubstr("--distill")), Not(HasSubstr("--from"))));
+    }
+  }
 }
 
 TEST(VerdictTest, WithoutAStartOrAProbeTheOthersAreSaid) {
@@ -110,7 +155,7 @@ TEST(VerdictTest, WithoutAStartOrAProbeTheOthersAreSaid) {
     if (row["measure"] == "knn" && row["against"] != "start") kept.push_back(row);
   }
   comparison["differences"] = kept;
-  const std::vector<std::string> lines = VerdictLines(comparison);
+  const std::vector<std::string> lines = Lines(comparison);
   ASSERT_THAT(lines, SizeIs(5));
   EXPECT_EQ(lines[0],
             "Of 341 photos that were judged, in 10 classes, the encoder finds the right class for 61.2 % by k-NN.");
@@ -118,18 +163,19 @@ TEST(VerdictTest, WithoutAStartOrAProbeTheOthersAreSaid) {
 }
 
 TEST(VerdictTest, WithoutLabelsNobodyCanTell) {
-  EXPECT_THAT(VerdictLines(nullptr)[0], HasSubstr("these photos have no labels"));
-  EXPECT_THAT(VerdictLines(Json::object())[0], HasSubstr("these photos have no labels"));
+  EXPECT_THAT(Lines(nullptr)[0], HasSubstr("these photos have no labels"));
+  EXPECT_THAT(Lines(nullptr)[2], HasSubstr("compare --weights '/out/my encoder' --data judged"));
+  EXPECT_THAT(Lines(Json::object())[0], HasSubstr("these photos have no labels"));
   Json one = Comparison(kEqual, kEqual, kEqual, kEqual);
   one["judged"]["classes"] = 1;
-  EXPECT_THAT(VerdictLines(one)[0], HasSubstr("of one class"));
+  EXPECT_THAT(Lines(one)[0], HasSubstr("of one class"));
 }
 
 // Another program wrote it: what is odd in it is passed over.
 TEST(VerdictTest, OddFieldsAreNoCrash) {
-  EXPECT_THAT(VerdictLines(Json::parse(R"([1, 2])")), SizeIs(3));
-  EXPECT_THAT(VerdictLines(Json::parse(R"({"judged": 3, "rows": "x", "differences": {"a": 1}})")), SizeIs(3));
-  EXPECT_THAT(VerdictLines(Json::parse(
+  EXPECT_THAT(Lines(Json::parse(R"([1, 2])")), SizeIs(3));
+  EXPECT_THAT(Lines(Json::parse(R"({"judged": 3, "rows": "x", "differences": {"a": 1}})")), SizeIs(3));
+  EXPECT_THAT(Lines(Json::parse(
                   R"({"judged": {"images": 5, "classes": 2}, "rows": [{"name": "encoder", "knn": "high"}, 7],
                       "differences": [{"against": 1}, null, {"against": "start", "measure": "knn", "points": null}]})")),
               SizeIs(3));

@@ -1,11 +1,13 @@
 #include "data/content_digest.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "base/digest.h"
@@ -17,9 +19,16 @@ using Digests = std::vector<std::optional<absl::uint128>>;
 
 constexpr int kReaders = 8;  // threads: they wait for the disk more than they compute
 constexpr int64_t kSamplesPerWord = 1000;
+constexpr double kShareLeast = 1e-6;  // a smaller one is of no use: it holds out one of a million images
 
 // A share is of 2^64 numbers.
 double Place(absl::uint128 digest) { return std::ldexp(static_cast<double>(absl::Uint128High64(digest)), -64); }
+
+// `share` as a person reads it in a message and gives it again.
+double AsWritten(double share) {
+  double read = 0;
+  return absl::SimpleAtod(absl::StrCat(share), &read) ? read : share;
+}
 
 // The readers take one sample after the other until all are taken, or one of them fails.
 class Reading {
@@ -86,6 +95,14 @@ absl::StatusOr<Digests> ContentDigests(const StoredDataset& dataset, Progress* p
 
 bool IsHeldOut(absl::uint128 digest, double share) { return Place(digest) < share; }
 
-double LeastShare(absl::uint128 digest) { return (std::floor(Place(digest) * 100) + 1) / 100; }
+double LeastShare(absl::uint128 digest) {
+  const double place = Place(digest);
+  const double unit = std::pow(10, std::floor(std::log10(std::max(place, kShareLeast))) - 1);
+  // Of the decimal text, which a person copies, and which is read as the nearest double.
+  for (double digits = std::floor(place / unit);; ++digits) {
+    const double share = AsWritten(digits * unit);
+    if (IsHeldOut(digest, share)) return share;
+  }
+}
 
 }  // namespace mimeo

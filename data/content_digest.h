@@ -32,7 +32,8 @@ absl::StatusOr<std::vector<std::optional<absl::uint128>>> ContentDigests(const S
 // share of all numbers of 64 bits. So it depends on nothing but the image and the share. Pure.
 bool IsHeldOut(absl::uint128 digest, double share);
 
-// The least share, to the next hundredth, by which it would be. Pure.
+// The least share of two digits by which it would be, such as 0.0032 or 0.13. Written into a message and read again it
+// is the same number. Pure.
 double LeastShare(absl::uint128 digest);
 
 }  // namespace mimeo

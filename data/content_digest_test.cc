@@ -1,11 +1,13 @@
 #include "data/content_digest.h"
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <set>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/digest.h"
 #include "base/file.h"
@@ -82,12 +84,18 @@ TEST_F(ContentDigestTest, AShareIsOfAllNumbersOfSixtyFourBits) {
   EXPECT_FALSE(IsHeldOut(DigestAt(~uint64_t{0}), 0.5));
 }
 
-TEST_F(ContentDigestTest, TheLeastShareHoldsItOutAndAHundredthLessDoesNot) {
-  for (const uint64_t high : {uint64_t{0}, uint64_t{1} << 61, uint64_t{1} << 63, 12345678901234567890u}) {
-    EXPECT_TRUE(IsHeldOut(DigestAt(high), LeastShare(DigestAt(high)))) << high;
-    EXPECT_FALSE(IsHeldOut(DigestAt(high), LeastShare(DigestAt(high)) - 0.0101)) << high;
+TEST_F(ContentDigestTest, TheLeastShareHoldsItOutAsItIsWrittenAndOneDigitLessDoesNot) {
+  const auto high = [](double place) { return static_cast<uint64_t>(std::ldexp(place, 64)); };
+  for (const double place : {0.29, 0.28999, 0.3, 0.1, 0.0999, 0.0031, 0.00311, 0.5, 0.7, 0.00012345}) {
+    const absl::uint128 digest = DigestAt(high(place));
+    double share = 0;
+    ASSERT_TRUE(absl::SimpleAtod(absl::StrCat(LeastShare(digest)), &share));
+    EXPECT_TRUE(IsHeldOut(digest, share)) << place << " " << share;
+    EXPECT_FALSE(IsHeldOut(digest, share - 1.01 * std::pow(10, std::floor(std::log10(place)) - 1))) << place;
   }
   EXPECT_DOUBLE_EQ(LeastShare(DigestAt(uint64_t{1} << 61)), 0.13);
+  EXPECT_DOUBLE_EQ(LeastShare(DigestAt(high(0.00311))), 0.0032);
+  EXPECT_TRUE(IsHeldOut(DigestAt(0), LeastShare(DigestAt(0))));
 }
 
 }  // namespace

@@ -221,7 +221,10 @@ DatasetSurvey::HeldOut HeldOutOf(const StoredDataset& dataset, const Digests& di
   DatasetSurvey::HeldOut held_out;
   std::set<int> classes;
   for (int64_t sample = 0; sample < dataset.size(); ++sample) {
-    if (!digests[sample].has_value() || !IsHeldOut(*digests[sample], share)) continue;
+    if (!digests[sample].has_value()) continue;
+    const double least = LeastShare(*digests[sample]);
+    if (held_out.least_share == 0 || least < held_out.least_share) held_out.least_share = least;
+    if (!IsHeldOut(*digests[sample], share)) continue;
     ++held_out.images;
     if (dataset.label(sample) < 0) continue;
     ++held_out.labelled;

@@ -34,6 +34,7 @@ struct DatasetSurvey {
     int64_t images = 0;
     int64_t labelled = 0;
     int64_t classes = 0;
+    double least_share = 0;  // LeastShare of an image; 0 where no image can be read
   };
   std::string kind;  // "class folders", "folder", "tar", "tar shards"
   int64_t images = 0;

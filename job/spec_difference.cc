@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/text.h"
 
@@ -22,6 +23,11 @@ std::string ValueText(const Message& message, const FieldDescriptor* field, int 
   std::string text;
   TextFormat::Printer printer;
   printer.SetSingleLineMode(true);
+  if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    printer.PrintToString(message.GetReflection()->GetMessage(message, field), &text);
+    const absl::string_view fields = absl::StripAsciiWhitespace(text);
+    return fields.empty() ? "set" : absl::StrCat("{ ", ToText(fields, kValueBytes), " }");
+  }
   printer.PrintFieldValueToString(message, field, index, &text);
   return ToText(text, kValueBytes);
 }

@@ -35,6 +35,19 @@ TEST(SpecDifferenceTest, EachFieldIsNamedWithBothValues) {
   EXPECT_THAT(SpecDifferences(Spec(), asked), ElementsAre("objective: 2 of them, but 1 in the job"));
 }
 
+// A block without fields has no text of its own.
+TEST(SpecDifferenceTest, ABlockThatOneHasAloneIsReadable) {
+  JobSpec asked = Spec(), of_job = Spec();
+  asked.mutable_mask()->mutable_none();
+  of_job.mutable_mask()->mutable_random();
+  asked.mutable_optimizer()->mutable_adamw()->set_weight_decay(0.5);
+  asked.mutable_optimizer()->mutable_adamw()->set_base_rate(0.25);
+  EXPECT_THAT(SpecDifferences(of_job, asked),
+              ::testing::UnorderedElementsAre(
+                  "mask.none: set, but not set in the job", "mask.random: not set, but set in the job",
+                  "optimizer: { adamw { base_rate: 0.25 weight_decay: 0.5 } }, but not set in the job"));
+}
+
 TEST(SpecDifferenceTest, LengthIsEpochsOrStepsAndAWarmUpOfTheSameShare) {
   JobSpec asked = Spec();
   EXPECT_THAT(DifferencesButLength(Spec(), asked), IsEmpty());

@@ -12,10 +12,13 @@
 #include "base/print.h"
 #include "base/status_macros.h"
 #include "base/text.h"
+#include "client/auto/judges.h"
 #include "client/auto/recipe_text.h"
 #include "client/plan/probe.h"
 #include "client/recipe_file.h"
 #include "client/run/run_cluster.h"
+#include "client/shell_word.h"
+#include "job/job_shape.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -44,6 +47,12 @@ void Say(std::FILE* says, const std::vector<std::string>& lines) {
   for (const std::string& line : lines) Print(says, line + "\n");
 }
 
+// The refusal of what a person gave with `flag`, with the flag's name before it; any other status as it is.
+absl::Status OfFlag(const std::string& flag, const std::string& value, const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  return absl::InvalidArgumentError(absl::StrCat(flag, " ", ToText(value), ": ", status.message()));
+}
+
 // The survey with the share that is held out, as far as there is one.
 absl::StatusOr<Survey> SurveyWithHoldOut(const RunFlags& flags, const std::string& path, double* hold_out) {
   const bool others = !flags.evaluation.evaluate.empty();
@@ -56,9 +65,20 @@ absl::StatusOr<Survey> SurveyWithHoldOut(const RunFlags& flags, const std::strin
   return RunSurvey(path, share);  // the photos are few
 }
 
+// Whether what is to judge can: else the ranks would refuse it, after a probe and the start of all processes.
+absl::Status CheckJudges(const RunFlags& flags, const Survey& survey, double hold_out) {
+  const std::string& evaluate = flags.evaluation.evaluate;
+  if (!evaluate.empty()) {
+    const auto judges = RunSurvey(Absolute(evaluate), /*hold_out=*/0);
+    RETURN_IF_ERROR(OfFlag("--evaluate", evaluate, judges.status()));
+    return CheckClassesMeet(survey, *judges);
+  }
+  return hold_out > 0 ? CheckDivision(survey, hold_out) : absl::OkStatus();
+}
+
 std::vector<std::pair<std::string, std::string>> Teachers(const Wishes& wishes) {
   if (!wishes.teacher) return {};
-  return {{kTeacherName, wishes.teacher->path}};
+  return {{TeacherName(wishes.teacher->path), wishes.teacher->path}};
 }
 
 absl::StatusOr<Probe> ProbeChoice(const RunFlags& flags, const Choice& choice, const Machine& machine,
@@ -124,10 +144,12 @@ absl::Status CheckSame(const RunFlags& flags, const JobSpec& spec, const std::st
                                                absl::StrJoin(others, "; "), "; take another folder for this one"));
 }
 
-// The flags of a run of the recipe at `path`, which says all that these flags say.
-RunFlags OfRecipe(RunFlags flags, const std::string& path) {
+// The flags of a run of the recipe `spec` at `path`, which says all that these flags say.
+RunFlags OfRecipe(RunFlags flags, const JobSpec& spec, const std::string& path) {
   flags.recipe = path;
-  if (!flags.distill.empty()) flags.teachers = {absl::StrCat(kTeacherName, "=", flags.distill)};
+  if (!flags.distill.empty()) {
+    for (const std::string& name : TeacherNames(spec)) flags.teachers.push_back(absl::StrCat(name, "=", flags.distill));
+  }
   flags.data.clear();
   flags.evaluation = {};
   flags.from.clear();
@@ -161,7 +183,9 @@ absl::Status CheckAutoFlags(const RunFlags& flags) {
   return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
 }
 
-absl::StatusOr<Choice> MakeChoice(const RunFlags& flags, std::FILE* says) {
+namespace {
+
+absl::StatusOr<Choice> LookAndChoose(const RunFlags& flags, std::FILE* says) {
   const absl::Time began = Clock::Real()->Now();
   for (const auto& [flag, path] :
        {std::make_pair("--data", flags.data), std::make_pair("--from", flags.from),
@@ -180,20 +204,28 @@ absl::StatusOr<Choice> MakeChoice(const RunFlags& flags, std::FILE* says) {
     ASSIGN_OR_RETURN(wishes.teacher, DescribeWeights("--distill", Absolute(flags.distill)));
   }
   auto survey = SurveyWithHoldOut(flags, Absolute(flags.data), &wishes.hold_out);
-  if (absl::IsInvalidArgument(survey.status())) {
-    return absl::InvalidArgumentError(absl::StrCat("--data ", ToText(flags.data), ": ", survey.status().message()));
-  }
-  RETURN_IF_ERROR(survey.status());
+  RETURN_IF_ERROR(OfFlag("--data", flags.data, survey.status()));
   survey->path = Absolute(flags.data);
+  RETURN_IF_ERROR(CheckPhotos(*survey));
+  RETURN_IF_ERROR(CheckJudges(flags, *survey, wishes.hold_out));
   ASSIGN_OR_RETURN(Choice choice, ChooseByProbe(flags, *survey, wishes, says, began));
   Say(says, choice.reasons);
   return choice;
 }
 
+}  // namespace
+
+absl::StatusOr<Choice> MakeChoice(const RunFlags& flags, std::FILE* says) {
+  absl::StatusOr<Choice> choice = LookAndChoose(flags, says);
+  if (!absl::IsCancelled(choice.status())) return choice;
+  return absl::CancelledError(
+      "stopped while the recipe was being chosen: nothing was begun, and the same command begins again");
+}
+
 std::string ChoiceCommand(const std::string& verb, const RunFlags& flags) {
-  std::string text = absl::StrCat("mimeo ", verb, " --data ", flags.data, " --minutes ", Minutes(flags));
+  std::string text = absl::StrCat("mimeo ", verb, " --data ", ShellWord(flags.data), " --minutes ", Minutes(flags));
   const auto add = [&](const char* flag, const std::string& value) {
-    if (!value.empty()) absl::StrAppend(&text, " ", flag, " ", value);
+    if (!value.empty()) absl::StrAppend(&text, " ", flag, " ", ShellWord(value));
   };
   add("--from", flags.from);
   add("--distill", flags.distill);
@@ -211,7 +243,7 @@ absl::StatusOr<RunFlags> WithRecipe(const RunFlags& flags) {
     ASSIGN_OR_RETURN(const JobSpec spec, ReadRecipe(path));
     RETURN_IF_ERROR(CheckSame(flags, spec, path));
     Print(says, absl::StrCat("recipe: ", ToText(path), ", as it was chosen before; another --out chooses anew\n"));
-    return OfRecipe(flags, path);
+    return OfRecipe(flags, spec, path);
   }
   RETURN_IF_ERROR(CheckOutputFolder("--out", Absolute(flags.out)));
   const std::string job = JoinPath(Absolute(flags.out), "job.textproto");
@@ -222,7 +254,7 @@ absl::StatusOr<RunFlags> WithRecipe(const RunFlags& flags) {
   ASSIGN_OR_RETURN(const Choice choice, MakeChoice(flags, says));
   RETURN_IF_ERROR(MakeDirs(Absolute(flags.out)));
   RETURN_IF_ERROR(WriteFileAtomic(path, ChosenRecipeText(choice, ChoiceCommand("run", flags))));
-  return OfRecipe(flags, path);
+  return OfRecipe(flags, choice.spec, path);
 }
 
 }  // namespace mimeo

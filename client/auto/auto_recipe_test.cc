@@ -4,11 +4,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -20,6 +26,7 @@ using ::testing::HasSubstr;
 class AutoRecipeTest : public ::testing::Test {
  protected:
   AutoRecipeTest() {
+    BlockStopSignals();  // before the thread that starts children, which else takes them
     EXPECT_EQ(setenv("MIMEO_BIN_DIR", bin_.path().c_str(), 1), 0);
     flags_.data = dir_.path();
     flags_.out = dir_.path() + "/out";
@@ -97,6 +104,58 @@ TEST_F(AutoRecipeTest, WhatTheSurveyRefusesIsSaidWithTheFlag) {
   EXPECT_THAT(Refusal(), AllOf(HasSubstr("--from "), HasSubstr("there is no image")));
 }
 
+// Sixty photos of two classes, of which as many are held out as the script of a worker says.
+constexpr char kSurvey[] = R"({"path": "x", "kind": "class folders", "images": 60, "labelled": 60,
+  "classes": [{"name": "hat", "images": 40}, {"name": "shoe", "images": 20}],
+  "width": {"median": 32}, "height": {"median": 32}, "held_out": {"images": HELD, "labelled": 0, "least_share": 0.31}})";
+
+std::string SurveyThatHoldsOut(int images) {
+  return absl::StrCat("echo '", absl::StrReplaceAll(kSurvey, {{"HELD", absl::StrCat(images)}, {"\n", " "}}), "'\n");
+}
+
+TEST_F(AutoRecipeTest, AHoldOutOfNoneIsRefusedBeforeAnythingStarts) {
+  SetWorker(SurveyThatHoldsOut(0));
+  flags_.evaluation.hold_out = 0.01;
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("--hold_out 0.01 holds out none of the 60 photos"),
+                               HasSubstr("--hold_out 0.31 holds out one at least")));
+  EXPECT_FALSE(FileExists(flags_.out));
+}
+
+TEST_F(AutoRecipeTest, JudgesOfOtherClassesAreRefusedBeforeAnythingStarts) {
+  flags_.evaluation.evaluate = bin_.path();
+  const std::string of_judges = R"(echo '{"path": "y", "kind": "class folders", "images": 9, "labelled": 9,
+    "classes": [{"name": "Hat", "images": 9}]}')";
+  SetWorker(
+      absl::StrCat("case \"$*\" in *", bin_.path(), "*) ", of_judges, " ;; *) ", SurveyThatHoldsOut(0), " ;; esac"));
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("none of its 1 class (Hat) is among the 2 classes (hat, shoe) of --data")));
+  SetWorker(absl::StrCat("case \"$*\" in *", bin_.path(), "*) echo 'there is no image' >&2; exit 2 ;; *) ",
+                         SurveyThatHoldsOut(0), " ;; esac"));
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("--evaluate "), HasSubstr("there is no image")));
+  EXPECT_FALSE(FileExists(flags_.out));
+}
+
+// First in the survey, then while the processes of the probe start.
+TEST_F(AutoRecipeTest, CtrlCWhileARecipeIsChosenSaysThatNothingWasBegun) {
+  const std::string stands = "echo $$ >> \"$(dirname \"$0\")/pids\"; kill -INT $PPID; exec tail -f /dev/null\n";
+  SetWorker(stands);
+  const char kNothing[] =
+      "stopped while the recipe was being chosen: nothing was begun, and the same command begins again";
+  EXPECT_EQ(Refusal(absl::StatusCode::kCancelled), kNothing);
+  SetWorker(SurveyThatHoldsOut(15));
+  ASSERT_TRUE(WriteFileAtomic(bin_.path() + "/coordinator", absl::StrCat("#!/bin/sh\n", stands)).ok());
+  ASSERT_EQ(chmod((bin_.path() + "/coordinator").c_str(), 0755), 0);
+  EXPECT_EQ(Refusal(absl::StatusCode::kCancelled), kNothing);
+  EXPECT_FALSE(FileExists(flags_.out));
+  int processes = 0;
+  for (const absl::string_view line : absl::StrSplit(ReadFile(bin_.path() + "/pids").value_or(""), '\n')) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(line, &pid)) continue;
+    ++processes;
+    EXPECT_EQ(kill(pid, 0), -1) << pid;
+  }
+  EXPECT_EQ(processes, 2);
+}
+
 TEST_F(AutoRecipeTest, ASecondCallReadsWhatTheFirstOneWrote) {
   WriteRecipe();
   flags_.minutes = 5;
@@ -107,11 +166,11 @@ TEST_F(AutoRecipeTest, ASecondCallReadsWhatTheFirstOneWrote) {
 }
 
 TEST_F(AutoRecipeTest, ASecondCallThatMimicsNamesTheTeacher) {
-  WriteRecipe("objective { mimic { teacher: \"teacher\" } }");
+  WriteRecipe("objective { mimic { teacher: \"dinov2\" } }");
   flags_.distill = "weights";
   const auto flags = WithRecipe(flags_);
   ASSERT_TRUE(flags.ok()) << flags.status();
-  EXPECT_EQ(flags->teachers, std::vector<std::string>{"teacher=weights"});
+  EXPECT_EQ(flags->teachers, std::vector<std::string>{"dinov2=weights"});
 }
 
 TEST_F(AutoRecipeTest, TheFolderOfAnotherRunIsRefusedAndSaysWhatDiffers) {
@@ -133,8 +192,9 @@ TEST_F(AutoRecipeTest, TheFolderOfARecipesRunIsRefused) {
 
 TEST(ChoiceCommandTest, SaysWhatWasAskedFor) {
   RunFlags flags;
+  flags.data = "my photos";
+  EXPECT_EQ(ChoiceCommand("run", flags), "mimeo run --data 'my photos' --minutes 10");
   flags.data = "photos";
-  EXPECT_EQ(ChoiceCommand("run", flags), "mimeo run --data photos --minutes 10");
   flags.minutes = 0.5;
   flags.distill = "w";
   flags.evaluation.hold_out = 0.2;

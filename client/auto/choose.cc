@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/print.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "client/auto/chosen_spec.h"
@@ -55,6 +58,7 @@ bool Continues(const Wishes& wishes) { return wishes.start.has_value(); }
 int64_t TeacherParameters(const Wishes& wishes) { return wishes.teacher ? wishes.teacher->parameters : 0; }
 
 int64_t Trained(const Survey& survey, const Wishes& wishes) {
+  if (survey.held_out_images > 0) return survey.images - survey.held_out_images;
   return static_cast<int64_t>(std::llround(static_cast<double>(survey.images) * (1 - wishes.hold_out)));
 }
 
@@ -66,20 +70,6 @@ int PhotoPx(const Survey& survey) {
 Method MethodFor(const Survey& survey, const Machine& machine, const Wishes& wishes) {
   if (wishes.teacher) return Method::kMimic;
   return survey.images >= kManyPhotos && machine.gpus > 0 ? Method::kMae : Method::kSimClr;
-}
-
-absl::Status CheckPhotos(const Survey& survey) {
-  const std::string photos = absl::StrCat("--data ", ToText(survey.path), ": ", Grouped(survey.images),
-                                          survey.images == 1 ? " photo" : " photos");
-  if (survey.images < kPhotosLeast) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(photos, "; at least ", kPhotosLeast, " are needed to learn something from them and to judge it"));
-  }
-  if (survey.looked_at > 0 && 2 * survey.undecodable > survey.looked_at) {
-    return absl::InvalidArgumentError(absl::StrCat(photos, ", and ", survey.undecodable, " of the ", survey.looked_at,
-                                                   " that were tried cannot be decoded; remove them first"));
-  }
-  return absl::OkStatus();
 }
 
 double AssumedFlops(const Machine& machine) {
@@ -202,9 +192,8 @@ std::string GangReason(const Choosing& choosing, const Gang& gang) {
   const std::string large = std::max(choosing.survey.width.median, choosing.survey.height.median) >= kLargePx
                                 ? "; photos this large are mostly decoded: copies of 500 px would train faster"
                                 : "";
-  return absl::StrCat("machine: ", MachineText(choosing.machine), ": ", gang.ranks,
-                      gang.ranks == 1 ? " worker" : " workers", " with ", gang.threads,
-                      gang.threads == 1 ? " thread" : " threads", gang.ranks == 1 ? "" : " each", large);
+  return absl::StrCat("machine: ", MachineText(choosing.machine), ": ", Counted(gang.ranks, "worker"), " with ",
+                      Counted(gang.threads, "thread"), gang.ranks == 1 ? "" : " each", large);
 }
 
 std::string BatchReason(const Size& size, const Gang& gang) {
@@ -214,10 +203,35 @@ std::string BatchReason(const Size& size, const Gang& gang) {
 
 }  // namespace
 
+std::string TeacherName(const std::string& path) {
+  std::filesystem::path file(path);
+  if (!file.has_filename()) file = file.parent_path();  // "weights/dinov2/"
+  std::string name = file.extension() == ".safetensors" ? file.stem().string() : file.filename().string();
+  for (char& c : name) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-') c = '_';
+  }
+  constexpr size_t kNameBytes = 64;  // as job/objective_checks.cc
+  return name.empty() || name == "." || name == ".." ? "large_encoder" : name.substr(0, kNameBytes);
+}
+
 double HoldOutShare(int64_t images, double asked) {
   if (asked >= 0) return asked;
   const double wanted = kHeldOutWanted / static_cast<double>(std::max<int64_t>(images, 1));
   return std::round(100 * std::clamp(wanted, kHoldOut, kHoldOutMost)) / 100;
+}
+
+absl::Status CheckPhotos(const Survey& survey) {
+  const std::string photos = absl::StrCat("--data ", ToText(survey.path), ": ", Grouped(survey.images),
+                                          survey.images == 1 ? " photo" : " photos");
+  if (survey.images < kPhotosLeast) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(photos, "; at least ", kPhotosLeast, " are needed to learn something from them and to judge it"));
+  }
+  if (survey.looked_at > 0 && 2 * survey.undecodable > survey.looked_at) {
+    return absl::InvalidArgumentError(absl::StrCat(photos, ", and ", survey.undecodable, " of the ", survey.looked_at,
+                                                   " that were tried cannot be decoded; remove them first"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Choice> Choose(const Survey& survey, const Machine& machine, const Wishes& wishes, const Pace& pace) {
@@ -236,10 +250,10 @@ absl::StatusOr<Choice> Choose(const Survey& survey, const Machine& machine, cons
   const Prospect prospect = Look(choosing, choice.size);
   const Gang& gang = prospect.gang;
   if (!gang.fits()) {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "%s needs %.1f GB of memory for each of %d workers, and %.1f GB of this machine's can be used: %s",
-        SizeText(choice.size), gang.rank_bytes / 1e9, gang.ranks, std::max<int64_t>(gang.memory_bytes, 0) / 1e9,
-        MachineText(machine)));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s needs %.1f GB of memory for each of %s, and %.1f GB of this machine's can be used: %s",
+                        SizeText(choice.size), gang.rank_bytes / 1e9, Counted(gang.ranks, "worker"),
+                        std::max<int64_t>(gang.memory_bytes, 0) / 1e9, MachineText(machine)));
   }
   choice.image_flops = TrainingFlops(choice.size, choice.method, TeacherParameters(wishes));
   choice.images_per_second = prospect.images_per_second;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/auto/ladder.h"
 #include "client/auto/machine.h"
@@ -46,15 +47,19 @@ struct Choice {
   std::vector<std::string> reasons;  // five plain sentences
 };
 
-// The name of the teacher in a recipe that mimics one.
-constexpr char kTeacherName[] = "teacher";
+// What a recipe calls the teacher whose weights are at `path`: the name of that file or folder, without its ending and
+// with an underscore for what a teacher's name cannot have. It stands in sentences such as "waits for teacher dinov2".
+std::string TeacherName(const std::string& path);
 
 // The least share of photos to hold out, so that a verdict on them says something. `asked` is what the person wants, or
 // negative.
 double HoldOutShare(int64_t images, double asked);
 
-// InvalidArgument, a sentence: the photos are too few, or none of those tried can be decoded, the machine has not the
-// memory, or these weights cannot be trained here.
+// InvalidArgument, a sentence: the photos are too few, or most of those that were tried cannot be decoded.
+absl::Status CheckPhotos(const Survey& survey);
+
+// InvalidArgument, a sentence: what CheckPhotos finds, the machine has not the memory, or these weights cannot be
+// trained here.
 absl::StatusOr<Choice> Choose(const Survey& survey, const Machine& machine, const Wishes& wishes, const Pace& pace);
 
 }  // namespace mimeo

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "client/auto/recipe_text.h"
 #include "job/job_shape.h"
@@ -203,6 +205,32 @@ TEST(ChooseTest, TheTrainingFillsTheTimeThatIsLeft) {
   EXPECT_GT(seconds, 400);
 }
 
+TEST(ChooseTest, EpochsHaveTheDigitsThatAPersonWrites) {
+  Wishes wishes;
+  Pace pace;
+  pace.sizes = 1;
+  for (const double minutes : {0.05, 0.3, 0.31, 0.37, 0.5, 1.0, 7.0}) {
+    for (const int64_t images : {60, 859, 3'000, 100'000}) {
+      wishes.minutes = minutes;
+      const Choice choice = Chosen(Photos(images), Laptop(), wishes, pace);
+      const double epochs = choice.spec.schedule().epochs();
+      double of_three_digits = 0;
+      ASSERT_TRUE(absl::SimpleAtod(absl::StrFormat("%.3g", epochs), &of_three_digits));
+      EXPECT_EQ(epochs, of_three_digits);
+      EXPECT_THAT(ChosenRecipeText(choice, "mimeo init"), HasSubstr(absl::StrCat("epochs: ", epochs, "\n")));
+    }
+  }
+}
+
+TEST(ChooseTest, PhotosAreCountedAsTheyAreDivided) {
+  Survey survey = Photos(1'061);
+  Wishes wishes;
+  wishes.hold_out = 0.19;
+  EXPECT_THAT(Reasons(Chosen(survey, Laptop(), wishes)), HasSubstr("here 859 photos")) << "1,061 less 19 %";
+  survey.held_out_images = 187;
+  EXPECT_THAT(Reasons(Chosen(survey, Laptop(), wishes)), HasSubstr("here 874 photos"));
+}
+
 TEST(ChooseTest, LittleMemoryTakesFewerRanksThenIsRefusedWithNumbers) {
   Machine machine = Laptop(8);
   machine.memory_bytes = int64_t{2} << 30;
@@ -251,9 +279,19 @@ TEST(ChooseTest, ATeacherIsMimickedAtVisiblePatches) {
   const Choice choice = Chosen(Photos(3'000), Laptop(), wishes);
   EXPECT_EQ(choice.method, Method::kMimic);
   ASSERT_EQ(choice.spec.objective_size(), 1);
-  EXPECT_EQ(choice.spec.objective(0).mimic().teacher(), kTeacherName);
+  EXPECT_EQ(choice.spec.objective(0).mimic().teacher(), "weights");
   EXPECT_EQ(choice.spec.mask().hidden_fraction(), 0.75);
-  EXPECT_EQ(TeacherNames(*ResolveJobSpec(choice.spec)), std::vector<std::string>{kTeacherName});
+  EXPECT_EQ(TeacherNames(*ResolveJobSpec(choice.spec)), std::vector<std::string>{"weights"});
+  EXPECT_THAT(ChosenRecipeText(choice, "mimeo init"), HasSubstr("--teacher weights=WEIGHTS"));
+}
+
+TEST(TeacherNameTest, IsThatOfTheFileOrFolder) {
+  EXPECT_EQ(TeacherName("/w/dinov2"), "dinov2");
+  EXPECT_EQ(TeacherName("/w/dinov2/"), "dinov2");
+  EXPECT_EQ(TeacherName("/w/vit_small.patch14.safetensors"), "vit_small.patch14");
+  EXPECT_EQ(TeacherName("/w/caf\xe9 1"), "caf__1");
+  EXPECT_EQ(TeacherName("/w/" + std::string(100, 'x')), std::string(64, 'x'));
+  EXPECT_EQ(TeacherName("/"), "large_encoder");
 }
 
 TEST(ChooseTest, OtherPhotosJudgeInPlaceOfSomeOfThese) {

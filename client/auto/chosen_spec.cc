@@ -56,14 +56,14 @@ void AddMae(const Size& size, JobSpec* spec) {
   pixels->set_decoder_heads(heads);
 }
 
-void AddMimic(JobSpec* spec) {
+void AddMimic(const WeightsDescription& teacher, JobSpec* spec) {
   spec->mutable_mask()->set_hidden_fraction(kHidden);
   ObjectiveSpec* const objective = spec->add_objective();
   objective->set_name("mimic");
-  objective->mutable_mimic()->set_teacher(kTeacherName);
+  objective->mutable_mimic()->set_teacher(TeacherName(teacher.path));
 }
 
-// What people write: of a rate two digits say all, and what weights state as float32 has six.
+// What people write: of a rate two digits say all, of a length three, and what weights state as float32 has six.
 double Rounded(double value, int digits) {
   double rounded = value;
   return absl::SimpleAtod(absl::StrFormat("%.*e", digits - 1, value), &rounded) ? rounded : value;
@@ -137,7 +137,7 @@ JobSpec ChosenSpec(const ChosenParts& parts) {
       AddMae(parts.size, &spec);
       break;
     case Method::kMimic:
-      AddMimic(&spec);
+      AddMimic(*parts.wishes.teacher, &spec);
       break;
   }
   AddEncoder(parts, &spec);
@@ -145,7 +145,7 @@ JobSpec ChosenSpec(const ChosenParts& parts) {
   adamw->set_base_rate(Rounded(parts.size.peak_rate * 256 / static_cast<double>(parts.gang.batch), 2));
   adamw->set_weight_decay(kWeightDecay);
   spec.mutable_optimizer()->set_max_grad_norm(kMaxGradNorm);
-  spec.mutable_schedule()->set_epochs(parts.epochs);
+  spec.mutable_schedule()->set_epochs(Rounded(parts.epochs, 3));
   const double steps_per_second = parts.images_per_second / static_cast<double>(parts.gang.batch);
   spec.mutable_checkpoint()->set_every_steps(
       std::max<int64_t>(10, std::llround(kSecondsPerCheckpoint * steps_per_second)));

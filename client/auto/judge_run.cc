@@ -32,15 +32,20 @@ bool HasLabels(const std::vector<EvaluationResult>& evaluations) {
   return !evaluations.empty() && evaluations.back().values().count("knn_accuracy") > 0;
 }
 
+std::string EncoderPath(const RunPlan& plan) { return JoinPath(plan.out, "encoder"); }
+
 std::vector<std::string> CompareArguments(const RunPlan& plan) {
   const EvaluationSpec& evaluation = plan.spec.evaluation();
-  std::vector<std::string> args = {"compare", "--weights", JoinPath(plan.out, "encoder"), "--job",
+  std::vector<std::string> args = {"compare", "--weights", EncoderPath(plan), "--job",
                                    JoinPath(plan.out, "job.textproto")};
   if (evaluation.has_path() && !evaluation.path().empty()) {
     const std::string bank = evaluation.bank_path().empty() ? plan.spec.data().path() : evaluation.bank_path();
     args.insert(args.end(), {"--data", evaluation.path(), "--bank", bank});
   } else {
     args.insert(args.end(), {"--data", plan.spec.data().path(), "--hold_out", absl::StrCat(evaluation.hold_out())});
+  }
+  for (const auto& [name, path] : plan.cluster.teachers) {
+    args.insert(args.end(), {"--against", absl::StrCat(kTeacherRow, "=", path)});
   }
   if (evaluation.max_images() > 0) args.insert(args.end(), {"--max_images", absl::StrCat(evaluation.max_images())});
   return args;
@@ -56,8 +61,9 @@ std::string LossSentence(const std::string& name, double before, double after) {
 
 }  // namespace
 
-std::vector<std::string> VerdictWithoutLabels(const std::vector<EvaluationResult>& evaluations) {
-  std::vector<std::string> lines = VerdictLines(nlohmann::json());
+std::vector<std::string> VerdictWithoutLabels(const std::vector<EvaluationResult>& evaluations,
+                                              const std::string& encoder_path) {
+  std::vector<std::string> lines = VerdictLines(nlohmann::json(), encoder_path);
   std::vector<std::string> losses;
   if (!evaluations.empty() && evaluations.front().step() == 0 && evaluations.size() > 1) {
     const Values before = ValuesOf(evaluations.front()), after = ValuesOf(evaluations.back());
@@ -76,13 +82,13 @@ absl::StatusOr<RunVerdict> JudgeRun(const RunPlan& plan, const std::vector<Evalu
     const auto compared =
         WorkerJson(CompareArguments(plan), JoinPath(plan.out, "logs/tools.log"), StopSignals::kLeaveToOthers);
     if (compared.ok()) {
-      verdict.lines = VerdictLines(*compared);
+      verdict.lines = VerdictLines(*compared, EncoderPath(plan));
       verdict.json["compare"] = *compared;
     } else {
       verdict.lines = {absl::StrCat("There is no verdict: ", ToText(compared.status().message()))};
     }
   } else {
-    verdict.lines = VerdictWithoutLabels(evaluations);
+    verdict.lines = VerdictWithoutLabels(evaluations, EncoderPath(plan));
   }
   verdict.json["lines"] = verdict.lines;
   RETURN_IF_ERROR(WriteFileAtomic(JoinPath(plan.out, kVerdictFile), JsonText(verdict.json) + "\n"));

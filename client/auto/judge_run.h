@@ -17,7 +17,8 @@ struct RunVerdict {                // NOLINT(bugprone-exception-escape)
   nlohmann::ordered_json json;     // {"lines": [...], "compare": what `worker compare` printed}
 };
 
-// Judges OUT/encoder on the photos that were not trained on, by `worker compare`, and writes OUT/verdict.json.
+// Judges OUT/encoder on the photos that were not trained on, by `worker compare` and beside the teacher that it has
+// mimicked, where there is one; and writes OUT/verdict.json.
 // Without labels there is nothing to compare, and the verdict says so and what the held-out losses did. It blocks for
 // seconds or minutes. `evaluations` are the run's, ascending by step.
 //
@@ -28,7 +29,8 @@ absl::StatusOr<RunVerdict> JudgeRun(const RunPlan& plan, const std::vector<Evalu
 // What JudgeRun wrote into the folder of a run; empty where it has not.
 RunVerdict ReadVerdict(const std::string& out);
 
-// The verdict where no labels can judge. Pure.
-std::vector<std::string> VerdictWithoutLabels(const std::vector<EvaluationResult>& evaluations);
+// The verdict where no labels can judge the encoder at `encoder_path`. Pure.
+std::vector<std::string> VerdictWithoutLabels(const std::vector<EvaluationResult>& evaluations,
+                                              const std::string& encoder_path);
 
 }  // namespace mimeo

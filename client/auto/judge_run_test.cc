@@ -25,7 +25,7 @@ EvaluationResult At(int64_t step, const std::map<std::string, double>& values) {
 }
 
 std::string WithoutLabels(const std::vector<EvaluationResult>& evaluations) {
-  return absl::StrJoin(VerdictWithoutLabels(evaluations), "\n");
+  return absl::StrJoin(VerdictWithoutLabels(evaluations, "/out/encoder"), "\n");
 }
 
 TEST(VerdictWithoutLabelsTest, SaysThatNobodyCanTellAndWhatTheLossDid) {
@@ -71,6 +71,7 @@ TEST_F(JudgeRunTest, ComparesOnTheHeldOutPhotosAndWritesTheVerdict) {
   EXPECT_THAT(said,
               AllOf(HasSubstr("compare --weights " + dir_.path() + "/encoder"),
                     HasSubstr("--job " + dir_.path() + "/job.textproto"), HasSubstr("--data /photos --hold_out 0.1")));
+  EXPECT_THAT(said, Not(HasSubstr("--against")));
   EXPECT_EQ(verdict.lines, verdict.json["lines"].get<std::vector<std::string>>());
   EXPECT_FALSE(verdict.lines.empty());
   const auto written = nlohmann::json::parse(ReadFile(dir_.path() + "/verdict.json").value_or("null"));
@@ -84,9 +85,16 @@ TEST_F(JudgeRunTest, OtherPhotosJudgeWithTheDataAsTheBank) {
               AllOf(HasSubstr("--data /others --bank /photos"), Not(HasSubstr("--hold_out"))));
 }
 
+TEST_F(JudgeRunTest, TheTeacherIsComparedToo) {
+  plan_.cluster.teachers = {{"dinov2", "/weights/dinov2"}};
+  const RunVerdict verdict = Judge("echo \"{\\\"said\\\": \\\"$*\\\"}\"", labelled_);
+  EXPECT_THAT(verdict.json["compare"]["said"].get<std::string>(), HasSubstr("--against teacher=/weights/dinov2"));
+}
+
 TEST_F(JudgeRunTest, WithoutLabelsNothingIsCompared) {
   const RunVerdict verdict = Judge("exit 1", {At(0, {{"held_out_loss/contrast", 4}})});
-  EXPECT_THAT(absl::StrJoin(verdict.lines, "\n"), HasSubstr("Nobody can tell"));
+  EXPECT_THAT(absl::StrJoin(verdict.lines, "\n"),
+              AllOf(HasSubstr("Nobody can tell"), HasSubstr("--weights " + dir_.path() + "/encoder --data judged")));
   EXPECT_FALSE(verdict.json.contains("compare"));
 }
 

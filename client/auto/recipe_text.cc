@@ -18,8 +18,8 @@ struct Block {
 
 std::string MethodWhy(const JobSpec& spec) {
   if (spec.objective_size() > 0 && spec.objective(0).has_mimic()) {
-    return "What is learned: the tokens of visible patches become the teacher's. Run it with --teacher "
-           "teacher=WEIGHTS.";
+    return absl::StrCat("What is learned: the tokens of visible patches become the teacher's. Run it with --teacher ",
+                        spec.objective(0).mimic().teacher(), "=WEIGHTS.");
   }
   if (spec.objective_size() > 0 && spec.objective(0).has_contrastive()) {
     return "What is learned: two views of a photo are found to be the same one among those of the batch (SimCLR).";

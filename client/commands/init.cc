@@ -15,6 +15,8 @@
 #include "client/exit_code.h"
 #include "client/print.h"
 #include "client/run/run_command.h"
+#include "client/shell_word.h"
+#include "job/job_shape.h"
 
 namespace mimeo {
 namespace {
@@ -37,9 +39,11 @@ absl::Status Init(const RunFlags& flags) {
     return absl::OkStatus();
   }
   RETURN_IF_ERROR(WriteFileAtomic(flags.out, text));
-  Print(stderr,
-        absl::StrCat("train it with: mimeo run ", ToText(flags.out), " --out OUT",
-                     flags.distill.empty() ? "" : absl::StrCat(" --teacher teacher=", ToText(flags.distill)), "\n"));
+  std::string command = absl::StrCat("mimeo run ", ShellWord(flags.out), " --out OUT");
+  for (const std::string& name : TeacherNames(choice.spec)) {
+    absl::StrAppend(&command, " --teacher ", ShellWord(absl::StrCat(name, "=", flags.distill)));
+  }
+  Print(stderr, absl::StrCat("train it with: ", command, "\n"));
   return absl::OkStatus();
 }
 

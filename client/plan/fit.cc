@@ -25,6 +25,7 @@ struct Variation {
   int64_t global_batch = 0;
   int64_t micro_batch = 0;
   bool float32 = false;
+  bool any_device = false;
   bool recomputes = false;
   bool checkpoint_at_end = false;
 };
@@ -69,6 +70,7 @@ class Search {
     resources->set_micro_batch(variation.micro_batch);
     if (!states_micro_batch) resources->clear_micro_batch();
     if (variation.float32) resources->set_precision(PRECISION_FP32);
+    if (variation.any_device) resources->set_device(DEVICE_AUTO);
     if (variation.recomputes) resources->set_activation_checkpointing(true);
     varied.mutable_data()->set_global_batch(variation.global_batch);
     if (mixes_) varied.mutable_data()->set_contrast_group(variation.micro_batch * variation.ranks);
@@ -132,6 +134,7 @@ class Search {
   Variation Needed() const {
     Variation variation = given_;
     variation.float32 = spec_.resources().precision() == PRECISION_BF16 && !place_.bfloat16;
+    variation.any_device = spec_.resources().device() == DEVICE_CUDA && SharesMemory(place_);
     int ranks = given_.ranks;
     if (place_.most_ranks() > 0) ranks = std::min(ranks, place_.most_ranks());
     if (images_ > 0 && images_ < given_.global_batch) {
@@ -204,6 +207,7 @@ class Search {
       flags.push_back(absl::StrCat("--set data.global_batch=", variation.global_batch));
     }
     if (variation.float32) flags.emplace_back("--set resources.precision=PRECISION_FP32");
+    if (variation.any_device) flags.emplace_back("--set resources.device=DEVICE_AUTO");
     const int64_t group = variation.micro_batch * variation.ranks;
     if (mixes_ && group != spec_.data().contrast_group()) {
       flags.push_back(absl::StrCat("--set data.contrast_group=", group));

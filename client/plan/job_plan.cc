@@ -68,6 +68,20 @@ void JudgeSlots(JobPlan* plan) {
       absl::StrCat("the job waits: ", wants, place.slots, place.slots == 1 ? " is" : " are", " free"));
 }
 
+// What the place lacks: no fewer ranks and no smaller batches make that right.
+std::vector<std::string> DeviceProblems(const JobSpec& spec, const Place& place) {
+  std::vector<std::string> problems;
+  if (spec.resources().device() == DEVICE_CUDA && SharesMemory(place)) {
+    problems.emplace_back("resources.device: DEVICE_CUDA, and this machine has no CUDA device");
+  }
+  if (spec.resources().precision() == PRECISION_BF16 && !place.bfloat16) {
+    problems.push_back(absl::StrCat("resources.precision: PRECISION_BF16, and ",
+                                    place.device_name.empty() ? "this place" : place.device_name,
+                                    " has no bfloat16 products"));
+  }
+  return problems;
+}
+
 void Judge(JobPlan* plan) {
   const JobSpec& spec = plan->facts.spec;
   const Place& place = plan->facts.place;
@@ -75,9 +89,7 @@ void Judge(JobPlan* plan) {
     plan->problems.push_back(absl::StrCat(plan->facts.images, " images, fewer than data.global_batch ",
                                           spec.data().global_batch(), ": an epoch has no step"));
   }
-  if (spec.resources().precision() == PRECISION_BF16 && !place.bfloat16) {
-    plan->problems.push_back("resources.precision: this place has no bfloat16 products");
-  }
+  for (std::string& problem : DeviceProblems(spec, place)) plan->problems.push_back(std::move(problem));
   if (place.memory_bytes > 0 && plan->all_ranks_peak_bytes > place.memory_bytes) {
     const std::string who = SharesMemory(place) && plan->num_ranks > 1 ? absl::StrCat(plan->num_ranks, " ranks need ")
                                                                        : std::string("a rank needs ");
@@ -94,10 +106,10 @@ void Judge(JobPlan* plan) {
   }
 }
 
-// "; would fit: ...", or that nothing does.
-std::string RemediesText(const JobPlan& plan) {
+// "; would fit: ...", or that nothing does. `would` is "would fit".
+std::string RemediesText(const JobPlan& plan, absl::string_view would) {
   const Remedies& remedies = plan.remedies;
-  if (!remedies.proposals.empty()) return "; would fit: " + absl::StrJoin(remedies.proposals, ", or ");
+  if (!remedies.proposals.empty()) return absl::StrCat("; ", would, ": ", absl::StrJoin(remedies.proposals, ", or "));
   return remedies.none.empty() ? "" : "; " + remedies.none;
 }
 
@@ -155,9 +167,13 @@ absl::StatusOr<std::vector<std::string>> WarningsBeforeStart(const JobSpec& reso
   facts.place = place;
   const JobPlan plan = MakeJobPlan(std::move(facts));
   std::vector<std::string> warnings = plan.warnings;
+  if (!DeviceProblems(resolved, place).empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(absl::StrJoin(plan.problems, "; "), RemediesText(plan, "would be right")));
+  }
   if (place.memory_bytes == 0 || plan.all_ranks_peak_bytes <= place.memory_bytes) return warnings;
   const std::string text = absl::StrJoin(plan.problems, "; ");
-  const std::string fits = RemediesText(plan);
+  const std::string fits = RemediesText(plan, "would fit");
   RankMemory half = plan.memory;
   half.activations /= 2;
   // Nobody knows yet whether it makes more steps than one checkpoint's.

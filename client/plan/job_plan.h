@@ -53,9 +53,9 @@ struct JobPlan {
 // REQUIRES: MicroBatch(spec, num_ranks) > 0, which a resolved spec has.
 JobPlan MakeJobPlan(PlanFacts facts);
 
-// For a job that is about to start here: what should be said before it does, one sentence each. InvalidArgument: it
-// would run out of memory even if its activations took half of what is estimated; the message says what would fit, as
-// the plan does.
+// For a job that is about to start here: what should be said before it does, one sentence each. InvalidArgument: the
+// place has not the device or the arithmetic that it asks for, or it would run out of memory even if its activations
+// took half of what is estimated; the message says what would be right, or would fit.
 absl::StatusOr<std::vector<std::string>> WarningsBeforeStart(const JobSpec& resolved, const Place& place);
 
 // The plan for people, in lines of at most 80 columns.

@@ -171,6 +171,26 @@ TEST(WarningsBeforeStartTest, AreSaidAndARunThatCannotFitIsRefused) {
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("would fit: --set resources.micro_batch="));
 }
 
+TEST(WarningsBeforeStartTest, ADeviceThatCannotComputeTheJobIsRefusedWithWhatWouldBeRight) {
+  JobSpec spec = MaeS();
+  spec.mutable_resources()->set_precision(PRECISION_BF16);
+  Place laptop = Laptop(8, 1000 * kGiB);
+  laptop.bfloat16 = true;
+  EXPECT_TRUE(WarningsBeforeStart(spec, laptop).ok());
+  laptop.bfloat16 = false;
+  const auto without_products = WarningsBeforeStart(spec, laptop);
+  EXPECT_EQ(without_products.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(without_products.status().message(),
+            "resources.precision: PRECISION_BF16, and some CPU has no bfloat16 products; would be right: "
+            "--set resources.precision=PRECISION_FP32");
+  spec = MaeS();
+  spec.mutable_resources()->set_device(DEVICE_CUDA);
+  const auto without_gpu = WarningsBeforeStart(spec, laptop);
+  EXPECT_EQ(without_gpu.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(without_gpu.status().message()),
+              HasSubstr("no CUDA device; would be right: --set resources.device=DEVICE_AUTO"));
+}
+
 TEST(JobPlanTest, FitsEightyColumns) {
   PlanFacts facts = Facts(MaeS(), Laptop(2, kGiB));
   facts.place.name = std::string(30, 'x') + " " + std::string(60, 'y');

@@ -169,6 +169,7 @@ absl::StatusOr<Probe> RunIn(const std::string& dir, const JobSpec& spec, RunClus
                             absl::Duration budget, const ChannelOptions& channels) {
   const absl::Time began = Clock::Real()->Now();
   options.dir = dir;
+  options.stop_wanted = [] { return WaitForStopUntil(Clock::Real()->Now()); };
   ASSIGN_OR_RETURN(const auto cluster, RunCluster::Start(options));
   const auto channel = OpenChannel(channels, cluster->address());
   const auto result = [&]() -> absl::StatusOr<Probe> {

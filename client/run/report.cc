@@ -13,6 +13,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/print.h"
+#include "client/evaluation_summary.h"
 #include "client/run/curve.h"
 #include "client/utilization_text.h"
 #include "job/data_text.h"
@@ -49,9 +51,10 @@ std::string Facts(const RunReport& report) {
     teacher_wait += step.teacher_wait_seconds();
   }
   return absl::StrFormat(
-      "<p class=\"dim\">%d steps, %d images: %.0f s of training, at a median of %.0f images/s. %sRank 0 waited %.1f s "
+      "<p class=\"dim\">%s, %s: %.0f s of training, at a median of %.0f images/s. %sRank 0 waited %.1f s "
       "for images%s. %s.</p>",
-      static_cast<int>(report.steps.size()), images, training, rates.empty() ? 0.0 : rates[rates.size() / 2],
+      Counted(static_cast<int64_t>(report.steps.size()), "step"), Counted(images, "image"), training,
+      rates.empty() ? 0.0 : rates[rates.size() / 2],
       report.seconds > 0
           ? absl::StrFormat("With the start of its processes and evaluation the last session of this run "
                             "took %.0f s. ",
@@ -161,14 +164,14 @@ std::string DeviceUse(const std::vector<StepMetrics>& steps) {
       CurveSvg("GFLOP/s", "step", {gflops}), "</div>");
 }
 
-std::string Evaluations(const std::vector<EvaluationResult>& evaluations) {
+std::string Evaluations(const std::vector<EvaluationResult>& evaluations, StartKind start) {
   std::set<std::string> names;
   for (const EvaluationResult& evaluation : evaluations) {
     for (const auto& [name, value] : evaluation.values()) names.insert(name);
   }
   std::string html = "<div class=\"wide\"><table><tr><th>held-out images</th>";
   for (const EvaluationResult& evaluation : evaluations) {
-    absl::StrAppend(&html, "<th>", evaluation.step() == 0 ? "untrained" : absl::StrCat("step ", evaluation.step()),
+    absl::StrAppend(&html, "<th>", evaluation.step() == 0 ? StartRow(start) : absl::StrCat("step ", evaluation.step()),
                     "</th>");
   }
   absl::StrAppend(&html, "</tr>");
@@ -221,7 +224,8 @@ std::string HtmlReport(const RunReport& report) {
       "content=\"width=device-width,initial-scale=1\"><title>",
       name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Method(report.job.spec()), Facts(report),
       VerdictLines(report.verdict), "<h2>Training</h2>", Curves(report.steps), Watched(report.steps),
-      report.evaluations.empty() ? "" : "<h2>Evaluation</h2>" + Evaluations(report.evaluations),
+      report.evaluations.empty() ? ""
+                                 : "<h2>Evaluation</h2>" + Evaluations(report.evaluations, StartOf(report.job.spec())),
       DataLeftOut(report.job), Reconstructions(report), DeviceUse(report.steps),
       "<h2>The job, every default written out</h2><pre>", EscapeHtml(report.job_text), "</pre></body></html>\n");
 }

@@ -43,12 +43,25 @@ TEST(HtmlReportTest, HoldsCurvesEvaluationImagesAndJobInOneFile) {
               HasSubstr("<h2>What it is worth</h2><p>It is better than &lt;raw&gt; pixels.</p><p>Next: more.</p>"));
   EXPECT_THAT(html, HasSubstr("<polyline"));
   EXPECT_THAT(html, HasSubstr("data:image/png;base64,UE5H"));
-  EXPECT_THAT(html, HasSubstr("<th>untrained</th><th>step 3</th>"));
+  EXPECT_THAT(html, HasSubstr("<th>untrained encoder</th><th>step 3</th>"));
   EXPECT_THAT(html, HasSubstr("<td>knn_accuracy</td><td>0.25</td><td>0.5</td>"));
   EXPECT_THAT(
       html, HasSubstr("3 steps, 96 images: 1 s of training, at a median of 200 images/s"));  // 32/100 + 32/200 + 32/300
   EXPECT_THAT(html, HasSubstr("last session of this run took 42 s. Rank 0 waited 0.0 s for images. 2 cores."));
   EXPECT_THAT(html, Not(HasSubstr("http")));
+}
+
+TEST(HtmlReportTest, StartingWeightsAreNoUntrainedEncoder) {
+  RunReport report = Sample();
+  report.job.mutable_spec()->set_init_weights("/w");
+  EXPECT_THAT(HtmlReport(report), HasSubstr("<th>weights it started from</th><th>step 3</th>"));
+}
+
+TEST(HtmlReportTest, OneStepIsNoPlural) {
+  RunReport report = Sample();
+  report.steps.resize(1);
+  report.steps[0].set_images(1);
+  EXPECT_THAT(HtmlReport(report), HasSubstr("1 step, 1 image: "));
 }
 
 // A page of 390 px: what is wider scrolls within itself. Rendered once by hand; here are the rules that did it.

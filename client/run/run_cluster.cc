@@ -95,6 +95,7 @@ absl::StatusOr<std::string> RunCluster::StartChild(const std::string& name, std:
       return address == announced->end() ? "" : address->second;
     }
     RETURN_IF_ERROR(CheckAlive());
+    if (options_.stop_wanted()) return absl::CancelledError("stopped while the processes were starting");
     if (Clock::Real()->Now() > deadline) {
       return absl::DeadlineExceededError(
           absl::StrCat(name, " did not start within ", absl::FormatDuration(kStartPatience), "; its log ",

@@ -2,6 +2,7 @@
 // listen on loopback only, at ports that were free. One thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,13 +33,16 @@ struct RunClusterOptions {
   CoreShares shares;
   // The name and the file of weights of each teacher.
   std::vector<std::pair<std::string, std::string>> teachers;
+  // Asked a few times a second while the processes start: true ends that.
+  std::function<bool()> stop_wanted = [] { return false; };
 };
 
 // While such an object lives, the processes run. When this process dies, in whatever way, the kernel ends them too.
 class RunCluster {
  public:
   // Starts all processes and waits until each has announced itself, for a minute each at most. An error names the
-  // process that did not, with the last lines of its log; then none of them runs any more. A cluster that ran in
+  // process that did not, with the last lines of its log; then none of them runs any more.
+  // Cancelled: `options.stop_wanted`. A cluster that ran in
   // `options.dir` before goes on with its state.
   static absl::StatusOr<std::unique_ptr<RunCluster>> Start(const RunClusterOptions& options);
   // Calls Stop.

@@ -93,6 +93,14 @@ TEST_F(RunClusterTest, WhoDoesNotStartIsNamedWithItsLogAndNothingIsLeft) {
   ExpectAllGone();
 }
 
+TEST_F(RunClusterTest, AStopEndsTheStartAndNothingIsLeft) {
+  SetBinary("worker", "#!/bin/sh\necho \"$$\" >> \"$(dirname \"$0\")/pids\"\nexec tail -f /dev/null\n");
+  options_.stop_wanted = [this] { return Pids().size() == 3; };
+  EXPECT_THAT(RunCluster::Start(options_), StatusIs(absl::StatusCode::kCancelled, HasSubstr("stopped")));
+  EXPECT_EQ(Pids().size(), 3u);
+  ExpectAllGone();
+}
+
 TEST_F(RunClusterTest, WhoDiesIsNamed) {
   ASSERT_OK_AND_ASSIGN(const auto cluster, RunCluster::Start(options_));
   ASSERT_EQ(kill(Pids()[1], SIGKILL), 0);

@@ -1,7 +1,5 @@
 #include "client/run/run_command.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -20,8 +18,10 @@
 #include "client/auto/auto_recipe.h"
 #include "client/auto/judge_run.h"
 #include "client/download.h"
+#include "client/evaluation_summary.h"
 #include "client/exit_code.h"
 #include "client/follow.h"
+#include "client/interrupt.h"
 #include "client/job_bar.h"
 #include "client/plan/job_plan.h"
 #include "client/print.h"
@@ -35,34 +35,10 @@
 namespace mimeo {
 namespace {
 
-// The first Ctrl-C asks to checkpoint and stop; the second ends this process, and with it its children.
-class Interrupts {
- public:
-  Interrupts()
-      : thread_([this] {
-          int seen = 0;
-          while (!over_) {
-            if (!WaitForStopUntil(Clock::Real()->Now() + absl::Milliseconds(200))) continue;
-            if (++seen > 1) _exit(kFailed);
-            wanted_ = true;
-            Print(stderr, trained_ ? "\nthe job is done and its results are being written; Ctrl-C again stops at once\n"
-                                   : "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps "
-                                     "since the last one\n");
-          }
-        }) {}
-  ~Interrupts() {
-    over_ = true;
-    thread_.join();
-  }
-  bool wanted() const { return wanted_; }
-  void Trained() { trained_ = true; }  // there is nothing to stop any more
-
- private:
-  std::atomic<bool> wanted_{false};
-  std::atomic<bool> trained_{false};
-  std::atomic<bool> over_{false};
-  std::thread thread_;
-};
+// What a person is told at the first Ctrl-C.
+constexpr char kStopping[] =
+    "\nstopping after a checkpoint; Ctrl-C again stops at once, and loses the steps since the last one\n";
+constexpr char kWriting[] = "\nthe job is done and its results are being written; Ctrl-C again stops at once\n";
 
 // Calls `method` of the coordinator.
 template <typename Request, typename Reply>
@@ -84,8 +60,9 @@ struct Begun {
 absl::StatusOr<Begun> SubmitOrContinue(Coordinator::Stub* stub, const RunPlan& plan, JobBar* bar) {
   ListJobsRequest list;
   list.set_page_size(1);
-  ASSIGN_OR_RETURN(const ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, list));
-  const Job* const newest = known.jobs().empty() ? nullptr : &known.jobs(0);
+  ASSIGN_OR_RETURN(ListJobsReply known, Call(stub, &Coordinator::Stub::ListJobs, list));
+  Job* const newest = known.jobs().empty() ? nullptr : known.mutable_jobs(0);
+  if (newest != nullptr) PutIntoWordsOfRun(newest);
   ASSIGN_OR_RETURN(const RunStart start, DecideStart(newest, plan));
   if (start.kind == RunStart::kExtend) {
     ExtendJobRequest extend;
@@ -149,8 +126,9 @@ nlohmann::ordered_json DataJson(const Job& job) {
 void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& results) {
   const RunVerdict verdict = ReadVerdict(plan.out);
   if (!flags.json) {
-    Print(stdout, absl::StrCat(EvaluationSummary(results.evaluations), "results in ", ToText(plan.out),
-                               ": report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n"));
+    Print(stdout,
+          absl::StrCat(EvaluationSummary(results.evaluations, StartOf(plan.spec)), "results in ", ToText(plan.out),
+                       ": report.html, encoder/, checkpoint.safetensors, metrics.jsonl, job.textproto\n"));
     for (const std::string& line : verdict.lines) Print(stdout, line + "\n");
     return;
   }
@@ -171,13 +149,14 @@ void PrintSummary(const RunFlags& flags, const RunPlan& plan, const RunResults& 
 }
 
 // Follows the job to its end; what is new is written as it comes.
-absl::StatusOr<Followed> Follow(const RunFlags& flags, const RunPlan& plan, const Interrupts& interrupts,
+absl::StatusOr<Followed> Follow(const RunFlags& flags, const RunPlan& plan, const Interrupt& interrupt,
                                 const Begun& begun, RunCluster* cluster, JobBar* bar) {
   LiveMetrics live(begun.done ? "" : plan.out, flags.tensorboard,
                    [&](absl::string_view sentence) { bar->Say(sentence); });
   FollowOptions options;
-  options.interrupted = [&] { return interrupts.wanted(); };
+  options.interrupted = [&] { return interrupt.wanted(); };
   options.check = [&] { return cluster->CheckAlive(); };
+  options.reword = PutIntoWordsOfRun;
   options.numbers = [&](const auto& steps, const auto& evaluations) { live.Add(steps, evaluations); };
   auto followed = FollowJob(OpenChannel(flags.channels, cluster->address()), begun.job_id, bar, options);
   bar->Done();
@@ -194,7 +173,9 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
   JobBar bar(flags.json ? stderr : stdout);
   bar.Say(plan.cluster.shares.ToString());
   if (!plan.decided.empty()) bar.Say(plan.decided);
-  Interrupts interrupts;
+  std::atomic<bool> trained{false};  // then there is nothing to stop any more
+  Interrupt interrupt;
+  interrupt.OnInterrupt([&trained] { Print(stderr, trained ? kWriting : kStopping); });
   ASSIGN_OR_RETURN(const auto cluster, RunCluster::Start(plan.cluster));
   const auto stub = Coordinator::NewStub(OpenChannel(flags.channels, cluster->address()));
   RETURN_IF_ERROR(CheckDevices(stub.get(), plan.spec.resources(), plan.cluster.shares.workers));
@@ -207,9 +188,9 @@ absl::Status Run(const RunFlags& flags, const RunPlan& plan) {
     RETURN_IF_ERROR(RemoveTree(report));
     RETURN_IF_ERROR(RemoveTree(JoinPath(plan.out, "verdict.json")));
   }
-  ASSIGN_OR_RETURN(const Followed followed, Follow(flags, plan, interrupts, begun, cluster.get(), &bar));
+  ASSIGN_OR_RETURN(const Followed followed, Follow(flags, plan, interrupt, begun, cluster.get(), &bar));
   RETURN_IF_ERROR(Judge(followed.job, plan));
-  interrupts.Trained();
+  trained = true;
   RunResults results{followed.job, followed.steps, followed.evaluations, 0};
   // Of a run that was done before, the results stay as they are: they say how long it took.
   if (begun.done && FileExists(report)) {

@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <map>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/find_binary.h"
@@ -26,8 +22,6 @@ namespace mimeo {
 namespace {
 
 constexpr int kReconstructions = 8;
-constexpr absl::string_view kHeldOut = "held_out_loss/";
-constexpr absl::string_view kTeacher = "knn_teacher/";
 constexpr absl::Duration kToolPatience = absl::Hours(1);
 
 // Runs `worker ARGS...` to its end; its words go to OUT/logs/tools.log.
@@ -93,28 +87,6 @@ absl::Status ExportEncoders(const RunPlan& plan, const std::string& checkpoint) 
                         JoinPath(plan.out, "encoder_average")});
 }
 
-// k-NN of the encoder and of everything to judge it by, one under the other. `before`: of the untrained one, or empty.
-std::string Accuracies(const std::map<std::string, double>& before, const std::map<std::string, double>& after,
-                       int64_t steps) {
-  if (after.count("knn_accuracy") == 0) return "";
-  std::string text = "k-NN accuracy on held-out images\n";
-  const auto add = [&](const std::string& title, const std::map<std::string, double>& values, const std::string& name) {
-    const auto found = values.find(name);
-    if (found != values.end()) absl::StrAppendFormat(&text, "  %-28s %.3f\n", title, found->second);
-  };
-  add(absl::StrCat("encoder, after ", steps, " steps"), after, "knn_accuracy");
-  add("its average", after, "ema_knn_accuracy");
-  for (const auto& [name, value] : after) {
-    if (absl::StartsWith(name, kTeacher)) {
-      add(absl::StrCat("teacher of ", absl::StripPrefix(name, kTeacher)), after, name);
-    }
-  }
-  add("encoder, untrained", before, "knn_accuracy");
-  add("raw pixels", after, "knn_raw_pixels");
-  add("majority class", after, "majority_rate");
-  return text;
-}
-
 }  // namespace
 
 absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, const std::string& checkpoint) {
@@ -145,23 +117,6 @@ absl::Status WriteRunReport(const RunPlan& plan, const RunResults& results) {
   report.seconds = results.seconds;
   report.verdict = ReadVerdict(plan.out).lines;
   return WriteFileAtomic(JoinPath(plan.out, "report.html"), HtmlReport(report));
-}
-
-std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations) {
-  if (evaluations.empty()) return "";
-  const EvaluationResult& first = evaluations.front();
-  const EvaluationResult& last = evaluations.back();
-  const bool has_before = first.step() == 0 && last.step() != 0;
-  const std::map<std::string, double> before(first.values().begin(), first.values().end());
-  const std::map<std::string, double> after(last.values().begin(), last.values().end());
-  std::string text = Accuracies(has_before ? before : std::map<std::string, double>(), after, last.step());
-  for (const auto& [name, value] : after) {
-    if (!absl::StartsWith(name, kHeldOut)) continue;
-    absl::StrAppend(&text, "held-out loss of ", absl::StripPrefix(name, kHeldOut), ": ");
-    if (has_before && before.count(name) > 0) absl::StrAppendFormat(&text, "%.3f untrained, ", before.at(name));
-    absl::StrAppendFormat(&text, "%.3f after %d steps\n", value, last.step());
-  }
-  return text;
 }
 
 }  // namespace mimeo

@@ -29,9 +29,4 @@ absl::Status WriteRunResults(const RunPlan& plan, const RunResults& results, con
 // verdict.json: its being there says that the run is done and its results are whole.
 absl::Status WriteRunReport(const RunPlan& plan, const RunResults& results);
 
-// What the evaluations before and after training say, for people, one number in each line: the accuracy of k-NN beside
-// that of its baselines, and the losses on held-out images. `evaluations` are ascending by step. Empty when there are
-// none.
-std::string EvaluationSummary(const std::vector<EvaluationResult>& evaluations);
-
 }  // namespace mimeo

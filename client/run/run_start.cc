@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "base/text.h"
 #include "job/job_spec.h"
 #include "job/spec_difference.h"
@@ -57,6 +58,14 @@ absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan) {
   if (newest->status_code() == 0) return RunStart{RunStart::kResume, ""};
   return RunStart{RunStart::kResume,
                   absl::StrCat("the job in this folder was paused (", newest->reason(), "); ", from)};
+}
+
+void PutIntoWordsOfRun(Job* job) {
+  const std::string of_this_job = absl::StrCat("`mimeo resume ", job->id(), "`");
+  for (std::string* sentence : {job->mutable_reason(), job->mutable_why()}) {
+    absl::StrReplaceAll({{of_this_job, "the same command"}, {"`mimeo resume` the job", "give the same command again"}},
+                        sentence);
+  }
 }
 
 }  // namespace mimeo

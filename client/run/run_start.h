@@ -28,4 +28,8 @@ struct RunStart {
 // another job than the plan's; the error names each field that differs.
 absl::StatusOr<RunStart> DecideStart(const Job* newest, const RunPlan& plan);
 
+// The coordinator's sentences about a job tell how to go on by `mimeo resume`, which needs a cluster that runs. Of a
+// `mimeo run` the same command goes on, and they are made to say so.
+void PutIntoWordsOfRun(Job* job);
+
 }  // namespace mimeo

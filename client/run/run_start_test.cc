@@ -162,5 +162,14 @@ TEST_F(RunStartTest, TheRefusalNamesTheFolderAsText) {
             "take another folder");
 }
 
+TEST_F(RunStartTest, TheSameCommandGoesOnWhereACoordinatorSaysResume) {
+  job_.set_reason("the data broke three times. `mimeo resume j3` goes on from step 10");
+  job_.set_why("Restore the images and `mimeo resume` the job, or submit a new one; `mimeo resume j33` is another's");
+  PutIntoWordsOfRun(&job_);
+  EXPECT_EQ(job_.reason(), "the data broke three times. the same command goes on from step 10");
+  EXPECT_EQ(job_.why(),
+            "Restore the images and give the same command again, or submit a new one; `mimeo resume j33` is another's");
+}
+
 }  // namespace
 }  // namespace mimeo

@@ -50,12 +50,15 @@ std::string CountsText(const std::vector<NamedCount>& counts, size_t named) {
   return absl::StrJoin(parts, ", ");
 }
 
+std::string PhotosText(int64_t count) { return absl::StrCat(Grouped(count), count == 1 ? " photo" : " photos"); }
+
 std::string LabelsLine(const Survey& survey) {
   if (survey.labelled == 0) {
     return "labels: none; a label is the name of a photo's first folder, or a .cls file of a tar";
   }
   const std::string rest = survey.labelled < survey.images
-                               ? absl::StrCat("; ", Grouped(survey.images - survey.labelled), " photos have no label")
+                               ? absl::StrCat("; ", PhotosText(survey.images - survey.labelled),
+                                              survey.images - survey.labelled == 1 ? " has no label" : " have no label")
                                : "";
   return absl::StrCat("labels: ", survey.classes.size(), survey.classes.size() == 1 ? " class (" : " classes (",
                       CountsText(survey.classes, kClassesNamed), ")", rest, "; they judge, and train nothing");
@@ -88,6 +91,7 @@ absl::StatusOr<Survey> ParseSurvey(const json& object) {
   survey.duplicate_images = CountAt(PartAt(object, "duplicates"), "images");
   survey.held_out_images = CountAt(PartAt(object, "held_out"), "images");
   survey.held_out_labelled = CountAt(PartAt(object, "held_out"), "labelled");
+  survey.least_share = NumberAt(PartAt(object, "held_out"), "least_share").value_or(0);
   survey.notes = Texts(object, "notes");
   return survey;
 }
@@ -124,8 +128,9 @@ std::vector<std::string> FoundLines(const Survey& survey) {
                                  "); others take their places"));
   }
   if (survey.held_out_images > 0) {
-    lines.push_back(absl::StrCat("held out: ", Grouped(survey.held_out_images), " photos (",
-                                 Grouped(survey.held_out_labelled), " with a label), which are never trained on",
+    lines.push_back(absl::StrCat("held out: ", PhotosText(survey.held_out_images), " (",
+                                 Grouped(survey.held_out_labelled), " with a label), which ",
+                                 survey.held_out_images == 1 ? "is" : "are", " never trained on",
                                  survey.held_out_labelled > 0 ? "; the verdict is on them" : ""));
   }
   for (const std::string& note : survey.notes) lines.push_back(ToText(note));

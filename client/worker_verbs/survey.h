@@ -39,6 +39,7 @@ struct Survey {
   int64_t duplicate_images = 0;  // byte-equal to an earlier one
   int64_t held_out_images = 0;   // 0 where the survey was not asked for a part that is held out
   int64_t held_out_labelled = 0;
+  double least_share = 0;  // likewise: the least share that would hold a photo out, or 0 where none of them does
   std::vector<std::string> notes;
 };
 

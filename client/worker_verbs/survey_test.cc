@@ -21,7 +21,7 @@ constexpr char kClothes[] = R"({
   "undecodable": {"looked_at": 200, "count": 1, "names": ["cut.jpg"]},
   "width": {"smallest": 160, "median": 160, "largest": 213}, "height": {"smallest": 160, "median": 213, "largest": 284},
   "grey": 0.01, "duplicates": {"groups": 3, "images": 4},
-  "held_out": {"share": 0.1, "images": 301, "labelled": 299, "classes": 7}, "notes": ["a note"], "seconds": 0.4})";
+  "held_out": {"share": 0.1, "images": 301, "labelled": 299, "classes": 7, "least_share": 0.0032}, "notes": ["a note"], "seconds": 0.4})";
 
 Survey Parsed(const std::string& text) {
   const auto survey = ParseSurvey(nlohmann::json::parse(text));
@@ -49,6 +49,7 @@ TEST(SurveyTest, EveryFieldIsRead) {
   EXPECT_EQ(survey.duplicate_images, 4);
   EXPECT_EQ(survey.held_out_images, 301);
   EXPECT_EQ(survey.held_out_labelled, 299);
+  EXPECT_EQ(survey.least_share, 0.0032);
 }
 
 TEST(SurveyTest, APersonIsToldWhatWasFound) {
@@ -67,6 +68,13 @@ TEST(SurveyTest, WhatIsNotThereHasNoLine) {
   EXPECT_THAT(lines, Not(HasSubstr("duplicates")));
   EXPECT_THAT(lines, Not(HasSubstr("left out")));
   EXPECT_THAT(lines, Not(HasSubstr("held out")));
+}
+
+TEST(SurveyTest, OneIsNoPlural) {
+  EXPECT_THAT(Lines(R"({"path": "/p", "kind": "folder", "images": 60, "labelled": 59,
+                        "classes": [{"name": "a", "images": 59}], "held_out": {"images": 1, "labelled": 1}})"),
+              AllOf(HasSubstr("; 1 photo has no label"),
+                    HasSubstr("held out: 1 photo (1 with a label), which is never trained")));
 }
 
 TEST(SurveyTest, NamesOfStrangersBecomeText) {

@@ -43,7 +43,8 @@ Json SurveyJson(const Flags& flags, const DatasetSurvey& survey) {
     result["held_out"] = {{"share", flags.options.hold_out},
                           {"images", survey.held_out->images},
                           {"labelled", survey.held_out->labelled},
-                          {"classes", survey.held_out->classes}};
+                          {"classes", survey.held_out->classes},
+                          {"least_share", survey.held_out->least_share}};
   }
   result["notes"] = Json::array();
   for (const std::string& note : survey.contents.notes()) result["notes"].push_back(note);

@@ -41,7 +41,7 @@ int RunCompare(int argc, char** argv);
 // survey --data PATH [--hold_out SHARE] [--members M]
 // What a data set holds (data/survey.h): path, kind, images, labelled, classes [{name, images}], passed_over [{reason,
 // count, names}], undecodable {looked_at, count, names}, width and height {smallest, median, largest}, grey, duplicates
-// {groups, images}, with --hold_out held_out {share, images, labelled, classes}, notes, seconds.
+// {groups, images}, with --hold_out held_out {share, images, labelled, classes, least_share}, notes, seconds.
 int RunSurvey(int argc, char** argv);
 
 }  // namespace mimeo
