@@ -24,6 +24,7 @@ import junit  # tests/junit.py
 import pages
 
 PAGE_SECONDS = 240
+HELP_SECONDS = 60  # mostly it is there at once; a busy machine may have to read libtorch from its disk first
 TIME = r"#\s?(?:ms|s|min|m|h|d|seconds?|minutes?|hours?)\b"
 
 
@@ -87,7 +88,7 @@ def run_page(page, binaries, root):
         work.mkdir()
         for name in ("examples", "recipes"):
             (work / name).symlink_to(root / name)
-        # Threads of OpenMP that wait give their core away: on busy cores that is a third of the time.
+        # Threads of OpenMP that wait give their core away; where they spin, a comparison of 14 s took five minutes on busy cores.
         environment = dict(os.environ, PATH=f"{binaries}:{os.environ['PATH']}", MIMEO_BIN_DIR=str(binaries), NO_COLOR="1", OMP_WAIT_POLICY="passive")
         environment.pop("MIMEO_SERVER", None)
         started = time.time()
@@ -158,7 +159,7 @@ class CommandLine:
 
 @functools.lru_cache(None)
 def command_line(binaries, *words):
-    shown = subprocess.run([str(pathlib.Path(binaries, words[0])), *words[1:], "--help"], capture_output=True, text=True, timeout=20)
+    shown = subprocess.run([str(pathlib.Path(binaries, words[0])), *words[1:], "--help"], capture_output=True, text=True, timeout=HELP_SECONDS)
     line = CommandLine(shown.stdout + shown.stderr)
     if words == ("worker",):
         line.verbs = re.search(r"^worker ([\w|]+)", shown.stdout + shown.stderr, re.M).group(1).split("|")
@@ -214,7 +215,7 @@ def recipe_problems(words, binaries, root):
         silent.bind(("127.0.0.1", 0))  # Nobody listens here as long as it is held.
         server = f"127.0.0.1:{silent.getsockname()[1]}"
         asked = subprocess.run([str(binaries / "mimeo"), "submit", recipe, "--server", server, *sum(settings, [])], cwd=root,
-                               capture_output=True, text=True, timeout=30)
+                               capture_output=True, text=True, timeout=HELP_SECONDS)
     return [] if asked.returncode == 3 else [f"the recipe is refused: {asked.stderr.strip()}"]
 
 
@@ -233,7 +234,7 @@ def parse_page(page, binaries, root):
 
 def examples_in_help(binaries, root, *path):
     """The examples that a binary's --help shows, of each of its verbs, are held against the same command lines."""
-    shown = subprocess.run([str(binaries / path[0]), *path[1:], "--help"], capture_output=True, text=True, timeout=20)
+    shown = subprocess.run([str(binaries / path[0]), *path[1:], "--help"], capture_output=True, text=True, timeout=HELP_SECONDS)
     text = shown.stdout + shown.stderr
     for example in re.findall(r"^\s*Examples?:\s*((?:.+\n?)+)", text, re.M):
         ours = "\n".join(line for line in example.split("\n") if line.split() and pages.program(line.split()))
