@@ -99,6 +99,13 @@ TEST(VerdictTest, MeasuresThatDisagreeAreBothSaid) {
               HasSubstr("worse by 6.5 points by k-NN (3.1 to 9.9); better by 12.3 points by linear probe"));
 }
 
+TEST(VerdictTest, WhereMeasuresDisagreeTheProbeSaysWhatComesNext) {
+  EXPECT_THAT(VerdictLines(Comparison(kBetter, kEqual, kBetter, kBetter)).back(), HasSubstr("does not show yet"));
+  EXPECT_THAT(VerdictLines(Comparison(kEqual, kBetter, kWorse, kBetter)).back(), HasSubstr("It is worth using."));
+  EXPECT_THAT(VerdictLines(Comparison(kBetter, kBetter, kBetter, kWorse)).back(), HasSubstr("Do not use"));
+  EXPECT_THAT(VerdictLines(Comparison(kEqual, kEqual, kEqual, kEqual)).back(), HasSubstr("Do not use"));
+}
+
 // An interval of 4 points to either side, of 341 photos: half of it takes four times as many.
 TEST(VerdictTest, SaysHowManyPhotosWouldShowTwoPoints) {
   EXPECT_THAT(Lines(Comparison(kEqual, kEqual, kBetter, kBetter)),

@@ -85,6 +85,18 @@ TEST(EventFileTest, StepsThatAreDoneAgainBeginASession) {
   EXPECT_THAT(sessions, ElementsAre(1, 2));
 }
 
+// Sessions that begin within one second have the same time in their names.
+TEST(EventFileTest, EachSessionHasAFileOfItsOwn) {
+  const TempDir dir;
+  const auto first = EventFile::Create(dir.path());
+  ASSERT_TRUE(first.ok()) << first.status();
+  ASSERT_TRUE((*first)->Add({Row(1, 1)}).ok());
+  const auto second = EventFile::Create(dir.path());
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_LT((*first)->path(), (*second)->path()) << "they are read in the order of their names";
+  EXPECT_EQ(Read((*first)->path()).size(), 3u) << "the second one has taken nothing away";
+}
+
 TEST(EventFileTest, AFolderThatTakesNoFilesIsNamed) {
   EXPECT_THAT(std::string(EventFile::Create("/proc/events").status().message()), ::testing::HasSubstr("/proc/events"));
 }

@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
 #include "base/testing/status_matchers.h"
 #include "job/device_peaks.h"
 
@@ -10,6 +15,7 @@ namespace mimeo {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::StatusIs;
 
@@ -52,6 +58,42 @@ Worker MakeWorker(const std::string& id, int slots, const std::string& device, b
   info->set_memory_bytes(int64_t{80} << 30);
   info->set_bfloat16(bfloat16);
   return worker;
+}
+
+TEST(FitWorkersTest, SaysWhyNothingIsPlacedThere) {
+  ListWorkersReply workers;
+  for (const char* id : {"gone", "leaving", "bare", "cpu", "gpu", "full"}) {
+    *workers.add_workers() = MakeWorker(id, 2, absl::string_view(id) == "cpu" ? "CPU" : "NVIDIA L4", true);
+  }
+  workers.mutable_workers(0)->set_lease_expired(true);
+  workers.mutable_workers(1)->set_leaving(true);
+  workers.mutable_workers(2)->mutable_identity()->clear_devices();
+  workers.mutable_workers(5)->set_slots_busy(2);
+  ResourceSpec resources;
+  const auto refused = [&] {
+    std::vector<std::string> reasons;
+    for (const WorkerFit& fit : FitWorkers(workers, resources)) reasons.push_back(fit.refused);
+    return reasons;
+  };
+  EXPECT_THAT(refused(), ElementsAre("gone", "leaving", "has no device", "", "", "has no free slot"));
+  resources.set_device(DEVICE_CUDA);
+  EXPECT_THAT(refused(), ElementsAre("gone", "leaving", "has no device", "has no CUDA device", "", "has no free slot"));
+  resources.set_device(DEVICE_CPU);
+  EXPECT_EQ(refused()[4], "computes on its GPUs only");
+}
+
+// The ranks of all slots share a CPU's memory, also those that are busy; each GPU has its own.
+TEST(FitWorkersTest, MemoryIsThatOfOneRank) {
+  ListWorkersReply workers;
+  *workers.add_workers() = MakeWorker("cpu", 4, "CPU", true);
+  *workers.add_workers() = MakeWorker("gpu", 4, "NVIDIA L4", true);
+  workers.mutable_workers(0)->set_slots_busy(3);
+  const std::vector<WorkerFit> fits = FitWorkers(workers, {});
+  EXPECT_EQ(fits[0].memory_bytes, int64_t{20} << 30);
+  EXPECT_EQ(fits[1].memory_bytes, int64_t{80} << 30);
+  EXPECT_EQ(ClusterPlace(workers, {}, "host:7070").memory_bytes, int64_t{20} << 30) << "the least of both";
+  std::swap(*workers.mutable_workers(0), *workers.mutable_workers(1));
+  EXPECT_EQ(ClusterPlace(workers, {}, "host:7070").memory_bytes, int64_t{20} << 30) << "in any order";
 }
 
 TEST(ClusterPlaceTest, CountsTheSlotsOfWorkersThatSuitAndNamesTheSlowestDevice) {

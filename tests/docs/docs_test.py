@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -23,6 +24,7 @@ import junit  # tests/junit.py
 import pages
 
 PAGE_SECONDS = 240
+HELP_SECONDS = 60  # mostly it is there at once; a busy machine may have to read libtorch from its disk first
 TIME = r"#\s?(?:ms|s|min|m|h|d|seconds?|minutes?|hours?)\b"
 
 
@@ -65,7 +67,7 @@ def script_of(blocks, folder):
             script += f"set +e\n(\n{pages.runnable(block)})\nended=$?; [ $ended = {block.exit_code} ] || exit 99\n"
         else:
             script += pages.runnable(block)
-        script += f"\ntouch {folder}/{number}.done\n"
+        script += f"\ntimes >{folder}/{number}.done\n"
     return script
 
 
@@ -86,8 +88,10 @@ def run_page(page, binaries, root):
         work.mkdir()
         for name in ("examples", "recipes"):
             (work / name).symlink_to(root / name)
-        environment = dict(os.environ, PATH=f"{binaries}:{os.environ['PATH']}", MIMEO_BIN_DIR=str(binaries), NO_COLOR="1")
+        # Threads of OpenMP that wait give their core away; where they spin, a comparison of 14 s took five minutes on busy cores.
+        environment = dict(os.environ, PATH=f"{binaries}:{os.environ['PATH']}", MIMEO_BIN_DIR=str(binaries), NO_COLOR="1", OMP_WAIT_POLICY="passive")
         environment.pop("MIMEO_SERVER", None)
+        started = time.time()
         process = subprocess.Popen(["bash", "-c", script_of(blocks, outputs)], cwd=work, env=environment, stdin=subprocess.DEVNULL,
                                    start_new_session=True)
         try:
@@ -97,12 +101,16 @@ def run_page(page, binaries, root):
             ended = f"took more than {PAGE_SECONDS} s"
         finally:
             end_of(process)
+        began = started
         for number, block in enumerate(blocks):
             path = outputs / f"{number}.out"
             printed = path.read_text(errors="replace") if path.exists() else ""
             if not (outputs / f"{number}.done").exists():
                 yield f"{page.path}:{block.line}: the commands {ended}; they printed:\n{printed[-3000:]}"
                 return
+            ended_at = (outputs / f"{number}.done").stat().st_mtime
+            print(f"{ended_at - began:7.1f} s  {page.path}:{block.line}", flush=True)
+            began = ended_at
             follows = page.blocks[page.blocks.index(block) + 1:][:1]
             if follows and follows[0].kind == "output":
                 yield from compared(page, block, follows[0], printed)
@@ -151,7 +159,7 @@ class CommandLine:
 
 @functools.lru_cache(None)
 def command_line(binaries, *words):
-    shown = subprocess.run([str(pathlib.Path(binaries, words[0])), *words[1:], "--help"], capture_output=True, text=True, timeout=20)
+    shown = subprocess.run([str(pathlib.Path(binaries, words[0])), *words[1:], "--help"], capture_output=True, text=True, timeout=HELP_SECONDS)
     line = CommandLine(shown.stdout + shown.stderr)
     if words == ("worker",):
         line.verbs = re.search(r"^worker ([\w|]+)", shown.stdout + shown.stderr, re.M).group(1).split("|")
@@ -207,7 +215,7 @@ def recipe_problems(words, binaries, root):
         silent.bind(("127.0.0.1", 0))  # Nobody listens here as long as it is held.
         server = f"127.0.0.1:{silent.getsockname()[1]}"
         asked = subprocess.run([str(binaries / "mimeo"), "submit", recipe, "--server", server, *sum(settings, [])], cwd=root,
-                               capture_output=True, text=True, timeout=30)
+                               capture_output=True, text=True, timeout=HELP_SECONDS)
     return [] if asked.returncode == 3 else [f"the recipe is refused: {asked.stderr.strip()}"]
 
 
@@ -226,7 +234,7 @@ def parse_page(page, binaries, root):
 
 def examples_in_help(binaries, root, *path):
     """The examples that a binary's --help shows, of each of its verbs, are held against the same command lines."""
-    shown = subprocess.run([str(binaries / path[0]), *path[1:], "--help"], capture_output=True, text=True, timeout=20)
+    shown = subprocess.run([str(binaries / path[0]), *path[1:], "--help"], capture_output=True, text=True, timeout=HELP_SECONDS)
     text = shown.stdout + shown.stderr
     for example in re.findall(r"^\s*Examples?:\s*((?:.+\n?)+)", text, re.M):
         ours = "\n".join(line for line in example.split("\n") if line.split() and pages.program(line.split()))

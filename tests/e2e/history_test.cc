@@ -61,7 +61,7 @@ TEST(HistoryTest, EventsSayWhoDiedAndLogsAreReadFromTheWorker) {
   // A rank prints little, so something is added to what it printed.
   const std::string worker = before.worker_ids(1);
   std::ofstream(absl::StrCat(cluster.dir(), "/", worker, "/ranks/", id, "-g1-r1.log"), std::ios::app)
-      << "its last \x1b[2J words\n";
+      << "words before\nits last \x1b[2J words\n";
   for (const auto& [schema, args] : std::vector<std::pair<std::string, std::vector<std::string>>>{
            {"list", {"list"}}, {"show", {"show", id}}, {"workers", {"workers"}}, {"events", {"events", id}}}) {
     EXPECT_EQ(Against(&cluster, schema, args), "") << schema;

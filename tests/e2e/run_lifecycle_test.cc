@@ -48,11 +48,18 @@ class RunLifecycleTest : public testing::Test {
   RunLifecycleTest() { EXPECT_TRUE(WriteFileAtomic(recipe_, JobSpecText(TinyJob(1, kSteps))).ok()); }
 
   void Start(std::vector<std::string> more = {}) {
+    more.insert(more.begin(), recipe_);
+    StartRun(more);
+  }
+
+  void StartRun(const std::vector<std::string>& args) {
     const auto binary = FindBinary("mimeo");
     ASSERT_TRUE(binary.ok()) << binary.status();
+    ASSERT_TRUE(MakeDirs(temporary_).ok());
     Subprocess::Options options;
-    options.argv = {*binary, "run", recipe_, "--out", out_};
-    options.argv.insert(options.argv.end(), more.begin(), more.end());
+    options.argv = {*binary, "run", "--out", out_};
+    options.argv.insert(options.argv.end(), args.begin(), args.end());
+    options.extra_env = {"TMPDIR=" + temporary_};
     options.output_path = absl::StrCat(dir_.path(), "/said-", ++runs_);
     auto run = Subprocess::Start(options);
     ASSERT_TRUE(run.ok()) << run.status();
@@ -68,6 +75,16 @@ class RunLifecycleTest : public testing::Test {
     EXPECT_EQ(ended.ok() ? ended->code : -1, exit_code) << said;
     EXPECT_THAT(Processes(out_), testing::IsEmpty()) << "something still runs";
     return said;
+  }
+
+  // Until the run has said this.
+  void AwaitWords(const std::string& words) {
+    const absl::Time deadline = Clock::Real()->Now() + kPatience;
+    while (!absl::StrContains(ReadFile(said_path_).value_or(""), words)) {
+      ASSERT_LT(Clock::Real()->Now(), deadline) << ReadFile(said_path_).value_or("");
+      const auto ended = run_->Wait(Clock::Real()->Now() + absl::Milliseconds(20));
+      ASSERT_FALSE(ended.ok()) << "the run has ended: " << ReadFile(said_path_).value_or("");
+    }
   }
 
   // Until the run's job has trained `step` steps.
@@ -100,6 +117,7 @@ class RunLifecycleTest : public testing::Test {
 
   TempDir dir_;
   const std::string out_ = dir_.path() + "/out";
+  const std::string temporary_ = dir_.path() + "/temporary";
   const std::string recipe_ = dir_.path() + "/recipe.textproto";
   std::string said_path_;
   std::unique_ptr<Subprocess> run_;
@@ -154,12 +172,10 @@ TEST_F(RunLifecycleTest, ASecondCtrlCStopsAtOnceAndLeavesNothingRunning) {
   ASSERT_EQ(coordinators.size(), 1u);
   kill(coordinators[0], SIGSTOP);  // so that the first cannot succeed
   run_->Signal(SIGINT);
-  const absl::Time deadline = Clock::Real()->Now() + kPatience;
-  while (!absl::StrContains(ReadFile(said_path_).value_or(""), "Ctrl-C again") && Clock::Real()->Now() < deadline) {
-    ASSERT_FALSE(run_->Wait(Clock::Real()->Now() + absl::Milliseconds(20)).ok());
-  }
+  AwaitWords("Ctrl-C again");
   run_->Signal(SIGINT);
-  const auto ended = run_->Wait(Clock::Real()->Now() + kPatience);
+  const absl::Time deadline = Clock::Real()->Now() + kPatience;
+  const auto ended = run_->Wait(deadline);
   ASSERT_TRUE(ended.ok()) << ended.status();
   EXPECT_EQ(ended->code, 1);
   while (!Processes(out_).empty() && Clock::Real()->Now() < deadline) {  // the kernel ends the children
@@ -218,6 +234,33 @@ TEST_F(RunLifecycleTest, AJobWhoseImagesHadChangedGoesOnFromItsCheckpointOnceThe
   const std::string said = End(0);
   EXPECT_THAT(said, HasSubstr("; it goes on from step "));
   EXPECT_THAT(said, Not(HasSubstr("anew")));
+  ExpectEveryStepOnce();
+}
+
+TEST_F(RunLifecycleTest, CtrlCWhileItChoosesLeavesNothing) {
+  StartRun({"--data", ExamplePhotos("train"), "--minutes", "60"});  // it tries the size for twenty seconds
+  AwaitWords("trying ");
+  run_->Signal(SIGINT);
+  End(1);
+  EXPECT_FALSE(FileExists(out_));
+  EXPECT_TRUE(std::filesystem::is_empty(temporary_));
+  EXPECT_THAT(Processes(temporary_), testing::IsEmpty());
+}
+
+// As on a full disk, with which every write to this file ends.
+TEST_F(RunLifecycleTest, NumbersThatCannotBeWrittenStopNoTrainingAndAreAllThereAtItsEnd) {
+  Start();
+  const std::string numbers = out_ + "/metrics.jsonl", full = out_ + "/full";
+  while (!FileExists(numbers)) {  // it is begun anew; the lines that come later are added
+    const auto ended = run_->Wait(Clock::Real()->Now() + absl::Milliseconds(20));
+    ASSERT_FALSE(ended.ok()) << "the run has ended: " << ReadFile(said_path_).value_or("");
+  }
+  std::filesystem::create_symlink("/dev/full", full);
+  std::filesystem::rename(full, numbers);
+  const std::string said = End(0);
+  const std::string words = "numbers are not written while it runs: writing " + numbers;
+  ASSERT_THAT(said, HasSubstr(words));
+  EXPECT_THAT(said.substr(said.find(words) + words.size()), Not(HasSubstr("numbers are not written"))) << "once";
   ExpectEveryStepOnce();
 }
 
