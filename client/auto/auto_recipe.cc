@@ -38,7 +38,12 @@ std::string Absolute(const std::string& path) { return std::filesystem::absolute
 
 double Minutes(const RunFlags& flags) { return flags.minutes > 0 ? flags.minutes : kMinutes; }
 
-absl::Status CheckExists(const std::string& flag, const std::string& path) {
+// A path becomes part of a job, which is text.
+absl::Status CheckPath(const std::string& flag, const std::string& path) {
+  if (!path.empty() && !IsUtf8(Absolute(path))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flag, ": \"", ToText(Absolute(path)), "\" is not UTF-8; rename what has this name"));
+  }
   if (path.empty() || FileExists(path)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(flag, ": ", ToText(path), " does not exist"));
 }
@@ -190,7 +195,7 @@ absl::StatusOr<Choice> LookAndChoose(const RunFlags& flags, std::FILE* says) {
   for (const auto& [flag, path] :
        {std::make_pair("--data", flags.data), std::make_pair("--from", flags.from),
         std::make_pair("--distill", flags.distill), std::make_pair("--evaluate", flags.evaluation.evaluate)}) {
-    RETURN_IF_ERROR(CheckExists(flag, path));
+    RETURN_IF_ERROR(CheckPath(flag, path));
   }
   RETURN_IF_ERROR(CheckTemporaryFolder());
   Wishes wishes;

@@ -104,6 +104,13 @@ TEST_F(AutoRecipeTest, WhatTheSurveyRefusesIsSaidWithTheFlag) {
   EXPECT_THAT(Refusal(), AllOf(HasSubstr("--from "), HasSubstr("there is no image")));
 }
 
+TEST_F(AutoRecipeTest, APathThatIsNoTextIsRefusedBeforeAnythingIsLookedAt) {
+  SetWorker("echo 'the survey was asked' >&2; exit 1");
+  flags_.data = bin_.path() + "/caf\xe9";
+  ASSERT_TRUE(MakeDirs(flags_.data).ok());
+  EXPECT_THAT(Refusal(), AllOf(HasSubstr("--data: \""), HasSubstr("caf\\xe9\" is not UTF-8")));
+}
+
 // Sixty photos of two classes, of which as many are held out as the script of a worker says.
 constexpr char kSurvey[] = R"({"path": "x", "kind": "class folders", "images": 60, "labelled": 60,
   "classes": [{"name": "hat", "images": 40}, {"name": "shoe", "images": 20}],

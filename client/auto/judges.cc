@@ -55,6 +55,13 @@ absl::Status CheckDivision(const Survey& photos, double share) {
                                                    "together; ",
                                                    others));
   }
+  const bool one_each = photos.classes.size() > 1 && photos.classes.front().images == 1;
+  if (one_each && photos.labelled == photos.images) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("each of the ", ClassesText(photos), " in ", ToText(photos.path),
+                     " has one photo, so that none is left to compare a held-out one with; put two photos or more into "
+                     "each folder, or all of them into one folder to train without classes"));
+  }
   return absl::OkStatus();
 }
 

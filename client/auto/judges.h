@@ -10,8 +10,8 @@ namespace mimeo {
 // InvalidArgument, naming --evaluate: `judges` and `photos` have labels, and no class is in both.
 absl::Status CheckClassesMeet(const Survey& photos, const Survey& judges);
 
-// InvalidArgument, naming --hold_out: `share` of `photos`, which were surveyed with it, holds out none of them, or all.
-// The message says which share would hold one out, where one does.
+// InvalidArgument, naming --hold_out: `share` of `photos`, which were surveyed with it, holds out none of them, or all
+// (the message says which share would hold one out, where one does), or each class has one photo.
 absl::Status CheckDivision(const Survey& photos, double share);
 
 }  // namespace mimeo
