@@ -100,10 +100,10 @@ TEST(VerdictTest, MeasuresThatDisagreeAreBothSaid) {
 }
 
 TEST(VerdictTest, WhereMeasuresDisagreeTheProbeSaysWhatComesNext) {
-  EXPECT_THAT(VerdictLines(Comparison(kBetter, kEqual, kBetter, kBetter)).back(), HasSubstr("does not show yet"));
-  EXPECT_THAT(VerdictLines(Comparison(kEqual, kBetter, kWorse, kBetter)).back(), HasSubstr("It is worth using."));
-  EXPECT_THAT(VerdictLines(Comparison(kBetter, kBetter, kBetter, kWorse)).back(), HasSubstr("Do not use"));
-  EXPECT_THAT(VerdictLines(Comparison(kEqual, kEqual, kEqual, kEqual)).back(), HasSubstr("Do not use"));
+  EXPECT_THAT(Lines(Comparison(kBetter, kEqual, kBetter, kBetter)).back(), HasSubstr("does not show yet"));
+  EXPECT_THAT(Lines(Comparison(kEqual, kBetter, kWorse, kBetter)).back(), HasSubstr("It is worth using."));
+  EXPECT_THAT(Lines(Comparison(kBetter, kBetter, kBetter, kWorse)).back(), HasSubstr("Do not use"));
+  EXPECT_THAT(Lines(Comparison(kEqual, kEqual, kEqual, kEqual)).back(), HasSubstr("Do not use"));
 }
 
 // An interval of 4 points to either side, of 341 photos: half of it takes four times as many.

@@ -55,7 +55,7 @@ absl::Status CheckDivision(const Survey& photos, double share) {
                                                    "together; ",
                                                    others));
   }
-  const bool one_each = photos.classes.size() > 1 && photos.classes.front().images == 1;
+  const bool one_each = photos.classes.size() > 1 && photos.classes.front().count == 1;
   if (one_each && photos.labelled == photos.images) {
     return absl::InvalidArgumentError(
         absl::StrCat("each of the ", ClassesText(photos), " in ", ToText(photos.path),

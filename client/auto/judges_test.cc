@@ -55,11 +55,11 @@ TEST(CheckDivisionTest, OnePhotoInEachClassIsRefused) {
   Survey photos = Photos({"cat", "dog", "hat"});
   photos.images = photos.labelled = 3;
   photos.held_out_images = 1;
-  for (NamedCount& of_class : photos.classes) of_class.images = 1;
+  for (NamedCount& of_class : photos.classes) of_class.count = 1;
   const absl::Status refusal = CheckDivision(photos, 0.1);
   EXPECT_TRUE(absl::IsInvalidArgument(refusal));
   EXPECT_NE(refusal.message().find("3 classes (cat, dog, hat) in /photos has one photo"), absl::string_view::npos);
-  photos.classes.front().images = 2;
+  photos.classes.front().count = 2;
   EXPECT_TRUE(CheckDivision(photos, 0.1).ok());
 }
 
