@@ -62,7 +62,7 @@ Worker MakeWorker(const std::string& id, int slots, const std::string& device, b
 
 TEST(FitWorkersTest, SaysWhyNothingIsPlacedThere) {
   ListWorkersReply workers;
-  for (const char* id : {"gone", "leaving", "bare", "cpu", "gpu", "full"}) {
+  for (const char* id : {"gone", "leaving", "bare", "cpu", "gpu", "busy"}) {
     *workers.add_workers() = MakeWorker(id, 2, absl::string_view(id) == "cpu" ? "CPU" : "NVIDIA L4", true);
   }
   workers.mutable_workers(0)->set_lease_expired(true);
@@ -75,9 +75,9 @@ TEST(FitWorkersTest, SaysWhyNothingIsPlacedThere) {
     for (const WorkerFit& fit : FitWorkers(workers, resources)) reasons.push_back(fit.refused);
     return reasons;
   };
-  EXPECT_THAT(refused(), ElementsAre("gone", "leaving", "has no device", "", "", "has no free slot"));
+  EXPECT_THAT(refused(), ElementsAre("is gone", "is leaving", "has no device", "", "", ""));
   resources.set_device(DEVICE_CUDA);
-  EXPECT_THAT(refused(), ElementsAre("gone", "leaving", "has no device", "has no CUDA device", "", "has no free slot"));
+  EXPECT_THAT(refused(), ElementsAre("is gone", "is leaving", "has no device", "has no CUDA device", "", ""));
   resources.set_device(DEVICE_CPU);
   EXPECT_EQ(refused()[4], "computes on its GPUs only");
 }
