@@ -133,8 +133,8 @@ TEST(RunTest, AJobForADeviceThatIsNotThereIsRefusedAtOnce) {
   ASSERT_EQ(setenv("CUDA_VISIBLE_DEVICES", "", /*overwrite=*/1), 0);
   std::vector<std::string> args = Tiny("quickstart_mae.textproto", dir.path() + "/out");
   args.insert(args.end(), {"--set", "resources.device=DEVICE_CUDA"});
-  no_cluster.Mimeo(args, 1);
-  EXPECT_FALSE(FileExists(dir.path() + "/out/job.textproto"));
+  no_cluster.Mimeo(args, 2);
+  EXPECT_FALSE(FileExists(dir.path() + "/out"));
   unsetenv("CUDA_VISIBLE_DEVICES");
 }
 
