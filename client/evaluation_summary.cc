@@ -82,6 +82,7 @@ std::string EvaluationLine(const EvaluationResult& evaluation, StartKind start) 
     std::vector<std::pair<std::string, double>> others = OtherEncoders(values);
     for (const auto& baseline : Baselines(values)) others.push_back(baseline);
     std::vector<std::string> compared;
+    compared.reserve(others.size());
     for (const auto& [title, value] : others) compared.push_back(absl::StrFormat("%s %.1f %%", title, 100 * value));
     parts.push_back(absl::StrFormat("k-NN is right for %.1f %% of the held-out images", 100 * accuracy->second));
     if (!compared.empty()) absl::StrAppend(&parts.back(), " (", absl::StrJoin(compared, ", "), ")");

@@ -50,6 +50,7 @@ void JudgeSlots(JobPlan* plan) {
   const std::vector<WorkerFit>& workers = plan->facts.workers;
   if (place.slots_in_all == 0) {
     std::vector<std::string> refused;
+    refused.reserve(workers.size());
     for (const WorkerFit& worker : workers) refused.push_back(absl::StrCat(worker.id, " ", worker.refused));
     if (refused.size() > kRefusedNamed) refused.resize(kRefusedNamed);
     plan->problems.push_back(workers.empty() ? "workers: none has registered, and the job would wait for one"

@@ -66,7 +66,7 @@ std::string Facts(const RunReport& report) {
 }
 
 // What was trained: the terms of the loss and the encoder. A method is their sum, and has no other name here.
-std::string Method(const JobSpec& spec) {
+std::string MethodText(const JobSpec& spec) {
   std::vector<std::string> terms;
   for (const ObjectiveSpec& objective : spec.objective()) {
     const auto* const kind = ObjectiveSpec::GetReflection()->GetOneofFieldDescriptor(
@@ -222,8 +222,8 @@ std::string HtmlReport(const RunReport& report) {
   return absl::StrCat(
       "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width,initial-scale=1\"><title>",
-      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", Method(report.job.spec()), Facts(report),
-      VerdictLines(report.verdict), "<h2>Training</h2>", Curves(report.steps), Watched(report.steps),
+      name, " - Mimeo</title>", kStyle, "</head><body><h1>", name, "</h1>", MethodText(report.job.spec()),
+      Facts(report), VerdictLines(report.verdict), "<h2>Training</h2>", Curves(report.steps), Watched(report.steps),
       report.evaluations.empty() ? ""
                                  : "<h2>Evaluation</h2>" + Evaluations(report.evaluations, StartOf(report.job.spec())),
       DataLeftOut(report.job), Reconstructions(report), DeviceUse(report.steps),
