@@ -48,6 +48,7 @@ absl::Status LiveMetrics::AddEvents(const std::vector<StepMetrics>& steps,
     ASSIGN_OR_RETURN(events_, EventFile::Create(tensorboard_));
   }
   std::vector<MetricRow> rows;
+  rows.reserve(steps.size() + evaluations.size());
   for (const StepMetrics& step : steps) rows.push_back(RowOf(step));
   for (const EvaluationResult& evaluation : evaluations) rows.push_back(RowOf(evaluation));
   return events_->Add(rows);
