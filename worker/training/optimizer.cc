@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/_foreach_zero.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
@@ -100,6 +101,15 @@ double WeightDecayAt(const AdamWSpec& spec, double progress) {
 
 void ClearGradients(const Parameters& parameters) {
   for (const auto& [name, tensor] : parameters.all()) tensor.mutable_grad() = at::Tensor();
+}
+
+void ZeroGradients(const Parameters& parameters) {
+  std::vector<at::Tensor> gradients;
+  for (const auto& [name, tensor] : parameters.all()) {
+    if (tensor.grad().defined()) gradients.push_back(tensor.grad());
+  }
+  const at::NoGradGuard no_grad;
+  if (!gradients.empty()) at::_foreach_zero_(gradients);
 }
 
 at::Tensor ClipGradNorm(const Parameters& parameters, double max_norm, Clipping clipping) {

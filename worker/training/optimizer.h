@@ -66,6 +66,8 @@ double WeightDecayAt(const AdamWSpec& spec, double progress);
 
 // Drops the gradients, so that the next backward pass makes new ones in place of adding to them.
 void ClearGradients(const Parameters& parameters);
+// Makes the gradients that there are zero and leaves them in their places.
+void ZeroGradients(const Parameters& parameters);
 
 // Returns the 2-norm of all gradients together, a float scalar on the device. Where `max_norm` is above 0, larger
 // gradients are scaled down to it: all of them by one factor, or each parameter's by its own (Clipping). 0 leaves them

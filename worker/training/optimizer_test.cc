@@ -309,6 +309,17 @@ TEST_F(AdamWTest, ClippingPerTensorScalesEachByItsOwnNorm) {
   EXPECT_LT(clipped, static_cast<int>(before.size()));
 }
 
+TEST_F(AdamWTest, ZeroedGradientsStayWhereTheyWere) {
+  SetGradients(0);
+  std::map<std::string, void*> places;
+  for (const auto& [name, tensor] : parameters_.trained()) places[name] = tensor.grad().data_ptr();
+  ZeroGradients(parameters_);
+  for (const auto& [name, tensor] : parameters_.trained()) {
+    EXPECT_EQ(tensor.grad().data_ptr(), places.at(name)) << name;
+    EXPECT_EQ(tensor.grad().abs().max().item<double>(), 0) << name;
+  }
+}
+
 TEST_F(AdamWTest, ClearedGradientsAreGone) {
   SetGradients(0);
   ClearGradients(parameters_);

@@ -111,7 +111,11 @@ void TrainStep::Backward(const at::Tensor& loss, bool reduces) const {
 TrainStep::Update TrainStep::Compute(absl::Span<const ForwardPass> micro_batches, const StepSettings& settings) const {
   Update update;
   StepResult& result = update.result;
-  ClearGradients(*parameters_);
+  // Gradients that live through several passes would be scattered among what these free, in each step anew. An
+  // allocator that keeps its pages (worker/agent/rank_environment.cc) joins no freed ones, so the process would grow by
+  // a set of gradients a step.
+  const bool keeps_places = micro_batches.size() > 1 && options_.recorder == nullptr;
+  keeps_places ? ZeroGradients(*parameters_) : ClearGradients(*parameters_);
   const double share = 1.0 / static_cast<double>(micro_batches.size());
   for (size_t i = 0; i < micro_batches.size(); ++i) {
     if (options_.gang != nullptr) {

@@ -67,6 +67,7 @@ absl::Status Trainer::TakeStep() {
   ASSIGN_OR_RETURN(const StepResult result,
                    parts_.step->Run(batch->micro_batches, {rate, Done(), FeatureStatsDue(), position_.step + 1}));
   ports_.progress->Do(absl::StrCat("ends step ", position_.step + 1));
+  freed_memory_.AfterStep();
   ++position_.step;
   position_.next = batch->next;
   StepFacts facts = {position_.step,

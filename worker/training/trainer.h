@@ -11,6 +11,7 @@
 #include "worker/training/bad_samples.h"
 #include "worker/training/batch_pipeline.h"
 #include "worker/training/evaluation.h"
+#include "worker/training/freed_memory.h"
 #include "worker/training/model_parts.h"
 #include "worker/training/ports.h"
 #include "worker/training/step_reporter.h"
@@ -76,6 +77,7 @@ class Trainer {
   // Reports what is left, checkpoints, disbands the gang, and on rank 0 waits until everything is committed.
   absl::StatusOr<TrainEnd> Finish(TrainEnd end);
 
+  FreedMemory freed_memory_;
   const JobSpec spec_;
   const int64_t num_samples_;
   const int64_t total_steps_;
