@@ -41,9 +41,8 @@ struct RunClusterOptions {
 class RunCluster {
  public:
   // Starts all processes and waits until each has announced itself, for a minute each at most. An error names the
-  // process that did not, with the last lines of its log; then none of them runs any more.
-  // Cancelled: `options.stop_wanted`. A cluster that ran in
-  // `options.dir` before goes on with its state.
+  // process that did not, with the last lines of its log; then none of them runs any more. Cancelled:
+  // `options.stop_wanted`. A cluster that ran in `options.dir` before goes on with its state.
   static absl::StatusOr<std::unique_ptr<RunCluster>> Start(const RunClusterOptions& options);
   // Calls Stop.
   ~RunCluster();
