@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "base/print.h"
 #include "base/text.h"
+#include "client/evaluation_summary.h"
 #include "client/json_fields.h"
 #include "client/number_text.h"
 #include "client/table.h"
@@ -31,7 +32,7 @@ std::string Name(const Json& json) { return OneLine(TextAt(json, "name"), kNameC
 
 // Rows as people call them. `start_kind`: what the comparison says of its start.
 std::string Spoken(const std::string& row, const std::string& start_kind) {
-  if (row == "start") return start_kind == "weights" ? "weights it started from" : "untrained encoder";
+  if (row == "start") return StartRow(start_kind == "weights" ? StartKind::kWeights : StartKind::kUntrained);
   if (row == "raw_pixels") return "raw pixels";
   if (row == "majority") return "most frequent class";
   return OneLine(row, kNameColumns);

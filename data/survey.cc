@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -220,16 +221,17 @@ absl::Status AddDuplicates(const StoredDataset& dataset, const Digests& digests,
 DatasetSurvey::HeldOut HeldOutOf(const StoredDataset& dataset, const Digests& digests, double share) {
   DatasetSurvey::HeldOut held_out;
   std::set<int> classes;
+  std::optional<absl::uint128> first;  // to be held out, as the share grows
   for (int64_t sample = 0; sample < dataset.size(); ++sample) {
     if (!digests[sample].has_value()) continue;
-    const double least = LeastShare(*digests[sample]);
-    if (held_out.least_share == 0 || least < held_out.least_share) held_out.least_share = least;
+    first = std::min(first.value_or(*digests[sample]), *digests[sample]);
     if (!IsHeldOut(*digests[sample], share)) continue;
     ++held_out.images;
     if (dataset.label(sample) < 0) continue;
     ++held_out.labelled;
     classes.insert(dataset.label(sample));
   }
+  if (first.has_value()) held_out.least_share = LeastShare(*first);
   held_out.classes = static_cast<int64_t>(classes.size());
   return held_out;
 }
