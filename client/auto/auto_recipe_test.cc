@@ -15,6 +15,7 @@
 #include "absl/strings/str_split.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "client/testing/noted_processes.h"
 #include "job/job_spec.h"
 
 namespace mimeo {
@@ -153,14 +154,9 @@ TEST_F(AutoRecipeTest, CtrlCWhileARecipeIsChosenSaysThatNothingWasBegun) {
   ASSERT_EQ(chmod((bin_.path() + "/coordinator").c_str(), 0755), 0);
   EXPECT_EQ(Refusal(absl::StatusCode::kCancelled), kNothing);
   EXPECT_FALSE(FileExists(flags_.out));
-  int processes = 0;
-  for (const absl::string_view line : absl::StrSplit(ReadFile(bin_.path() + "/pids").value_or(""), '\n')) {
-    pid_t pid = 0;
-    if (!absl::SimpleAtoi(line, &pid)) continue;
-    ++processes;
-    EXPECT_EQ(kill(pid, 0), -1) << pid;
-  }
-  EXPECT_EQ(processes, 2);
+  const std::vector<pid_t> processes = NotedProcesses(bin_.path() + "/pids");
+  ExpectAllGone(processes);
+  EXPECT_EQ(processes.size(), 2u);
 }
 
 TEST_F(AutoRecipeTest, ASecondCallReadsWhatTheFirstOneWrote) {

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
+#include "client/testing/noted_processes.h"
 
 namespace mimeo {
 namespace {
@@ -53,20 +54,9 @@ class RunClusterTest : public ::testing::Test {
   std::string Log(const std::string& name) const {
     return ReadFile(absl::StrCat(dir_.path(), "/logs/", name, ".log")).value_or("");
   }
-  std::vector<pid_t> Pids() const {
-    std::vector<pid_t> pids;
-    const std::string text = ReadFile(bin_.path() + "/pids").value_or("");
-    for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
-      pid_t pid = 0;
-      EXPECT_TRUE(absl::SimpleAtoi(line, &pid));
-      pids.push_back(pid);
-    }
-    return pids;
-  }
+  std::vector<pid_t> Pids() const { return NotedProcesses(bin_.path() + "/pids"); }
   // No process of this test is left.
-  void ExpectAllGone() const {
-    for (const pid_t pid : Pids()) EXPECT_EQ(kill(pid, 0), -1) << pid;
-  }
+  void ExpectAllGone() const { mimeo::ExpectAllGone(Pids()); }
 
   const TempDir bin_;
   const TempDir dir_;

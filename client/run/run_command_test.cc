@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/testing/status_matchers.h"
 #include "client/exit_code.h"
+#include "client/testing/noted_processes.h"
 
 namespace mimeo {
 namespace {
@@ -106,14 +107,9 @@ TEST_F(RunCommandTest, ACoordinatorThatDiesAtOnceIsNamedWithTheEndOfItsLogAsText
 TEST_F(RunCommandTest, NobodyAtTheCoordinatorsAddressIsAFailureAndNothingIsLeft) {
   EXPECT_EQ(Run(), kFailed) << "the request was right";
   EXPECT_THAT(errors_, HasSubstr("mimeo: "));
-  int processes = 0;
-  for (const absl::string_view line : absl::StrSplit(ReadFile(bin_.path() + "/pids").value_or(""), '\n')) {
-    pid_t pid = 0;
-    if (!absl::SimpleAtoi(line, &pid)) continue;
-    ++processes;
-    EXPECT_EQ(kill(pid, 0), -1) << pid;
-  }
-  EXPECT_EQ(processes, 2);
+  const std::vector<pid_t> processes = NotedProcesses(bin_.path() + "/pids");
+  ExpectAllGone(processes);
+  EXPECT_EQ(processes.size(), 2u);
 }
 
 TEST_F(RunCommandTest, AFolderThatCannotBeIsNamed) {
